@@ -1,0 +1,122 @@
+"""Every setting, declared once: name, type, default, environment variable, help.
+
+The command line, the table in ``docs/contract.md`` and validation derive from these two classes; ``os.environ`` is
+read here alone, when a function is called and not when a module is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Self, TypeVar
+
+from trainyard.errors import TrainyardError
+
+T = TypeVar("T")
+
+
+def setting(env: str, default: T, help: str, *also: str) -> T:  # noqa: A002 -- click and argparse call it help too
+    """Declare one setting: its variable, its default, one line of help, and historical spellings of the variable."""
+    value: T = field(default=default, metadata={"env": env, "help": help, "also": also})
+    return value
+
+
+class FromEnvironment:
+    """Reads a frozen dataclass of ``setting`` fields from environment variables."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The settings as ``environ`` (default: this process's) gives them; an empty variable counts as absent.
+
+        Raises:
+            TrainyardError: a value that is not of the setting's type; the message names the variable.
+        """
+        found = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for declared in fields(cls):  # type: ignore[arg-type]
+            for variable in variables_of(declared):
+                if text := found.get(variable, ""):
+                    values[declared.name] = _PARSERS[type(declared.default)](variable, text)
+                    break
+        return cls(**values)
+
+
+def variables_of(declared: Field[Any]) -> tuple[str, ...]:
+    """The variables that are looked at for a setting, the first that is set wins."""
+    return (declared.metadata["env"], *declared.metadata["also"])
+
+
+def _flag(variable: str, text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise TrainyardError(f"{variable}={text}: not a switch", f"say {variable}=1 or {variable}=0")
+
+
+def _whole(variable: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise TrainyardError(f"{variable}={text}: not a whole number", f"say, for example, {variable}=1")
+    return int(text)
+
+
+_PARSERS: dict[type, Callable[[str, str], Any]] = {bool: _flag, int: _whole, str: lambda _, text: text}
+
+
+@dataclass(frozen=True)
+class HostSettings(FromEnvironment):
+    """What ``make`` and the command line listen to."""
+
+    engine: str = setting("ENGINE", "", "docker, podman or process; default: the first of these that answers")
+    builder: str = setting("BUILDER", "", "s2i or builtin: how images are built; default: s2i where installed")
+    port: int = setting("PORT", 5111, "host port that make predict publishes")
+    bind: str = setting("BIND", "127.0.0.1", "host address that make predict publishes on; 0.0.0.0 for every one")
+    workers: int = setting("WORKERS", 0, "worker processes of the server; 0: fitted to the cores")
+    detach: bool = setting("DETACH", False, "1: make predict returns when the server is ready")
+    keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
+    payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
+    base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
+    ca_bundle: str = setting(
+        "CA_BUNDLE", "", "PEM file trusted during builds", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"
+    )
+    index_url: str = setting(
+        "INDEX_URL", "", "package index for builds", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"
+    )
+    extra_index_url: str = setting(
+        "EXTRA_INDEX_URL", "", "second package index for builds", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"
+    )
+    http_proxy: str = setting("HTTP_PROXY", "", "proxy for http during builds", "http_proxy")
+    https_proxy: str = setting("HTTPS_PROXY", "", "proxy for https during builds", "https_proxy")
+    no_proxy: str = setting("NO_PROXY", "", "hosts that builds reach without a proxy", "no_proxy")
+    build_timeout: int = setting("BUILD_TIMEOUT", 1800, "seconds that one build step may take")
+    lock_timeout: int = setting("BUILD_LOCK_TIMEOUT", 1800, "seconds to wait for another build of the same image")
+    ready_timeout: int = setting("READY_TIMEOUT", 60, "seconds that a started server may take to answer")
+    request_timeout: int = setting("REQUEST_TIMEOUT", 30, "seconds that make test-endpoint waits for an answer")
+    stop_timeout: int = setting("STOP_TIMEOUT", 15, "seconds that a server gets to finish its requests")
+
+
+@dataclass(frozen=True)
+class ImageSettings(FromEnvironment):
+    """What a train image and a predict image listen to."""
+
+    payload: str = setting("PAYLOAD", "", "train: the payload of the message, a JSON object")
+    train: bool = setting("TRAIN", True, "train: 0 to do nothing")
+    model_name: str = setting("MODEL_NAME", "", "predict: the binary that a single-model image serves", "MODElNAME")
+    port: int = setting("PORT", 5000, "predict: port to listen on")
+    bind: str = setting("BIND", "0.0.0.0", "predict: address to listen on")  # noqa: S104 -- a container's own network
+    workers: int = setting("WORKERS", 0, "predict: worker processes; 0: one per core, at most 4")
+    threads: int = setting("THREADS", 4, "predict: threads of each worker")
+    timeout: int = setting("TIMEOUT", 60, "predict: seconds after which a stuck worker is replaced")
+    stop_timeout: int = setting("STOP_TIMEOUT", 15, "predict: seconds to finish requests after SIGTERM")
+    max_body_mb: int = setting("MAX_BODY_MB", 16, "predict: largest request body, MiB; above it 413")
+    log_level: str = setting("LOG_LEVEL", "info", "predict: debug, info, warning or error")
+
+
+def table(*classes: type[FromEnvironment]) -> list[tuple[str, str, str]]:
+    """``(variables, default, help)`` of every setting, for the docs and for help texts."""
+    return [
+        (", ".join(variables_of(declared)), str(declared.default), declared.metadata["help"])
+        for cls in classes
+        for declared in fields(cls)  # type: ignore[arg-type]
+    ]
