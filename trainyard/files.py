@@ -50,7 +50,7 @@ def promote(temporary: Path, path: Path) -> None:
     os.umask(umask)
     temporary.chmod(0o666 & ~umask)
     _sync(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
     _sync(path.parent)
 
 
