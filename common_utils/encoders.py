@@ -1,0 +1,161 @@
+"""Turns rows of mixed values into the array that an estimator takes: fitted once, stored with the model.
+
+Predicting needs numpy alone. Everything that does not depend on the request (dictionaries from a category to its
+feature, means, deviations) is prepared when the encoder is fitted, so that one row costs microseconds
+(``bench/encoding.py`` prints the figures).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainyard.errors import BadRequest
+
+Features = NDArray[np.float64]
+
+# The types that JSON gives. Others (numpy's scalars, subclasses) take the slow path and are accepted there.
+_NUMBERS = frozenset({int, float})
+_TEXT = frozenset({str})
+
+
+class TabularEncoder:
+    """Numbers as they are, or standardised; one feature per category, all zeros for a category never seen.
+
+    Trees want ``scale=False``: it is of no use to them, and rounding a scaled value moves it across thresholds once
+    a model is compiled to float32.
+    """
+
+    def __init__(self, columns: Sequence[str], categories: dict[str, tuple[str, ...]]) -> None:
+        """Prefer ``fit``. ``categories`` holds the known values of each column that is text."""
+        self.columns = tuple(columns)
+        self.width = 0  # features per row
+        self._numeric: list[int] = []  # positions in a row
+        self._numeric_features: list[int] = []  # and where they go
+        self._lookups: list[tuple[int, dict[str, int]]] = []  # position in a row, category -> feature
+        for position, column in enumerate(self.columns):
+            if column in categories:
+                self._lookups.append((position, {c: self.width + i for i, c in enumerate(categories[column])}))
+                self.width += len(categories[column])
+            else:
+                self._numeric.append(position)
+                self._numeric_features.append(self.width)
+                self.width += 1
+        self._means: Features | None = None
+        self._deviations: Features | None = None
+
+    @classmethod
+    def fit(cls, rows: Sequence[Sequence[Any]], columns: Sequence[str], *, scale: bool) -> Self:
+        """Learn the categories, and with ``scale`` the mean and deviation of each number, from training rows.
+
+        A column whose first value is text is a category in every row.
+
+        Raises:
+            ValueError: no rows.
+            BadRequest: a row of another width, or a value of another kind than the column's first.
+        """
+        if not rows:
+            raise ValueError("an encoder needs at least one row")
+        text = [(position, name) for position, name in enumerate(columns) if isinstance(rows[0][position], str)]
+        # Sorted, since the order of a set of text changes from process to process.
+        encoder = cls(columns, {name: tuple(sorted({str(row[position]) for row in rows})) for position, name in text})
+        features = encoder.transform(rows)
+        if scale:
+            numbers = features[:, encoder._numeric_features]
+            deviations = numbers.std(axis=0)
+            encoder._means = numbers.mean(axis=0)
+            encoder._deviations = np.where(deviations > 0, deviations, 1.0)
+        return encoder
+
+    def transform(self, instances: Sequence[Sequence[Any]]) -> Features:
+        """The features of ``instances``, an array of shape ``(rows, width)``.
+
+        Raises:
+            BadRequest: a row that is not a list or of the wrong length, text or null where a number belongs, a number
+                where text belongs, NaN, infinity, a list or an object as a value; it names the row, from 1, and the
+                column.
+        """
+        self._check_rows(instances)
+        values = list(zip(*instances, strict=True)) or [()] * len(self.columns)
+        kinds_hold = all(_NUMBERS.issuperset(map(type, values[position])) for position in self._numeric) and all(
+            _TEXT.issuperset(map(type, values[position])) for position, _ in self._lookups
+        )
+        if not kinds_hold:
+            self._check_values(instances)
+        features = np.zeros((len(instances), self.width))
+        if self._numeric:
+            features[:, self._numeric_features] = self._numbers(instances, values)
+        rows, ones = self._seen_categories(values)
+        features[rows, ones] = 1.0
+        return features
+
+    def _numbers(self, instances: Sequence[Sequence[Any]], values: list[tuple[Any, ...]]) -> Features:
+        try:
+            numbers = np.array([values[position] for position in self._numeric], dtype=np.float64)
+        except OverflowError:  # a whole number beyond 1.8e308
+            numbers = np.array([math.inf])
+        if not np.isfinite(numbers).all():
+            self._check_values(instances)
+        if self._means is None:
+            return numbers.T
+        scaled: Features = (numbers.T - self._means) / self._deviations
+        return scaled
+
+    def _seen_categories(self, values: list[tuple[Any, ...]]) -> tuple[list[int], list[int]]:
+        """Row and feature of each one of the one-hot part."""
+        rows: list[int] = []
+        features: list[int] = []
+        for position, lookup in self._lookups:
+            for row, value in enumerate(values[position]):
+                feature = lookup.get(value)
+                if feature is not None:
+                    rows.append(row)
+                    features.append(feature)
+        return rows, features
+
+    def _check_rows(self, instances: Sequence[Sequence[Any]]) -> None:
+        expected = len(self.columns)
+        for number, row in enumerate(instances, start=1):
+            if not isinstance(row, (list, tuple)):
+                raise BadRequest(f"row {number} is {_kind(row)}", f"send a list of {self._wanted()}")
+            if len(row) != expected:
+                raise BadRequest(f"row {number} has {len(row)} value(s)", f"send {self._wanted()}")
+
+    def _wanted(self) -> str:
+        return f"{len(self.columns)} values: {', '.join(self.columns)}"
+
+    def _check_values(self, instances: Sequence[Sequence[Any]]) -> None:
+        """Find the first value of the wrong kind and name it; called only where the quick check failed."""
+        text_positions = {position for position, _ in self._lookups}
+        for number, row in enumerate(instances, start=1):
+            for position, (column, value) in enumerate(zip(self.columns, row, strict=True)):
+                wants_text = position in text_positions
+                if not (isinstance(value, str) if wants_text else _is_finite_number(value)):
+                    wanted = "text" if wants_text else "a finite number"
+                    raise BadRequest(f"row {number}, column {column}: {_kind(value)} where {wanted} belongs")
+
+
+def _is_finite_number(value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in the words of JSON; long text is cut."""
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**20):
+        return f"the number {value}"
+    if isinstance(value, int):
+        return "a number too large"
+    return {list: "a list", tuple: "a list", dict: "an object"}.get(type(value), f"a {type(value).__name__}")

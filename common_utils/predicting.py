@@ -1,0 +1,49 @@
+"""The frame of a predict function: the message's instances in, a plain dict in the instances' order out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainyard.errors import BadRequest
+
+_EXAMPLE = 'send {"payload": {"instances": [[...], ...]}}'
+
+
+def instances_of(msg: Mapping[str, Any]) -> list[Any]:
+    """The rows to predict; one flat instance counts as a list of one.
+
+    Raises:
+        BadRequest: no payload, no instances, or none in the list.
+    """
+    payload = msg.get("payload")
+    if not isinstance(payload, Mapping):
+        raise BadRequest("the message has no payload", _EXAMPLE)
+    instances = payload.get("instances")
+    if not isinstance(instances, (list, tuple)):
+        raise BadRequest("the payload has no list of instances", _EXAMPLE)
+    if not instances:
+        raise BadRequest("the list of instances is empty", _EXAMPLE)
+    is_flat = not isinstance(instances[0], (list, tuple, dict))
+    return [instances] if is_flat else list(instances)
+
+
+def classify(model: Mapping[str, Any], instances: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """``predictions`` (the likeliest label), ``scores`` (one list per row, in the order of ``labels``), ``labels``.
+
+    Args:
+        model: a bundle of ``common_utils.training.fit_classifier``.
+        instances: rows in the order of the columns that the model was fitted on.
+
+    Raises:
+        BadRequest: a row that the model's encoder refuses.
+    """
+    scores = model["estimator"].predict_proba(model["encoder"].transform(instances))
+    labels = model["labels"]
+    predictions = [labels[best] for best in scores.argmax(axis=1)]
+    return {"predictions": predictions, "scores": scores.tolist(), "labels": list(labels)}
+
+
+def estimate(model: Mapping[str, Any], instances: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """``predictions``: one number per row, in the unit of the label. Arguments and errors as of ``classify``."""
+    return {"predictions": model["estimator"].predict(model["encoder"].transform(instances)).tolist()}

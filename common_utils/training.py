@@ -1,0 +1,129 @@
+"""The frame of a train function: what the message asks for, a reproducible fit, measuring, saving.
+
+A train function stays a list of its author's choices: dataset, columns, estimator, parameters. Classes reach the
+estimator as 0, 1, ... in the order of the bundle's ``labels``, which every library accepts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from common_utils.encoders import TabularEncoder
+from common_utils.metrics import Metrics, classification_metrics, regression_metrics
+from common_utils.predicting import classify, estimate
+from common_utils.tables import Table
+from trainyard.errors import TrainyardError
+from utils.binaries import MODELS, check_model_name, save_model
+
+CLASSIFICATION, REGRESSION = "classification", "regression"
+SAMPLE_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training was asked for."""
+
+    dataset: Path
+    model_name: str
+    params: dict[str, Any]
+
+
+def read_job(msg: Mapping[str, Any], defaults: Mapping[str, Any]) -> Job:
+    """The job that the message describes: ``$ref``, ``model_name``, and ``params`` merged over ``defaults``.
+
+    Raises:
+        TrainyardError: one of the first two is missing, or a parameter is unknown or of another type than its default.
+    """
+    payload = msg.get("payload")
+    if not isinstance(payload, Mapping) or not isinstance(payload.get("$ref"), str):
+        raise TrainyardError("the payload names no dataset", 'give {"$ref": "data/<file>.csv", "model_name": "<name>"}')
+    wanted = payload.get("params") or {}
+    if not isinstance(wanted, Mapping):
+        raise TrainyardError("params in the payload is not an object", 'give "params": {"<name>": <value>}')
+    for name, value in wanted.items():
+        _check_param(name, value, defaults)
+    return Job(Path(payload["$ref"]), check_model_name(payload.get("model_name")), {**defaults, **wanted})
+
+
+def fit_classifier(estimator: Any, training: Table, *, scale: bool) -> dict[str, Any]:
+    """Fit ``estimator`` to classes; the bundle that ``common_utils.predicting.classify`` takes.
+
+    Raises:
+        TrainyardError: all rows are of one class.
+    """
+    labels = sorted(set(training.labels))
+    if len(labels) < 2:
+        raise TrainyardError(f"{training.path}: every row has the label {labels[0]!r}", "two classes are needed")
+    index = {label: i for i, label in enumerate(labels)}
+    return {
+        **_fit(estimator, training, [index[label] for label in training.labels], scale, CLASSIFICATION),
+        "labels": labels,
+    }
+
+
+def fit_regressor(estimator: Any, training: Table, *, scale: bool) -> dict[str, Any]:
+    """Fit ``estimator`` to numbers; the bundle that ``common_utils.predicting.estimate`` takes."""
+    return _fit(estimator, training, training.labels, scale, REGRESSION)
+
+
+def measure(model: Mapping[str, Any], held_out: Table) -> Metrics:
+    """The metrics on rows that the model has not seen, predicted as a request would be; printed one per line."""
+    if model["task"] == CLASSIFICATION:
+        scores = classify(model, held_out.rows)["scores"]
+        metrics = classification_metrics(held_out.labels, scores, model["labels"])
+    else:
+        metrics = regression_metrics(held_out.labels, estimate(model, held_out.rows)["predictions"])
+    for name, value in metrics.items():
+        say(f"{name} {value:.4f}")
+    return metrics
+
+
+def save(job: Job, model: Mapping[str, Any], held_out: Table) -> dict[str, Any]:
+    """Measure the model, write its binary and its record, and give the result that a train function returns."""
+    metrics = measure(model, held_out)
+    instances = held_out.rows[:SAMPLE_ROWS]
+    answer = classify(model, instances) if model["task"] == CLASSIFICATION else estimate(model, instances)
+    record = save_model(
+        model,
+        job.model_name,
+        metrics=metrics,
+        params=job.params,
+        dataset=job.dataset,
+        sample={"instances": instances, **answer},
+        task=model["task"],
+        columns=list(held_out.columns),
+        labels=model.get("labels"),
+    )
+    return {"model": str(MODELS / f"{job.model_name}.pkl"), "sha256": record["sha256"], "metrics": metrics}
+
+
+def say(line: str) -> None:
+    """Print one line of progress at once, so that it is seen while the next step runs."""
+    print(line, flush=True)  # noqa: T201 -- what training prints is its interface
+
+
+def _fit(estimator: Any, training: Table, targets: list[Any], scale: bool, task: str) -> dict[str, Any]:
+    encoder = TabularEncoder.fit(training.rows, training.columns, scale=scale)
+    features = encoder.transform(training.rows)
+    say(f"fitting {type(estimator).__name__} to {features.shape[0]} rows of {features.shape[1]} features")
+    start = time.perf_counter()
+    # One thread: sums in another order round otherwise, and the binary would depend on the number of cores.
+    with threadpool_limits(limits=1):
+        estimator.fit(features, targets)
+    say(f"fitted in {time.perf_counter() - start:.1f} s")
+    return {"task": task, "encoder": encoder, "estimator": estimator}
+
+
+def _check_param(name: str, value: Any, defaults: Mapping[str, Any]) -> None:
+    if name not in defaults:
+        raise TrainyardError(f"unknown parameter {name!r} in the payload's params", f"known: {', '.join(defaults)}")
+    default = defaults[name]
+    both_numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (value, default))
+    if not both_numbers and type(value) is not type(default) and None not in (value, default):
+        raise TrainyardError(f"parameter {name!r} is {value!r}", f"give a value like its default, {default!r}")

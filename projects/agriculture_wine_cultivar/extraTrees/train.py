@@ -1,0 +1,23 @@
+"""Trains extremely randomised trees to tell the cultivar of a wine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agriculture_wine_cultivar.common_utils.schema import SCHEMA
+from sklearn.ensemble import ExtraTreesClassifier
+
+from common_utils.splits import split
+from common_utils.tables import read_table
+from common_utils.training import fit_classifier, read_job, save
+
+DEFAULTS = {"n_estimators": 80, "min_samples_leaf": 2, "random_state": 7}
+
+
+def train(msg: Mapping[str, Any]) -> dict[str, Any]:
+    """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
+    job = read_job(msg, DEFAULTS)
+    training, held_out = split(read_table(job.dataset, SCHEMA))
+    model = fit_classifier(ExtraTreesClassifier(n_jobs=1, **job.params), training, scale=False)
+    return save(job, model, held_out)

@@ -1,0 +1,15 @@
+"""Predicts the cultivar by the naiveBayes model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from common_utils.predicting import classify, instances_of
+from utils.binaries import load_model, served_model_name
+
+
+def predict_wine_cultivar_nb(msg: Mapping[str, Any]) -> dict[str, Any]:
+    """The cultivar of each wine, class_0 to class_2, and the score of each cultivar."""
+    model = load_model(served_model_name("wine_cultivar_nb"))
+    return classify(model, instances_of(msg))

@@ -1,0 +1,24 @@
+"""Trains a Gaussian naive Bayes classifier to tell the cultivar of a wine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agriculture_wine_cultivar.common_utils.schema import SCHEMA
+from sklearn.naive_bayes import GaussianNB
+
+from common_utils.splits import split
+from common_utils.tables import read_table
+from common_utils.training import fit_classifier, read_job, save
+
+DEFAULTS = {"var_smoothing": 1e-9}
+
+
+def train(msg: Mapping[str, Any]) -> dict[str, Any]:
+    """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
+    job = read_job(msg, DEFAULTS)
+    training, held_out = split(read_table(job.dataset, SCHEMA))
+    # Smoothing adds a share of the largest variance to each: on one scale that is the same for all.
+    model = fit_classifier(GaussianNB(**job.params), training, scale=True)
+    return save(job, model, held_out)

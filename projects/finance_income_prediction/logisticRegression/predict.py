@@ -1,0 +1,15 @@
+"""Predicts income by the logisticRegression model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from common_utils.predicting import classify, instances_of
+from utils.binaries import load_model, served_model_name
+
+
+def predict_adult_income_lr(msg: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether each person earns more than 50,000 dollars a year: 0 or 1, and the score of both."""
+    model = load_model(served_model_name("adult_income_lr"))
+    return classify(model, instances_of(msg))

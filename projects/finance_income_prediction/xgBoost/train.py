@@ -1,0 +1,24 @@
+"""Trains gradient-boosted trees by XGBoost to predict income."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from finance_income_prediction.common_utils.schema import SCHEMA
+from xgboost import XGBClassifier
+
+from common_utils.splits import split
+from common_utils.tables import read_table
+from common_utils.training import fit_classifier, read_job, save
+
+DEFAULTS = {"n_estimators": 150, "max_depth": 4, "learning_rate": 0.1, "subsample": 0.8, "random_state": 7}
+
+
+def train(msg: Mapping[str, Any]) -> dict[str, Any]:
+    """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
+    job = read_job(msg, DEFAULTS)
+    training, held_out = split(read_table(job.dataset, SCHEMA))
+    # One thread: the histograms of several are added in an order that changes from run to run.
+    model = fit_classifier(XGBClassifier(n_jobs=1, **job.params), training, scale=False)
+    return save(job, model, held_out)

@@ -1,0 +1,1 @@
+"""Shared by this project's models."""

@@ -1,0 +1,23 @@
+"""Trains gradient-boosted trees to tell malignant tumours from benign ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from healthcare_cancer_diagnosis.common_utils.schema import SCHEMA
+from sklearn.ensemble import GradientBoostingClassifier
+
+from common_utils.splits import split
+from common_utils.tables import read_table
+from common_utils.training import fit_classifier, read_job, save
+
+DEFAULTS = {"n_estimators": 120, "max_depth": 3, "learning_rate": 0.1, "subsample": 0.8, "random_state": 7}
+
+
+def train(msg: Mapping[str, Any]) -> dict[str, Any]:
+    """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
+    job = read_job(msg, DEFAULTS)
+    training, held_out = split(read_table(job.dataset, SCHEMA))
+    model = fit_classifier(GradientBoostingClassifier(**job.params), training, scale=False)
+    return save(job, model, held_out)

@@ -1,0 +1,24 @@
+"""Trains a ridge regression of the progression of diabetes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from healthcare_diabetes_progression.common_utils.schema import SCHEMA
+from sklearn.linear_model import Ridge
+
+from common_utils.splits import split
+from common_utils.tables import read_table
+from common_utils.training import fit_regressor, read_job, save
+
+DEFAULTS = {"alpha": 3.0}
+
+
+def train(msg: Mapping[str, Any]) -> dict[str, Any]:
+    """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
+    job = read_job(msg, DEFAULTS)
+    training, held_out = split(read_table(job.dataset, SCHEMA), stratify=False)
+    # The penalty treats all coefficients alike, so the measurements must be of one size.
+    model = fit_regressor(Ridge(**job.params), training, scale=True)
+    return save(job, model, held_out)

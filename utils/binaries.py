@@ -1,0 +1,131 @@
+"""Model binaries: written whole or not at all with a record beside them, verified before they are unpickled.
+
+Both paths are relative to the working directory, where every engine mounts ``models/``.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from trainyard.errors import ModelUnavailable, TrainyardError
+from trainyard.files import replacing, sha256_of, write_whole
+from trainyard.records import Record, binary_path, dump_record, read_verified, record_path
+from trainyard.settings import ImageSettings
+
+MODELS = Path("models")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_log = logging.getLogger(__name__)
+
+_loaded: dict[Path, dict[str, Any]] = {}
+_loading = threading.Lock()
+
+
+def check_model_name(model_name: Any) -> str:
+    """``model_name``, if it can name a file below ``models/``.
+
+    Raises:
+        TrainyardError: it is not text, is empty, or would leave the folder.
+    """
+    if not isinstance(model_name, str) or not _NAME.fullmatch(model_name):
+        raise TrainyardError(
+            f"{model_name!r} cannot be a model name", "set MODEL_NAME to letters, digits, '.', '_' and '-'"
+        )
+    return model_name
+
+
+def save_model(
+    bundle: Mapping[str, Any],
+    model_name: str,
+    *,
+    metrics: Mapping[str, float],
+    params: Mapping[str, Any] | None = None,
+    dataset: str | Path | None = None,
+    sample: Mapping[str, Any] | None = None,
+    **facts: Any,
+) -> Record:
+    """Write ``models/<model_name>.pkl`` and, beside it, the record ``models/<model_name>.json``.
+
+    Args:
+        bundle: whatever the predict function needs; ``model_name`` is added to it.
+        model_name: the name that ``load_model`` is asked for.
+        metrics: plain numbers by name.
+        params: what the training was asked for.
+        dataset: the path of the dataset, as the payload gave it.
+        sample: a few ``instances`` with the answer to them.
+        facts: anything else worth recording: task, columns, labels. All must be JSON-able.
+
+    Returns:
+        The record, as it was written.
+
+    Raises:
+        TrainyardError: a name that cannot be a file's, or no room or permission; an older binary is then still there.
+    """
+    binary = binary_path(MODELS, check_model_name(model_name))
+    record: Record = {
+        **facts,
+        "model_name": model_name,
+        "metrics": dict(metrics),
+        "params": dict(params or {}),
+        "dataset": None if dataset is None else str(dataset),
+        "sample": None if sample is None else dict(sample),
+    }
+    try:
+        MODELS.mkdir(exist_ok=True)
+        with replacing(binary) as temporary:
+            joblib.dump({**bundle, "model_name": model_name}, temporary)
+            record["sha256"] = sha256_of(temporary)
+            if binary.exists():
+                record["replaces"] = sha256_of(binary)
+            # The record goes first; a crash before the binary follows leaves a pair that still loads.
+            write_whole(record_path(binary), dump_record(record))
+    except OSError as error:
+        raise TrainyardError(
+            f"{binary}: cannot be written ({error.strerror})", "make models/ writable, with room for the binary"
+        ) from None
+    return record
+
+
+def load_model(model_name: str) -> dict[str, Any]:
+    """The bundle of ``models/<model_name>.pkl``, read once per process; a failure is tried again on the next call.
+
+    Raises:
+        ModelUnavailable: no binary, a corrupt one, one that does not unpickle here, or another model's.
+    """
+    key = binary_path(MODELS, check_model_name(model_name)).absolute()
+    if (bundle := _loaded.get(key)) is not None:
+        return bundle
+    with _loading:
+        if key not in _loaded:  # another thread may have loaded it in the meantime
+            _loaded[key] = _read(model_name)
+        return _loaded[key]
+
+
+def served_model_name(default: str) -> str:
+    """The model that this process serves: MODEL_NAME (or MODElNAME) where it is set, else ``default``."""
+    return ImageSettings.read().model_name or default
+
+
+def _read(model_name: str) -> dict[str, Any]:
+    content, record = read_verified(MODELS, model_name)
+    binary = binary_path(MODELS, model_name)
+    if record is None:
+        _log.warning("%s: no record beside it, so the binary cannot be verified: train the model again", binary)
+    try:
+        bundle = joblib.load(io.BytesIO(content))
+    except ImportError as error:
+        raise ModelUnavailable(f"{binary}: needs {error.name or error}", "add it to requirements_predict.txt") from None
+    except Exception as error:  # noqa: BLE001 -- bytes that are no pickle raise nearly anything
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ModelUnavailable(f"{binary}: cannot be unpickled ({reason})", "train the model again") from None
+    name = bundle.get("model_name") if isinstance(bundle, dict) else None
+    if name != model_name:
+        raise ModelUnavailable(f"{binary}: is the binary of {name!r}, not of {model_name!r}", "train the model again")
+    return bundle  # type: ignore[no-any-return]
