@@ -1,0 +1,75 @@
+# Front door. Everything below it is found by its name: projects/<project>/<model>/Makefile.
+
+include mk/setup.mk
+
+LEAVES := $(wildcard projects/*/*/Makefile)
+BASE := projects
+MEMBERS := $(patsubst projects/%/Makefile,%,$(filter-out %/all/Makefile,$(LEAVES)))
+include mk/members.mk
+
+# The merged images: of every project that has an all/, and of everything.
+MERGED := $(subst /,+,$(patsubst %/Makefile,merge+%,$(wildcard projects/*/all/Makefile all/Makefile)))
+LEAF_VERBS := build-train train build-predict predict test-endpoint logs shell train-local predict-local lock show
+TOP_VERBS := predict-all test-all create-routes
+DEV := .venv/.stamp-dev
+
+.PHONY: help list builders demo test lint build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+
+help: ## this list
+	$(call SHOW_HELP,Makefile)
+	@printf '\nOne model: make <verb> MODEL=<project>/<model>; `make help MODEL=...` lists its verbs.\n'
+
+list: $(SETUP) ## a table: project, model, routes, binaries, images
+	@$(RUN) list .
+
+builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
+	@$(RUN) builders .
+
+demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
+	@$(RUN) demo projects/finance_income_prediction/all
+
+test: $(DEV) ## every test that can run here; TESTS=tests/... for some of them
+	$(VENV)/bin/python -m pytest $(TESTS)
+
+lint: $(DEV) ## ruff, mypy, shellcheck
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	@command -v shellcheck >/dev/null || { echo 'error: shellcheck is missing: apt-get install shellcheck' >&2; exit 2; }
+	git ls-files '*.sh' 'builders/*/s2i/bin/*' 'builders/*/test/run' .ci/run bin/s2i | xargs shellcheck -x
+
+format: $(DEV) ## ruff's formatting and mends
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+train-all: $(TRAIN) ## build and run the train image of every model
+build-all: $(BUILD) $(MERGED) ## every image: of each model, each project's all/, and all/
+predict-all: ## serve every model of every project on PORT (5111)
+test-all: ## post every model's sample to that server
+create-routes: ## generate the files of all/
+
+$(MERGED): merge+%: $(SETUP)
+	@$(MAKE) --no-print-directory -C "$(subst +,/,$*)" build-image
+
+$(TOP_VERBS): $(SETUP)
+	@$(MAKE) --no-print-directory -C all $@
+
+ifeq ($(MODEL),)
+stop: $(SETUP) ## stop every server of ours
+	@$(RUN) stop-everything .
+
+clean: stop ## remove every model's images, generated files and .trainyard/; binaries in models/ stay
+	@$(RUN) clean-everything .
+
+$(LEAF_VERBS):
+	@echo 'error: which model? make $@ MODEL=<project>/<model>; make list shows them' >&2; exit 2
+else
+ifeq ($(wildcard projects/$(MODEL)/Makefile),)
+$(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
+endif
+stop clean $(LEAF_VERBS):
+	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
+endif
+
+$(DEV): pyproject.toml
+	@sh mk/setup.sh . dev

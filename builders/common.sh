@@ -1,0 +1,211 @@
+# Sourced by the s2i scripts of both builder images; not run by itself.
+# shellcheck shell=bash
+#
+# The same scripts run in three places: under the real s2i, in a container driven by our own engine code, and as plain
+# processes in a folder. Every root is therefore a variable; its default is the place inside a container.
+#
+#   S2I_SOURCES     where s2i put the sources                    /tmp/src
+#   S2I_ARTIFACTS   where s2i put what save-artifacts saved      /tmp/artifacts
+#   APP_ROOT        where the sources go, the working directory  /model or /action (set by the calling script)
+#   VENV            the virtual environment                      /opt/venv
+#   TRAINYARD_HOME  common.sh, requirements.txt, lib/trainyard   /opt/trainyard
+#   BUILD_SETTINGS  settings of this build, never kept           /run/trainyard
+#   TRAINYARD_CACHE package cache, mounted                       /var/cache/trainyard
+
+: "${S2I_SOURCES:=/tmp/src}" "${S2I_ARTIFACTS:=/tmp/artifacts}" "${VENV:=/opt/venv}"
+: "${TRAINYARD_HOME:=/opt/trainyard}" "${BUILD_SETTINGS:=/run/trainyard}" "${TRAINYARD_CACHE:=/var/cache/trainyard}"
+# Beside the virtual environment: what is installed in it (the hash), and whether the builder image brought it along.
+DEPS_STAMP=$VENV/.trainyard-deps
+
+# step MESSAGE: one line of progress.
+step() { printf -- '---> %s\n' "$*"; }
+
+# warn MESSAGE
+warn() { printf 'warning: %s\n' "$*" >&2; }
+
+# die MESSAGE: s2i reports every failure as "non-zero (13)", so our last line must carry the cause and the mend.
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+# load_build_settings: index, proxies and CA bundle for the length of this script. They come as a mounted folder, since
+# whatever is passed by `-e` or ARG stays in the image's environment or history.
+load_build_settings() {
+    if [ -r "$BUILD_SETTINGS/env" ]; then
+        # shellcheck disable=SC1091
+        . "$BUILD_SETTINGS/env"
+    fi
+    if [ -w "$TRAINYARD_CACHE" ]; then
+        export UV_CACHE_DIR=${UV_CACHE_DIR:-$TRAINYARD_CACHE/uv}
+    else
+        # No cache is mounted: a throw-away one, which must not stay in the image.
+        if [ -z "${UV_CACHE_DIR:-}" ]; then scratch_cache=$(mktemp -d); fi
+        export UV_CACHE_DIR=${UV_CACHE_DIR:-${scratch_cache:-}}
+    fi
+    export UV_LINK_MODE=${UV_LINK_MODE:-copy} UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+}
+
+# copy_sources: first of all, since setup.sh scripts in the wild end in `rm -rf /tmp/*`.
+copy_sources() {
+    [ -f "$S2I_SOURCES/.s2i/environment" ] ||
+        die ".s2i/environment: no such file: write it: ROUTES=<route>:<module>:<function> and TRAIN_MODULE=<module>"
+    step "Installing application source ..."
+    mkdir -p "$APP_ROOT"
+    cp -R "$S2I_SOURCES/." "$APP_ROOT/"
+    mkdir -p "$APP_ROOT/data" "$APP_ROOT/models"
+}
+
+# requirements_file: the lock where there is one, else the plain requirements; nothing where there is neither.
+requirements_file() {
+    local name
+    for name in requirements.lock requirements.txt; do
+        if [ -f "$1/$name" ]; then
+            printf '%s\n' "$1/$name"
+            return
+        fi
+    done
+}
+
+# dependencies_hash DIR: of everything that decides what gets installed.
+dependencies_hash() {
+    local file
+    {
+        for file in "$(requirements_file "$1")" "$1/setup.sh" "$TRAINYARD_HOME/requirements.txt"; do
+            if [ -f "$file" ]; then cat "$file"; fi
+            printf '\0'
+        done
+    } | sha256sum | cut -d' ' -f1
+}
+
+# install_dependencies DIR: setup.sh, then the requirements found in DIR; nothing where they are installed already.
+install_dependencies() {
+    local hash
+    hash=$(dependencies_hash "$1")
+    restore_artifacts
+    if [ "$(head -n 1 "$DEPS_STAMP" 2>/dev/null || :)" = "$hash" ]; then # no stamp yet is the common case
+        step "Dependencies are installed already (${hash:0:12})."
+        return
+    fi
+    rm -f "$DEPS_STAMP"
+    run_setup "$1"
+    install_requirements "$1"
+    compile_bytecode unchecked-hash "$VENV"/lib/python*/site-packages
+    printf '%s\n' "$hash" >"$DEPS_STAMP"
+}
+
+# run_setup DIR: native dependencies, before the requirements.
+run_setup() {
+    [ -f "$1/setup.sh" ] || return 0
+    if [ "${SKIP_SETUP:-}" ]; then
+        warn "setup.sh is not run here ($SKIP_SETUP)"
+        return
+    fi
+    step "Running setup.sh ..."
+    (cd "$1" && bash ./setup.sh) || {
+        local status=$?
+        [ "$(id -u)" = 0 ] || die "setup.sh: failed with status $status as uid $(id -u): assemble as root (--assemble-user 0)"
+        die "setup.sh: failed with status $status: see its output above"
+    }
+}
+
+# install_requirements DIR: with hashes enforced where there is a lock.
+install_requirements() {
+    local file log
+    local -a options=()
+    file=$(requirements_file "$1")
+    case $file in
+    *.lock) options=(--require-hashes -r "$file") ;;
+    *.txt) options=(-r "$file" -r "$TRAINYARD_HOME/requirements.txt") ;;
+    *) options=(-r "$TRAINYARD_HOME/requirements.txt") ;;
+    esac
+    step "Installing dependencies (${file:+${file##*/}}) ..."
+    log=$(mktemp)
+    if ! uv pip install --quiet --python "$VENV/bin/python" "${options[@]}" 2>"$log"; then
+        cat "$log" >&2
+        explain_install_failure "$log" "${file##*/}"
+    fi
+    rm -f "$log"
+}
+
+# explain_install_failure LOG FILE: the one line that says what to mend.
+explain_install_failure() {
+    if grep -q 'No space left on device' "$1"; then
+        die "no space left on the device while installing $2: free some disk space"
+    elif grep -qiE 'certificate|UnknownIssuer' "$1"; then
+        die "the package index's certificate is not trusted: set CA_BUNDLE to your company's CA file"
+    elif grep -q 'No solution found' "$1"; then
+        die "$2: the requirements cannot be resolved together: see uv's reasons above"
+    elif grep -qiE 'hash mismatch' "$1"; then
+        die "$2: a package is not the one that was locked: run make lock, or check the index"
+    elif grep -qE "No such file or directory: '?[^ ]*(gcc|cc|clang)|command '[^ ]*(gcc|cc)' failed" "$1"; then
+        die "$2: $(grep -o 'Failed to build .*' "$1" | tail -n 1 | cut -d' ' -f4) comes as source and needs a C compiler: install gcc in setup.sh, or choose a version with wheels"
+    elif grep -qiE 'dns|connect|timed out|error sending request' "$1"; then
+        die "the package index cannot be reached: check the network, INDEX_URL and HTTPS_PROXY"
+    fi
+    die "$2: cannot be installed: see uv's reasons above"
+}
+
+# compile_bytecode MODE DIR...: so that the first start is as fast as the second; packages' own tests are left out.
+compile_bytecode() {
+    local mode=$1
+    shift
+    "$VENV/bin/python" -m compileall -q -j 0 --invalidation-mode "$mode" -x '/tests?/' "$@" >/dev/null 2>&1 ||
+        : # ignore failure since packages ship templates and Python 2 files; our own modules are imported below
+}
+
+# restore_artifacts: what save-artifacts streamed out of the previous image, for `s2i build --incremental`.
+restore_artifacts() {
+    [ -d "$S2I_ARTIFACTS/venv" ] || return 0
+    step "Restoring the virtual environment of the previous build ..."
+    rm -rf "${VENV:?}/lib" "${VENV:?}/bin"
+    cp -R "$S2I_ARTIFACTS/venv/." "$VENV/"
+    rm -rf "$S2I_ARTIFACTS/venv"
+}
+
+# check_wiring train|predict: a typo in .s2i/environment must not wait for the first request.
+check_wiring() {
+    step "Checking .s2i/environment ..."
+    (cd "$APP_ROOT" && "$VENV/bin/python" -m trainyard.check "$1")
+}
+
+# open_to_group: any uid of group 0 may run the image (OpenShift). On the application folder only: on the virtual
+# environment it would double the layer.
+open_to_group() {
+    if [ "$(id -u)" = 0 ]; then chgrp -R 0 "$APP_ROOT"; fi
+    chmod -R g=u,o+rX "$APP_ROOT"
+}
+
+# clean_up: nothing of the assembling itself may stay in the image.
+clean_up() {
+    rm -rf "${scratch_cache:-}"
+    if [ "$S2I_SOURCES" = /tmp/src ]; then rm -rf /tmp/src; fi
+}
+
+# assemble ROLE [dependencies]: the whole of it; `dependencies` stops before the sources, for a dependency image.
+assemble() {
+    umask 0022
+    load_build_settings
+    export PYTHONDONTWRITEBYTECODE=1
+    if [ "${2:-}" = dependencies ]; then
+        install_dependencies "$S2I_SOURCES"
+        echo 'from the builder image' >>"$DEPS_STAMP"
+    else
+        export PYTHONPATH=$APP_ROOT:$TRAINYARD_HOME/lib
+        copy_sources
+        install_dependencies "$APP_ROOT"
+        compile_bytecode checked-hash "$APP_ROOT"
+        check_wiring "$1"
+        open_to_group
+    fi
+    clean_up
+}
+
+# save_artifacts: a tar of the virtual environment on stdout; an empty one where the builder image brings it along.
+save_artifacts() {
+    if grep -qs 'from the builder image' "$DEPS_STAMP"; then
+        tar -cf - --files-from /dev/null
+    else
+        tar -C "${VENV%/*}" -cf - --transform "s,^${VENV##*/},venv," "${VENV##*/}"
+    fi
+}

@@ -1,0 +1,37 @@
+# The verbs of a model directory. A leaf Makefile sets MODEL_NAME, DATASET_NAME and CONTAINER_NAME, and includes this.
+
+# Whatever the leaf has set so far came from its file.
+LEAF := $(foreach name,$(.VARIABLES),$(if $(filter file,$(origin $(name))),$(name)))
+include $(dir $(lastword $(MAKEFILE_LIST)))setup.mk
+
+MISSPELT := $(filter-out $(MODEL_VARIABLES) MAKEFILE_LIST .% MAKE% SHELL CURDIR SUFFIXES,$(LEAF))
+ifneq ($(MISSPELT),)
+$(error $(CURDIR)/Makefile: unknown variable $(firstword $(MISSPELT)); a model has $(MODEL_VARIABLES))
+endif
+ABSENT := $(strip $(foreach name,$(MODEL_VARIABLES),$(if $($(name)),,$(name))))
+ifneq ($(ABSENT),)
+$(error $(CURDIR)/Makefile: $(firstword $(ABSENT)) is missing; add a line $(firstword $(ABSENT)) := ...)
+endif
+
+VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show clean
+.PHONY: help $(VERBS)
+
+help: ## this list
+	$(call SHOW_HELP,"$(ROOT)/mk/model.mk")
+
+build-train: ## build the train image
+build-predict: ## build the predict image
+train: ## train: models/$(MODEL_NAME).pkl and its record
+predict: ## serve on PORT (5111); DETACH=1 returns when it is ready
+test-endpoint: ## post test/test_instances.json, show the answer, fail on anything but a good one
+stop: ## stop the server
+logs: ## the log of a server started with DETACH=1; FOLLOW=1 stays
+shell: ## a shell in the predict image
+train-local: ## train without containers
+predict-local: ## serve without containers
+lock: ## resolve the requirements, write both lock files
+show: ## every value and where it came from
+clean: ## remove the images; binaries in models/ stay
+
+$(VERBS): $(SETUP)
+	@$(RUN) $@ "$(CURDIR)"

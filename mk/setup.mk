@@ -1,0 +1,37 @@
+# Common to every Makefile: where the monorepo is, how the package is called, which variables may be set.
+# Included by the root Makefile, mk/model.mk and mk/all.mk.
+
+# Relative, so that a monorepo in a folder with a space in its name works: make splits its file names at spaces.
+ROOT := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/..
+VENV := $(ROOT)/.venv
+SETUP := $(VENV)/.stamp
+
+# What may be given on the command line, or come from the environment.
+MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
+SETTINGS := ENGINE BUILDER PORT BIND WORKERS DETACH KEEP PAYLOAD FOLLOW BASE_IMAGE CA_BUNDLE INDEX_URL EXTRA_INDEX_URL \
+	HTTP_PROXY HTTPS_PROXY NO_PROXY BUILD_TIMEOUT BUILD_LOCK_TIMEOUT READY_TIMEOUT REQUEST_TIMEOUT STOP_TIMEOUT PYTHON
+KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS $(SETTINGS)
+
+# A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN) -%,$(GIVEN))
+ifneq ($(UNKNOWN),)
+$(error unknown variable $(firstword $(UNKNOWN)) on the command line; known: $(KNOWN))
+endif
+
+# The package reads the values from the environment; make exports those of its command line by itself.
+export TRAINYARD_COMMAND_LINE := $(GIVEN)
+
+# With -n the verbs show what they would run, once there is an environment to ask.
+RUN = $(if $(wildcard $(SETUP)),+)"$(VENV)/bin/python" -m trainyard
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+$(SETUP): $(ROOT)/pyproject.toml
+	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)"
+
+# Lists the `target: ## help` lines of the makefiles given, and the settings.
+SHOW_HELP = @sed -n 's/^\([a-z][a-z-]*\):.*\#\# \(.*\)/  \1\t\2/p' $(1) | awk -F '\t' '{printf "%-18s %s\n", $$1, $$2}'; \
+	printf '\nVariables: $(MODEL_VARIABLES)\n           $(wordlist 1,8,$(SETTINGS)) ... (docs/contract.md)\n'

@@ -1,0 +1,49 @@
+#!/bin/sh
+# setup.sh ROOT [EXTRA]: makes ROOT/.venv with the package (and its extra, e.g. dev) in it. Called by mk/setup.mk, so
+# that the first make of a fresh clone sets itself up.
+set -eu
+
+root=$1
+extra=${2:-}
+venv=$root/.venv
+
+die() {
+    printf 'error: %s\n' "$1" >&2
+    exit 2
+}
+
+# find_python: the first Python that is new enough; PYTHON overrides.
+find_python() {
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    die "no Python 3.11 or newer found: install one, or name it with PYTHON=/path/to/python3"
+}
+
+# Two makes at once must not both write the environment.
+if command -v flock >/dev/null 2>&1 && [ -z "${TRAINYARD_SETUP_LOCKED:-}" ]; then
+    TRAINYARD_SETUP_LOCKED=1 exec flock "$root/mk/setup.sh" sh "$root/mk/setup.sh" "$@"
+fi
+
+stamp=$venv/.stamp${extra:+-$extra}
+if [ -e "$stamp" ] && [ ! "$root/pyproject.toml" -nt "$stamp" ]; then
+    exit 0 # somebody else was faster
+fi
+printf -- '---> Setting up %s (once)\n' "$venv" >&2
+python=$(find_python)
+if command -v uv >/dev/null 2>&1; then
+    [ -x "$venv/bin/python" ] || uv venv --quiet --python "$python" "$venv" || die "uv cannot make $venv"
+    UV_DEFAULT_INDEX=${INDEX_URL:-${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-https://pypi.org/simple}}} \
+        uv pip install --quiet --python "$venv/bin/python" -e "$root${extra:+[$extra]}" ||
+        die "the package index cannot be reached: see uv's reasons above; set INDEX_URL, HTTPS_PROXY or SSL_CERT_FILE"
+else
+    [ -x "$venv/bin/pip" ] || "$python" -m venv "$venv" ||
+        die "$python cannot make virtual environments: install python3-venv (Debian, Ubuntu), or uv"
+    PIP_INDEX_URL=${INDEX_URL:-${PIP_INDEX_URL:-https://pypi.org/simple}} PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        "$venv/bin/python" -m pip install --quiet -e "$root${extra:+[$extra]}" ||
+        die "the package index cannot be reached: see pip's reasons above; set INDEX_URL, HTTPS_PROXY or PIP_CERT"
+fi
+touch "$stamp"

@@ -1,0 +1,77 @@
+"""``python -m trainyard.check train|predict``: what ``assemble`` runs, so that a typo fails the build.
+
+Imports every module that ``.s2i/environment`` names and looks its function up; for predict images the daemon too, so
+that requirements it cannot live with fail here and not at the first start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from trainyard.environment import read_environment
+from trainyard.errors import EXIT_BAD_INPUT, ModelUnavailable, TrainyardError
+from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, route_target, training_target
+from trainyard.routes import routes_of
+
+ROLES = ("train", "predict")
+
+
+def check(role: str, sources: Path) -> list[str]:
+    """Check the wiring below ``sources``, the working directory; returns warnings, one line each.
+
+    Raises:
+        TrainyardError: the first thing to mend.
+    """
+    environment = read_environment(ENVIRONMENT_FILE)
+    targets: list[Target]
+    if role == "train":
+        targets = [training_target(environment)]
+    else:
+        targets = [route_target(route) for route in routes_of(environment)]
+        _import_daemon()
+    prepare_path(sources)
+    warnings = list(environment.warnings)
+    for target in targets:
+        try:
+            resolve(target, sources)
+        except ModelUnavailable as error:
+            warnings.append(f"{error.message}: not checked further, since a build has no models/ and data/")
+    return warnings
+
+
+def _import_daemon() -> None:
+    try:
+        import trainyard.serve.server  # noqa: F401 -- trains do not have to wait for flask
+    except Exception as error:
+        raise TrainyardError(
+            f"requirements_predict.txt: the daemon cannot be imported: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}",
+            "let flask, gunicorn and what they need be chosen by the builder image",
+        ) from error
+
+
+def main(arguments: list[str]) -> int:
+    """Run the check; an error is one line on stderr and exit status 2."""
+    if len(arguments) != 1 or arguments[0] not in ROLES:
+        sys.stderr.write("usage: python -m trainyard.check train|predict\n")
+        return EXIT_BAD_INPUT
+    try:
+        # What the user's code prints must not be mistaken for our answer.
+        with contextlib.redirect_stdout(sys.stderr):
+            warnings = check(arguments[0], Path.cwd())
+    except TrainyardError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_BAD_INPUT
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # threads and exit handlers of the user's modules must not hold up a build, or change its status

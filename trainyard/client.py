@@ -1,0 +1,74 @@
+"""The HTTP client of the host half: is a server ready, and what does a route answer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from trainyard.errors import EXIT_FAILED, TrainyardError
+
+POLL = 0.05  # seconds between two questions whether a server is ready
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response: its status, its body (parsed where it is JSON), how long it took (seconds)."""
+
+    status: int
+    body: Any
+    seconds: float
+
+
+def post(url: str, body: bytes, timeout: float) -> Answer:
+    """POST a JSON body.
+
+    Raises:
+        TrainyardError: nobody listens there, or no answer within ``timeout`` seconds.
+    """
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 -- our own server
+    started = time.perf_counter()
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
+            status, content = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        status, content = error.code, error.read()
+    except TimeoutError:
+        raise TrainyardError(f"{url}: no answer in {timeout:g} s", "raise REQUEST_TIMEOUT", EXIT_FAILED) from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise TrainyardError(f"{url}: {reason}", "start the server: make predict", EXIT_FAILED) from None
+    return Answer(status, _parsed(content), time.perf_counter() - started)
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")
+
+
+def wait_until_ready(url: str, alive: Callable[[], bool], seconds: int) -> None:
+    """Ask ``/health`` until it answers 200.
+
+    Raises:
+        TrainyardError: the server died, or has not answered within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=max(1, deadline - time.monotonic())) as response:  # noqa: S310
+                if response.status == http.client.OK:
+                    return
+        except (OSError, http.client.HTTPException):
+            if not alive():
+                raise TrainyardError(
+                    "the server died before it was ready: its last lines are above", "", EXIT_FAILED
+                ) from None
+        time.sleep(POLL)
+    raise TrainyardError(f"the server was not ready in {seconds} s", "raise READY_TIMEOUT", EXIT_FAILED)

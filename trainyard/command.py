@@ -1,0 +1,135 @@
+"""Runs other programs: streamed or captured, with a named timeout, shown instead of run in a dry run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from trainyard import console
+from trainyard.errors import EXIT_FAILED, TrainyardError
+
+CAUSE = "error: "  # how the s2i scripts and the train runner begin the line that says why they failed
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A timeout with the name of the setting that changes it; ``seconds`` 0 is none."""
+
+    setting: str
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Runs programs, or only shows them (``dry_run``)."""
+
+    dry_run: bool = False
+
+    def query(self, argv: Sequence[str], *, seconds: float = 30) -> subprocess.CompletedProcess[str] | None:
+        """Ask a program something that changes nothing; None where it is missing, hangs or refuses."""
+        try:
+            return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds)
+        except (OSError, subprocess.SubprocessError):
+            return None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        limit: Limit,
+        *,
+        stdin: IO[bytes] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run a program whose output matters only where it fails; returns its standard output. ``env`` is added.
+
+        Raises:
+            TrainyardError: it failed (its last lines are shown) or took too long.
+        """
+        if self._shown(argv):
+            return ""
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=stdin,
+                capture_output=True,
+                check=False,
+                timeout=limit.seconds or None,
+                env={**os.environ, **(env or {})},
+            )
+        except subprocess.TimeoutExpired:
+            raise _too_long(argv, limit) from None
+        if done.returncode:
+            output = (done.stderr + done.stdout).decode(errors="replace").strip()
+            raise TrainyardError(f"{argv[0]} {argv[1]} failed: {_last_lines(output)}", exit_code=EXIT_FAILED)
+        return done.stdout.decode(errors="replace").strip()
+
+    def stream(
+        self, argv: Sequence[str], limit: Limit, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
+        """Run a program and pass its output on line by line.
+
+        Raises:
+            TrainyardError: it failed; where it printed an ``error: ...`` line, that line is the message.
+        """
+        if self._shown(argv):
+            return
+        process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=cwd,
+            text=True, errors="replace",
+        )  # fmt: skip
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        timer = threading.Timer(limit.seconds or 10**8, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            cause = _pass_on(process)
+            status = process.wait()
+        finally:
+            timer.cancel()
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        if expired.is_set():
+            raise _too_long(argv, limit)
+        if status:
+            raise TrainyardError(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
+
+    def _shown(self, argv: Sequence[str]) -> bool:
+        if self.dry_run:
+            console.result(shlex.join(argv))
+        return self.dry_run
+
+
+def _pass_on(process: subprocess.Popen[str]) -> str:
+    """Print the output as it comes, but for the line with the cause, which is returned."""
+    cause = ""
+    for text in process.stdout or ():
+        line = text.rstrip("\n")
+        if line.startswith(CAUSE):
+            cause = cause or line.removeprefix(CAUSE)
+        else:
+            console.line(line)
+    return cause
+
+
+def _too_long(argv: Sequence[str], limit: Limit) -> TrainyardError:
+    return TrainyardError(
+        f"{argv[0]} {argv[1]} took longer than {limit.seconds} s and was stopped",
+        f"set {limit.setting} to allow more seconds",
+        EXIT_FAILED,
+    )
+
+
+def _last_lines(output: str, count: int = 3) -> str:
+    return " / ".join(line.strip() for line in output.splitlines()[-count:] if line.strip())

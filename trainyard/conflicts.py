@@ -1,0 +1,87 @@
+"""Explains why the requirements of several models cannot be resolved together: which two lines clash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Parsed
+from packaging.utils import canonicalize_name
+
+from trainyard.dependencies import Requirement, compile_requirements, read_requirement, runtime_requirement
+from trainyard.errors import TrainyardError
+from trainyard.model_dir import ModelDir
+from trainyard.repository import Repository
+from trainyard.settings import HostSettings
+
+
+@dataclass(frozen=True)
+class Line:
+    """One requirement of one file."""
+
+    path: Path
+    number: int
+    text: str
+    package: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}:{self.number} ({self.text})"
+
+
+def requirement_lines(path: Path) -> Iterator[Line]:
+    """The requirements of a file, with their line numbers.
+
+    Raises:
+        TrainyardError: a line that is neither a requirement nor an option we know of.
+    """
+    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        text = raw.partition(" #")[0].strip()
+        if not text or text.startswith("#"):
+            continue
+        if text.startswith("-"):
+            raise TrainyardError(
+                f"{path}:{number}: {text!r} is not a requirement", "write the requirements out; see docs/contract.md"
+            )
+        try:
+            yield Line(path, number, text, canonicalize_name(Parsed(text).name))
+        except InvalidRequirement as error:
+            reason = str(error).splitlines()[0]
+            raise TrainyardError(
+                f"{path}:{number}: {text!r} is not a requirement: {reason}", "write name>=version"
+            ) from None
+
+
+def explain_conflict(
+    members: tuple[ModelDir, ...], repository: Repository, settings: HostSettings, why: str
+) -> TrainyardError:
+    """The error that names the two lines, or else the two files, that cannot be had together."""
+    files = [list(requirement_lines(model.requirements("predict"))) for model in members]
+    for one, other in combinations(files, 2):
+        for line in one:
+            for clashing in (same for same in other if same.package == line.package and same.text != line.text):
+                if not _resolvable([line, clashing], settings):
+                    return TrainyardError(
+                        f"{line.where} and {clashing.where} cannot be installed together",
+                        "agree on one version, or drop one of the models from MODEL_DIRS",
+                    )
+    runtime = runtime_requirement(repository)
+    for one_model, other_model in combinations(members, 2):
+        pair = [read_requirement(model.requirements("predict")) for model in (one_model, other_model)]
+        try:
+            compile_requirements((*pair, runtime), None, settings)
+        except TrainyardError as error:
+            return error
+    return TrainyardError(why)
+
+
+def _resolvable(lines: list[Line], settings: HostSettings) -> bool:
+    inputs = tuple(Requirement(line.path, line.text + "\n") for line in lines)
+    try:
+        compile_requirements(inputs, None, settings, "--no-deps")
+    except TrainyardError:
+        return False
+    return True

@@ -1,0 +1,102 @@
+"""What every engine can do, and the values that it is told with. The words are a container's: the process engine's
+image is a folder, its container a process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from trainyard.builder_files import Role
+from trainyard.context import Context
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top."""
+
+    image: str
+    role: Role
+    context: Context
+    lock: str
+    setup: bytes = b""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder of the host at ``target``, a path below the application folder (``models``, ``data``)."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is."""
+
+    image: str
+    name: str
+    role: Role
+    model: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    bind: str = "127.0.0.1"
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server of ours that runs: its container's name, what it serves, where it listens."""
+
+    name: str
+    model: str
+    port: int
+
+
+class Engine(Protocol):
+    """Builds images and runs containers. A method that fails raises TrainyardError."""
+
+    @property
+    def name(self) -> str:
+        """As ENGINE names it."""
+
+    def unavailable(self) -> str:
+        """Why this engine does not answer; empty where it does."""
+
+    def ensure_builders(self) -> None:
+        """Build the builder images, where they are not there or not of today's sources."""
+
+    def images(self) -> set[str]:
+        """The names of all images there are."""
+
+    def build(self, plan: BuildPlan) -> None:
+        """Build an image. Its name moves to the new image only when that is complete."""
+
+    def run(self, plan: RunPlan) -> int:
+        """Run in the foreground until it ends, or until Ctrl-C ends it; its exit status."""
+
+    def start(self, plan: RunPlan) -> None:
+        """Start in the background."""
+
+    def alive(self, name: str) -> bool:
+        """Whether the container of that name runs."""
+
+    def stop(self, name: str) -> bool:
+        """Stop and remove a container; False where there was none."""
+
+    def logs(self, name: str, follow: bool) -> None:
+        """Print what a container that was started in the background has said."""
+
+    def last_lines(self, name: str, count: int) -> list[str]:
+        """The last lines that a container said, crashed ones included."""
+
+    def shell(self, plan: RunPlan) -> int:
+        """An interactive shell in a container of that image."""
+
+    def running(self) -> list[Running]:
+        """Our servers that run."""
+
+    def remove_image(self, image: str) -> bool:
+        """Remove an image; False where there was none."""

@@ -1,0 +1,235 @@
+"""The embedded engine: folders for images, child processes for containers. No root, no daemon, nothing to install.
+
+It runs the builder images' own scripts with their roots moved into ``.trainyard/process``:
+
+    builders/<digest>/{home,train,daemon}   $TRAINYARD_HOME and the s2i scripts of each role
+    deps/<hash>/                            a virtual environment with one lock installed
+    images/<image>/{image.json,builds/}     sources as assemble left them; image.json names the build that counts
+    containers/<name>/                      see engines.process_containers
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import uv
+
+from trainyard import console
+from trainyard.build_settings import ca_bundle, index_environment
+from trainyard.builder_files import BUILDERS, Role, home_context, scripts_context
+from trainyard.command import Commands, Limit
+from trainyard.context import Context, make_context, text_file
+from trainyard.engines.base import BuildPlan, Running, RunPlan
+from trainyard.engines.process_containers import Containers, ProcessImage, clean_environment
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.files import write_whole
+from trainyard.locking import locked
+from trainyard.repository import Repository
+from trainyard.settings import HostSettings
+
+# Where assemble expects what it must not find on a host: no mounted settings, no mounted cache.
+NOWHERE = "/nonexistent/trainyard"
+
+
+@dataclass(frozen=True)
+class ProcessEngine:
+    """Images are folders, containers are child processes."""
+
+    name: str
+    repository: Repository
+    settings: HostSettings
+    commands: Commands
+
+    @property
+    def _state(self) -> Path:
+        return self.repository.state / "process"
+
+    @cached_property
+    def _containers(self) -> Containers:
+        return Containers(self._state / "containers", self.settings.stop_timeout, self.commands.dry_run)
+
+    @cached_property
+    def _contexts(self) -> dict[str, Context]:
+        package = self.repository.package
+        scripts = {folder: scripts_context(package, role) for role, folder in BUILDERS.items()}
+        return {"home": home_context(package), **scripts}
+
+    @cached_property
+    def _builder(self) -> Path:
+        digest = hashlib.sha256("".join(context.sha256 for context in self._contexts.values()).encode()).hexdigest()
+        return self._state / "builders" / digest[:16]
+
+    def unavailable(self) -> str:
+        return "" if shutil.which("bash") else "process needs bash, which is not on PATH"
+
+    # -- images -------------------------------------------------------------------------------------------------
+
+    def ensure_builders(self) -> None:
+        if self._builder.is_dir() or self.commands.dry_run:
+            return
+        with self._scratch(self._builder) as folder:
+            for name, context in self._contexts.items():
+                context.write(folder / name)
+
+    def images(self) -> set[str]:
+        found = (self._state / "images").glob("*/image.json")
+        return {path.parent.name.replace("%", "/") for path in found}
+
+    def build(self, plan: BuildPlan) -> None:
+        self.ensure_builders()
+        if plan.setup:
+            console.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
+        context = make_context([file for file in plan.context.files if str(file.path) != "setup.sh"])
+        with self._locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
+            venv = self._ensure_dependencies(plan)
+            console.step(f"Building {plan.image} in {self._short(self._image(plan.image))} ...")
+            build = self._image(plan.image) / "builds" / f"{time.time_ns():x}"
+            try:
+                self._assemble(context, plan.role, [], venv, build)
+                if not self.commands.dry_run:
+                    self._point_to(plan, build, venv)
+            except BaseException:
+                shutil.rmtree(build, ignore_errors=True)
+                raise
+
+    def _ensure_dependencies(self, plan: BuildPlan) -> Path:
+        """The virtual environment of the plan's lock; its stamp says that it is complete."""
+        home = self._contexts["home"].sha256
+        identity = "\0".join([home, sys.version, sys.base_prefix, str(self._state), plan.lock])
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        venv = self._state / "deps" / digest
+        with self._locked(f"deps-{digest}", f"the dependencies {digest}"):
+            if not (venv / ".trainyard-deps").is_file():
+                with console.waiting(f"Installing dependencies {digest} ..."):
+                    self._make_venv(venv)
+                    context = make_context([text_file("requirements.lock", plan.lock.encode())])
+                    self._assemble(context, plan.role, ["dependencies"], venv, self._state / "unused")
+        return venv
+
+    def _make_venv(self, venv: Path) -> None:
+        if not self.commands.dry_run:
+            shutil.rmtree(venv, ignore_errors=True)
+        limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
+        self.commands.run(
+            [uv.find_uv_bin(), "venv", "--quiet", "--python", str(Path(sys.executable).resolve()), str(venv)], limit
+        )
+
+    def _assemble(self, context: Context, role: Role, arguments: list[str], venv: Path, app_root: Path) -> None:
+        script = str(self._builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
+        with tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources, _disk_full_explained(self._state):
+            context.write(Path(sources))
+            environment = {
+                **clean_environment(venv),
+                **index_environment(self.settings),
+                "S2I_SOURCES": sources,
+                "S2I_ARTIFACTS": NOWHERE,
+                "BUILD_SETTINGS": NOWHERE,
+                "TRAINYARD_CACHE": NOWHERE,
+                "TRAINYARD_HOME": str(self._builder / "home"),
+                "APP_ROOT": str(app_root),
+                "VENV": str(venv),
+                "UV_CACHE_DIR": self._cache,
+                "UV_LINK_MODE": "hardlink",
+                "PATH": f"{Path(uv.find_uv_bin()).parent}:{os.environ.get('PATH', os.defpath)}",
+            }
+            if self.settings.ca_bundle and (bundle := ca_bundle(self.settings)):
+                environment["SSL_CERT_FILE"] = str(bundle)
+            limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
+            self.commands.stream(["bash", script, *arguments], limit, env=environment)
+
+    @cached_property
+    def _cache(self) -> str:
+        answer = self.commands.query([uv.find_uv_bin(), "cache", "dir"])
+        return answer.stdout.strip() if answer else str(self._state / "cache")
+
+    def _point_to(self, plan: BuildPlan, build: Path, venv: Path) -> None:
+        """From now on the image is ``build``; older builds go, but for those that a running container uses."""
+        image = {"build": str(build), "venv": str(venv), "builder": str(self._builder), "role": plan.role}
+        write_whole(self._image(plan.image) / "image.json", json.dumps(image, indent=2) + "\n")
+        used = self._containers.builds_in_use()
+        for other in build.parent.iterdir():
+            if other != build and str(other) not in used:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _image(self, image: str) -> Path:
+        return self._state / "images" / image.replace("/", "%")
+
+    def _read_image(self, image: str) -> ProcessImage:
+        path = self._image(image) / "image.json"
+        if self.commands.dry_run and not path.is_file():
+            return ProcessImage(self._state, self._state, self._builder, "predict")
+        try:
+            found = json.loads(path.read_text())
+        except (OSError, ValueError):
+            raise TrainyardError(f"no image {image} of the process engine", "build it: make build-train") from None
+        return ProcessImage(Path(found["build"]), Path(found["venv"]), Path(found["builder"]), found["role"])
+
+    def remove_image(self, image: str) -> bool:
+        folder = self._image(image)
+        if not folder.is_dir():
+            return False
+        if self.commands.dry_run:
+            console.result(f"rm -r {folder}")
+        else:
+            shutil.rmtree(folder)
+        return True
+
+    @contextlib.contextmanager
+    def _scratch(self, target: Path) -> Iterator[Path]:
+        """A folder that becomes ``target`` when the block is through."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as name:
+            yield Path(name) / "new"
+            with contextlib.suppress(OSError):  # somebody else was faster: theirs has the same content
+                (Path(name) / "new").rename(target)
+
+    def _locked(self, key: str, what: str) -> contextlib.AbstractContextManager[None]:
+        return locked(self.repository.state / "locks" / f"process-{key}.lock", what, self.settings.lock_timeout)
+
+    def _short(self, path: Path) -> Path:
+        return path.relative_to(self.repository.root)
+
+    # -- containers ---------------------------------------------------------------------------------------------
+
+    def run(self, plan: RunPlan) -> int:
+        return self._containers.run(plan, self._read_image(plan.image))
+
+    def start(self, plan: RunPlan) -> None:
+        self._containers.start(plan, self._read_image(plan.image))
+
+    def shell(self, plan: RunPlan) -> int:
+        return self._containers.run(plan, self._read_image(plan.image), ["bash", "-i"])
+
+    def alive(self, name: str) -> bool:
+        return self._containers.alive(name)
+
+    def stop(self, name: str) -> bool:
+        return self._containers.stop(name)
+
+    def logs(self, name: str, follow: bool) -> None:
+        self._containers.logs(name, follow)
+
+    def last_lines(self, name: str, count: int) -> list[str]:
+        return self._containers.last_lines(name, count)
+
+    def running(self) -> list[Running]:
+        return self._containers.running()
+
+
+@contextlib.contextmanager
+def _disk_full_explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainyardError(f"{folder}: {error.strerror}", "free some disk space", EXIT_FAILED) from None

@@ -1,0 +1,232 @@
+"""Containers of the process engine: a folder of links and a child process.
+
+containers/<name>/root/            the working directory: links to the image's sources and to what is mounted
+containers/<name>/container.json   process id and its start time, image, model, port
+containers/<name>/log              what a container in the background says
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainyard import console
+from trainyard.builder_files import BUILDERS
+from trainyard.engines.base import Mount, Running, RunPlan
+from trainyard.errors import TrainyardError
+from trainyard.files import write_whole
+
+POLL = 0.05  # seconds between two looks at a stopping process
+# What a process may see of the caller's environment; a container would see nothing of it.
+KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True)
+class ProcessImage:
+    """An image of the process engine."""
+
+    build: Path
+    venv: Path
+    builder: Path
+    role: str
+
+
+def clean_environment(venv: Path) -> dict[str, str]:
+    """The environment of a process that stands in for a container."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    path = f"{venv / 'bin'}:{os.environ.get('PATH', os.defpath)}"
+    return {**kept, "PATH": path, "VIRTUAL_ENV": str(venv), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True)
+class Containers:
+    """The containers below ``folder``."""
+
+    folder: Path
+    stop_timeout: int
+    dry_run: bool
+
+    def run(self, plan: RunPlan, image: ProcessImage, command: Sequence[str] | None = None) -> int:
+        """Run in the foreground; the terminal's Ctrl-C reaches the process by itself."""
+        argv, environment = command or _run_script(image), _environment(plan, image, self._root(plan.name))
+        if self._shown(argv, plan):
+            return 0
+        self._prepare(plan, image)
+        process = subprocess.Popen(argv, env=environment, cwd=self._root(plan.name))
+        try:
+            self._note(plan, image, process.pid)
+            return process.wait()
+        except BaseException:
+            self._end(process)
+            raise
+        finally:
+            shutil.rmtree(self.folder / plan.name, ignore_errors=True)
+
+    def start(self, plan: RunPlan, image: ProcessImage) -> None:
+        """Start in the background, in a session of its own."""
+        argv, environment = _run_script(image), _environment(plan, image, self._root(plan.name))
+        if self._shown(argv, plan):
+            return
+        self._prepare(plan, image)
+        with (self.folder / plan.name / "log").open("wb") as log:
+            process = subprocess.Popen(
+                argv, env=environment, cwd=self._root(plan.name), start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        self._note(plan, image, process.pid)
+
+    def alive(self, name: str) -> bool:
+        found = self._read(name)
+        return bool(found) and started_at(found["pid"]) == found["started"]
+
+    def stop(self, name: str) -> bool:
+        if not (self.folder / name).is_dir():
+            return False
+        if self.dry_run:
+            console.result(f"kill {self._read(name).get('pid', '')}")
+            return True
+        if self.alive(name):
+            pid = self._read(name)["pid"]
+            self._signal(pid, signal.SIGTERM)
+            if not self._gone(name):
+                console.warn(f"{name} did not stop within {self.stop_timeout} s (STOP_TIMEOUT) and was killed")
+                self._signal(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        return True
+
+    def logs(self, name: str, follow: bool) -> None:
+        log = self.folder / name / "log"
+        if not log.is_file():
+            raise TrainyardError(f"no logs of {name}", "start it in the background: make predict DETACH=1")
+        subprocess.run(["tail", "-n", "+1", *(["-f"] if follow else []), str(log)], check=False)
+
+    def last_lines(self, name: str, count: int) -> list[str]:
+        try:
+            return (self.folder / name / "log").read_text(errors="replace").splitlines()[-count:]
+        except OSError:
+            return []
+
+    def running(self) -> list[Running]:
+        names = sorted(path.parent.name for path in self.folder.glob("*/container.json"))
+        found = [(name, self._read(name)) for name in names if self.alive(name)]
+        return [Running(name, data["model"], data["port"]) for name, data in found if data["port"]]
+
+    def builds_in_use(self) -> set[str]:
+        """The image builds that running containers stand on."""
+        names = [path.parent.name for path in self.folder.glob("*/container.json")]
+        return {self._read(name)["build"] for name in names if self.alive(name)}
+
+    def _root(self, name: str) -> Path:
+        return self.folder / name / "root"
+
+    def _shown(self, argv: Sequence[str], plan: RunPlan) -> bool:
+        if self.dry_run:
+            settings = [f"{key}={value}" for key, value in sorted(plan.env.items())]
+            console.result(" ".join([*settings, *(["PORT=" + str(plan.port)] if plan.port else []), *argv]))
+        return self.dry_run
+
+    def _prepare(self, plan: RunPlan, image: ProcessImage) -> None:
+        if self.alive(plan.name):
+            raise TrainyardError(f"{plan.name} runs already", "stop it first: make stop")
+        shutil.rmtree(self.folder / plan.name, ignore_errors=True)
+        root = self._root(plan.name)
+        root.mkdir(parents=True)
+        mounted = {mount.target.split("/")[0] for mount in plan.mounts}
+        for entry in image.build.iterdir():
+            if entry.name not in mounted:
+                (root / entry.name).symlink_to(entry)
+        for mount in plan.mounts:
+            _link(root, mount)
+
+    def _note(self, plan: RunPlan, image: ProcessImage, pid: int) -> None:
+        data = {
+            "pid": pid,
+            "started": started_at(pid),
+            "model": plan.model,
+            "port": plan.port,
+            "build": str(image.build),
+        }
+        write_whole(self.folder / plan.name / "container.json", json.dumps(data) + "\n")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            found = json.loads((self.folder / name / "container.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return dict(found)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """After Ctrl-C the process is ending already; after anything else it is told to."""
+        process.terminate()
+        try:
+            process.wait(self.stop_timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _signal(self, pid: int, number: int) -> None:
+        if number == signal.SIGKILL and os.getpgid(pid) == pid:
+            os.killpg(pid, number)  # a session of its own: its workers go with it
+        else:
+            os.kill(pid, number)
+
+    def _gone(self, name: str) -> bool:
+        deadline = time.monotonic() + self.stop_timeout
+        while self.alive(name):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL)
+        return True
+
+
+def _run_script(image: ProcessImage) -> list[str]:
+    folder = next(name for role, name in BUILDERS.items() if role == image.role)
+    return ["bash", str(image.builder / folder / "s2i" / "bin" / "run")]
+
+
+def _environment(plan: RunPlan, image: ProcessImage, root: Path) -> Mapping[str, str]:
+    home = image.builder / "home"
+    environment = {
+        **clean_environment(image.venv),
+        **plan.env,
+        "APP_ROOT": str(root),
+        "VENV": str(image.venv),
+        "TRAINYARD_HOME": str(home),
+        "PYTHONPATH": f"{root}:{home / 'lib'}",
+        "TRAIN_HOME": os.environ.get("HOME", "/tmp"),  # noqa: S108 -- as in a container
+        "KEEP_USER": "1",
+    }
+    if plan.port:
+        environment.update(PORT=str(plan.port), BIND=plan.bind)
+    return environment
+
+
+def _link(root: Path, mount: Mount) -> None:
+    target = root / mount.target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink():
+        target.rmdir()  # the place that a folder of links keeps for a nested mount
+    if not target.is_symlink():
+        target.symlink_to(mount.source)
+
+
+def started_at(pid: int) -> str:
+    """When a process started, so that a reused process id is not taken for it; empty where it is gone or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        if Path("/proc/self").exists():
+            return ""
+        done = subprocess.run(
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        return "" if done.stdout.startswith("Z") else done.stdout.strip()
+    return "" if fields[0] == "Z" else fields[19]

@@ -1,0 +1,95 @@
+"""Where things are in a monorepo: its root, its projects and models, and the state that commands leave behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainyard.errors import TrainyardError
+from trainyard.model_dir import ModelDir, read_model_dir, read_variables
+
+MARKER = Path("mk") / "model.mk"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A monorepo. ``overrides`` are the variables given on make's command line."""
+
+    root: Path
+    overrides: Mapping[str, str]
+
+    @property
+    def state(self) -> Path:
+        """Everything that commands leave behind outside ``models/``; deleting it loses only time."""
+        return self.root / ".trainyard"
+
+    @property
+    def package(self) -> Path:
+        """The builder images' scripts and the image half of the package come from here."""
+        return Path(__file__).resolve().parent.parent
+
+    def model(self, path: Path) -> ModelDir:
+        return read_model_dir(path, self.root, self.overrides)
+
+    def projects(self) -> list[Path]:
+        """Project folders, sorted: those with at least one model or an ``all/``."""
+        return sorted({path.parent.parent for path in self.root.glob("projects/*/*/Makefile")})
+
+    def model_paths(self, project: Path) -> list[Path]:
+        """The model directories of a project, sorted; ``all/`` is not one."""
+        return sorted(path.parent for path in project.glob("*/Makefile") if path.parent.name != "all")
+
+    def models(self) -> list[ModelDir]:
+        """Every model of every project; command-line overrides are one model's and do not apply."""
+        return [read_model_dir(path, self.root) for project in self.projects() for path in self.model_paths(project)]
+
+    def commit(self) -> str:
+        """The git commit of the work tree, with ``-dirty`` where it has changes; empty outside git."""
+        if not (git := shutil.which("git")):
+            return ""
+        described = subprocess.run(
+            [git, "-C", str(self.root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return described.stdout.strip()
+
+
+def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Repository:
+    """The monorepo that ``start`` lies in.
+
+    ``TRAINYARD_COMMAND_LINE`` (set by mk/*.mk) names the variables that make got on its command line.
+    """
+    found = os.environ if environ is None else environ
+    names = found.get("TRAINYARD_COMMAND_LINE", "").split()
+    overrides = {name: found[name] for name in names if name in found}
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / MARKER).is_file():
+            return Repository(folder, overrides)
+    raise TrainyardError(f"{start}: not inside a Trainyard monorepo (no {MARKER} above it)", "go to its folder")
+
+
+def all_members(all_dir: Path, repository: Repository) -> list[Path]:
+    """The model directories that an ``all/`` merges: its MODEL_DIRS, or every model where it names none.
+
+    The ``all/`` at the top merges projects, so its MODEL_DIRS names projects.
+    """
+    top = all_dir.parent == repository.root
+    variables = read_variables(all_dir / "Makefile")
+    named = variables.get("MODEL_DIRS")
+    base = repository.root / "projects" if top else all_dir.parent
+    everything = repository.projects() if top else repository.model_paths(base)
+    chosen = [base / name for name in named.text.split()] if named and named.text else everything
+    for path in chosen:
+        if path not in everything:
+            known = " ".join(other.name for other in everything)
+            raise TrainyardError(
+                f"{named.source if named else all_dir}: no {path.name} in {base}", f"there are: {known}"
+            )
+    return [model for project in chosen for model in repository.model_paths(project)] if top else chosen

@@ -1,0 +1,192 @@
+"""From the names in ``.s2i/environment`` to a function, or to the one line that says what to mend.
+
+The check at build time, the daemon and the train runner all import the user's code through ``resolve``, so that a name
+which passes the check cannot fail later for another reason than a missing model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from trainyard.environment import Environment
+from trainyard.errors import ModelUnavailable, TrainyardError
+from trainyard.routes import Route, train_target
+
+UserFunction = Callable[[Any], Any]
+
+ENVIRONMENT_FILE = Path(".s2i/environment")
+# Mounted when a container runs and absent while its image is built.
+MOUNTED = ("models", "data")
+MODEL_NAME_VARIABLES = ("MODEL_NAME", "MODElNAME")
+# Import names whose package is called otherwise; for hints only.
+_PACKAGES = {
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
+_LONGEST_CAUSE = 300  # characters of an exception's text that fit into one line
+
+
+class Unresolvable(TrainyardError):
+    """A module that cannot be imported, or without the function; its routes answer 503 if that is found out late."""
+
+    http_status = 503
+
+
+@dataclass(frozen=True)
+class Target:
+    """One function that ``.s2i/environment`` names; ``where`` is ``path:line: KEY``."""
+
+    module: str
+    function: str
+    where: str
+    requirements: str
+
+
+def route_target(route: Route) -> Target:
+    """The function that answers ``route``."""
+    return Target(route.module, route.function, f"{route.where}: ROUTES", "requirements_predict.txt")
+
+
+def training_target(environment: Environment) -> Target:
+    """The train function of an environment."""
+    module, function = train_target(environment)
+    return Target(module, function, f"{environment.where('TRAIN_MODULE')}: TRAIN_MODULE", "requirements_train.txt")
+
+
+def prepare_path(sources: Path) -> None:
+    """Put ``sources`` first on ``sys.path``, and the stand-ins for historical modules last."""
+    root, compat = str(sources), str(Path(__file__).parent / "compat")
+    sys.path[:] = [root, *(entry for entry in sys.path if entry not in (root, compat)), compat]
+
+
+def resolve(target: Target, sources: Path) -> UserFunction:
+    """Import the target's module and return its function.
+
+    Raises:
+        ModelUnavailable: the module wants something when it is imported that only a running container has: a file
+            below ``models/`` or ``data/``, or MODEL_NAME. It may resolve later.
+        Unresolvable: anything else; the message is one line with the place in the user's code, if there is one.
+    """
+    module = _import(target, sources)
+    function = getattr(module, target.function, None)
+    file = _relative(getattr(module, "__file__", None) or "", sources) or target.module
+    if function is None:
+        raise Unresolvable(
+            f"{target.where}: module {target.module!r} has no function {target.function!r} ({file})",
+            _suggest_function(module, target.function),
+        )
+    if not callable(function):
+        raise Unresolvable(
+            f"{target.where}: {target.module}.{target.function} is not callable, it is a "
+            f"{type(function).__name__} ({file})",
+            "name a function",
+        )
+    resolved: UserFunction = function
+    return resolved
+
+
+def _import(target: Target, sources: Path) -> ModuleType:
+    try:
+        return importlib.import_module(target.module)
+    except (Exception, SystemExit) as error:
+        if wanted := _wanted_at_run_time(error, sources):
+            raise ModelUnavailable(
+                f"{target.where}: module {target.module!r} needs {wanted} when it is imported{_place(error, sources)}",
+                "run make train, or load the model inside the function",
+            ) from error
+        raise Unresolvable(
+            f"{target.where}: module {target.module!r} cannot be imported: {_cause(error)}{_place(error, sources)}",
+            _mend(error, target, sources),
+        ) from error
+
+
+def _wanted_at_run_time(error: BaseException, sources: Path) -> str:
+    """What a running container has and a build has not, if that is what ``error`` is about; else ""."""
+    if isinstance(error, ModelUnavailable):
+        return str(error.message)
+    if isinstance(error, KeyError) and error.args and error.args[0] in MODEL_NAME_VARIABLES:
+        return str(error.args[0])
+    return missing_below(error, sources, MOUNTED)
+
+
+def missing_below(error: BaseException, sources: Path, folders: tuple[str, ...]) -> str:
+    """The path that a FileNotFoundError is about, relative to ``sources``, if it lies in one of ``folders``."""
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, str):
+        return ""
+    # A train function runs elsewhere, in a view of the sources; resolve() would follow the links there.
+    path = _relative(os.path.normpath(sources / error.filename), sources)
+    return path if path.split("/")[0] in folders else ""
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it calls sys.exit({error.code!r})"
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    line = " ".join(str(text).split())
+    if len(line) > _LONGEST_CAUSE:
+        line = line[:_LONGEST_CAUSE] + "..."
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _place(error: BaseException, sources: Path) -> str:
+    """`` (x/predict.py:3)``: the innermost line of the user's code that led to ``error``; "" where there is none."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno))
+    for filename, line in reversed(places):
+        relative = _relative(filename, sources)
+        if relative and "site-packages" not in relative:
+            return f" ({relative}:{line})"
+    return ""
+
+
+def _relative(filename: str, sources: Path) -> str:
+    """``filename`` as seen from ``sources``; "" where it lies elsewhere."""
+    root = os.path.abspath(sources)  # noqa: PTH100 -- as import machinery sees it, without following links
+    return filename[len(root) + 1 :] if filename.startswith(root + os.sep) else ""
+
+
+def _mend(error: BaseException, target: Target, sources: Path) -> str:
+    if isinstance(error, SystemExit):
+        return 'put it below if __name__ == "__main__":'
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return "mend that line" if _place(error, sources) else "mend the module"
+    if target.module == error.name or target.module.startswith(f"{error.name}."):
+        return _suggest_module(target.module, sources)
+    top = error.name.split(".")[0]
+    if any((sources / name).exists() for name in (top, f"{top}.py")):
+        return f"there is no {error.name} in the sources, correct the import"
+    return f"add {_PACKAGES.get(top, top)} to {target.requirements}"
+
+
+def _suggest_module(name: str, sources: Path) -> str:
+    close = difflib.get_close_matches(name, sorted(_modules(sources)), n=1)
+    return f"did you mean {close[0]}?" if close else f"there is no {name.replace('.', '/')}.py in the sources"
+
+
+def _modules(sources: Path) -> Iterator[str]:
+    """The dotted names of the Python files in the sources."""
+    for folder, folders, files in os.walk(sources):
+        folders[:] = [name for name in folders if name.isidentifier() and name not in MOUNTED]
+        dotted = ".".join(Path(folder).relative_to(sources).parts)
+        yield from (f"{dotted}.{file[:-3]}".lstrip(".") for file in files if file.endswith(".py"))
+
+
+def _suggest_function(module: ModuleType, name: str) -> str:
+    functions = sorted(known for known, value in vars(module).items() if callable(value) and not known.startswith("_"))
+    close = difflib.get_close_matches(name, functions, n=1)
+    return f"did you mean {close[0]}?" if close else f"write def {name}(msg)"

@@ -1,0 +1,101 @@
+"""make build-train, build-predict, lock, builders: from a model directory to an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard import console
+from trainyard.builder_files import Role
+from trainyard.conflicts import explain_conflict, requirement_lines
+from trainyard.context import model_context
+from trainyard.dependencies import Requirement, model_lock, resolve_together, runtime_requirement, write_locks
+from trainyard.engines.base import BuildPlan
+from trainyard.errors import TrainyardError
+from trainyard.merge import Merged, merge, write_merged
+from trainyard.model_dir import ModelDir, read_variables
+from trainyard.repository import all_members
+from trainyard.routes import train_target
+from trainyard.verbs.session import Session
+
+WIRING = ".s2i/environment"
+
+
+def build_model(session: Session, model: ModelDir, role: Role, image: str = "") -> str:
+    """Build one model's train or predict image; its name."""
+    _check(model, role)
+    lock = model_lock(model, role, session.repository, session.settings)
+    context = model_context(model, role, lock.text)
+    setup = model.setup.read_bytes() if model.setup else b""
+    plan = BuildPlan(image or model.image(role), role, context, lock.text, setup)
+    _build(session, plan, model.path)
+    return plan.image
+
+
+def build_all(session: Session, folder: Path) -> str:
+    """Build the ``all`` image of an ``all/`` folder; its name."""
+    merged = create_routes(session, folder)
+    image = all_image(session, folder)
+    lock = _merged_lock(session, merged, folder)
+    _build(session, BuildPlan(image, "predict", merged.context(lock), lock, merged.setup.encode()), folder)
+    return image
+
+
+def create_routes(session: Session, folder: Path) -> Merged:
+    """Generate the files of an ``all/`` folder."""
+    merged = merge(session.repository.model(path) for path in all_members(folder, session.repository))
+    for model in merged.members:
+        _check(model, "predict")
+    for path in write_merged(merged, folder):
+        console.step(f"Wrote {session.short(path)}")
+    return merged
+
+
+def all_image(session: Session, folder: Path) -> str:
+    """The image of an ``all/`` folder: its CONTAINER_NAME."""
+    variables = read_variables(folder / "Makefile")
+    given = session.repository.overrides.get("CONTAINER_NAME")
+    name = given or (variables["CONTAINER_NAME"].text if "CONTAINER_NAME" in variables else "")
+    if not name:
+        raise TrainyardError(f"{folder / 'Makefile'}: CONTAINER_NAME is missing", "add a line CONTAINER_NAME := ...")
+    return name
+
+
+def lock_model(session: Session, model: ModelDir) -> None:
+    """Resolve the requirements and write both lock files."""
+    for path in write_locks(model, session.repository, session.settings):
+        console.step(f"Wrote {session.short(path)}")
+
+
+def _merged_lock(session: Session, merged: Merged, folder: Path) -> str:
+    inputs = (
+        Requirement(folder / "requirements.txt", merged.requirements),
+        runtime_requirement(session.repository),
+    )
+    try:
+        return resolve_together(inputs, session.repository, session.settings)[0].text
+    except TrainyardError as error:
+        raise explain_conflict(merged.members, session.repository, session.settings, str(error)) from None
+
+
+def _check(model: ModelDir, role: Role) -> None:
+    """Everything that can be said before an engine starts."""
+    for warning in model.environment.warnings:
+        console.warn(warning)
+    if role == "train":
+        train_target(model.environment)
+    else:
+        _ = model.routes
+    for _ in requirement_lines(model.requirements(role)):
+        pass
+
+
+def _build(session: Session, plan: BuildPlan, folder: Path) -> None:
+    """Build; what assemble says of the context's own file is said of the file that the user can mend."""
+    try:
+        session.engine.build(plan)
+    except TrainyardError as error:
+        if error.message.startswith(WIRING):
+            raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
+        raise
+    if not session.commands.dry_run:
+        console.step(f"Built {plan.image}")

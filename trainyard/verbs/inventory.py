@@ -1,0 +1,94 @@
+"""make list, show: what there is, and where each value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+
+from trainyard import console
+from trainyard.dependencies import lock_path, model_lock
+from trainyard.engines import resolve, s2i
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.model_dir import MODEL_VARIABLES, ROLES, ModelDir
+from trainyard.settings import HostSettings, variables_of
+from trainyard.verbs.session import Session
+
+HEADER = ("PROJECT", "MODEL", "ROUTES", "BINARY", "TRAIN IMAGE", "PREDICT IMAGE")
+
+
+def list_models(session: Session) -> None:
+    """A table of every model; one that cannot be read has its reason in place of its routes."""
+    images = session.engine.images()
+    rows, problems = [], 0
+    for project in session.repository.projects():
+        for path in session.repository.model_paths(project):
+            try:
+                rows.append(_row(session.repository.model(path), images))
+            except TrainyardError as error:
+                problems += 1
+                rows.append((project.name, path.name, f"! {error}", "", "", ""))
+    if not rows:
+        console.result("no models yet: add a directory projects/<project>/<model>; see docs/contract.md")
+    for line in table([HEADER, *rows]):
+        console.result(line)
+    if problems:
+        raise TrainyardError(f"{problems} of {len(rows)} models cannot be read: see the table", "", EXIT_FAILED)
+
+
+def _row(model: ModelDir, images: set[str]) -> tuple[str, ...]:
+    present = ["yes" if model.image(role) in images else "-" for role in ROLES]
+    routes = " ".join(route.path for route in model.routes)
+    return (model.project.name, model.path.name, routes, "yes" if model.binary.is_file() else "-", *present)
+
+
+def table(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Aligned columns, as wide as they need to be: the lines must survive a pipe."""
+    cells = [list(row) for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def show(session: Session, model: ModelDir) -> None:
+    """Every value that this model's verbs use, and where it came from."""
+    rows = [("NAME", "VALUE", "FROM")]
+    for variable in MODEL_VARIABLES:
+        value = model.variables.get(variable)
+        rows.append((variable, value.text if value else "", value.source if value else "missing"))
+    rows += [
+        (setting.key, setting.value, model.environment.where(setting.key)) for setting in model.environment.settings
+    ]
+    engine, source = resolve(session.repository, session.settings, session.commands)
+    rows.append(("ENGINE", engine.name, source))
+    rows.append(
+        ("BUILDER", "s2i" if s2i.chosen(session.settings, engine.name) else "builtin", _source(session, "BUILDER"))
+    )
+    rows += [(f"{role} image", model.image(role), "CONTAINER_NAME") for role in ROLES]
+    for role in ROLES:
+        lock = model_lock(model, role, session.repository, session.settings)
+        rows.append(
+            (f"{role} lock", lock.sha256[:12], session.short(lock_path(model, role)) if lock.committed else lock.source)
+        )
+    for declared in fields(HostSettings):
+        variable = variables_of(declared)[0]
+        if variable not in ("ENGINE", "BUILDER"):
+            rows.append(
+                (variable, _shown(variable, getattr(session.settings, declared.name)), _source(session, variable))
+            )
+    for line in table(rows):
+        console.result(line.replace(f"{session.repository.root}/", ""))
+
+
+def _shown(variable: str, value: object) -> str:
+    """A value as it may be shown: index URLs carry passwords."""
+    text = str(value)
+    if "://" in text and "@" in text:
+        scheme, _, rest = text.partition("://")
+        return f"{scheme}://***@{rest.rpartition('@')[2]}"
+    return text
+
+
+def _source(session: Session, variable: str) -> str:
+    declared = next(field for field in fields(HostSettings) if variables_of(field)[0] == variable)
+    if getattr(session.settings, declared.name) == declared.default:
+        return "default"
+    return "command line" if variable in session.repository.overrides else "environment"

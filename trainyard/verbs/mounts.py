@@ -1,0 +1,53 @@
+"""Which folders of the host a container sees."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from trainyard.engines.base import Mount
+from trainyard.errors import TrainyardError
+from trainyard.model_dir import ModelDir
+from trainyard.repository import all_members
+from trainyard.routes import Route
+from trainyard.verbs.session import Session
+
+
+def models_folder(project: Path) -> Path:
+    """The project's models/, made by us: an engine would make it for root alone."""
+    folder = project / "models"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise TrainyardError(
+            f"{folder}: cannot be made ({error.strerror})", "check the project's permissions"
+        ) from None
+    return folder
+
+
+def all_mounts(session: Session, folder: Path, image: str) -> tuple[tuple[Mount, ...], list[Route]]:
+    """The mounts and the routes of an ``all`` container.
+
+    Models of one project: its models/. Models of several: a folder of links, one for each binary and record, into the
+    mounted models/ of their projects, so that a binary that is trained later appears by itself.
+    """
+    models = [session.repository.model(path) for path in all_members(folder, session.repository)]
+    routes = [route for model in models for route in model.routes]
+    projects = sorted({model.project for model in models})
+    if len(projects) == 1:
+        return (Mount(models_folder(projects[0]), "models", read_only=True),), routes
+    links = session.repository.state / "links" / f"{session.engine.name}-{image.replace('/', '%')}"
+    if not session.commands.dry_run:
+        _make_links(links, models)
+    nested = [Mount(models_folder(project), f"models/.projects/{project.name}", read_only=True) for project in projects]
+    # Not read-only itself: the engine makes the places for the nested mounts in it.
+    return (Mount(links, "models"), *nested), routes
+
+
+def _make_links(folder: Path, models: list[ModelDir]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for model in models:
+        (folder / ".projects" / model.project.name).mkdir(parents=True, exist_ok=True)
+        for suffix in (".pkl", ".json"):
+            name = f"{model.model_name}{suffix}"
+            (folder / name).symlink_to(Path(".projects") / model.project.name / name)

@@ -1,0 +1,43 @@
+"""What every verb needs: the monorepo, the settings, the way to run programs, the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from trainyard.command import Commands
+from trainyard.engines import chosen_engine, every_engine
+from trainyard.engines.base import Engine
+from trainyard.repository import Repository, find_repository
+from trainyard.settings import HostSettings
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of the command line."""
+
+    repository: Repository
+    settings: HostSettings
+    commands: Commands
+
+    @cached_property
+    def engine(self) -> Engine:
+        return chosen_engine(self.repository, self.settings, self.commands)
+
+    def engines(self) -> list[Engine]:
+        """Every engine that answers, for what asks all of them: stop, list, who holds a port."""
+        return every_engine(self.repository, self.settings, self.commands)
+
+    def local(self) -> Session:
+        """The same, without containers."""
+        return replace(self, settings=replace(self.settings, engine="process"))
+
+    def short(self, path: Path) -> str:
+        """A path as messages show it: relative to the monorepo's root."""
+        return str(path.relative_to(self.repository.root)) if path.is_relative_to(self.repository.root) else str(path)
+
+
+def open_session(start: Path, *, dry_run: bool) -> Session:
+    """The session of a command that was called for the folder ``start``."""
+    return Session(find_repository(start), HostSettings.read(), Commands(dry_run))
