@@ -1,0 +1,40 @@
+"""How many cores this process may use, which in a container is not how many the machine has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MOST_WORKERS = 4  # memory is models x workers
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """The cores this process may run on, at most as many as its control group (v1 or v2) grants; at least 1."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    granted = _granted(cgroup)
+    return max(1, min(allowed, int(granted))) if granted else allowed
+
+
+def _granted(cgroup: Path) -> float:
+    """Cores that the control group grants; 0 where it sets no limit."""
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return 0
+    return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() and int(period) else 0
+
+
+def worker_count(asked: int, cores: int) -> int:
+    """``asked`` workers; 0: one per core, at most 4."""
+    return asked or min(cores, MOST_WORKERS)
+
+
+def limit_threads(workers: int, cores: int) -> None:
+    """Share the cores among the workers: numerical libraries else start one thread per core in every worker."""
+    for variable in _THREAD_VARIABLES:
+        os.environ.setdefault(variable, str(max(1, cores // workers)))

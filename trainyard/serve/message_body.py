@@ -1,0 +1,88 @@
+"""A request body becomes a message, or a BadRequest that says what to send instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainyard.errors import BadRequest
+from trainyard.message import Message
+from trainyard.serve.codec import JSON, Codec
+
+EXAMPLE = 'send {"payload": {"instances": [[...], ...]}}'
+
+
+def read_message(body: bytes, codec: Codec = JSON) -> Message:
+    """The message of a request body; one flat instance (``[1, 2, 3]``) becomes one row.
+
+    Rows are lists of one length (or, for functions that read them so, objects).
+
+    Raises:
+        BadRequest: not JSON, no payload, no instances, or instances that are not rows of one length.
+    """
+    value = _parse(body, codec)
+    if not isinstance(value, dict):
+        raise BadRequest(f"the body is {_kind(value)}, not an object", EXAMPLE)
+    payload = value.get("payload")
+    if not isinstance(payload, dict):
+        raise BadRequest(
+            f'"payload" is {_kind(payload)}, not an object' if "payload" in value else 'the body has no "payload"',
+            EXAMPLE,
+        )
+    if "instances" not in payload:
+        raise BadRequest('the payload has no "instances"', EXAMPLE)
+    payload["instances"] = rows_of(payload["instances"])
+    return Message(value)
+
+
+def rows_of(instances: Any) -> list[Any]:
+    """``instances`` as a non-empty list of rows.
+
+    Raises:
+        BadRequest: not a list, empty, or ragged.
+    """
+    if not isinstance(instances, list):
+        raise BadRequest(f'"instances" is {_kind(instances)}, not a list of rows', EXAMPLE)
+    if not instances:
+        raise BadRequest('"instances" is empty', "send at least one row")
+    kinds = set(map(type, instances))
+    if kinds == {dict}:
+        return instances
+    if not kinds & {list, dict}:
+        return [instances]
+    if kinds != {list}:
+        odd = next(number for number, row in enumerate(instances) if type(row) is not type(instances[0]))
+        raise BadRequest(
+            f"instances[{odd}] is {_kind(instances[odd])}, instances[0] is {_kind(instances[0])}",
+            "send rows of one kind",
+        )
+    _check_lengths(instances)
+    return instances
+
+
+def _check_lengths(rows: list[list[Any]]) -> None:
+    width = len(rows[0])
+    if width == 0:
+        raise BadRequest("instances[0] is an empty row", "send one value per column")
+    if len(set(map(len, rows))) > 1:
+        odd = next(number for number, row in enumerate(rows) if len(row) != width)
+        raise BadRequest(
+            f"instances[{odd}] has {len(rows[odd])} values, instances[0] has {width}", "send rows of one length"
+        )
+
+
+def _parse(body: bytes, codec: Codec) -> Any:
+    if not body.strip():
+        raise BadRequest("the body is empty", EXAMPLE)
+    try:
+        return codec.loads(body)
+    except UnicodeDecodeError:
+        raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
+    except ValueError as error:
+        if any(token in body for token in (b"NaN", b"Infinity")):
+            raise BadRequest("the body is not JSON: it may hold NaN or Infinity", "send finite numbers") from None
+        raise BadRequest(f"the body is not JSON: {error}", EXAMPLE) from None
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,133 @@
+"""gunicorn, configured here and not by files or flags: thread workers that load the models after the fork."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from trainyard.environment import Environment
+from trainyard.errors import TrainyardError
+from trainyard.resolve import MODEL_NAME_VARIABLES
+from trainyard.routes import Route, is_merged
+from trainyard.serve.app import create_app
+from trainyard.serve.worker import DrainingWorker
+from trainyard.settings import ImageSettings
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+# gunicorn's, so that its lines and ours look alike.
+LOG_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
+LOG_TIME = "[%Y-%m-%d %H:%M:%S %z]"
+KEEPALIVE = 15  # seconds that an idle connection stays open
+BACKLOG = 2048
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- in memory, where a heartbeat does not wait for a disk
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """The daemon of one image."""
+
+    def __init__(self, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> None:
+        self._routes = routes
+        self._settings = settings
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand our settings to gunicorn."""
+        for name, value in self._options().items():
+            if name in self.cfg.settings:  # control_socket_disable came with gunicorn 25.1
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called in each worker, after the fork: libraries that start threads do not survive one."""
+        return create_app(self._routes, self._settings)
+
+    def _options(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "bind": f"fd://{self._listener.fileno()}",
+            "backlog": BACKLOG,
+            "worker_class": DrainingWorker,
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "timeout": settings.timeout,
+            "graceful_timeout": settings.stop_timeout,
+            "keepalive": KEEPALIVE,
+            "loglevel": settings.log_level,
+            "accesslog": "-" if settings.log_level == "debug" else None,
+            "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else None,
+            # Its socket lies in a home directory, which an arbitrary uid has not.
+            "control_socket_disable": True,
+            "post_worker_init": _say_ready,
+        }
+
+
+def _say_ready(worker: Any) -> None:
+    worker.log.info("Ready to answer (pid: %s)", worker.pid)
+
+
+def listen(settings: ImageSettings) -> socket.socket:
+    """The listening socket. gunicorn retries for five seconds where the port is in use; this fails at once.
+
+    Raises:
+        TrainyardError: the address is in use, or cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.bind, settings.port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise TrainyardError(
+            f"cannot listen on {settings.bind} port {settings.port}: {reason}", "choose another PORT (or BIND)"
+        ) from None
+    return listener
+
+
+def check_settings(settings: ImageSettings) -> None:
+    """Refuse what gunicorn would choke on.
+
+    Raises:
+        TrainyardError: naming the variable.
+    """
+    if settings.log_level not in LOG_LEVELS:
+        raise TrainyardError(f"LOG_LEVEL={settings.log_level}: no such level", f"say {', '.join(LOG_LEVELS)}")
+    if settings.threads < 1:
+        raise TrainyardError(f"THREADS={settings.threads}: a worker without threads", "say THREADS=1 or more")
+    if settings.port > 65535:
+        raise TrainyardError(f"PORT={settings.port}: there is no such port", "choose one below 65536")
+
+
+def set_model_name(environment: Environment, settings: ImageSettings) -> str:
+    """Make MODEL_NAME and its historical spelling agree; returns a warning, or "".
+
+    In a merged image one MODEL_NAME would make every route serve that one binary, so it is taken away.
+    """
+    if is_merged(environment):
+        given = [name for name in MODEL_NAME_VARIABLES if os.environ.pop(name, None)]
+        return f"{' and '.join(given)} ignored: this image serves several models" if given else ""
+    if settings.model_name:
+        os.environ.update(dict.fromkeys(MODEL_NAME_VARIABLES, settings.model_name))
+    return ""
+
+
+def configure_logging(level: str) -> None:
+    """One line per event, on stderr; what user code prints appears line by line."""
+    logging.basicConfig(level=level.upper(), format=LOG_FORMAT, datefmt=LOG_TIME, stream=sys.stderr)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def describe(routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> str:
+    """What is served, where, by how many, for the first line of the log."""
+    host, port = listener.getsockname()[:2]
+    paths = ", ".join(f"POST /{route.path}" for route in routes)
+    return f"{Path.cwd()} on http://{host}:{port}: {paths} ({settings.workers} x {settings.threads} threads)"

@@ -1,0 +1,66 @@
+"""``python -m trainyard.train``: what the ``run`` script of a train image calls, in the folder of the sources."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
+from trainyard.settings import ImageSettings
+from trainyard.train.runner import train
+
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+class Terminated(BaseException):
+    """SIGTERM. Not an Exception, so that a train function which catches those does not swallow it."""
+
+
+def main() -> int:
+    """Train once; returns the exit status, after one line on stderr or the traceback of the user's code."""
+    _unwind_on_sigterm()
+    os.umask(0o002)  # binaries are group-writable
+    try:
+        settings = ImageSettings.read()
+        if not settings.train:
+            print("TRAIN=0: nothing to do")
+            return 0
+        train(Path.cwd(), settings)
+    except TrainyardError as error:
+        return _say(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted: models/ holds nothing half-written", EXIT_INTERRUPTED)
+    except Terminated:
+        return _say("terminated: models/ holds nothing half-written", EXIT_TERMINATED)
+    except Exception as error:  # noqa: BLE001 -- the user's function, which may raise anything
+        sys.stdout.flush()
+        traceback.print_exception(error)
+        return EXIT_FAILED
+    return 0
+
+
+def _say(line: str, status: int) -> int:
+    sys.stdout.flush()
+    print(line, file=sys.stderr)
+    return status
+
+
+def _unwind_on_sigterm() -> None:
+    """As process 1 of a container we would not even die of SIGTERM; and the staging folder wants to be removed."""
+    trainer = os.getpid()
+
+    def handle(number: int, _frame: Any) -> None:
+        if os.getpid() == trainer:
+            raise Terminated
+        signal.signal(number, signal.SIG_DFL)  # a forked child of the user's code dies as it would without us
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, handle)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

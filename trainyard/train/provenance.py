@@ -1,0 +1,66 @@
+"""What a record says of a training beside what the train function says itself."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from trainyard.files import sha256_of
+from trainyard.records import Record
+from trainyard.settings import FromEnvironment, setting
+
+
+@dataclass(frozen=True)
+class BuildFacts(FromEnvironment):
+    """What the build of the train image tells the training."""
+
+    lock: str = setting("TRAINYARD_LOCK", "", "train: hash of the image's lock file, for the record")
+    commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
+
+
+class Clock:
+    """When a training started, and how long it has taken."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self._from = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start, to the millisecond."""
+        return round(time.monotonic() - self._from, 3)
+
+
+def facts(payload: dict[str, Any], dataset: Path | None, clock: Clock) -> Record:
+    """The part of a record that is the same for every binary of one training."""
+    build = BuildFacts.read()
+    return {
+        "payload": payload,
+        "dataset": payload.get("$ref"),
+        "dataset_sha256": sha256_of(dataset) if dataset and dataset.is_file() else None,
+        "lock": build.lock or None,
+        "commit": build.commit or None,
+        "python": platform.python_version(),
+        "packages": imported_packages(),
+        "started": clock.started.isoformat(timespec="milliseconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "seconds": clock.seconds,
+    }
+
+
+def imported_packages() -> dict[str, str]:
+    """The distributions whose modules have been imported, and their versions."""
+    imported = {name for name in sys.modules if "." not in name and name not in sys.stdlib_module_names}
+    names = {
+        distribution
+        for module, distributions in metadata.packages_distributions().items()
+        if module in imported
+        for distribution in distributions
+    }
+    return {name: metadata.version(name) for name in sorted(names, key=str.lower)}

@@ -1,0 +1,119 @@
+"""One training, from ``PAYLOAD`` to a binary and its record in ``models/``."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from trainyard.environment import read_environment
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.message import Message
+from trainyard.records import Record, binary_path
+from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, training_target
+from trainyard.settings import ImageSettings
+from trainyard.train.payload import dataset_of, read_payload
+from trainyard.train.promotion import Written, keep_beside, promote_all, record_in_place, stamp_of
+from trainyard.train.provenance import Clock, facts
+from trainyard.train.staging import Staging, is_full, staging
+
+
+def train(sources: Path, settings: ImageSettings) -> None:
+    """Train in ``sources``, the working directory.
+
+    Raises:
+        TrainyardError: bad input, or no space left; nothing in ``models/`` has changed.
+        Exception: whatever the train function raises; likewise.
+    """
+    message = read_payload(settings.payload)
+    target = training_target(read_environment(ENVIRONMENT_FILE))
+    dataset = dataset_of(message.payload, sources)
+    try:
+        with staging(sources, message.payload.get("model_name") or "") as staged:
+            _train(staged, target, message, dataset)
+    except OSError as error:
+        if is_full(error):
+            raise _disk_full(sources, error) from error
+        raise
+
+
+def _train(staged: Staging, target: Target, message: Message, dataset: Path | None) -> None:
+    payload = copy.deepcopy(message.payload)  # the function may change its message
+    name = payload.get("model_name") or ""
+    binary = binary_path(staged.sources / "models", name)
+    before = stamp_of(binary)
+    clock = Clock()
+    print(f"---> Training {target.module}:{target.function} on {payload.get('$ref') or 'no dataset'}", flush=True)
+    result = _call(staged, target, message)
+    known = facts(payload, dataset, clock)
+    written = promote_all(staged, known)
+    if name and f"{name}.pkl" not in [one.name for one in written]:
+        written += _unstaged(binary, record_in_place(binary, before, known))
+    if lost := keep_beside(staged):
+        _warn(f"{', '.join(lost)}: written beside models/, where nothing can be kept")
+    if result is not None:
+        print(as_text(result))
+    _report(written, known)
+
+
+def _call(staged: Staging, target: Target, message: Message) -> Any:
+    """The train function's result. It runs in the staged view of the sources, so that ``models/`` is the staged one."""
+    prepare_path(staged.sources)
+    os.chdir(staged.view)
+    try:
+        return resolve(target, staged.sources)(message)
+    except SystemExit as error:
+        if error.code in (None, 0):
+            return None
+        raise TrainyardError(
+            f"{target.module}.{target.function} calls sys.exit({error.code!r})", "", EXIT_FAILED
+        ) from error
+    except Exception as error:
+        # numpy reports a full disk as an OSError without its number.
+        if is_full(error) or (isinstance(error, OSError) and shutil.disk_usage(staged.models).free == 0):
+            raise _disk_full(staged.sources, error) from error
+        raise
+    finally:
+        os.chdir(staged.sources)
+
+
+def _unstaged(binary: Path, written: Written | None) -> list[Written]:
+    if written is None:
+        _warn(f"the training wrote no models/{binary.name}")
+        return []
+    _warn(f"models/{binary.name} was written by an absolute path: a killed training leaves it half-written")
+    return [written]
+
+
+def as_text(result: Any) -> str:
+    """A result as JSON where that is possible, else as Python shows it; text as it is."""
+    if isinstance(result, str):
+        return result
+    try:
+        return json.dumps(result, ensure_ascii=False, default=lambda value: value.tolist())
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return str(result)
+
+
+def _report(written: list[Written], known: Record) -> None:
+    for one in written:
+        size = f"{one.size / 1e6:.1f} MB" if one.size >= 1e5 else f"{one.size / 1e3:.1f} kB"
+        print(
+            f"---> Wrote models/{one.name} ({size}, sha256 {one.sha256[:12]}) in {known['seconds']:.1f} s", flush=True
+        )
+
+
+def _disk_full(sources: Path, error: BaseException) -> TrainyardError:
+    named = getattr(error, "filename", None)
+    folder = Path(named).parent if isinstance(named, str) and ".staging-" not in named else sources / "models"
+    reason = getattr(error, "strerror", None) or "No space left on device"
+    free = shutil.disk_usage(folder if folder.is_dir() else sources).free / 1e6
+    return TrainyardError(f"{folder}: {reason} ({free:.1f} MB free)", "make room, then train again", EXIT_FAILED)
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)
