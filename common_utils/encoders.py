@@ -45,8 +45,7 @@ class TabularEncoder:
                 self._numeric.append(position)
                 self._numeric_features.append(self.width)
                 self.width += 1
-        self._means: Features | None = None
-        self._deviations: Features | None = None
+        self._scaling: tuple[Features, Features] | None = None  # mean and deviation of each number
 
     @classmethod
     def fit(cls, rows: Sequence[Sequence[Any]], columns: Sequence[str], *, scale: bool) -> Self:
@@ -67,8 +66,7 @@ class TabularEncoder:
         if scale:
             numbers = features[:, encoder._numeric_features]
             deviations = numbers.std(axis=0)
-            encoder._means = numbers.mean(axis=0)
-            encoder._deviations = np.where(deviations > 0, deviations, 1.0)
+            encoder._scaling = numbers.mean(axis=0), np.where(deviations > 0, deviations, 1.0)
         return encoder
 
     def transform(self, instances: Sequence[Sequence[Any]]) -> Features:
@@ -76,8 +74,8 @@ class TabularEncoder:
 
         Raises:
             BadRequest: a row that is not a list or of the wrong length, text or null where a number belongs, a number
-                where text belongs, NaN, infinity, a list or an object as a value; it names the row, from 1, and the
-                column.
+                where text belongs, NaN, infinity, a list or an object as a value; it names the row, counted from 0 as
+                the server does, and the column.
         """
         self._check_rows(instances)
         values = list(zip(*instances, strict=True)) or [()] * len(self.columns)
@@ -100,9 +98,10 @@ class TabularEncoder:
             numbers = np.array([math.inf])
         if not np.isfinite(numbers).all():
             self._check_values(instances)
-        if self._means is None:
+        if self._scaling is None:
             return numbers.T
-        scaled: Features = (numbers.T - self._means) / self._deviations
+        means, deviations = self._scaling
+        scaled: Features = (numbers.T - means) / deviations
         return scaled
 
     def _seen_categories(self, values: list[tuple[Any, ...]]) -> tuple[list[int], list[int]]:
@@ -119,11 +118,11 @@ class TabularEncoder:
 
     def _check_rows(self, instances: Sequence[Sequence[Any]]) -> None:
         expected = len(self.columns)
-        for number, row in enumerate(instances, start=1):
+        for number, row in enumerate(instances):
             if not isinstance(row, (list, tuple)):
-                raise BadRequest(f"row {number} is {_kind(row)}", f"send a list of {self._wanted()}")
+                raise BadRequest(f"instances[{number}] is {_kind(row)}", f"send a list of {self._wanted()}")
             if len(row) != expected:
-                raise BadRequest(f"row {number} has {len(row)} value(s)", f"send {self._wanted()}")
+                raise BadRequest(f"instances[{number}] has {len(row)} value(s)", f"send {self._wanted()}")
 
     def _wanted(self) -> str:
         return f"{len(self.columns)} values: {', '.join(self.columns)}"
@@ -131,12 +130,12 @@ class TabularEncoder:
     def _check_values(self, instances: Sequence[Sequence[Any]]) -> None:
         """Find the first value of the wrong kind and name it; called only where the quick check failed."""
         text_positions = {position for position, _ in self._lookups}
-        for number, row in enumerate(instances, start=1):
+        for number, row in enumerate(instances):
             for position, (column, value) in enumerate(zip(self.columns, row, strict=True)):
                 wants_text = position in text_positions
                 if not (isinstance(value, str) if wants_text else _is_finite_number(value)):
                     wanted = "text" if wants_text else "a finite number"
-                    raise BadRequest(f"row {number}, column {column}: {_kind(value)} where {wanted} belongs")
+                    raise BadRequest(f"instances[{number}], column {column}: {_kind(value)} where {wanted} belongs")
 
 
 def _is_finite_number(value: Any) -> bool:
@@ -152,10 +151,11 @@ def _kind(value: Any) -> str:
     """What a value is, in the words of JSON; long text is cut."""
     if isinstance(value, str):
         return f"the text {value[:40]!r}"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**20):
         return f"the number {value}"
     if isinstance(value, int):
         return "a number too large"
-    return {list: "a list", tuple: "a list", dict: "an object"}.get(type(value), f"a {type(value).__name__}")
+    names = {list: "a list", tuple: "a list", dict: "an object", type(None): "null"}
+    return names.get(type(value), f"a {type(value).__name__}")

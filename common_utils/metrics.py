@@ -1,7 +1,11 @@
-"""Metrics of a trained model, as plain floats by name; for training only, since scikit-learn computes them."""
+"""Metrics of a trained model, as plain floats by name; for training only, since scikit-learn computes them.
+
+A metric that the rows do not define (ROC AUC where a class is absent) is left out: JSON has no word for NaN.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,7 +42,7 @@ def classification_metrics(truth: Sequence[Any], scores: Any, labels: Sequence[A
         "precision": sk.precision_score(actual, predicted, **average),
         "recall": sk.recall_score(actual, predicted, **average),
     }
-    return {name: float(value) for name, value in found.items()}
+    return _defined(found)
 
 
 def regression_metrics(truth: Sequence[float], predicted: Sequence[float]) -> Metrics:
@@ -48,4 +52,8 @@ def regression_metrics(truth: Sequence[float], predicted: Sequence[float]) -> Me
         "mae": sk.mean_absolute_error(truth, predicted),
         "r2": sk.r2_score(truth, predicted),
     }
-    return {name: float(value) for name, value in found.items()}
+    return _defined(found)
+
+
+def _defined(found: dict[str, Any]) -> Metrics:
+    return {name: float(value) for name, value in found.items() if math.isfinite(value)}

@@ -78,7 +78,8 @@ def measure(model: Mapping[str, Any], held_out: Table) -> Metrics:
         scores = classify(model, held_out.rows)["scores"]
         metrics = classification_metrics(held_out.labels, scores, model["labels"])
     else:
-        metrics = regression_metrics(held_out.labels, estimate(model, held_out.rows)["predictions"])
+        truth = [float(label) for label in held_out.labels]
+        metrics = regression_metrics(truth, estimate(model, held_out.rows)["predictions"])
     for name, value in metrics.items():
         say(f"{name} {value:.4f}")
     return metrics

@@ -13,7 +13,7 @@ def assemble_server(routes: str) -> None:
     """Answer ``routes`` (``route:module:function[,...]``) on http://127.0.0.1:5111 until Ctrl-C.
 
     A predict module that ends in ``if __name__ == "__main__": assemble_server(sys.argv[1])`` is run as
-    ``python -m <project>.<model>.predict <routes>``, from the project's folder, so that ``models/`` is found.
+    ``python -m <project>.<model>.predict <routes>``, from the folder that holds ``models/``.
     """
     app = create_app(parse_routes(routes, "the command line"), ImageSettings.read())
     app.run(host="127.0.0.1", port=PORT)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from common_utils.predicting import instances_of
+from common_utils.training import read_job
+from trainyard.errors import BadRequest, TrainyardError
+from trainyard.message import Message
+
+DEFAULTS = {"depth": 3, "rate": 0.1, "kind": "gini"}
+
+
+def test_one_flat_instance_counts_as_a_list_of_one() -> None:
+    assert instances_of({"payload": {"instances": [1, "a"]}}) == [[1, "a"]]
+    assert instances_of(Message(payload={"instances": [[1, "a"], [2, "b"]]})) == [[1, "a"], [2, "b"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "no payload"),
+        ({"payload": None}, "no payload"),
+        ({"payload": [1]}, "no payload"),
+        ({"payload": {}}, "no list of instances"),
+        ({"payload": {"instances": "abc"}}, "no list of instances"),
+        ({"payload": {"instances": []}}, "is empty"),
+    ],
+)
+def test_a_message_without_instances_says_what_to_send(body: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadRequest, match=says) as caught:
+        instances_of(body)
+    assert '{"payload": {"instances": [[...], ...]}}' in str(caught.value)
+
+
+def test_params_of_the_payload_override_the_defaults() -> None:
+    payload = {"$ref": "data/a.csv", "model_name": "m", "params": {"depth": 5, "rate": 1, "kind": None}}
+    job = read_job(Message(payload=payload), DEFAULTS)
+    assert str(job.dataset) == "data/a.csv"
+    assert job.params == {"depth": 5, "rate": 1, "kind": None}
+    assert DEFAULTS["depth"] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"$ref": None}, "names no dataset"),
+        ({"model_name": None}, "None cannot be a model name"),
+        ({"model_name": "../evil"}, "'../evil' cannot be a model name"),
+        ({"params": [1]}, "params in the payload is not an object"),
+        ({"params": {"dpeth": 5}}, "unknown parameter 'dpeth'.*known: depth, rate, kind"),
+        ({"params": {"depth": "5"}}, "parameter 'depth' is '5'"),
+        ({"params": {"depth": True}}, "parameter 'depth' is True"),
+    ],
+)
+def test_a_bad_training_payload_is_one_line(change: dict[str, Any], says: str) -> None:
+    payload = {"$ref": "data/a.csv", "model_name": "m"} | change
+    with pytest.raises(TrainyardError, match=says) as caught:
+        read_job(Message(payload=payload), DEFAULTS)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from common_utils.splits import split
+from common_utils.tables import Schema, Table, read_table
+from trainyard.errors import TrainyardError
+
+SCHEMA = Schema(features=("age", "job"), label="income", categorical=frozenset({"job"}))
+
+
+def table_of(tmp_path: Path, text: str | bytes, schema: Schema = SCHEMA) -> Table:
+    path = tmp_path / "people.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_table(path, schema)
+
+
+def test_columns_are_found_by_name_and_others_left_aside(tmp_path: Path) -> None:
+    table = table_of(tmp_path, "income,extra,job,age\n0,x,clerk,30\n1,y,smith,41.5\n")
+    assert table.columns == ("age", "job")
+    assert table.rows == [[30, "clerk"], [41.5, "smith"]]
+    assert table.labels == [0, 1]
+
+
+def test_a_byte_order_mark_crlf_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
+    table = table_of(tmp_path, "\ufeffage, job, income\r\n\r\n30, clerk, 0\r\n")
+    assert table.rows == [[30, "clerk"]]
+
+
+def test_labels_of_text_stay_text_and_numeric_ones_become_numbers(tmp_path: Path) -> None:
+    assert table_of(tmp_path, "age,job,income\n1,a,low\n2,b,2\n").labels == ["low", "2"]
+    numeric = Schema(features=("age",), label="income", numeric_label=True)
+    assert table_of(tmp_path, "age,income\n1,2.5\n2,3\n", numeric).labels == [2.5, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "people.csv: the dataset is empty"),
+        ("\n\n", "people.csv: the dataset is empty"),
+        ("age,job,income\n", "people.csv: the dataset has a header and no rows"),
+        ("age,work\n1,a\n", "people.csv: missing column(s) job, income"),
+        ("age,job,job,income\n1,a,b,0\n", "people.csv: column(s) job appear twice"),
+        ("age,job,income\n1,a,0\n2,b\n", "people.csv:3: 2 field(s) where the header has 3"),
+        ("age,job,income\n1,a,0\nold,b,1\n", "people.csv:3: age is 'old', not a number"),
+        ("age,job,income\n,a,0\n", "people.csv:2: age is '', not a number"),
+        ("age,job,income\nnan,a,0\n", "people.csv:2: age is 'nan', not a number"),
+        ("age,job,income\n1_0,a,0\n", "people.csv:2: age is '1_0', not a number"),
+        ("age,job,income\n1,a,\n", "people.csv:2: the label income is empty"),
+        (b"age,job,income\n1,\xff\xfe,0\n", "people.csv: not a UTF-8 CSV file"),
+    ],
+)
+def test_a_bad_dataset_is_one_line_that_names_the_place(tmp_path: Path, text: str | bytes, says: str) -> None:
+    with pytest.raises(TrainyardError) as caught:
+        table_of(tmp_path, text)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_dataset_and_a_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(TrainyardError, match=r"absent\.csv: no such dataset.*DATASET_NAME"):
+        read_table(tmp_path / "absent.csv", SCHEMA)
+    with pytest.raises(TrainyardError, match="cannot be read"):
+        read_table(tmp_path, SCHEMA)
+
+
+def people(labels: list[float | int | str]) -> Table:
+    return Table(Path("people.csv"), ("age",), [[i] for i in range(len(labels))], labels)
+
+
+def test_a_split_keeps_the_shares_and_repeats_itself() -> None:
+    table = people([0] * 80 + [1] * 20)
+    training, held_out = split(table, held_out=0.25, seed=3)
+    assert (len(training.rows), sum(training.labels)) == (75, 15)  # type: ignore[arg-type]
+    assert sorted(row[0] for row in training.rows + held_out.rows) == list(range(100))
+    assert all((row[0] >= 80) == label for row, label in zip(held_out.rows, held_out.labels, strict=True))  # type: ignore[operator]
+    assert split(table, held_out=0.25, seed=3) == (training, held_out)
+    assert split(table, held_out=0.25, seed=4) != (training, held_out)
+
+
+def test_a_class_of_one_row_cannot_be_split() -> None:
+    with pytest.raises(TrainyardError, match=r"people\.csv: cannot be split"):
+        split(people([0, 0, 0, 0, 1]))
