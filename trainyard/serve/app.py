@@ -67,7 +67,7 @@ def _body(limit: int) -> bytes:
         raise RequestEntityTooLarge
     try:
         body: bytes = request.environ["wsgi.input"].read(limit + 1)
-    except OSError as error:  # gunicorn's: a chunk that is none, a client that went away
+    except Exception as error:  # gunicorn's, of several families: a chunk that is none, a client that went away
         raise BadRequest(f"the body cannot be read: {type(error).__name__}", "send the whole body") from error
     if len(body) > limit:
         raise RequestEntityTooLarge

@@ -1,0 +1,11 @@
+"""In the manner of the monorepos that exist already."""
+
+import os
+
+from cortex import Message
+
+
+def predict_price(msg):
+    name = os.environ["MODElNAME"]
+    rows = msg.payload.get("instances")
+    return Message.with_payload({"predictions": [f"{name}: {sum(row)}" for row in rows]}).to_params()

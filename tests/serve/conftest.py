@@ -1,0 +1,110 @@
+"""Starts real daemons on free ports."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+CASES = Path(__file__).parent / "cases"
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PORT": "0", "BIND": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class Daemon:
+    """A running ``python -m trainyard.serve``; ``log`` is the file that its output goes to."""
+
+    def __init__(self, folder: Path, prefix: tuple[str, ...] = (), **environ: str) -> None:
+        self.folder = folder
+        self.log = folder / "server.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*prefix, sys.executable, "-m", "trainyard.serve"],
+                cwd=folder,
+                env=ENVIRONMENT | environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.url = self._wait_for_url()
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, pattern: str, seconds: float = 20) -> str:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := re.search(pattern, self.text()):
+                return found[0]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"{pattern!r} is not in the log:\n{self.text()}")
+
+    def post(self, route: str, rows=((1, 2),), **options) -> requests.Response:
+        options.setdefault("json", {"payload": {"instances": rows}})
+        return requests.post(f"{self.url}/{route}", timeout=20, **options)
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+    def _wait_for_url(self) -> str:
+        url = self.wait_for(r"http://127\.0\.0\.1:\d+")
+        requests.get(f"{url}/health", timeout=20)  # answered once a worker is ready
+        return url
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory):
+    """``start(case, prefix=(), **environ)``: a daemon in a copy of a case folder."""
+    with contextlib.ExitStack() as stack:
+
+        def run(case: str | Path, prefix=(), **environ) -> Daemon:
+            folder = Path(case)
+            if not folder.is_absolute():
+                folder = tmp_path_factory.mktemp("daemon") / "action"
+                shutil.copytree(CASES / case, folder)
+                (folder / "models").mkdir()
+            daemon = Daemon(folder, prefix, **environ)
+            stack.callback(end, daemon.process)
+            return daemon
+
+        yield run
+
+
+def end(process: subprocess.Popen) -> None:
+    """Whatever a test left running."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def daemon(start):
+    """One daemon with two workers, shared by the tests that change nothing."""
+    return start("basic", WORKERS="2")
+
+
+@pytest.fixture
+def refused():
+    """``refused(folder, **environ)``: the exit status and stderr of a daemon that cannot start."""
+
+    def run(folder: Path, **environ: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainyard.serve"],
+            cwd=folder,
+            env=ENVIRONMENT | environ,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        return done.returncode, done.stderr
+
+    return run
