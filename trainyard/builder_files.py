@@ -21,22 +21,31 @@ IMAGE_HALF = (
 IMAGE_PACKAGES = ("compat", "serve", "train")
 
 
-def home_context(package: Path) -> Context:
-    """The content of ``$TRAINYARD_HOME``: common.sh, the runtime's requirements, ``lib/trainyard``."""
-    builders, source = package / "builders", package / "trainyard"
-    target = PurePosixPath("lib/trainyard")
-    files = [
-        ContextFile(PurePosixPath("common.sh"), (builders / "common.sh").read_bytes()),
-        ContextFile(PurePosixPath("requirements.txt"), (builders / "base" / "requirements.txt").read_bytes()),
-        *(ContextFile(target / f"{name}.py", (source / f"{name}.py").read_bytes()) for name in IMAGE_HALF),
-    ]
+def base_context(package: Path) -> Context:
+    """What installing dependencies needs, in the base image: common.sh and the runtime's requirements."""
+    builders = package / "builders"
+    return make_context(
+        [
+            ContextFile(PurePosixPath("common.sh"), (builders / "common.sh").read_bytes()),
+            ContextFile(PurePosixPath("requirements.txt"), (builders / "base" / "requirements.txt").read_bytes()),
+        ]
+    )
+
+
+def library_files(package: Path) -> list[ContextFile]:
+    """``lib/trainyard``: the image half of the package."""
+    source, target = package / "trainyard", PurePosixPath("lib/trainyard")
+    files = [ContextFile(target / f"{name}.py", (source / f"{name}.py").read_bytes()) for name in IMAGE_HALF]
     for name in IMAGE_PACKAGES:
         files.extend(tree(source / name, target / name))
-    return make_context(files)
+    return files
 
 
-def scripts_context(package: Path, role: Role) -> Context:
-    """The four s2i scripts of one role, and its Dockerfile."""
+def role_context(package: Path, role: Role) -> Context:
+    """What a role's builder image adds to the base: its Dockerfile, the four s2i scripts, the library.
+
+    They come after the dependencies, so that a new daemon does not install them again.
+    """
     folder = package / "builders" / BUILDERS[role]
     dockerfile = ContextFile(PurePosixPath("Dockerfile"), (folder / "Dockerfile").read_bytes())
-    return make_context([dockerfile, *tree(folder / "s2i", PurePosixPath("s2i"))])
+    return make_context([dockerfile, *tree(folder / "s2i", PurePosixPath("s2i")), *library_files(package)])

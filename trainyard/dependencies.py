@@ -126,7 +126,8 @@ def compile_requirements(
         done = subprocess.run(
             [
                 uv.find_uv_bin(), "pip", "compile", "--universal", "--python-version", OLDEST_PYTHON,
-                "--generate-hashes", "--no-header", "--no-annotate", "--quiet", *options, *constrained, *map(str, files),
+                "--generate-hashes", "--no-header", "--no-annotate", "--quiet",
+                *options, *constrained, *map(str, files),
             ],
             capture_output=True, text=True, check=False, env={**os.environ, **index_environment(settings)},
         )  # fmt: skip

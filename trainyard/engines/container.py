@@ -7,7 +7,6 @@ with every version of either program.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -151,11 +150,11 @@ class ContainerEngine:
         return [] if uid == 0 or self.name == "podman" else ["--user", f"{uid}:0"]
 
     def alive(self, name: str) -> bool:
-        answer = self.commands.query([self.name, "inspect", "--format", "{{.State.Running}}", name])
+        answer = self.commands.query([self.name, "container", "inspect", "--format", "{{.State.Running}}", name])
         return answer is not None and answer.stdout.strip() == "true"
 
     def stop(self, name: str) -> bool:
-        if self.commands.query([self.name, "inspect", "--format", "{{.Id}}", name]) is None:
+        if self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", name]) is None:
             return False
         seconds = str(self.settings.stop_timeout)
         self.commands.query([self.name, "stop", "--time", seconds, name], seconds=self.settings.stop_timeout + 30)
@@ -163,7 +162,7 @@ class ContainerEngine:
         return True
 
     def logs(self, name: str, follow: bool) -> None:
-        if self.commands.query([self.name, "inspect", "--format", "{{.Id}}", name]) is None:
+        if self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", name]) is None:
             raise TrainyardError(f"no container {name} of {self.name}", "start it: make predict DETACH=1")
         subprocess.run([self.name, "logs", *(["--follow"] if follow else []), name], check=False)
 
@@ -176,15 +175,18 @@ class ContainerEngine:
 
     def running(self) -> list[Running]:
         answer = self.commands.query(
-            [self.name, "ps", "--filter", f"label={LABEL_PORT}", "--format", "{{json .}}"], seconds=10
+            [self.name, "ps", "--filter", f"label={LABEL_PORT}", "--format", "{{.Names}}"], seconds=10
         )
-        found = []
-        for line in answer.stdout.splitlines() if answer else ():
-            row = json.loads(line)
-            labels = _labels(row["Labels"])
-            name = row["Names"] if isinstance(row["Names"], str) else row["Names"][0]
-            found.append(Running(name, labels.get(LABEL_MODEL, ""), int(labels[LABEL_PORT])))
-        return found
+        servers = [self._server(name) for name in answer.stdout.split()] if answer else []
+        return [server for server in servers if server]
+
+    def _server(self, name: str) -> Running | None:
+        labels = f'{{{{index .Config.Labels "{LABEL_MODEL}"}}}} {{{{index .Config.Labels "{LABEL_PORT}"}}}}'
+        answer = self.commands.query([self.name, "container", "inspect", "--format", labels, name])
+        if answer is None:  # it ended since it was listed
+            return None
+        model, port = answer.stdout.split()
+        return Running(name, model, int(port))
 
     # -- shared with engines.images -------------------------------------------------------------------------------
 
@@ -216,10 +218,3 @@ class ContainerEngine:
         """One build of ``what`` at a time."""
         path = self.repository.state / "locks" / f"{self.name}-{key}.lock"
         return locked(path, what, self.settings.lock_timeout)
-
-
-def _labels(labels: object) -> dict[str, str]:
-    """docker prints ``a=b,c=d``, podman an object."""
-    if isinstance(labels, dict):
-        return {str(key): str(value) for key, value in labels.items()}
-    return dict(pair.partition("=")[::2] for pair in str(labels).split(",") if "=" in pair)

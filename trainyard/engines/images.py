@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import uv
 
 from trainyard import console
-from trainyard.builder_files import BUILDERS, Role, home_context, scripts_context
+from trainyard.builder_files import BUILDERS, Role, base_context, role_context
 from trainyard.command import Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.engines.base import BuildPlan
@@ -43,21 +43,21 @@ USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
 def ensure_builders(engine: ContainerEngine) -> None:
     """Build the base image and both builder images, where they are missing or of other files than today's."""
     package = engine.repository.package
-    home = home_context(package)
+    base = base_context(package)
     dockerfile = (package / "builders" / "base" / "Dockerfile").read_bytes()
     wanted = engine.settings.base_image
-    digest = _digest(home.sha256, dockerfile, Path(uv.find_uv_bin()).read_bytes(), wanted)
+    digest = _digest(base.sha256, dockerfile, Path(uv.find_uv_bin()).read_bytes(), wanted)
     if engine.label(BASE, DIGEST) != digest:
         source = find_base(engine, wanted)
         with tempfile.TemporaryDirectory() as name, console.waiting(f"Building {BASE} on {source} ..."):
             folder = Path(name)
             (folder / "Dockerfile").write_bytes(dockerfile)
-            home.write(folder / "trainyard")
+            base.write(folder / "trainyard")
             shutil.copy(uv.find_uv_bin(), folder / "uv")
             engine.docker_build(folder, BASE, {"BASE_IMAGE": source}, {DIGEST: digest, "trainyard.base": source})
     base_id = engine.image_id(BASE)
     for role, image in BUILDER_NAMES.items():
-        scripts = scripts_context(package, role)
+        scripts = role_context(package, role)
         role_digest = _digest(scripts.sha256, base_id)
         if engine.label(image, DIGEST) != role_digest or engine.commands.dry_run:
             build_role(engine, scripts, BASE, image, {DIGEST: role_digest})
@@ -118,7 +118,7 @@ def _make_debian_base(engine: ContainerEngine, reference: str) -> None:
 
 def ensure_dependencies(engine: ContainerEngine, plan: BuildPlan) -> str:
     """The image to build ``plan`` on: its lock installed, its role's scripts in place."""
-    scripts = scripts_context(engine.repository.package, plan.role)
+    scripts = role_context(engine.repository.package, plan.role)
     dependencies = _digest(engine.image_id(BASE), plan.lock, plan.setup)[:16]
     image = f"{DEPENDENCIES}:{dependencies}"
     with engine.locked(f"deps-{dependencies}", f"the dependencies {dependencies}"):

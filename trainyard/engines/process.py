@@ -27,7 +27,7 @@ import uv
 
 from trainyard import console
 from trainyard.build_settings import ca_bundle, index_environment
-from trainyard.builder_files import BUILDERS, Role, home_context, scripts_context
+from trainyard.builder_files import BUILDERS, Role, base_context, library_files, role_context
 from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.engines.base import BuildPlan, Running, RunPlan
@@ -62,8 +62,8 @@ class ProcessEngine:
     @cached_property
     def _contexts(self) -> dict[str, Context]:
         package = self.repository.package
-        scripts = {folder: scripts_context(package, role) for role, folder in BUILDERS.items()}
-        return {"home": home_context(package), **scripts}
+        home = make_context([*base_context(package).files, *library_files(package)])
+        return {"home": home, **{folder: role_context(package, role) for role, folder in BUILDERS.items()}}
 
     @cached_property
     def _builder(self) -> Path:
@@ -105,8 +105,8 @@ class ProcessEngine:
 
     def _ensure_dependencies(self, plan: BuildPlan) -> Path:
         """The virtual environment of the plan's lock; its stamp says that it is complete."""
-        home = self._contexts["home"].sha256
-        identity = "\0".join([home, sys.version, sys.base_prefix, str(self._state), plan.lock])
+        base = base_context(self.repository.package).sha256
+        identity = "\0".join([base, sys.version, sys.base_prefix, str(self._state), plan.lock])
         digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
         venv = self._state / "deps" / digest
         with self._locked(f"deps-{digest}", f"the dependencies {digest}"):
