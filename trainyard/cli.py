@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -136,6 +138,11 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:  # a full disk, a missing permission: the system's own words, and where
         console.error(f"{error.filename or 'trainyard'}: {error.strerror or error}")
+        sys.exit(EXIT_FAILED)
+    except Exception as error:  # noqa: BLE001 -- a bug of ours: one line for the user, the rest for a report
+        log = Path(tempfile.gettempdir()) / "trainyard-error.log"
+        log.write_text(traceback.format_exc())
+        console.error(f"a bug in Trainyard ({type(error).__name__}: {error}): please report it with {log}")
         sys.exit(EXIT_FAILED)
 
 

@@ -8,7 +8,6 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from trainyard import console
@@ -70,9 +69,9 @@ class Commands:
         return done.stdout.decode(errors="replace").strip()
 
     def stream(
-        self, argv: Sequence[str], limit: Limit, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self, argv: Sequence[str], limit: Limit, *, env: Mapping[str, str] | None = None, noise: tuple[str, ...] = ()
     ) -> None:
-        """Run a program and pass its output on line by line.
+        """Run a program and pass its output on line by line, but for lines that begin like one of ``noise``.
 
         Raises:
             TrainyardError: it failed; where it printed an ``error: ...`` line, that line is the message.
@@ -80,7 +79,7 @@ class Commands:
         if self._shown(argv):
             return
         process = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=cwd,
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env,
             text=True, errors="replace",
         )  # fmt: skip
         expired = threading.Event()
@@ -93,7 +92,7 @@ class Commands:
         timer.daemon = True
         timer.start()
         try:
-            cause = _pass_on(process)
+            cause = _pass_on(process, noise)
             status = process.wait()
         finally:
             timer.cancel()
@@ -111,14 +110,14 @@ class Commands:
         return self.dry_run
 
 
-def _pass_on(process: subprocess.Popen[str]) -> str:
+def _pass_on(process: subprocess.Popen[str], noise: tuple[str, ...]) -> str:
     """Print the output as it comes, but for the line with the cause, which is returned."""
     cause = ""
     for text in process.stdout or ():
         line = text.rstrip("\n")
         if line.startswith(CAUSE):
             cause = cause or line.removeprefix(CAUSE)
-        else:
+        elif not line.startswith(noise):
             console.line(line)
     return cause
 

@@ -13,6 +13,8 @@ from trainyard.errors import TrainyardError
 from trainyard.settings import HostSettings
 
 PROGRAM = "s2i"
+# It asks a registry for labels of an image that is here, and says so; harmless.
+NOISE = ("WARNING: could not inspect the builder image", "Checking if image")
 
 
 def chosen(settings: HostSettings, engine: str) -> bool:
@@ -38,4 +40,5 @@ def build(commands: Commands, limit: Limit, plan: BuildPlan, builder: str) -> No
         commands.stream(
             [PROGRAM, "build", "--copy", name, builder, plan.image, "--pull-policy", "never", "--network", "none"],
             limit,
+            noise=NOISE,
         )

@@ -49,7 +49,7 @@ def predict_all(session: Session, folder: Path) -> None:
     """Build and run the ``all`` image."""
     image = build_all(session, folder)
     mounts, routes = all_mounts(session, folder, image)
-    name = session.short(folder)
+    name = session.short(folder).removeprefix("projects/")
     serve(session, _serving(session, image, name, {}, mounts), [route.path for route in routes])
 
 
@@ -182,6 +182,6 @@ def _need_port(session: Session, plan: RunPlan) -> None:
         server, engine = held[0]
         raise TrainyardError(
             f"port {plan.port} is in use by {server.name} ({server.model}, {engine.name})",
-            f"make stop MODEL={server.model}, or choose another: PORT={plan.port + 1}",
+            f"make stop{f' MODEL={server.model}' if '/' in server.model else ''}, or choose another: PORT={plan.port + 1}",
         )
     raise TrainyardError(f"port {plan.port} is in use", f"choose another: PORT={plan.port + 1}")
