@@ -16,9 +16,10 @@ PORT = 5111  # where ``make predict`` publishes too
 def assemble_server(routes: str, port: int = PORT) -> None:
     """Answer ``routes`` (``route:module:function[,...]``) on http://127.0.0.1:5111 until Ctrl-C.
 
-    It is the server of a predict image, with one worker; LOG_LEVEL=debug logs each request. A predict module that ends in
-    ``if __name__ == "__main__": assemble_server(sys.argv[1])`` is run as ``python -m <project>.<model>.predict
-    <routes>``, from the folder that holds ``models/``. Bad routes, or a port in use, are one line and exit status 2.
+    It is the server of a predict image, with one worker; LOG_LEVEL=debug logs each request. A predict module that
+    ends in ``if __name__ == "__main__": assemble_server(sys.argv[1])`` is run as ``python -m
+    <project>.<model>.predict <routes>``, from the folder that holds ``models/``. Bad routes, or a port in use, are one
+    line and exit status 2.
     """
     try:
         parsed = parse_routes(routes, "the command line")
