@@ -20,7 +20,9 @@ from trainyard import console
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.model_dir import ModelDir
 from trainyard.repository import all_members
+from trainyard.settings import HostSettings
 from trainyard.verbs import build, clean, demo, endpoint, inventory, run
+from trainyard.verbs.s2i_wrapper import run_s2i
 from trainyard.verbs.session import Session, open_session
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path), default=".")
@@ -107,6 +109,13 @@ folder_verb("demo", "Build, train, serve and ask an all/ folder's models.")(demo
 def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
     session = open_session(folder, dry_run=dry_run)
     build.build_model(session, session.repository.model(folder), "train" if role == "train" else "predict", image)
+
+
+@cli.command("s2i", help="Run the real s2i with this machine's build settings, as bin/s2i does.")
+@click.option("--wrapper", type=click.Path(path_type=Path), required=True, help="The s2i on PATH that is not the real.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def s2i_command(wrapper: Path, arguments: tuple[str, ...]) -> None:
+    sys.exit(run_s2i(arguments, HostSettings.read(), wrapper))
 
 
 def _members(session: Session, folder: Path) -> list[ModelDir]:

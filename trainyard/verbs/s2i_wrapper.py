@@ -1,0 +1,85 @@
+"""bin/s2i: the real s2i with this machine's build settings, for a build.sh that cannot be changed.
+
+``s2i build`` learns of a CA bundle, an index or a proxy by what is mounted (``-v``) or by what stays in the image
+(``-e``). A historical build.sh passes neither, so this stands before the real s2i on PATH and mounts them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from os import X_OK, access, get_exec_path
+from pathlib import Path
+
+from trainyard.build_settings import FOLDER, settings_folder
+from trainyard.engines.container import CACHE_VOLUME
+from trainyard.errors import TrainyardError
+from trainyard.settings import HostSettings
+
+PROGRAM = "s2i"
+BUILDS = ("build", "rebuild")
+# Global options of s2i whose value is the next word, which must not be taken for the command.
+WITH_VALUE = ("--ca", "--cert", "--key", "--loglevel", "--url", "-U")
+
+
+def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path) -> int:
+    """Run the real s2i and return its exit status (128 + n where signal n ended it).
+
+    Args:
+        arguments: what follows ``s2i``.
+        settings: what a build gets mounted; every other command runs as it is.
+        wrapper: our own ``bin/s2i``, which is not the real one.
+
+    Raises:
+        TrainyardError: there is no other s2i on PATH, or CA_BUNDLE names no file.
+    """
+    program = real_s2i(wrapper)
+    command = command_position(arguments)
+    if command is None or arguments[command] not in BUILDS:
+        return _call([program, *arguments])
+    with settings_folder(settings) as folder:
+        mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
+        return _call([program, *arguments[: command + 1], *mounts, *arguments[command + 1 :]])
+
+
+def real_s2i(wrapper: Path) -> str:
+    """The first s2i on PATH that is not ``wrapper`` under whatever name.
+
+    Raises:
+        TrainyardError: there is none.
+    """
+    for folder in get_exec_path():
+        candidate = Path(folder) / PROGRAM
+        if candidate.is_file() and access(candidate, X_OK) and not candidate.samefile(wrapper):
+            return str(candidate)
+    raise TrainyardError(
+        f"there is no s2i on PATH but {wrapper}",
+        "install it: https://github.com/openshift/source-to-image/releases",
+    )
+
+
+def command_position(arguments: Sequence[str]) -> int | None:
+    """Where in ``arguments`` the command is; None where there are only options."""
+    skip = False
+    for position, argument in enumerate(arguments):
+        if skip:
+            skip = False
+        elif argument in WITH_VALUE:
+            skip = True
+        elif not argument.startswith("-"):
+            return position
+    return None
+
+
+def _call(argv: list[str]) -> int:
+    process = subprocess.Popen(argv)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # Ctrl-C has reached s2i too: it removes its container, and still needs the mounted folder
+        raise
+    except BaseException:
+        process.terminate()  # a signal to us alone
+        process.wait()
+        raise
+    return status if status >= 0 else 128 - status
