@@ -157,16 +157,31 @@ compile_bytecode() {
 # restore_artifacts: what save-artifacts streamed out of the previous image, for `s2i build --incremental`.
 restore_artifacts() {
     [ -d "$S2I_ARTIFACTS/venv" ] || return 0
-    step "Restoring the virtual environment of the previous build ..."
-    rm -rf "${VENV:?}/lib" "${VENV:?}/bin"
-    cp -R "$S2I_ARTIFACTS/venv/." "$VENV/"
+    local python
+    python=$(cd "$VENV/lib" && echo python*)
+    if [ -d "$S2I_ARTIFACTS/venv/lib/$python" ]; then
+        step "Restoring the virtual environment of the previous build ..."
+        rm -rf "${VENV:?}/lib" "${VENV:?}/bin"
+        cp -R "$S2I_ARTIFACTS/venv/." "$VENV/"
+    else
+        warn "the previous build's packages are not for $python: everything is installed again"
+    fi
     rm -rf "$S2I_ARTIFACTS/venv"
 }
 
 # check_wiring train|predict: a typo in .s2i/environment must not wait for the first request.
 check_wiring() {
+    local said
     step "Checking .s2i/environment ..."
-    (cd "$APP_ROOT" && "$VENV/bin/python" -m trainyard.check "$1")
+    said=$(mktemp)
+    # Its last line is the reason; what the model's own modules print comes before that.
+    if (cd "$APP_ROOT" && "$VENV/bin/python" -m trainyard.check "$1") 2>"$said"; then
+        cat "$said" >&2
+        rm -f "$said"
+    else
+        sed '$d' "$said" >&2
+        die "$(tail -n 1 "$said" | grep . || echo "the check of .s2i/environment was killed")"
+    fi
 }
 
 # open_to_group: any uid of group 0 may run the image (OpenShift). On the application folder only: on the virtual

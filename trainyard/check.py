@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             warnings = check(arguments[0], Path.cwd())
     except TrainyardError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_INPUT
     for warning in warnings:
         sys.stderr.write(f"warning: {warning}\n")

@@ -61,7 +61,7 @@ def test_a_module_that_does_not_work_is_one_line_at_the_end(check, case):
     status, error = check(text)
     assert status == 2
     last = error.splitlines()[-1] + "\n"
-    assert last.startswith(".s2i/environment:1: ROUTES: ")
+    assert last.startswith("error: .s2i/environment:1: ROUTES: ")
     assert reason in last
     if "print" not in text:
         assert error == last
@@ -70,7 +70,7 @@ def test_a_module_that_does_not_work_is_one_line_at_the_end(check, case):
 def test_a_misspelt_module_suggests_the_right_one(check):
     status, error = check(environment="# routes\nROUTES=price:shop.predcit:predict")
     assert status == 2
-    assert error.startswith(".s2i/environment:2: ROUTES: module 'shop.predcit'")
+    assert error.startswith("error: .s2i/environment:2: ROUTES: module 'shop.predcit'")
     assert error.endswith("did you mean shop.predict?\n")
 
 
@@ -83,7 +83,7 @@ def test_the_second_of_two_routes_is_checked_too(check):
 def test_the_train_function_is_checked(check):
     status, error = check("import sklearn_extras\n", "A=1\nTRAIN_MODULE=shop.predict", role="train")
     assert status == 2
-    assert error.startswith(".s2i/environment:2: TRAIN_MODULE: ")
+    assert error.startswith("error: .s2i/environment:2: TRAIN_MODULE: ")
     assert "requirements_train.txt" in error
 
 

@@ -111,7 +111,7 @@ def test_an_exception_is_a_traceback_and_status_1(trained):
 def test_an_error_of_ours_is_one_line_with_its_own_status(trained):
     trained.write(HALF + 'raise TrainyardError("data/prices.csv: no column size", "add it", 1)', IMPORT)
     status, _, error = trained.train()
-    assert (status, error) == (1, "data/prices.csv: no column size: add it\n")
+    assert (status, error) == (1, "error: data/prices.csv: no column size: add it\n")
     assert unchanged(trained)
 
 

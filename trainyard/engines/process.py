@@ -129,9 +129,7 @@ class ProcessEngine:
         script = str(self._builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
         with tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources, _disk_full_explained(self._state):
             context.write(Path(sources))
-            environment = {
-                **clean_environment(venv),
-                **index_environment(self.settings),
+            roots = {
                 "S2I_SOURCES": sources,
                 "S2I_ARTIFACTS": NOWHERE,
                 "BUILD_SETTINGS": NOWHERE,
@@ -139,6 +137,10 @@ class ProcessEngine:
                 "TRAINYARD_HOME": str(self._builder / "home"),
                 "APP_ROOT": str(app_root),
                 "VENV": str(venv),
+            }
+            environment = {
+                **clean_environment(venv),
+                **index_environment(self.settings),
                 "UV_CACHE_DIR": self._cache,
                 "UV_LINK_MODE": "hardlink",
                 "PATH": f"{Path(uv.find_uv_bin()).parent}:{os.environ.get('PATH', os.defpath)}",
@@ -146,7 +148,8 @@ class ProcessEngine:
             if self.settings.ca_bundle and (bundle := ca_bundle(self.settings)):
                 environment["SSL_CERT_FILE"] = str(bundle)
             limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
-            self.commands.stream(["bash", script, *arguments], limit, env=environment)
+            moved = [f"{name}={value}" for name, value in roots.items()]
+            self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
 
     @cached_property
     def _cache(self) -> str:

@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from gunicorn.errors import HaltServer
+
 from trainyard.environment import read_environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path
@@ -30,7 +32,7 @@ def main(arguments: list[str]) -> int:
         settings = dataclasses.replace(settings, workers=worker_count(settings.workers, cores))
         listener = listen(settings)
     except TrainyardError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     os.umask(0o002)  # another uid of group 0 may follow this one
     configure_logging(settings.log_level)
@@ -40,7 +42,11 @@ def main(arguments: list[str]) -> int:
         if warning:
             LOG.warning("%s", warning)
     LOG.info("serving %s", describe(routes, settings, listener))
-    Server(routes, settings, listener).run()
+    try:
+        Server(routes, settings, listener).run()
+    except HaltServer as error:  # a worker could not even start; its own lines are above
+        sys.stderr.write(f"error: {error.reason.rstrip('.')}: see above\n")
+        return int(error.exit_status)
     return 0
 
 

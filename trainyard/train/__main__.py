@@ -45,7 +45,7 @@ def main() -> int:
 
 def _say(line: str, status: int) -> int:
     sys.stdout.flush()
-    print(line, file=sys.stderr)
+    print(f"error: {line}", file=sys.stderr)
     return status
 
 

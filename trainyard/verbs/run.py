@@ -6,13 +6,14 @@ import errno
 import json
 import os
 import socket
+import sys
 from pathlib import Path
 
 from trainyard import console
 from trainyard.builder_files import Role
 from trainyard.client import wait_until_ready
 from trainyard.engines.base import Engine, Mount, RunPlan
-from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.build import build_all, build_model
 from trainyard.verbs.mounts import all_mounts, models_folder
@@ -30,10 +31,10 @@ def train(session: Session, model: ModelDir) -> None:
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(model.project), "models"))
     name = f"{image}-{os.getpid()}"  # two trainings of one model at once do not get into each other's way
     status = session.engine.run(RunPlan(image, name, "train", model.name, env, mounts))
+    if status in (EXIT_FAILED, EXIT_BAD_INPUT):
+        sys.exit(status)  # the runner has said why
     if status:
-        raise TrainyardError(
-            f"training {model.name} failed: see above", exit_code=status if status in (1, 2) else EXIT_FAILED
-        )
+        raise TrainyardError(f"training {model.name} was ended (status {status})", "", EXIT_FAILED)
 
 
 def predict(session: Session, model: ModelDir) -> None:
@@ -180,8 +181,9 @@ def _need_port(session: Session, plan: RunPlan) -> None:
     held = [(server, engine) for engine in session.engines() for server in engine.running() if server.port == plan.port]
     if held:
         server, engine = held[0]
+        which = f" MODEL={server.model}" if "/" in server.model else ""
         raise TrainyardError(
             f"port {plan.port} is in use by {server.name} ({server.model}, {engine.name})",
-            f"make stop{f' MODEL={server.model}' if '/' in server.model else ''}, or choose another: PORT={plan.port + 1}",
+            f"make stop{which}, or choose another: PORT={plan.port + 1}",
         )
     raise TrainyardError(f"port {plan.port} is in use", f"choose another: PORT={plan.port + 1}")

@@ -1,0 +1,237 @@
+"""What every engine must do, told through make and HTTP. Each engine's test class inherits it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pexpect
+import pytest
+from conftest import need
+from monorepo import Model, Monorepo, ask, free_port, interrupt, wait_for
+
+SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
+
+
+class EngineContract:
+    """Inherit, and say which engine."""
+
+    engine: ClassVar[str]
+    variables: ClassVar[dict[str, str]] = {}
+
+    @pytest.fixture(scope="class")
+    def repo(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
+        if self.engine != "process":
+            need(self.engine)
+        for program in request.cls.programs if hasattr(request.cls, "programs") else ():
+            need(program)
+        repo = Monorepo(tmp_path_factory.mktemp("repo"), self.engine)
+        yield repo
+        repo.make(None, "clean")
+
+    @pytest.fixture(scope="class")
+    def model(self, repo: Monorepo) -> Model:
+        """A trained model with both images."""
+        model = repo.add_model("double")
+        self.make(repo, model, "build-train").succeeded()
+        self.make(repo, model, "train").succeeded()
+        self.make(repo, model, "build-predict").succeeded()
+        return model
+
+    def make(self, repo: Monorepo, where: Model | Path | None, *arguments: str):  # type: ignore[no-untyped-def]
+        return repo.make(where, *arguments, **self.variables)
+
+    # -- training -----------------------------------------------------------------------------------------------
+
+    def test_training_leaves_a_binary_and_its_record(self, model: Model) -> None:
+        record = json.loads(model.record.read_text())
+        assert record["model_name"] == "double"
+        assert record["dataset"]["path"].endswith("numbers.csv") if isinstance(record["dataset"], dict) else True
+        assert model.binary.stat().st_uid == os.getuid()
+
+    def test_payload_is_merged_over_the_default_one(self, repo: Monorepo) -> None:
+        model = repo.add_model("tenfold")
+        self.make(repo, model, "train", 'PAYLOAD={"factor": 10}').succeeded()  # builds the missing image, too
+        with repo.serving(model, **self.variables) as port:
+            status, body = ask(port, "tenfold/predict", SAMPLE)
+        assert (status, json.loads(body)) == (200, {"payload": {"predictions": [30, 70]}})
+
+    def test_a_failing_training_shows_the_traceback_and_keeps_the_old_binary(self, repo: Monorepo) -> None:
+        model = repo.add_model("fragile")
+        self.make(repo, model, "train").succeeded()
+        before = model.binary.read_bytes()
+        model.replace("train.py", 'return {"rows"', 'raise ValueError("no luck")\n    return {"rows"')
+        self.make(repo, model, "build-train").succeeded()
+        made = self.make(repo, model, "train")
+        assert made.status != 0
+        assert "ValueError: no luck" in made.out + made.err
+        assert model.binary.read_bytes() == before
+        assert not list(model.binary.parent.glob(".staging*"))
+
+    # -- serving ------------------------------------------------------------------------------------------------
+
+    def test_serving_in_the_background(self, repo: Monorepo, model: Model) -> None:
+        with repo.serving(model, **self.variables) as port:
+            made = repo.make(model, "test-endpoint", f"PORT={port}").succeeded()
+            assert json.loads(made.out) == {"payload": {"predictions": [6, 14]}}
+            assert "double/predict" in repo.make(model, "logs").succeeded().out
+            rows = [line.split() for line in repo.make(None, "list").succeeded().out.splitlines()]
+            assert ["sums", "double", "double/predict", "yes", "yes", "yes"] in rows
+        with pytest.raises(OSError, match="refused"):
+            ask(port, "health")
+
+    def test_ctrl_c_stops_a_server_in_the_foreground(self, repo: Monorepo, model: Model) -> None:
+        port = free_port()
+        process = repo.spawn(model, "predict", f"PORT={port}", **self.variables)
+        wait_for(port)
+        output = interrupt(process)
+        assert "Traceback" not in output
+        assert f"Stopped {model.container}-predict" in output
+        with pytest.raises(OSError, match="refused"):
+            ask(port, "health")
+        assert "does not run" in repo.make(model, "stop").succeeded().err
+
+    def test_a_port_in_use_is_said_with_its_holder(self, repo: Monorepo, model: Model) -> None:
+        with repo.serving(model, **self.variables) as port:
+            made = repo.make(model, "predict", f"PORT={port}", **self.variables)
+        made.failed(f"port {port} is in use by {model.container}-predict", self.engine, "make stop MODEL=sums/double")
+
+    def test_a_crashed_server_shows_its_last_lines(self, repo: Monorepo) -> None:
+        model = repo.add_model("crashing")
+        self.make(repo, model, "train").succeeded()
+        crash = (
+            'import glob\nif glob.glob("models/*.pkl"):\n    print("out of luck", flush=True)\n    os._exit(3)\nMODEL ='
+        )
+        model.replace("predict.py", "MODEL =", crash)
+        made = self.make(repo, model, "predict", "DETACH=1", f"PORT={free_port()}")
+        made.failed("died before it was ready")
+        assert "out of luck" in made.err
+        assert "does not run" in repo.make(model, "stop").err
+
+    def test_two_projects_at_once(self, repo: Monorepo, model: Model) -> None:
+        other = repo.add_model("triple", "products")
+        self.make(repo, other, "train", 'PAYLOAD={"factor": 3}').succeeded()
+        with repo.serving(model, **self.variables) as one, repo.serving(other, **self.variables) as two:
+            assert json.loads(ask(one, "double/predict", SAMPLE)[1])["payload"]["predictions"] == [6, 14]
+            assert json.loads(ask(two, "triple/predict", SAMPLE)[1])["payload"]["predictions"] == [9, 21]
+
+    def test_a_missing_binary_is_503_with_the_reason(self, repo: Monorepo) -> None:
+        model = repo.add_model("untrained")
+        with repo.serving(model, **self.variables) as port:
+            status, body = ask(port, "untrained/predict", SAMPLE)
+            assert status == 503
+            assert "untrained.pkl" in json.loads(body)["payload"]["error"]
+            self.make(repo, model, "train").succeeded()
+            assert ask(port, "untrained/predict", SAMPLE)[0] == 200
+
+    def test_a_shell_in_the_image(self, repo: Monorepo, model: Model) -> None:
+        env = repo.environment(**self.variables)
+        shell = pexpect.spawn("make", ["shell"], cwd=str(model.path), env=env, encoding="utf-8", timeout=60)
+        shell.sendline("ls models && echo $((40 + 2))")
+        shell.expect_exact("42")
+        shell.sendline("exit")
+        shell.expect(pexpect.EOF)
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def test_an_edit_is_built_without_installing_anything(self, repo: Monorepo, model: Model) -> None:
+        edited = repo.add_model("edited")
+        self.make(repo, edited, "train").succeeded()
+        self.make(repo, edited, "build-predict").succeeded()
+        edited.replace("predict.py", "factor * sum(row)", "1 + factor * sum(row)")
+        made = self.make(repo, edited, "build-predict").succeeded()
+        assert "installed already" in made.err
+        assert "Installing dependencies" not in made.err
+        with repo.serving(edited, **self.variables) as port:
+            assert json.loads(ask(port, "edited/predict", SAMPLE)[1])["payload"]["predictions"] == [7, 15]
+
+    def test_a_route_to_nowhere_fails_the_build_and_names_the_line(self, repo: Monorepo) -> None:
+        model = repo.add_model("typo")
+        model.replace(".s2i/environment", "predict_typo", "predict_tipo")
+        made = self.make(repo, model, "build-predict")
+        made.failed("projects/sums/typo/.s2i/environment:1", "predict_tipo", "predict_typo")
+        assert self._image_column(repo, "typo") == ["-", "-", "-"]
+
+    def test_a_dry_run_shows_and_does_nothing(self, repo: Monorepo) -> None:
+        model = repo.add_model("dry")
+        shown = self.make(repo, model, "-n", "build-train").succeeded().out
+        assert f"{model.container}-train" in shown
+        for verb in ("train", "build-predict", "predict", "test-endpoint", "clean"):
+            self.make(repo, model, "-n", verb).succeeded()
+        assert self._image_column(repo, "dry") == ["-", "-", "-"]
+
+    def test_two_builds_of_one_model_at_once(self, repo: Monorepo) -> None:
+        model = repo.add_model("twice")
+        builds = [repo.spawn(model, "build-predict", **self.variables) for _ in range(2)]
+        outputs = [build.communicate(timeout=300)[0] for build in builds]
+        assert [build.returncode for build in builds] == [0, 0], outputs
+        assert self._image_column(repo, "twice") == ["-", "-", "yes"]
+
+    def test_ctrl_c_in_the_middle_of_a_build(self, repo: Monorepo) -> None:
+        model = repo.add_model("slow")
+        model.replace("predict.py", "MODEL =", "import time\ntime.sleep(float(os.getenv('NAP', '30')))\nMODEL =")
+        build = repo.spawn(model, "build-predict", **self.variables)
+        assert build.stdout is not None
+        for line in build.stdout:
+            if "Checking .s2i/environment" in line:
+                break
+        started = time.monotonic()
+        output = interrupt(build)
+        assert time.monotonic() - started < 20
+        assert "Traceback" not in output
+        assert build.returncode != 0
+        assert self._image_column(repo, "slow") == ["-", "-", "-"]
+        model.replace("predict.py", "'30'", "'0'")
+        self.make(repo, model, "build-predict").succeeded()
+
+    def test_clean_removes_the_images_and_keeps_the_binary(self, repo: Monorepo) -> None:
+        model = repo.add_model("tidy")
+        self.make(repo, model, "train").succeeded()
+        assert self._image_column(repo, "tidy") == ["yes", "yes", "-"]
+        self.make(repo, model, "clean").succeeded()
+        assert self._image_column(repo, "tidy") == ["yes", "-", "-"]
+
+    def test_a_model_directory_is_built_by_build_sh(self, repo: Monorepo) -> None:
+        model = repo.add_model("scripted")
+        env = repo.environment(**self.variables)
+        image = f"{model.container}-predict"
+        subprocess.run(["sh", "build.sh", image, str(model.path), "predict"], cwd=repo.path, env=env, check=True)
+        assert self._image_column(repo, "scripted") == ["-", "-", "yes"]
+
+    # -- merging ------------------------------------------------------------------------------------------------
+
+    def test_many_models_in_one_image(self, repo: Monorepo) -> None:
+        repo.add_model("one", "merged")
+        missing = repo.add_model("two", "merged")
+        folder = repo.add_all("merged")
+        self.make(repo, folder, "train-all").succeeded()
+        missing.binary.unlink()
+        with repo.serving(folder, "predict-all", MODEL_NAME="two", **self.variables) as port:
+            assert json.loads(ask(port, "one/predict", SAMPLE)[1])["payload"]["predictions"] == [6, 14]
+            status, body = ask(port, "two/predict", SAMPLE)
+            assert status == 503
+            assert "two.pkl" in body
+            repo.make(folder, "test-all", f"PORT={port}").failed("two/predict: status 503", "two.pkl")
+            self.make(repo, missing, "train").succeeded()
+            repo.make(folder, "test-all", f"PORT={port}").succeeded()
+
+    def test_every_project_in_one_image(self, repo: Monorepo, tmp_path: Path) -> None:
+        whole = Monorepo(tmp_path / "whole", self.engine)
+        for project in ("north", "south"):
+            whole.add_model(f"{project}ern", project)
+        try:
+            self.make(whole, None, "-j2", "train-all").succeeded()
+            with whole.serving(whole.path / "all", "predict-all", **self.variables) as port:
+                whole.make(None, "test-all", f"PORT={port}").succeeded()
+        finally:
+            whole.make(None, "clean")
+
+    def _image_column(self, repo: Monorepo, name: str) -> list[str]:
+        """Of ``make list``: binary, train image, predict image."""
+        rows = [line.split() for line in repo.make(None, "list").out.splitlines()]
+        return next(row[-3:] for row in rows if row[1:2] == [name])

@@ -1,0 +1,29 @@
+from engines.contract import EngineContract
+from monorepo import Monorepo, ask
+
+
+class TestProcess(EngineContract):
+    engine = "process"
+
+    def test_setup_sh_is_not_run_and_says_so(self, repo: Monorepo) -> None:
+        model = repo.add_model("native")
+        (model.path / "setup.sh").write_text("#!/bin/bash\ntouch ran\nexit 1\n")
+        made = repo.make(model, "build-predict").succeeded()
+        assert "setup.sh of trainyard-test-sums-native-predict is not run" in made.err
+
+    def test_a_server_survives_a_rebuild_of_its_image(self, repo: Monorepo) -> None:
+        model = repo.add_model("steady")
+        repo.make(model, "train").succeeded()
+        with repo.serving(model) as port:
+            model.replace("predict.py", "factor * sum(row)", "0")
+            repo.make(model, "build-predict").succeeded()
+            body = b'{"payload": {"instances": [[1, 2]]}}'
+            assert ask(port, "steady/predict", body) == (200, '{"payload":{"predictions":[6]}}')
+
+    def test_the_callers_environment_stays_outside(self, repo: Monorepo) -> None:
+        """As in a container: nothing that is set in the caller's shell reaches the model."""
+        model = repo.add_model("secluded")
+        model.replace(
+            "train.py", "rows = ", "import os\n    assert 'SECRET_OF_THE_SHELL' not in os.environ\n    rows = "
+        )
+        repo.make(model, "train", SECRET_OF_THE_SHELL="1").succeeded()
