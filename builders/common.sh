@@ -85,6 +85,8 @@ install_dependencies() {
     restore_artifacts
     if [ "$(head -n 1 "$DEPS_STAMP" 2>/dev/null || :)" = "$hash" ]; then # no stamp yet is the common case
         step "Dependencies are installed already (${hash:0:12})."
+        # Restored is the virtual environment alone: what setup.sh installed is in the previous image only.
+        if [ "${restored:-}" ]; then run_setup "$1"; fi
         return
     fi
     rm -f "$DEPS_STAMP"
@@ -163,6 +165,7 @@ restore_artifacts() {
         step "Restoring the virtual environment of the previous build ..."
         rm -rf "${VENV:?}/lib" "${VENV:?}/bin"
         cp -R "$S2I_ARTIFACTS/venv/." "$VENV/"
+        restored=1
     else
         warn "the previous build's packages are not for $python: everything is installed again"
     fi
