@@ -113,7 +113,7 @@ run_setup() {
 
 # install_requirements DIR: with hashes enforced where there is a lock.
 install_requirements() {
-    local file log
+    local file said
     local -a options=()
     file=$(requirements_file "$1")
     case $file in
@@ -122,27 +122,25 @@ install_requirements() {
     *) options=(-r "$TRAINYARD_HOME/requirements.txt") ;;
     esac
     step "Installing dependencies (${file:+${file##*/}}) ..."
-    log=$(mktemp)
-    if ! uv pip install --quiet --python "$VENV/bin/python" "${options[@]}" 2>"$log"; then
-        sed 's/^/    /' "$log" >&2 # indented: the one line that begins with error: is ours
-        explain_install_failure "$log" "${file##*/}"
+    if ! said=$(uv pip install --quiet --python "$VENV/bin/python" "${options[@]}" 2>&1); then
+        printf '%s\n' "$said" | sed 's/^/    /' >&2 # indented: the one line that begins with error: is ours
+        explain_install_failure "$said" "${file##*/}"
     fi
-    rm -f "$log"
 }
 
-# explain_install_failure LOG FILE: the one line that says what to mend.
+# explain_install_failure OUTPUT FILE: the one line that says what to mend.
 explain_install_failure() {
-    if grep -q 'No space left on device' "$1"; then
+    if grep -q 'No space left on device' <<<"$1"; then
         die "no space left on the device while installing $2: free some disk space"
-    elif grep -qiE 'certificate|UnknownIssuer' "$1"; then
+    elif grep -qiE 'certificate|UnknownIssuer' <<<"$1"; then
         die "the package index's certificate is not trusted: set CA_BUNDLE to your company's CA file"
-    elif grep -q 'No solution found' "$1"; then
+    elif grep -q 'No solution found' <<<"$1"; then
         die "$2: the requirements cannot be resolved together: see uv's reasons above"
-    elif grep -qiE 'hash mismatch' "$1"; then
+    elif grep -qiE 'hash mismatch' <<<"$1"; then
         die "$2: a package is not the one that was locked: run make lock, or check the index"
-    elif grep -qE "No such file or directory: '?[^ ]*(gcc|cc|clang)|command '[^ ]*(gcc|cc)' failed" "$1"; then
-        die "$2: $(grep -o 'Failed to build .*' "$1" | tail -n 1 | cut -d' ' -f4) comes as source and needs a C compiler: install gcc in setup.sh, or choose a version with wheels"
-    elif grep -qiE 'dns|connect|timed out|error sending request' "$1"; then
+    elif grep -qE "No such file or directory: '?[^ ]*(gcc|cc|clang)|command '[^ ]*(gcc|cc)' failed" <<<"$1"; then
+        die "$2: $(grep -o 'Failed to build .*' <<<"$1" | tail -n 1 | cut -d' ' -f4) comes as source and needs a C compiler: install gcc in setup.sh, or choose a version with wheels"
+    elif grep -qiE 'dns|connect|timed out|error sending request' <<<"$1"; then
         die "the package index cannot be reached: check the network, INDEX_URL and HTTPS_PROXY"
     fi
     die "$2: cannot be installed: see uv's reasons above"
