@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -75,12 +76,18 @@ def test_the_log_has_no_complaint_of_gunicorn(start):
     assert "POST /price/predict" in daemon.text()
 
 
+def open_to_all(folder):
+    """Let other users in: pytest's temporary folders are for root alone, however deep they lie."""
+    for part in (folder, *folder.parents):
+        if part.is_relative_to(tempfile.gettempdir()) and part != Path(tempfile.gettempdir()):
+            part.chmod(0o755)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
 def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     home = tmp_path / "action"
     shutil.copytree(CASES / "basic", home)
-    for part in (home, *home.parents[:3]):  # pytest's own folders are for root alone
-        part.chmod(0o755)
+    open_to_all(home)
     daemon = start(
         home, ("setpriv", "--reuid", "123456", "--regid", "0", "--clear-groups"), HOME="/nonexistent", WORKERS="2"
     )

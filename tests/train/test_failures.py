@@ -5,6 +5,8 @@ import resource
 import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -87,11 +89,17 @@ def test_no_models_folder_is_one_line_and_status_2(sources):
     assert "models/: no such folder" in one_line(error)
 
 
+def open_to_all(folder):
+    """Let other users in: pytest's temporary folders are for root alone, however deep they lie."""
+    for part in (folder, *folder.parents):
+        if part.is_relative_to(tempfile.gettempdir()) and part != Path(tempfile.gettempdir()):
+            part.chmod(0o755)
+
+
 @AS_ROOT
 def test_an_unwritable_models_folder_is_one_line_with_the_owner(sources):
     sources.write("pass")
-    for folder in (sources.root, *sources.root.parents[:3]):  # pytest's own folders are for root alone
-        folder.chmod(0o755)
+    open_to_all(sources.root)
     status, _, error = sources.train(prefix=NOBODY)
     assert status == 2
     assert "models/ is not writable by uid 123456: it belongs to 0:0" in one_line(error)

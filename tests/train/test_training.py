@@ -7,6 +7,7 @@ import stat
 import sys
 
 from trainyard.records import read_verified
+from trainyard.train.staging import stamp
 
 
 def test_a_historical_function_gets_a_binary_a_record_and_its_result_printed(sources):
@@ -94,7 +95,7 @@ def test_several_binaries_folders_and_other_files_arrive(sources):
 def test_other_models_can_be_read_and_are_left_alone(sources):
     (sources.models / "other.pkl").write_bytes(b"other")
     (sources.models / "large.pkl").write_bytes(b"x" * (17 << 20))
-    before = {path.name: path.stat() for path in sources.models.iterdir()}
+    before = {path.name: stamp(path) for path in sources.models.iterdir()}
     sources.write(
         """
         size = len(open("models/large.pkl", "rb").read())
@@ -105,7 +106,7 @@ def test_other_models_can_be_read_and_are_left_alone(sources):
     _, out, _ = sources.train()
     assert out.splitlines()[1] == str(17 << 20)
     assert sources.binary.read_bytes() == b"other"
-    assert {name: (sources.models / name).stat() for name in before} == before
+    assert {name: stamp(sources.models / name) for name in before} == before
 
 
 def test_a_binary_written_by_an_absolute_path_gets_a_record_and_a_warning(sources):

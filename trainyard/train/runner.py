@@ -109,7 +109,9 @@ def _report(written: list[Written], known: Record) -> None:
 
 def _disk_full(sources: Path, error: BaseException) -> TrainyardError:
     named = getattr(error, "filename", None)
-    folder = Path(named).parent if isinstance(named, str) and ".staging-" not in named else sources / "models"
+    folder = (
+        Path(named).parent if isinstance(named, str) and ".staging-" not in named else (sources / "models").resolve()
+    )
     reason = getattr(error, "strerror", None) or "No space left on device"
     free = shutil.disk_usage(folder if folder.is_dir() else sources).free / 1e6
     return TrainyardError(f"{folder}: {reason} ({free:.1f} MB free)", "make room, then train again", EXIT_FAILED)
