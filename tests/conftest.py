@@ -1,33 +1,8 @@
-"""Shared by all tests: which of the programs that some of them need are here."""
+"""The modules beside this file are for every test below it."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).parent))
-
-ENGINES = ("docker", "podman")
-
-
-def available(program: str) -> bool:
-    """Whether a program is here and answers."""
-    if not shutil.which(program):
-        return False
-    if program in ENGINES:
-        ask = ["docker", "version"] if program == "docker" else ["podman", "info"]
-        return subprocess.run(ask, capture_output=True, check=False, timeout=60).returncode == 0
-    return True
-
-
-def need(program: str) -> None:
-    """Skip where a program is missing; fail where TRAINYARD_REQUIRE says that it must be here (CI)."""
-    if available(program):
-        return
-    required = os.environ.get("TRAINYARD_REQUIRE", "").replace(",", " ").split()
-    (pytest.fail if program in required else pytest.skip)(f"{program} does not answer here")

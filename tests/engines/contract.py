@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import pexpect
 import pytest
-from conftest import need
 from monorepo import Model, Monorepo, ask, free_port, interrupt, wait_for
+from needs import need
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 

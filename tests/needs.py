@@ -1,0 +1,29 @@
+"""Which of the programs that some tests need are here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+ENGINES = ("docker", "podman")
+
+
+def available(program: str) -> bool:
+    """Whether a program is here and answers."""
+    if not shutil.which(program):
+        return False
+    if program in ENGINES:
+        ask = ["docker", "version"] if program == "docker" else ["podman", "info"]
+        return subprocess.run(ask, capture_output=True, check=False, timeout=60).returncode == 0
+    return True
+
+
+def need(program: str) -> None:
+    """Skip where a program is missing; fail where TRAINYARD_REQUIRE says that it must be here (CI)."""
+    if available(program):
+        return
+    required = os.environ.get("TRAINYARD_REQUIRE", "").replace(",", " ").split()
+    (pytest.fail if program in required else pytest.skip)(f"{program} does not answer here")
