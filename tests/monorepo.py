@@ -146,7 +146,8 @@ class Monorepo:
         """Start make in a process group of its own, as a terminal does."""
         return subprocess.Popen(
             ["make", "--no-print-directory", *arguments], cwd=self._folder(where), env=self.environment(**env),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+            start_new_session=True,
         )  # fmt: skip
 
     def _folder(self, where: Path | Model | None) -> Path:
@@ -185,7 +186,7 @@ class Made:
         assert self.status != 0, f"make succeeded:\n{text}"
         assert "Traceback" not in text, text
         errors = [
-            line for line in text.splitlines() if line.startswith("error: ") or "***" in line and "Error " not in line
+            line for line in text.splitlines() if line.startswith("error: ") or ("***" in line and "Error " not in line)
         ]
         assert len(errors) == 1, f"{len(errors)} error lines:\n{text}"
         for part in parts:

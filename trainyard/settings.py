@@ -102,6 +102,7 @@ class ImageSettings(FromEnvironment):
 
     payload: str = setting("PAYLOAD", "", "train: the payload of the message, a JSON object")
     train: bool = setting("TRAIN", True, "train: 0 to do nothing")
+    commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
     model_name: str = setting("MODEL_NAME", "", "predict: the binary that a single-model image serves", "MODElNAME")
     port: int = setting("PORT", 5000, "predict: port to listen on")
     bind: str = setting("BIND", "0.0.0.0", "predict: address to listen on")  # noqa: S104 -- a container's own network

@@ -18,7 +18,8 @@ def test_a_historical_function_gets_a_binary_a_record_and_its_result_printed(sou
         return "model saved"
         """
     )
-    status, out, error = sources.train(TRAINYARD_LOCK="a1", TRAINYARD_COMMIT="c2", TRAIN="1")
+    (sources.root / "requirements.lock").write_text("numpy==2.4.6\n")
+    status, out, error = sources.train(TRAINYARD_COMMIT="c2", TRAIN="1")
     assert (status, error) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "---> Training shop.train:train on data/prices.csv"
@@ -33,7 +34,7 @@ def test_a_historical_function_gets_a_binary_a_record_and_its_result_printed(sou
         "dataset": "data/prices.csv",
         "dataset_sha256": hashlib.sha256(dataset).hexdigest(),
         "payload": {"$ref": "data/prices.csv", "model_name": "price"},
-        "lock": "a1",
+        "lock": hashlib.sha256(b"numpy==2.4.6\n").hexdigest(),
         "commit": "c2",
         "python": sys.version.split()[0],
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -13,15 +12,7 @@ from typing import Any
 
 from trainyard.files import sha256_of
 from trainyard.records import Record
-from trainyard.settings import FromEnvironment, setting
-
-
-@dataclass(frozen=True)
-class BuildFacts(FromEnvironment):
-    """What the build of the train image tells the training."""
-
-    lock: str = setting("TRAINYARD_LOCK", "", "train: hash of the image's lock file, for the record")
-    commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
+from trainyard.settings import ImageSettings
 
 
 class Clock:
@@ -37,15 +28,15 @@ class Clock:
         return round(time.monotonic() - self._from, 3)
 
 
-def facts(payload: dict[str, Any], dataset: Path | None, clock: Clock) -> Record:
+def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: Clock) -> Record:
     """The part of a record that is the same for every binary of one training."""
-    build = BuildFacts.read()
+    lock = sources / "requirements.lock"
     return {
         "payload": payload,
         "dataset": payload.get("$ref"),
         "dataset_sha256": sha256_of(dataset) if dataset and dataset.is_file() else None,
-        "lock": build.lock or None,
-        "commit": build.commit or None,
+        "lock": sha256_of(lock) if lock.is_file() else None,
+        "commit": ImageSettings.read().commit or None,
         "python": platform.python_version(),
         "packages": imported_packages(),
         "started": clock.started.isoformat(timespec="milliseconds"),

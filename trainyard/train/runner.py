@@ -49,7 +49,7 @@ def _train(staged: Staging, target: Target, message: Message, dataset: Path | No
     clock = Clock()
     print(f"---> Training {target.module}:{target.function} on {payload.get('$ref') or 'no dataset'}", flush=True)
     result = _call(staged, target, message)
-    known = facts(payload, dataset, clock)
+    known = facts(payload, dataset, staged.sources, clock)
     written = promote_all(staged, known)
     if name and f"{name}.pkl" not in [one.name for one in written]:
         written += _unstaged(binary, record_in_place(binary, before, known))

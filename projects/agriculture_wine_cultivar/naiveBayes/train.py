@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agriculture_wine_cultivar.common_utils.schema import SCHEMA
 from sklearn.naive_bayes import GaussianNB
 
+from agriculture_wine_cultivar.common_utils.schema import SCHEMA
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save

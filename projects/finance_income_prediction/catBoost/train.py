@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from catboost import CatBoostClassifier
-from finance_income_prediction.common_utils.schema import SCHEMA
 
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save
+from finance_income_prediction.common_utils.schema import SCHEMA
 
 DEFAULTS = {"iterations": 200, "depth": 6, "learning_rate": 0.1, "random_seed": 7}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from finance_income_prediction.common_utils.schema import SCHEMA
 from sklearn.linear_model import LogisticRegression
 
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save
+from finance_income_prediction.common_utils.schema import SCHEMA
 
 DEFAULTS = {"C": 1.0, "max_iter": 1000, "tol": 1e-5}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from finance_income_prediction.common_utils.schema import SCHEMA
 from sklearn.ensemble import RandomForestClassifier
 
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save
+from finance_income_prediction.common_utils.schema import SCHEMA
 
 DEFAULTS = {"n_estimators": 60, "max_depth": 16, "min_samples_leaf": 3, "random_state": 7}
 

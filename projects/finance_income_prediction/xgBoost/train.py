@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from finance_income_prediction.common_utils.schema import SCHEMA
 from xgboost import XGBClassifier
 
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save
+from finance_income_prediction.common_utils.schema import SCHEMA
 
 DEFAULTS = {"n_estimators": 150, "max_depth": 4, "learning_rate": 0.1, "subsample": 0.8, "random_state": 7}
 

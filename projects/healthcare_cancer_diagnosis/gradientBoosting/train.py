@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from healthcare_cancer_diagnosis.common_utils.schema import SCHEMA
 from sklearn.ensemble import GradientBoostingClassifier
 
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save
+from healthcare_cancer_diagnosis.common_utils.schema import SCHEMA
 
 DEFAULTS = {"n_estimators": 200, "max_features": 5, "learning_rate": 0.1, "subsample": 0.7, "random_state": 7}
 HELD_OUT = 0.3  # of a few hundred rows: with fewer to measure on, chance decides the metrics

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from healthcare_cancer_diagnosis.common_utils.schema import SCHEMA
 from sklearn.linear_model import LogisticRegression
 
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save
+from healthcare_cancer_diagnosis.common_utils.schema import SCHEMA
 
 DEFAULTS = {"C": 0.5, "max_iter": 1000}
 HELD_OUT = 0.3  # of a few hundred rows: with fewer to measure on, chance decides the metrics

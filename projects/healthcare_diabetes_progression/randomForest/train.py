@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from healthcare_diabetes_progression.common_utils.schema import SCHEMA
 from sklearn.ensemble import RandomForestRegressor
 
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_regressor, read_job, save
+from healthcare_diabetes_progression.common_utils.schema import SCHEMA
 
 DEFAULTS = {"n_estimators": 100, "max_features": 0.4, "min_samples_leaf": 4, "random_state": 7}
 HELD_OUT = 0.3  # of a few hundred rows: with fewer to measure on, chance decides the metrics

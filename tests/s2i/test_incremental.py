@@ -1,0 +1,92 @@
+"""``s2i build --incremental``: what was installed for the previous image is not installed again."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+
+import pytest
+from contexts import write_context
+from images import DAEMON, inside, predictions, run_real_s2i, serving
+
+
+@pytest.fixture
+def previous(workshop, tmp_path, request):
+    """``(context, image)`` of a first build with requirements of its own."""
+    context = write_context(tmp_path / "context", {"requirements.txt": "colorama==0.4.5\n"})
+    image = workshop.name(request.node.name)
+    workshop.build(context, DAEMON, image)
+    return context, image
+
+
+def test_second_build_downloads_nothing(workshop, previous):
+    context, image = previous
+    (context / "shop/sum/offset.txt").write_text("100\n")
+
+    # The real s2i, without the package cache that bin/s2i would mount.
+    done = run_real_s2i("build", "--copy", "--incremental", "--network", "none", str(context), DAEMON, image)
+
+    assert done.status == 0, done.output
+    assert "---> Dependencies are installed already" in done.output
+    assert inside(image, "ls -d /tmp/artifacts/* 2>/dev/null || :") == ""
+    with serving(image) as port:
+        assert predictions(port, "sum/predict", [[1, 2]]) == [103]
+
+
+def test_build_that_is_not_incremental_would_download(workshop, previous):
+    context, image = previous
+
+    done = run_real_s2i("build", "--copy", "--network", "none", str(context), DAEMON, image)
+
+    assert done.errors == ["error: the package index cannot be reached: check the network, INDEX_URL and HTTPS_PROXY"]
+
+
+def test_saved_artifacts_hold_what_was_installed(previous):
+    _, image = previous
+
+    names = saved_artifacts(image)
+    assert any(name.startswith("venv/lib/") and name.endswith("/colorama/__init__.py") for name in names)
+    assert all(name == "venv" or name.startswith("venv/") for name in names)
+
+
+def test_changed_requirement_keeps_the_rest(workshop, previous):
+    context, image = previous
+    # Anything may satisfy colorama now: what is there is kept, where a new environment would take the latest.
+    (context / "requirements.txt").write_text("colorama\nsix==1.16.0\n")
+
+    workshop.build(context, DAEMON, image, "--incremental")
+
+    versions = inside(image, "python -c 'import colorama, six; print(colorama.__version__, six.__version__)'")
+    assert versions.split() == ["0.4.5", "1.16.0"]
+
+
+def test_setup_script_runs_again(workshop, previous):
+    """What it installs lies outside of the virtual environment, and so in no artifact."""
+    context, image = previous
+    (context / "setup.sh").write_text("echo native > /usr/local/lib/native\n")
+    workshop.build(context, DAEMON, image, "--incremental")
+
+    workshop.build(context, DAEMON, image, "--incremental", "--network", "none")
+
+    assert inside(image, "cat /usr/local/lib/native").strip() == "native"
+
+
+def test_image_on_a_dependency_image_saves_nothing_and_builds_all_the_same(workshop, on_dependencies):
+    context, builder = on_dependencies
+    image = workshop.name("incremental-on-dependencies")
+    run_real_s2i("build", "--copy", "--network", "none", str(context), builder, image)
+
+    done = run_real_s2i("build", "--copy", "--incremental", "--network", "none", str(context), builder, image)
+
+    assert done.status == 0, done.output
+    assert "---> Dependencies are installed already" in done.output
+    assert saved_artifacts(image) == []
+
+
+def saved_artifacts(image: str) -> list[str]:
+    """The names in the archive that save-artifacts streams out of an image."""
+    command = ["docker", "run", "--rm", "--network", "none", image, "/usr/libexec/s2i/save-artifacts"]
+    content = subprocess.run(command, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return archive.getnames()
