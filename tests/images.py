@@ -143,6 +143,8 @@ class Workshop:
         return done.errors[0]
 
     def close(self) -> None:
+        """Remove the images, and those that lost their name to a later build or to a failure."""
         for image in dict.fromkeys(self.images):
-            if exists(image):
-                docker("rmi", "--force", image)
+            labelled = docker("images", "--quiet", "--filter", f"label=io.k8s.display-name={image}")
+            if found := [*docker("images", "--quiet", image).split(), *labelled.split()]:
+                docker("rmi", "--force", *dict.fromkeys(found))

@@ -1,0 +1,147 @@
+"""An index URL with a password serves the build and stays out of what was built."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import os
+import subprocess
+import tarfile
+import threading
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from contexts import write_context
+from images import DAEMON, config, docker
+from monorepo import Monorepo
+
+from trainyard.build_settings import FOLDER, settings_folder
+from trainyard.settings import HostSettings
+
+CANARY = "secret-canary"
+PORT = 18499  # the same each time where it is free: package caches remember an index by its URL
+
+
+class Index(ThreadingHTTPServer):
+    """Sends whoever knows the password on to the real index; ``admitted`` counts them."""
+
+    admitted = 0
+
+    def url(self, host: str) -> str:
+        return f"http://user:{CANARY}@{host}:{self.server_address[1]}/simple"
+
+
+class Guard(BaseHTTPRequestHandler):
+    server: Index
+
+    def do_GET(self) -> None:
+        expected = base64.b64encode(f"user:{CANARY}".encode()).decode()
+        if self.headers.get("Authorization") != f"Basic {expected}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", "Basic")
+        else:
+            self.server.admitted += 1
+            real = (HostSettings.read().index_url or "https://pypi.org/simple").rstrip("/")
+            self.send_response(302)
+            self.send_header("Location", real + self.path.removeprefix("/simple"))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    try:
+        server = Index(("0.0.0.0", PORT), Guard)
+    except OSError:
+        server = Index(("0.0.0.0", 0), Guard)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def host(workshop) -> str:
+    """This machine as containers see it: their default gateway."""
+    routes = [line.split() for line in in_builder("cat /proc/net/route").splitlines()[1:]]
+    gateway = next(fields[2] for fields in routes if fields[1] == "00000000")
+    return ".".join(str(byte) for byte in reversed(bytes.fromhex(gateway)))
+
+
+def in_builder(command: str) -> str:
+    return docker("run", "--rm", "--entrypoint", "/bin/bash", DAEMON, "-c", command)
+
+
+def holders(image: str, text: str) -> list[str]:
+    """Where in an image (its configuration, its history, a file of a layer) a text is."""
+    found = []
+    if text in docker("history", "--no-trunc", image) or text in docker("image", "inspect", image):
+        found.append("configuration")
+    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
+        assert saving.stdout
+        with tarfile.open(fileobj=saving.stdout, mode="r|") as archive:
+            for member in archive:
+                content = archive.extractfile(member).read() if member.isfile() else b""
+                if content[:2] == b"\x1f\x8b":
+                    content = gzip.decompress(content)
+                if text.encode() in content:
+                    found.append(member.name)
+    return found
+
+
+def test_scan_finds_what_is_there(workshop, tmp_path):
+    context = write_context(tmp_path, {"shop/sum/note.txt": "planted-in-a-file\n"})
+    image = workshop.name("leaking")
+    workshop.build(context, DAEMON, image, "--env", "INDEX_URL=planted-in-the-environment")
+
+    assert any(name.endswith(".tar") or "blobs" in name for name in holders(image, "planted-in-a-file"))
+    assert "configuration" in holders(image, "planted-in-the-environment")
+
+
+def test_image_of_s2i(workshop, index, host, tmp_path):
+    context = write_context(tmp_path, {"requirements.txt": "colorama==0.4.6\n"})
+    image = workshop.name("canary")
+
+    # As bin/s2i does, but for the package cache: everything has to come from the index.
+    with settings_folder(HostSettings.read({**os.environ, "INDEX_URL": index.url(host)})) as folder:
+        volume = f"{folder}:{FOLDER}:ro"
+        done = run_real_s2i("build", "--copy", "--volume", volume, str(context), DAEMON, image)
+
+    assert done.status == 0, done.output
+    assert index.admitted > 0
+    assert CANARY not in done.output
+    assert holders(image, CANARY) == []
+
+
+def test_images_of_make(workshop, index, host, tmp_path):
+    monorepo = Monorepo(tmp_path / "repo", engine="docker")
+    model = monorepo.add_model("secretive", "shop")
+    (model.path / "setup.sh").write_text(f"# {uuid.uuid4()}: its dependency image is no other's\n")
+    image = workshop.name("canary-make-predict")
+
+    made = monorepo.make(
+        model, "build-predict", f"CONTAINER_NAME={image.removesuffix('-predict')}", INDEX_URL=index.url(host)
+    ).succeeded()
+
+    assert index.admitted > 0
+    assert CANARY not in made.out + made.err
+    assert holders(image, CANARY) == []
+    assert [path for path in Path(monorepo.path).rglob("*") if holds(path, CANARY)] == []
+    remove_dependencies(image)
+
+
+def holds(path: Path, text: str) -> bool:
+    return ".venv" not in path.parts and path.is_file() and text.encode() in path.read_bytes()
+
+
+def remove_dependencies(image: str) -> None:
+    builder = config(image)["Labels"]["io.openshift.s2i.build.image"].removeprefix("docker.io/")
+    docker("rmi", "--force", image, builder, builder.rsplit("-", 2)[0])
