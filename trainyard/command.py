@@ -13,6 +13,7 @@ from typing import IO
 from trainyard import console
 from trainyard.errors import EXIT_FAILED, TrainyardError
 
+GRACE = 5  # seconds that an interrupted program gets to clean up
 CAUSE = "error: "  # how the s2i scripts and the train runner begin the line that says why they failed
 
 
@@ -96,9 +97,7 @@ class Commands:
             status = process.wait()
         finally:
             timer.cancel()
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            _end(process)
         if expired.is_set():
             raise _too_long(argv, limit)
         if status:
@@ -120,6 +119,18 @@ def _pass_on(process: subprocess.Popen[str], noise: tuple[str, ...]) -> str:
         elif not line.startswith(noise):
             console.line(line)
     return cause
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program that was interrupted: it may clean up after itself, but not for ever."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _too_long(argv: Sequence[str], limit: Limit) -> TrainyardError:

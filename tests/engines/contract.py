@@ -79,7 +79,8 @@ class EngineContract:
         with repo.serving(model, **self.variables) as port:
             made = repo.make(model, "test-endpoint", f"PORT={port}").succeeded()
             assert json.loads(made.out) == {"payload": {"predictions": [6, 14]}}
-            assert "double/predict" in repo.make(model, "logs").succeeded().out
+            logs = repo.make(model, "logs").succeeded()
+            assert "double/predict" in logs.out + logs.err
             rows = [line.split() for line in repo.make(None, "list").succeeded().out.splitlines()]
             assert ["sums", "double", "double/predict", "yes", "yes", "yes"] in rows
         with pytest.raises(OSError, match="refused"):

@@ -85,6 +85,9 @@ class ContainerEngine:
                 edits = [part for change in changes for part in ("--change", change)]
                 self.commands.run([self.name, "commit", *edits, container, image], self._limit())
             finally:
+                # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
+                if not self.commands.dry_run:
+                    self.commands.query([self.name, "kill", container])
                 self.commands.run([self.name, "rm", "--force", container], self._limit())
 
     def _copy(self, context: Context, container: str) -> None:

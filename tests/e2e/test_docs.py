@@ -1,0 +1,84 @@
+"""The commands of the README and the docs, as they stand there, in a copy of the repository, without containers.
+
+What they show of s2i and of docker is run by tests/s2i and tests/historical; `make test` is what runs all this.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from monorepo import ROOT, Monorepo, free_port
+
+ELSEWHERE = re.compile(r"(s2i|docker tag) |make (test|lint|format)( |$)")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
+    """The repository with its shipped projects, as a fresh clone has them."""
+    repo = Monorepo(tmp_path_factory.mktemp("clone") / "trainyard")
+    tracked = subprocess.run(["git", "ls-files", "projects"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in tracked.stdout.splitlines():
+        (repo.path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, repo.path / name)
+    yield repo
+    repo.make(None, "stop")
+
+
+def blocks(document: str) -> list[list[str]]:
+    """The indented blocks of a document that are commands, comments dropped."""
+    text = (ROOT / document).read_text()
+    found = []
+    for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE):
+        lines = [re.sub(r"\s+#.*", "", line).strip() for line in block.splitlines()]
+        if re.match(r"(make|cd|s2i|docker tag) ", lines[0]):
+            found.append([line for line in lines if line and not ELSEWHERE.match(line)])
+    return [block for block in found if block]
+
+
+def run(repo: Monorepo, commands: list[str], **env: str) -> str:
+    """Run a block in one shell, a server in the background."""
+    script = "set -e\n" + "\n".join(commands)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=repo.path, env=repo.environment(DETACH="1", **env), capture_output=True, text=True,
+        stdin=subprocess.DEVNULL, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{commands}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def test_the_first_command(clone: Monorepo) -> None:
+    first = blocks("README.md")[0]
+    assert first == ["make demo"]
+    out = run(clone, first, PORT=str(free_port()), KEEP="0")
+    for name in ("lr", "rf", "xgb", "cat"):
+        assert re.search(rf"^/adult_income_{name}/predict +200 +\[0, 1, 0\] +[\d.]+ ms +[\d.]+ ms$", out, re.MULTILINE)
+    assert "Stopped adult-income-all (process)" in out
+
+
+@pytest.mark.parametrize("number", range(1, len(blocks("README.md"))))
+def test_the_readme(clone: Monorepo, number: int) -> None:
+    block = blocks("README.md")[number]
+    port = str(free_port())
+    try:
+        run(clone, block, PORT=port)
+    finally:
+        run(clone, ["make stop"])
+
+
+@pytest.mark.parametrize(
+    "document", ["docs/engines.md", "docs/troubleshooting.md", "docs/contract.md", "CONTRIBUTING.md"]
+)
+def test_the_docs(clone: Monorepo, document: str) -> None:
+    for block in blocks(document):
+        run(clone, block, PORT=str(free_port()))
+
+
+def test_a_shipped_model_is_shown_with_its_sources(clone: Monorepo) -> None:
+    made = clone.make(None, "show", "MODEL=finance_income_prediction/randomForest").succeeded()
+    assert re.search(
+        r"^MODEL_NAME +adult_income_rf +projects/finance_income_prediction/randomForest/Makefile:1$", made.out, re.M
+    )

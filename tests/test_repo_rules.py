@@ -1,0 +1,183 @@
+"""The rules of structure of this repository."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "trainyard"
+FILES = [
+    Path(name)
+    for name in subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+]
+IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
+# What either half may import.
+GROUND = {"environment", "errors", "files", "message", "records", "routes", "settings", "__init__", "model_dir"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in PACKAGE.rglob("*.py"):
+        yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path
+
+
+def imports(path: Path) -> set[str]:
+    """The first-level modules of the package that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trainyard"):
+            parts = (node.module or "").split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {
+                name.split(".")[1] for name in (alias.name for alias in node.names) if name.startswith("trainyard.")
+            }
+    return found - {"__version__"}
+
+
+def test_the_image_half_and_the_host_half_do_not_import_each_other() -> None:
+    for top, path in modules():
+        if top in IMAGE_HALF:
+            assert imports(path) <= IMAGE_HALF | GROUND, path
+        elif top in GROUND:
+            assert imports(path) <= GROUND, path
+        else:
+            assert not imports(path) & IMAGE_HALF, path
+
+
+def test_the_ground_floor_needs_nothing_but_python() -> None:
+    import sys
+
+    for top, path in modules():
+        if top in GROUND | {"train", "check", "resolve"}:
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = (
+                    [a.name for a in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else []
+                )
+                for name in names:
+                    assert name.split(".")[0] in sys.stdlib_module_names | {"trainyard"}, f"{path} imports {name}"
+
+
+def test_engines_are_named_in_one_place() -> None:
+    allowed = (
+        "trainyard/engines/",
+        "builders/",
+        "tests/",
+        "docs/",
+        "README.md",
+        "CHANGELOG",
+        "CONTRIBUTING",
+        ".ci/",
+        "bin/",
+        "tools/",
+        "bench/",
+    )
+    texts = {
+        path: (ROOT / path).read_text(errors="replace")
+        for path in FILES
+        if path.suffix in (".py", ".mk", ".sh", "") and (ROOT / path).is_file()
+    }
+    for path, text in texts.items():
+        if not str(path).startswith(allowed) and path.name != "LICENSE":
+            found = [line for line in text.splitlines() if re.search(r"\b(docker|podman)\b", line)]
+            # Settings say what ENGINE may be.
+            assert not [line for line in found if "setting(" not in line], f"{path}: {found}"
+
+
+def test_os_environ_is_read_in_settings_alone() -> None:
+    """Where a variable is handed on to a program, or is make's, it is no setting."""
+    allowed = {
+        "settings.py",
+        "command.py",
+        "repository.py",
+        "cli.py",
+        "dependencies.py",
+        "process.py",
+        "process_containers.py",
+    }
+    for top, path in modules():
+        if top not in ("serve", "train", "compat") and path.name not in allowed:
+            assert "os.environ" not in path.read_text(), path
+
+
+def test_leaf_makefiles_have_no_recipes() -> None:
+    leaves = list(ROOT.glob("projects/*/*/Makefile"))
+    assert len(leaves) > 10
+    for leaf in leaves:
+        lines = [line for line in leaf.read_text().splitlines() if line and not line.startswith("#")]
+        assert len(lines) <= 4, leaf
+        assert re.fullmatch(r"include \.\./\.\./\.\./mk/(model|all)\.mk", lines[-1]), leaf
+        assert not any(line.startswith("\t") for line in lines), leaf
+
+
+def test_files_are_of_a_size_to_read() -> None:
+    for path in FILES:
+        if path.suffix == ".py" and path.parts[0] in ("trainyard", "common_utils", "utils", "tests"):
+            assert (ROOT / path).read_text().count("\n") <= 330, path
+
+
+DOCS = [path for path in FILES if path.suffix == ".md"]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=str)
+def test_links_in_the_docs_lead_somewhere(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / path.parent / target).exists(), f"{path}: {target}"
+    for anchor_file, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        headings = re.findall(r"^#+ (.*)$", (ROOT / path.parent / (anchor_file or path.name)).read_text(), re.M)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{path}: #{anchor}"
+
+
+IMAGES = re.compile(r"trainyard/(base|train|daemon|deps|debian)$")
+
+
+@pytest.mark.parametrize("path", DOCS, ids=str)
+def test_paths_in_the_docs_exist(path: Path) -> None:
+    tops = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - {"models", "data", ".trainyard"}
+    for name in re.findall(r"`([A-Za-z_.]+/[\w./-]*)`", (ROOT / path).read_text()):
+        if name.split("/")[0] in tops and not IMAGES.match(name):
+            assert (ROOT / name).exists() or (ROOT / path.parent / name).exists(), f"{path}: {name}"
+
+
+def test_every_make_verb_in_the_docs_exists() -> None:
+    makefiles = [(ROOT / "Makefile").read_text(), *(path.read_text() for path in ROOT.glob("mk/*.mk"))]
+    targets = {target for text in makefiles for target in re.findall(r"^([a-z][a-z-]+):", text, re.MULTILINE)}
+    for path in DOCS:
+        # Code: what is indented, or between backquotes.
+        code = re.findall(r"^    .*$|`[^`\n]+`", (ROOT / path).read_text(), re.MULTILINE)
+        for verb in re.findall(r"\bmake (?:-n )?([a-z][a-z-]+)", "\n".join(code)):
+            assert verb in targets, f"{path}: make {verb}"
+
+
+@pytest.mark.parametrize("makefile", ["Makefile", "mk/model.mk", "mk/all.mk"])
+def test_help_lists_every_public_target(makefile: str) -> None:
+    folder = {"Makefile": ".", "mk/model.mk": "projects/finance_income_prediction/randomForest", "mk/all.mk": "all"}[
+        makefile
+    ]
+    text = subprocess.run(["make", "-s", "help"], cwd=ROOT / folder, capture_output=True, text=True, check=True).stdout
+    listed = set(re.findall(r"^  ([a-z-]+) ", text, re.M))
+    phony = " ".join(re.findall(r"^\.PHONY: (.*)$", (ROOT / makefile).read_text(), re.M))
+    verbs = " ".join(re.findall(r"^VERBS := (.*)$", (ROOT / makefile).read_text(), re.M))
+    public = {name for name in f"{phony} {verbs}".split() if not name.startswith("$")}
+    assert public - {"stop-all", "logs-all", "clean-all"} <= listed
+
+
+def test_mk_readme_lists_every_file_and_target() -> None:
+    text = (ROOT / "mk" / "README.md").read_text()
+    for path in (ROOT / "mk").iterdir():
+        assert path.name == "README.md" or f"`{path.name}`" in text, path
+    for makefile in ("Makefile", "mk/model.mk", "mk/all.mk"):
+        for target in re.findall(r"^([a-z-]+):.*## ", (ROOT / makefile).read_text(), re.M):
+            assert f"`{target}`" in text, target
