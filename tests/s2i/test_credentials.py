@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from contexts import write_context
-from images import DAEMON, config, docker
+from images import DAEMON, config, docker, run_real_s2i
 from monorepo import Monorepo
 
 from trainyard.build_settings import FOLDER, settings_folder

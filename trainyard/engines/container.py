@@ -211,7 +211,9 @@ class ContainerEngine:
         # Neither BuildKit nor buildx is needed; where the client defaults to them without having them, it fails.
         without_buildkit = {"DOCKER_BUILDKIT": "0"}
         self.commands.run(
-            [self.name, "build", "--tag", image, *options, str(folder)], self._limit(), env=without_buildkit
+            [self.name, "build", "--network", "none", "--tag", image, *options, str(folder)],
+            self._limit(),
+            env=without_buildkit,
         )
 
     def _limit(self) -> Limit:
