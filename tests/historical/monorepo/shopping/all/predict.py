@@ -1,0 +1,6 @@
+"""The predict functions of every model."""
+
+from shopping.linear.predict import predict_price_linear
+from shopping.nearest.predict import predict_price_nearest
+
+__all__ = ["predict_price_linear", "predict_price_nearest"]
