@@ -1,12 +1,12 @@
 # Sourced by test/run of both builder images; not run by itself.
 # shellcheck shell=bash
 #
-#   IMAGE_NAME   the builder image to test; it must be here already, it is never pulled
-#   S2I          the s2i to build with; bin/s2i adds this machine's CA bundle, index and proxies
+#   IMAGE_NAME       the builder image to test; it must be here already, it is never pulled
+#   S2I              the s2i to build with; bin/s2i adds this machine's CA bundle, index and proxies
+#   ARBITRARY_USER   a uid that the image does not know, of group 0
 
-: "${S2I:=s2i}"
+: "${S2I:=s2i}" "${ARBITRARY_USER:=123456:0}"
 APP_IMAGE=trainyard-test-app-$$
-ARBITRARY_USER=123456:0
 WORK=$(mktemp -d)
 CONTAINERS=()
 
