@@ -5,13 +5,14 @@ What they show of s2i and of docker is run by tests/s2i and tests/historical; `m
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
-from monorepo import ROOT, Monorepo, free_port
+from monorepo import ROOT, Monorepo, ask, free_port
 
 ELSEWHERE = re.compile(r"(s2i|docker tag) |make (test|lint|format)( |$)")
 
@@ -75,6 +76,32 @@ def test_the_readme(clone: Monorepo, number: int) -> None:
 def test_the_docs(clone: Monorepo, document: str) -> None:
     for block in blocks(document):
         run(clone, block, PORT=str(free_port()))
+
+
+def test_bad_instances_of_a_shipped_model_are_400(clone: Monorepo) -> None:
+    model = clone.path / "projects" / "finance_income_prediction" / "logisticRegression"
+    row = json.loads((model / "test" / "test_instances.json").read_text())["payload"]["instances"][0]
+    clone.make(model, "train").succeeded()
+    with clone.serving(model) as port:
+
+        def answer(instances: object) -> tuple[int, str]:
+            body = json.dumps({"payload": {"instances": instances}}).encode()
+            status, text = ask(port, "adult_income_lr/predict", body)
+            return status, json.loads(text)["payload"].get("error", "")
+
+        assert answer([row])[0] == 200
+        assert answer([["workclass_Unheard-of" if value == row[1] else value for value in row]])[0] == 200
+        for wrong, part in (
+            ([row[:-1]], "13"),
+            ([row, row[:3]], "row"),
+            ([["old", *row[1:]]], "age"),
+            ([[None, *row[1:]]], "age"),
+            ([[25, 1, *row[2:]]], "workclass"),
+        ):
+            status, error = answer(wrong)
+            assert (status, part in error) == (400, True), error
+        body = json.dumps({"payload": {"instances": [[float("nan"), *row[1:]]]}}).encode()
+        assert ask(port, "adult_income_lr/predict", body)[0] == 400
 
 
 def test_a_shipped_model_is_shown_with_its_sources(clone: Monorepo) -> None:

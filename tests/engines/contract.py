@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from typing import ClassVar
 
 import pexpect
 import pytest
-from monorepo import Model, Monorepo, ask, free_port, interrupt, wait_for
+from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, wait_for
 from needs import need
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
@@ -22,36 +23,36 @@ class EngineContract:
     """Inherit, and say which engine."""
 
     engine: ClassVar[str]
+    programs: ClassVar[tuple[str, ...]] = ()
     variables: ClassVar[dict[str, str]] = {}
 
     @pytest.fixture(scope="class")
-    def repo(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
-        if self.engine != "process":
-            need(self.engine)
-        for program in request.cls.programs if hasattr(request.cls, "programs") else ():
+    @classmethod
+    def repo(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
+        for program in cls.programs:
             need(program)
-        repo = Monorepo(tmp_path_factory.mktemp("repo"), self.engine)
+        repo = Monorepo(tmp_path_factory.mktemp("repo"), cls.engine)
         yield repo
         repo.make(None, "clean")
 
     @pytest.fixture(scope="class")
-    def model(self, repo: Monorepo) -> Model:
+    @classmethod
+    def model(cls, repo: Monorepo) -> Model:
         """A trained model with both images."""
         model = repo.add_model("double")
-        self.make(repo, model, "build-train").succeeded()
-        self.make(repo, model, "train").succeeded()
-        self.make(repo, model, "build-predict").succeeded()
+        for verb in ("build-train", "train", "build-predict"):
+            repo.make(model, verb, **cls.variables).succeeded()
         return model
 
-    def make(self, repo: Monorepo, where: Model | Path | None, *arguments: str):  # type: ignore[no-untyped-def]
+    def make(self, repo: Monorepo, where: Model | Path | None, *arguments: str) -> Made:
         return repo.make(where, *arguments, **self.variables)
 
     # -- training -----------------------------------------------------------------------------------------------
 
     def test_training_leaves_a_binary_and_its_record(self, model: Model) -> None:
         record = json.loads(model.record.read_text())
-        assert record["model_name"] == "double"
-        assert record["dataset"]["path"].endswith("numbers.csv") if isinstance(record["dataset"], dict) else True
+        assert (record["model_name"], record["dataset"]) == ("double", "data/numbers.csv")
+        assert record["sha256"] == hashlib.sha256(model.binary.read_bytes()).hexdigest()
         assert model.binary.stat().st_uid == os.getuid()
 
     def test_payload_is_merged_over_the_default_one(self, repo: Monorepo) -> None:
@@ -85,6 +86,11 @@ class EngineContract:
             assert ["sums", "double", "double/predict", "yes", "yes", "yes"] in rows
         with pytest.raises(OSError, match="refused"):
             ask(port, "health")
+
+    def test_workers_can_be_chosen(self, repo: Monorepo, model: Model) -> None:
+        with repo.serving(model, WORKERS="3", **self.variables):
+            logs = repo.make(model, "logs").succeeded()
+            assert "3 x " in logs.out + logs.err
 
     def test_ctrl_c_stops_a_server_in_the_foreground(self, repo: Monorepo, model: Model) -> None:
         port = free_port()

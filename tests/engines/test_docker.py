@@ -29,6 +29,7 @@ class SetupScripts:
 @pytest.mark.engine("docker")
 class TestDocker(SetupScripts, EngineContract):
     engine = "docker"
+    programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
 
 
@@ -37,5 +38,5 @@ class TestDockerWithS2i(SetupScripts, EngineContract):
     """The same, with images built by the real s2i."""
 
     engine = "docker"
-    programs = ("s2i",)
+    programs = ("docker", "s2i")
     variables: ClassVar[dict[str, str]] = {"BUILDER": "s2i"}

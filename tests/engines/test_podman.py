@@ -6,3 +6,4 @@ from engines.test_docker import SetupScripts
 @pytest.mark.engine("podman")
 class TestPodman(SetupScripts, EngineContract):
     engine = "podman"
+    programs = ("podman",)

@@ -1,34 +1,24 @@
 """docker and podman: one class, driven through their command lines.
 
-Building follows the s2i protocol (create a container of the builder image, put the sources in /tmp/src, run assemble,
-commit) rather than a Dockerfile: it is what s2i itself does, it makes one layer, and it can mount caches and secrets
-with every version of either program.
+How they build is in engines.assembling, what they build on in engines.images.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
-from trainyard import console
-from trainyard.build_settings import FOLDER, settings_folder
 from trainyard.builder_files import APP_ROOT
-from trainyard.command import Commands, Limit
-from trainyard.context import Context
+from trainyard.command import Commands
 from trainyard.engines import images, s2i
+from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
 from trainyard.errors import TrainyardError
-from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
-CACHE_VOLUME = "trainyard-cache:/var/cache/trainyard"
-ASSEMBLE = ("/usr/libexec/s2i/assemble",)
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
 
@@ -42,6 +32,10 @@ class ContainerEngine:
     settings: HostSettings
     commands: Commands
 
+    @cached_property
+    def _assembler(self) -> Assembler:
+        return Assembler(self.name, self.repository, self.settings, self.commands)
+
     def unavailable(self) -> str:
         answer = self.commands.query([self.name, "version", "--format", "{{.Client.Version}} {{.Server.Version}}"])
         if answer is None and self.name == "podman":  # which has no server to ask
@@ -51,8 +45,8 @@ class ContainerEngine:
     # -- images -------------------------------------------------------------------------------------------------
 
     def ensure_builders(self) -> None:
-        with self.locked("builders", "the builder images"):
-            images.ensure_builders(self)
+        with self._assembler.locked("builders", "the builder images"):
+            images.ensure_builders(self._assembler)
 
     def images(self) -> set[str]:
         answer = self.commands.query([self.name, "images", "--format", "{{.Repository}}:{{.Tag}}"])
@@ -61,45 +55,18 @@ class ContainerEngine:
 
     def build(self, plan: BuildPlan) -> None:
         self.ensure_builders()
-        with self.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):
-            builder = images.ensure_dependencies(self, plan)
+        assembler = self._assembler
+        with assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):
+            builder = images.ensure_dependencies(assembler, plan)
             if s2i.chosen(self.settings, self.name):
-                s2i.build(self.commands, self._limit(), plan, builder)
+                s2i.build(self.commands, assembler.limit, plan, builder)
             else:
-                self.assemble(builder, plan.image, plan.context, images.changes(plan, builder), ASSEMBLE)
-
-    def assemble(
-        self, builder: str, image: str, context: Context, changes: Sequence[str], command: Sequence[str],
-        *, network: bool = False,
-    ) -> None:  # fmt: skip
-        """The s2i protocol: ``builder`` runs ``command`` on ``context``, the result becomes ``image``."""
-        console.step(f"Building {image} on {builder} ...")
-        options = ["--user", "0", *([] if network else ["--network", "none"])]
-        with settings_folder(self.settings) as folder:
-            mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
-            created = self.commands.run([self.name, "create", *options, *mounts, builder, *command], self._limit())
-            container = created or "CONTAINER"
-            try:
-                self._copy(context, container)
-                self.commands.stream([self.name, "start", "--attach", container], self._limit())
-                edits = [part for change in changes for part in ("--change", change)]
-                self.commands.run([self.name, "commit", *edits, container, image], self._limit())
-            finally:
-                # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
-                if not self.commands.dry_run:
-                    self.commands.query([self.name, "kill", container])
-                self.commands.run([self.name, "rm", "--force", container], self._limit())
-
-    def _copy(self, context: Context, container: str) -> None:
-        with tempfile.TemporaryFile() as file:
-            file.write(context.tar("src"))
-            file.seek(0)
-            self.commands.run([self.name, "cp", "-", f"{container}:/tmp"], self._limit(), stdin=file)
+                assembler.assemble(builder, plan.image, plan.context, images.changes(plan, builder), ASSEMBLE)
 
     def remove_image(self, image: str) -> bool:
         if image not in self.images():
             return False
-        self.commands.run([self.name, "rmi", "--force", image], self._limit())
+        self.commands.run([self.name, "rmi", "--force", image], self._assembler.limit)
         return True
 
     # -- containers ---------------------------------------------------------------------------------------------
@@ -114,12 +81,12 @@ class ContainerEngine:
     def start(self, plan: RunPlan) -> None:
         self.stop(plan.name)  # what a crashed server of this name left behind
         self.commands.run(
-            [self.name, "run", "--detach", "--name", plan.name, *self._options(plan), plan.image], self._limit()
+            [self.name, "run", "--detach", "--name", plan.name, *self._options(plan), plan.image], self._assembler.limit
         )
 
     def _attached(self, argv: list[str], plan: RunPlan) -> int:
         if self.commands.dry_run:
-            self.commands.run(argv, self._limit())
+            self.commands.run(argv, self._assembler.limit)
             return 0
         process = subprocess.Popen(argv)
         try:
@@ -190,36 +157,3 @@ class ContainerEngine:
             return None
         model, port = answer.stdout.split()
         return Running(name, model, int(port))
-
-    # -- shared with engines.images -------------------------------------------------------------------------------
-
-    def image_id(self, image: str) -> str:
-        """The id of an image; empty where there is none."""
-        answer = self.commands.query([self.name, "image", "inspect", "--format", "{{.Id}}", image])
-        return answer.stdout.strip() if answer else ""
-
-    def label(self, image: str, label: str) -> str:
-        answer = self.commands.query(
-            [self.name, "image", "inspect", "--format", f'{{{{index .Config.Labels "{label}"}}}}', image]
-        )
-        return answer.stdout.strip() if answer else ""
-
-    def docker_build(self, folder: Path, image: str, arguments: dict[str, str], labels: dict[str, str]) -> None:
-        """Build a builder image from its Dockerfile."""
-        options = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
-        options += [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
-        # Neither BuildKit nor buildx is needed; where the client defaults to them without having them, it fails.
-        without_buildkit = {"DOCKER_BUILDKIT": "0"}
-        self.commands.run(
-            [self.name, "build", "--network", "none", "--tag", image, *options, str(folder)],
-            self._limit(),
-            env=without_buildkit,
-        )
-
-    def _limit(self) -> Limit:
-        return Limit("BUILD_TIMEOUT", self.settings.build_timeout)
-
-    def locked(self, key: str, what: str) -> AbstractContextManager[None]:
-        """One build of ``what`` at a time."""
-        path = self.repository.state / "locks" / f"{self.name}-{key}.lock"
-        return locked(path, what, self.settings.lock_timeout)

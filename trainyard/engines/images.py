@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import uv
 
@@ -22,12 +21,10 @@ from trainyard import console
 from trainyard.builder_files import BUILDERS, Role, base_context, role_context
 from trainyard.command import Limit
 from trainyard.context import Context, make_context, text_file
+from trainyard.engines.assembling import Assembler
 from trainyard.engines.base import BuildPlan
 from trainyard.environment import parse_environment
 from trainyard.errors import TrainyardError
-
-if TYPE_CHECKING:
-    from trainyard.engines.container import ContainerEngine
 
 BASE = "trainyard/base"
 DEPENDENCIES = "trainyard/deps"
@@ -40,52 +37,52 @@ PULL_SECONDS = 600
 USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
 
 
-def ensure_builders(engine: ContainerEngine) -> None:
+def ensure_builders(assembler: Assembler) -> None:
     """Build the base image and both builder images, where they are missing or of other files than today's."""
-    package = engine.repository.package
+    package = assembler.repository.package
     base = base_context(package)
     dockerfile = (package / "builders" / "base" / "Dockerfile").read_bytes()
-    wanted = engine.settings.base_image
+    wanted = assembler.settings.base_image
     digest = _digest(base.sha256, dockerfile, Path(uv.find_uv_bin()).read_bytes(), wanted)
-    if engine.label(BASE, DIGEST) != digest:
-        source = find_base(engine, wanted)
+    if assembler.label(BASE, DIGEST) != digest:
+        source = find_base(assembler, wanted)
         with tempfile.TemporaryDirectory() as name, console.waiting(f"Building {BASE} on {source} ..."):
             folder = Path(name)
             (folder / "Dockerfile").write_bytes(dockerfile)
             base.write(folder / "trainyard")
             shutil.copy(uv.find_uv_bin(), folder / "uv")
-            engine.docker_build(folder, BASE, {"BASE_IMAGE": source}, {DIGEST: digest, "trainyard.base": source})
-    base_id = engine.image_id(BASE)
+            assembler.build_dockerfile(folder, BASE, {"BASE_IMAGE": source}, {DIGEST: digest, "trainyard.base": source})
+    base_id = assembler.image_id(BASE)
     for role, image in BUILDER_NAMES.items():
         scripts = role_context(package, role)
         role_digest = _digest(scripts.sha256, base_id)
-        if engine.label(image, DIGEST) != role_digest or engine.commands.dry_run:
-            build_role(engine, scripts, BASE, image, {DIGEST: role_digest})
+        if assembler.label(image, DIGEST) != role_digest or assembler.commands.dry_run:
+            build_role(assembler, scripts, BASE, image, {DIGEST: role_digest})
 
 
 def build_role(
-    engine: ContainerEngine, scripts: Context, base: str, image: str, labels: dict[str, str] | None = None
+    assembler: Assembler, scripts: Context, base: str, image: str, labels: dict[str, str] | None = None
 ) -> None:
     """Put one role's s2i scripts on ``base``."""
     with tempfile.TemporaryDirectory() as name:
         scripts.write(Path(name))
-        engine.docker_build(Path(name), image, {"BASE_IMAGE": base}, labels or {})
+        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, labels or {})
 
 
-def find_base(engine: ContainerEngine, wanted: str) -> str:
+def find_base(assembler: Assembler, wanted: str) -> str:
     """The Python image to stand on: BASE_IMAGE, or the registry's, or one made of Debian packages; says which and why.
 
     Raises:
         TrainyardError: BASE_IMAGE cannot be had, or no registry answers and mmdebstrap is not installed.
     """
     reference = wanted or REGISTRY_BASE
-    if engine.image_id(reference):
+    if assembler.image_id(reference):
         console.step(f"Base image: {reference} (it is here)")
         return reference
     reason = ""
     try:
         with console.waiting(f"Pulling {reference} ..."):
-            engine.commands.run([engine.name, "pull", "--quiet", reference], Limit("", PULL_SECONDS))
+            assembler.commands.run([assembler.name, "pull", "--quiet", reference], Limit("", PULL_SECONDS))
     except TrainyardError as error:
         reason = str(error)
     if not reason:
@@ -94,12 +91,12 @@ def find_base(engine: ContainerEngine, wanted: str) -> str:
     if wanted:
         raise TrainyardError(f"BASE_IMAGE={wanted}: {reason}", "name an image that can be pulled, or unset it")
     console.step(f"Base image: Debian packages, since {reference} cannot be pulled ({reason})")
-    if not engine.image_id(DEBIAN_BASE):
-        _make_debian_base(engine, reference)
+    if not assembler.image_id(DEBIAN_BASE):
+        _make_debian_base(assembler, reference)
     return DEBIAN_BASE
 
 
-def _make_debian_base(engine: ContainerEngine, reference: str) -> None:
+def _make_debian_base(assembler: Assembler, reference: str) -> None:
     if not shutil.which("mmdebstrap"):
         raise TrainyardError(
             f"{reference} cannot be pulled, and mmdebstrap, which makes a base image of Debian packages, is missing",
@@ -108,29 +105,29 @@ def _make_debian_base(engine: ContainerEngine, reference: str) -> None:
     with tempfile.TemporaryDirectory() as name, console.waiting("Making a base image of Debian packages ..."):
         tar = str(Path(name) / "base.tar")
         lean = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")]
-        limit = Limit("BUILD_TIMEOUT", engine.settings.build_timeout)
-        engine.commands.run(
+        limit = assembler.limit
+        assembler.commands.run(
             ["mmdebstrap", "--variant=minbase", f"--include={DEBIAN_PACKAGES}", *lean, "--quiet", "bookworm", tar],
             limit,
         )
-        engine.commands.run([engine.name, "import", tar, DEBIAN_BASE], limit)
+        assembler.commands.run([assembler.name, "import", tar, DEBIAN_BASE], limit)
 
 
-def ensure_dependencies(engine: ContainerEngine, plan: BuildPlan) -> str:
+def ensure_dependencies(assembler: Assembler, plan: BuildPlan) -> str:
     """The image to build ``plan`` on: its lock installed, its role's scripts in place."""
-    scripts = role_context(engine.repository.package, plan.role)
-    dependencies = _digest(engine.image_id(BASE), plan.lock, plan.setup)[:16]
+    scripts = role_context(assembler.repository.package, plan.role)
+    dependencies = _digest(assembler.image_id(BASE), plan.lock, plan.setup)[:16]
     image = f"{DEPENDENCIES}:{dependencies}"
-    with engine.locked(f"deps-{dependencies}", f"the dependencies {dependencies}"):
-        if not engine.image_id(image):
+    with assembler.locked(f"deps-{dependencies}", f"the dependencies {dependencies}"):
+        if not assembler.image_id(image):
             files = [text_file("requirements.lock", plan.lock.encode())]
             files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             command = ["bash", "-Eeuc", ". /opt/trainyard/common.sh; assemble '' dependencies"]
             with console.waiting(f"Installing dependencies {dependencies} ..."):
-                engine.assemble(BASE, image, make_context(files), [], command, network=True)
+                assembler.assemble(BASE, image, make_context(files), [], command, network=True)
         builder = f"{image}-{BUILDERS[plan.role]}-{scripts.sha256[:8]}"
-        if not engine.image_id(builder):
-            build_role(engine, scripts, image, builder)
+        if not assembler.image_id(builder):
+            build_role(assembler, scripts, image, builder)
     return builder
 
 

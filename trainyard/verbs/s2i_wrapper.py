@@ -12,7 +12,7 @@ from os import X_OK, access, get_exec_path
 from pathlib import Path
 
 from trainyard.build_settings import FOLDER, settings_folder
-from trainyard.engines.container import CACHE_VOLUME
+from trainyard.engines.assembling import CACHE_VOLUME
 from trainyard.errors import TrainyardError
 from trainyard.settings import HostSettings
 
