@@ -86,17 +86,17 @@ def runtime_requirement(repository: Repository) -> Requirement:
 
 
 def resolve_together(
-    inputs: tuple[Requirement, ...], repository: Repository, settings: HostSettings
+    inputs: tuple[Requirement, ...], repository: Repository, settings: HostSettings, *, renew: bool = False
 ) -> tuple[Lock, ...]:
     """Locks of every input but the last; the last one, the runtime's, is part of each.
 
-    Remembered under the hash of the inputs, so that nothing is asked of the index twice.
+    Remembered under the hash of the inputs, so that nothing is asked of the index twice; ``renew`` asks all the same.
     """
     digest = _digest(inputs)
     folder = repository.state / "locks" / digest[:16]
     *models, runtime = inputs
     paths = [folder / f"{number}.lock" for number in range(len(models))]
-    if not all(path.is_file() for path in paths):
+    if renew or not all(path.is_file() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
         with console.waiting(f"Resolving {', '.join(_short(item.path, repository) for item in models)} ..."):
             union = compile_requirements(inputs, None, settings)
@@ -157,7 +157,7 @@ def _short(path: Path, repository: Repository) -> str:
 
 def write_locks(model: ModelDir, repository: Repository, settings: HostSettings) -> list[Path]:
     """``make lock``: resolve anew and write both lock files beside the requirements."""
-    locks = resolve_together(_inputs(model, repository), repository, settings)
+    locks = resolve_together(_inputs(model, repository), repository, settings, renew=True)
     paths = [lock_path(model, role) for role in ROLES]
     for path, lock in zip(paths, locks, strict=True):
         write_whole(path, lock.text)
