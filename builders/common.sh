@@ -99,10 +99,6 @@ install_dependencies() {
 # run_setup DIR: native dependencies, before the requirements.
 run_setup() {
     [ -f "$1/setup.sh" ] || return 0
-    if [ "${SKIP_SETUP:-}" ]; then
-        warn "setup.sh is not run here ($SKIP_SETUP)"
-        return
-    fi
     step "Running setup.sh ..."
     (cd "$1" && bash ./setup.sh) || {
         local status=$?
@@ -150,7 +146,7 @@ explain_install_failure() {
 compile_bytecode() {
     local mode=$1
     shift
-    "$VENV/bin/python" -m compileall -q -j 0 --invalidation-mode "$mode" -x '/tests?/' "$@" >/dev/null 2>&1 ||
+    "$VENV/bin/python" -m compileall -q -j 0 --invalidation-mode "$mode" -x 'site-packages/.*/tests?/' "$@" >/dev/null 2>&1 ||
         : # ignore failure since packages ship templates and Python 2 files; our own modules are imported below
 }
 

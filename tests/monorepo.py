@@ -147,7 +147,7 @@ class Monorepo:
         return subprocess.Popen(
             ["make", "--no-print-directory", *arguments], cwd=self._folder(where), env=self.environment(**env),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-            start_new_session=True, preexec_fn=_heed_ctrl_c,
+            start_new_session=True,
         )  # fmt: skip
 
     def _folder(self, where: Path | Model | None) -> Path:
@@ -192,11 +192,6 @@ class Made:
         for part in parts:
             assert part in errors[0], f"{part!r} is not in {errors[0]!r}"
         return errors[0]
-
-
-def _heed_ctrl_c() -> None:
-    """Tests that were started in the background inherit a SIGINT that is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port() -> int:

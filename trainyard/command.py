@@ -38,6 +38,20 @@ class Commands:
         except (OSError, subprocess.SubprocessError):
             return None
 
+    def ask(self, argv: Sequence[str], *, seconds: float = 60) -> str:
+        """Ask a program something that it must know; what it answers on standard output.
+
+        Raises:
+            TrainyardError: it fails, or takes longer than ``seconds``.
+        """
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds)
+        except subprocess.CalledProcessError as error:
+            raise _failed(argv, error.stderr) from None
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TrainyardError(f"{argv[0]} {argv[1]} failed: {error}", exit_code=EXIT_FAILED) from None
+        return done.stdout
+
     def run(
         self,
         argv: Sequence[str],
@@ -65,8 +79,7 @@ class Commands:
         except subprocess.TimeoutExpired:
             raise _too_long(argv, limit) from None
         if done.returncode:
-            output = (done.stderr + done.stdout).decode(errors="replace").strip()
-            raise TrainyardError(f"{argv[0]} {argv[1]} failed: {_last_lines(output)}", exit_code=EXIT_FAILED)
+            raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"))
         return done.stdout.decode(errors="replace").strip()
 
     def stream(
@@ -139,6 +152,10 @@ def _too_long(argv: Sequence[str], limit: Limit) -> TrainyardError:
         f"set {limit.setting} to allow more seconds",
         EXIT_FAILED,
     )
+
+
+def _failed(argv: Sequence[str], output: str) -> TrainyardError:
+    return TrainyardError(f"{argv[0]} {argv[1]} failed: {_last_lines(output.strip())}", exit_code=EXIT_FAILED)
 
 
 def _last_lines(output: str, count: int = 3) -> str:

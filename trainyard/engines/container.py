@@ -49,8 +49,7 @@ class ContainerEngine:
             images.ensure_builders(self._assembler)
 
     def images(self) -> set[str]:
-        answer = self.commands.query([self.name, "images", "--format", "{{.Repository}}:{{.Tag}}"])
-        names = answer.stdout.split() if answer else []
+        names = self.commands.ask([self.name, "images", "--format", "{{.Repository}}:{{.Tag}}"]).split()
         return {name.removeprefix("localhost/").removesuffix(":latest") for name in names}
 
     def build(self, plan: BuildPlan) -> None:
@@ -64,7 +63,7 @@ class ContainerEngine:
                 assembler.assemble(builder, plan.image, plan.context, images.changes(plan, builder), ASSEMBLE)
 
     def remove_image(self, image: str) -> bool:
-        if image not in self.images():
+        if not self._assembler.image_id(image):
             return False
         self.commands.run([self.name, "rmi", "--force", image], self._assembler.limit)
         return True
