@@ -59,6 +59,7 @@ class Commands:
         *,
         stdin: IO[bytes] | None = None,
         env: Mapping[str, str] | None = None,
+        check: bool = True,
     ) -> str:
         """Run a program whose output matters only where it fails; returns its standard output. ``env`` is added.
 
@@ -78,7 +79,7 @@ class Commands:
             )
         except subprocess.TimeoutExpired:
             raise _too_long(argv, limit) from None
-        if done.returncode:
+        if done.returncode and check:
             raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"))
         return done.stdout.decode(errors="replace").strip()
 

@@ -11,11 +11,10 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Parsed
 from packaging.utils import canonicalize_name
 
-from trainyard.dependencies import Requirement, compile_requirements, read_requirement, runtime_requirement
+from trainyard.dependencies import Requirement, Resolver, read_requirement
 from trainyard.errors import TrainyardError
+from trainyard.files import read_text
 from trainyard.model_dir import ModelDir
-from trainyard.repository import Repository
-from trainyard.settings import HostSettings
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def requirement_lines(path: Path) -> Iterator[Line]:
     Raises:
         TrainyardError: a line that is neither a requirement nor an option we know of.
     """
-    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, raw in enumerate(read_text(path).splitlines(), start=1):
         text = raw.partition(" #")[0].strip()
         if not text or text.startswith("#"):
             continue
@@ -55,33 +54,30 @@ def requirement_lines(path: Path) -> Iterator[Line]:
             ) from None
 
 
-def explain_conflict(
-    members: tuple[ModelDir, ...], repository: Repository, settings: HostSettings, why: str
-) -> TrainyardError:
+def explain_conflict(members: tuple[ModelDir, ...], resolver: Resolver, why: str) -> TrainyardError:
     """The error that names the two lines, or else the two files, that cannot be had together."""
     files = [list(requirement_lines(model.requirements("predict"))) for model in members]
     for one, other in combinations(files, 2):
         for line in one:
             for clashing in (same for same in other if same.package == line.package and same.text != line.text):
-                if not _resolvable([line, clashing], settings):
+                if not _resolvable([line, clashing], resolver):
                     return TrainyardError(
                         f"{line.where} and {clashing.where} cannot be installed together",
                         "agree on one version, or drop one of the models from MODEL_DIRS",
                     )
-    runtime = runtime_requirement(repository)
     for one_model, other_model in combinations(members, 2):
         pair = [read_requirement(model.requirements("predict")) for model in (one_model, other_model)]
         try:
-            compile_requirements((*pair, runtime), None, settings)
+            resolver.compile((*pair, resolver.runtime))
         except TrainyardError as error:
             return error
     return TrainyardError(why)
 
 
-def _resolvable(lines: list[Line], settings: HostSettings) -> bool:
+def _resolvable(lines: list[Line], resolver: Resolver) -> bool:
     inputs = tuple(Requirement(line.path, line.text + "\n") for line in lines)
     try:
-        compile_requirements(inputs, None, settings, "--no-deps")
+        resolver.compile(inputs, "--no-deps")
     except TrainyardError:
         return False
     return True

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trainyard.errors import TrainyardError
+from trainyard.files import read_text
 from trainyard.model_dir import ModelDir
 
 SHARED = ("common_utils", "utils")
@@ -132,7 +133,7 @@ def tree(folder: Path, target: PurePosixPath, ignored: tuple[str, ...] = ()) -> 
     """The files below ``folder``, as files below ``target``; ``ignored`` patterns hold for paths below ``folder``.
 
     Raises:
-        TrainyardError: a file that cannot be read, a symbolic link that leads out of ``folder`` or nowhere.
+        TrainyardError: a file that cannot be read, a symbolic link that leads nowhere. Other links are followed.
     """
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = path.name
@@ -157,5 +158,5 @@ def _s2iignore(model: Path) -> tuple[str, ...]:
     path = model / ".s2iignore"
     if not path.is_file():
         return ()
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    lines = (line.strip() for line in read_text(path).splitlines())
     return tuple(line.strip("/") for line in lines if line and not line.startswith("#"))

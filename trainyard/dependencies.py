@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import uv
 from trainyard import console
 from trainyard.build_settings import index_environment
 from trainyard.errors import TrainyardError
-from trainyard.files import write_whole
+from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -55,85 +56,115 @@ def lock_path(model: ModelDir, role: str) -> Path:
     return model.path / f"requirements_{role}.lock"
 
 
-def model_lock(model: ModelDir, role: str, repository: Repository, settings: HostSettings) -> Lock:
-    """The lock of one model's role: the committed one where it is up to date, else resolved now and remembered.
-
-    Raises:
-        TrainyardError: no requirements file, or requirements that cannot be resolved.
-    """
-    inputs = _inputs(model, repository)
-    committed = lock_path(model, role)
-    if committed.is_file():
-        text = committed.read_text(encoding="utf-8")
-        if text.startswith(HEADER + _digest(inputs)):
-            return Lock(text, str(committed), committed=True)
-        console.warn(f"{committed}: stale, its requirements have changed: run make lock")
-    return resolve_together(inputs, repository, settings)[ROLES.index(role)]
-
-
-def _inputs(model: ModelDir, repository: Repository) -> tuple[Requirement, ...]:
-    paths = [model.requirements(role) for role in ROLES]
-    return (*(read_requirement(path) for path in paths), runtime_requirement(repository))
-
-
 def read_requirement(path: Path) -> Requirement:
-    return Requirement(path, path.read_text(encoding="utf-8"))
+    return Requirement(path, read_text(path))
 
 
-def runtime_requirement(repository: Repository) -> Requirement:
-    """What the daemon needs, in every image."""
-    return read_requirement(repository.package / RUNTIME)
+@dataclass(frozen=True)
+class Resolver:
+    """Turns requirements into locks; in a dry run only those that are known already."""
+
+    repository: Repository
+    settings: HostSettings
+    dry_run: bool = False
+
+    @property
+    def runtime(self) -> Requirement:
+        """What the daemon needs, in every image."""
+        return read_requirement(self.repository.package / RUNTIME)
+
+    def model_lock(self, model: ModelDir, role: str) -> Lock:
+        """The lock of one model's role: the committed one where it is up to date, else resolved now and remembered.
+
+        Raises:
+            TrainyardError: no requirements file, or requirements that cannot be resolved.
+        """
+        inputs = self._inputs(model)
+        committed = lock_path(model, role)
+        if committed.is_file():
+            text = read_text(committed)
+            if text.startswith(HEADER + _digest(inputs)):
+                return Lock(text, str(committed), committed=True)
+            console.warn(f"{committed}: stale, its requirements have changed: run make lock")
+        return self.together(inputs)[ROLES.index(role)]
+
+    def write_locks(self, model: ModelDir) -> list[Path]:
+        """``make lock``: resolve anew and write both lock files beside the requirements."""
+        locks = self.together(self._inputs(model), renew=True)
+        paths = [lock_path(model, role) for role in ROLES]
+        for path, lock in zip(paths, locks, strict=True):
+            if not self.dry_run:
+                write_whole(path, lock.text)
+        return paths
+
+    def together(
+        self, inputs: tuple[Requirement, ...], *, preferred: str = "", renew: bool = False
+    ) -> tuple[Lock, ...]:
+        """Locks of every input but the last; the last one, the runtime's, is part of each.
+
+        Remembered under the hash of the inputs, so that nothing is asked of the index twice; ``renew`` asks all the
+        same. ``preferred`` is the text of locks whose versions are taken wherever the requirements allow it.
+        """
+        digest = _digest(inputs, preferred)
+        folder = self.repository.state / "locks" / digest[:16]
+        *models, runtime = inputs
+        paths = [folder / f"{number}.lock" for number in range(len(models))]
+        if renew or not all(path.is_file() for path in paths):
+            if self.dry_run:
+                console.result(f"uv pip compile --universal {' '.join(str(item.path) for item in inputs)}")
+                return tuple(Lock("", "not resolved in a dry run") for _ in models)
+            folder.mkdir(parents=True, exist_ok=True)
+            with console.waiting(f"Resolving {', '.join(self._short(item.path) for item in models)} ..."):
+                union = self.compile(inputs, preferred=preferred)
+                for item, path in zip(models, paths, strict=True):
+                    text = union if len(models) == 1 else self.compile((item, runtime), constraint=union)
+                    write_whole(path, f"{HEADER}{digest}\n{text}")
+        return tuple(Lock(read_text(path), "resolved now, not committed") for path in paths)
+
+    def compile(self, inputs: tuple[Requirement, ...], *options: str, constraint: str = "", preferred: str = "") -> str:
+        """``uv pip compile``: a lock with hashes for every supported Python and platform.
+
+        Raises:
+            TrainyardError: it cannot be resolved; the message carries uv's first reason.
+        """
+        with tempfile.TemporaryDirectory() as name:
+            scratch = Path(name)
+            # Copies under equal names, so that two inputs with equal requirements get equal locks, byte for byte.
+            files = [scratch / f"{number}.txt" for number in range(len(inputs))]
+            for file, item in zip(files, inputs, strict=True):
+                file.write_text(item.text, encoding="utf-8")
+            (scratch / "constraints.txt").write_text(constraint, encoding="utf-8")
+            lock = scratch / "lock.txt"
+            lock.write_text(_pins(preferred), encoding="utf-8")  # uv prefers what its output file says already
+            done = subprocess.run(
+                [
+                    uv.find_uv_bin(), "pip", "compile", "--universal", "--python-version", OLDEST_PYTHON,
+                    "--generate-hashes", "--no-header", "--no-annotate", "--quiet", *options,
+                    "--constraint", "constraints.txt", "--output-file", "lock.txt", *(file.name for file in files),
+                ],
+                cwd=scratch, capture_output=True, text=True, check=False,
+                env={**os.environ, **index_environment(self.settings)},
+            )  # fmt: skip
+            if done.returncode:
+                raise TrainyardError(
+                    _explain(done.stderr, inputs), "mend the requirements, or the network and INDEX_URL"
+                )
+            return lock.read_text(encoding="utf-8")
+
+    def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
+        return (*(read_requirement(model.requirements(role)) for role in ROLES), self.runtime)
+
+    def _short(self, path: Path) -> str:
+        root = self.repository.root
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def resolve_together(
-    inputs: tuple[Requirement, ...], repository: Repository, settings: HostSettings, *, renew: bool = False
-) -> tuple[Lock, ...]:
-    """Locks of every input but the last; the last one, the runtime's, is part of each.
-
-    Remembered under the hash of the inputs, so that nothing is asked of the index twice; ``renew`` asks all the same.
-    """
-    digest = _digest(inputs)
-    folder = repository.state / "locks" / digest[:16]
-    *models, runtime = inputs
-    paths = [folder / f"{number}.lock" for number in range(len(models))]
-    if renew or not all(path.is_file() for path in paths):
-        folder.mkdir(parents=True, exist_ok=True)
-        with console.waiting(f"Resolving {', '.join(_short(item.path, repository) for item in models)} ..."):
-            union = compile_requirements(inputs, None, settings)
-            for item, path in zip(models, paths, strict=True):
-                text = union if len(models) == 1 else compile_requirements((item, runtime), union, settings)
-                write_whole(path, f"{HEADER}{digest}\n{text}")
-    return tuple(Lock(path.read_text(encoding="utf-8"), "resolved now, not committed") for path in paths)
-
-
-def compile_requirements(
-    inputs: tuple[Requirement, ...], constraint: str | None, settings: HostSettings, *options: str
-) -> str:
-    """``uv pip compile``: a lock with hashes for every supported Python and platform.
-
-    Raises:
-        TrainyardError: it cannot be resolved; the message carries uv's first reason.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        # Copies under equal names, so that two inputs with equal requirements get equal locks, byte for byte.
-        files = [Path(scratch) / f"{number}.txt" for number in range(len(inputs))]
-        for file, item in zip(files, inputs, strict=True):
-            file.write_text(item.text, encoding="utf-8")
-        constrained = []
-        if constraint is not None:
-            (Path(scratch) / "constraints.txt").write_text(constraint, encoding="utf-8")
-            constrained = ["--constraint", str(Path(scratch) / "constraints.txt")]
-        done = subprocess.run(
-            [
-                uv.find_uv_bin(), "pip", "compile", "--universal", "--python-version", OLDEST_PYTHON,
-                "--generate-hashes", "--no-header", "--no-annotate", "--quiet",
-                *options, *constrained, *map(str, files),
-            ],
-            capture_output=True, text=True, check=False, env={**os.environ, **index_environment(settings)},
-        )  # fmt: skip
-    if done.returncode:
-        raise TrainyardError(_explain(done.stderr, inputs), "mend the requirements, or the network and INDEX_URL")
-    return done.stdout
+def _pins(lock: str) -> str:
+    """``name==version`` of each package, the first of several."""
+    pins: dict[str, str] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock, re.MULTILINE):
+        pins.setdefault(name, version)
+    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
 
 
 def _explain(stderr: str, inputs: tuple[Requirement, ...]) -> str:
@@ -141,24 +172,11 @@ def _explain(stderr: str, inputs: tuple[Requirement, ...]) -> str:
     reason = " ".join(stderr.encode("ascii", "ignore").decode().split())  # without uv's drawing
     for number, item in enumerate(inputs):
         reason = reason.replace(f"{number}.txt", item.path.name)
-    return f"{names}: cannot be resolved: {reason}"
+    return f"{names}: cannot be resolved: {reason.removeprefix('error: ').rstrip('.')}"
 
 
-def _digest(inputs: tuple[Requirement, ...]) -> str:
+def _digest(inputs: tuple[Requirement, ...], preferred: str = "") -> str:
     digest = hashlib.sha256(OLDEST_PYTHON.encode())
-    for item in inputs:
-        digest.update(b"\0" + item.text.encode())
+    for text in (*(item.text for item in inputs), *([_pins(preferred)] if preferred else [])):
+        digest.update(b"\0" + text.encode())
     return digest.hexdigest()
-
-
-def _short(path: Path, repository: Repository) -> str:
-    return str(path.relative_to(repository.root)) if path.is_relative_to(repository.root) else str(path)
-
-
-def write_locks(model: ModelDir, repository: Repository, settings: HostSettings) -> list[Path]:
-    """``make lock``: resolve anew and write both lock files beside the requirements."""
-    locks = resolve_together(_inputs(model, repository), repository, settings, renew=True)
-    paths = [lock_path(model, role) for role in ROLES]
-    for path, lock in zip(paths, locks, strict=True):
-        write_whole(path, lock.text)
-    return paths

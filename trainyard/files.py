@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainyard.errors import TrainyardError
+
 CHUNK = 1 << 20  # bytes read at a time while hashing
 
 
@@ -19,6 +21,22 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person wrote.
+
+    Raises:
+        TrainyardError: it is not there, or not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise TrainyardError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start})", "save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise TrainyardError(f"{path}: {error.strerror}", "check the file") from None
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

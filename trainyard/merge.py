@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trainyard.context import Context, make_context, model_files, project_files, shared_files, text_file
 from trainyard.errors import TrainyardError
-from trainyard.files import write_whole
+from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ModelDir
 from trainyard.routes import Route
 
@@ -88,12 +88,14 @@ def _check_binaries(models: tuple[ModelDir, ...]) -> None:
 
 
 def _environment(models: tuple[ModelDir, ...], routes: list[Route]) -> str:
-    merged = ",".join(f"{route.path}:predict:{route.function}" for route in routes)
+    # To the models' own modules: one that fails to import then takes only its own routes down.
+    merged = ",".join(map(str, routes))
     names = ",".join(model.name for model in models)
     return f"# {NOTICE}\nROUTES={merged}\nPREDICT_MODULE=predict\nMERGED={names}\n"
 
 
 def _predict(routes: list[Route]) -> str:
+    """One module with every predict function, for those who want to import them; the daemon needs it no more."""
     imports = sorted({f"from {route.module} import {route.function}" for route in routes})
     names = sorted({route.function for route in routes})
     exported = "".join(f'    "{name}",\n' for name in names)
@@ -106,7 +108,7 @@ def _requirements(models: tuple[ModelDir, ...]) -> str:
     text = f"# {NOTICE}\n"
     for model in models:
         path = model.requirements("predict")
-        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+        lines = (line.strip() for line in read_text(path).splitlines())
         new = [line for line in lines if line and not line.startswith("#") and line not in seen]
         seen.update(new)
         if new:
@@ -119,7 +121,7 @@ def _setup(models: tuple[ModelDir, ...]) -> str:
     owners: dict[str, list[str]] = {}
     for model in models:
         if model.setup:
-            owners.setdefault(model.setup.read_text(encoding="utf-8"), []).append(model.name)
+            owners.setdefault(read_text(model.setup), []).append(model.name)
     if not owners:
         return ""
     text = f"#!/bin/bash\n# {NOTICE}\nset -e\nscript=$(mktemp)\n"
@@ -130,11 +132,10 @@ def _setup(models: tuple[ModelDir, ...]) -> str:
     return text + 'rm -f "$script"\n'
 
 
-def write_merged(merged: Merged, folder: Path) -> list[Path]:
+def write_merged(merged: Merged, folder: Path) -> None:
     """Write the generated files below an ``all/`` folder; a setup.sh that nobody needs any more is removed."""
     (folder / ".s2i").mkdir(exist_ok=True)
     if not merged.setup:
         (folder / "setup.sh").unlink(missing_ok=True)
     for path, text in merged.files().items():
         write_whole(folder / path, text)
-    return [folder / path for path in merged.files()]

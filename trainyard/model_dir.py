@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from trainyard.environment import Environment, read_environment
 from trainyard.errors import TrainyardError
+from trainyard.files import read_text
 from trainyard.routes import Route, routes_of
 
 ROLES = ("train", "predict")
@@ -145,12 +146,9 @@ def check_importable(path: Path, root: Path) -> None:
 
 def read_variables(makefile: Path) -> dict[str, Value]:
     """The plain assignments of a leaf Makefile, without running make; quotes around a value are dropped."""
-    try:
-        lines = makefile.read_text(encoding="utf-8").split("\n")
-    except OSError:
-        raise TrainyardError(
-            f"{makefile}: no such file", "write three variables and an include; see docs/contract.md"
-        ) from None
+    if not makefile.is_file():
+        raise TrainyardError(f"{makefile}: no such file", "write three variables and an include; see docs/contract.md")
+    lines = read_text(makefile).split("\n")
     variables: dict[str, Value] = {}
     for number, line in enumerate(lines, start=1):
         if line.startswith("\t") or not (match := _ASSIGNMENT.fullmatch(line.strip())):

@@ -48,11 +48,12 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class Running:
-    """A server of ours that runs: its container's name, what it serves, where it listens."""
+    """A server that runs: its container's name, what it serves, where it listens, which monorepo it is of."""
 
     name: str
     model: str
     port: int
+    root: str
 
 
 class Engine(Protocol):
@@ -96,7 +97,7 @@ class Engine(Protocol):
         """An interactive shell in a container of that image."""
 
     def running(self) -> list[Running]:
-        """Our servers that run."""
+        """The servers that run, those of other monorepos included: they hold ports, too."""
 
     def remove_image(self, image: str) -> bool:
         """Remove an image; False where there was none."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trainyard.builder_files import APP_ROOT
-from trainyard.command import Commands
+from trainyard.command import Commands, Limit
 from trainyard.engines import images, s2i
 from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
@@ -21,6 +21,7 @@ from trainyard.settings import HostSettings
 
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
+LABEL_ROOT = "trainyard.root"  # two clones may share one engine
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,13 @@ class ContainerEngine:
         assembler = self._assembler
         with assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):
             builder = images.ensure_dependencies(assembler, plan)
+            replaced = assembler.image_id(plan.image)
             if s2i.chosen(self.settings, self.name):
                 s2i.build(self.commands, assembler.limit, plan, builder)
             else:
                 assembler.assemble(builder, plan.image, plan.context, images.changes(plan, builder), ASSEMBLE)
+            if replaced and not self.commands.dry_run and replaced != assembler.image_id(plan.image):
+                self.commands.query([self.name, "rmi", replaced])  # refused where a container still uses it
 
     def remove_image(self, image: str) -> bool:
         if not self._assembler.image_id(image):
@@ -78,7 +82,8 @@ class ContainerEngine:
         return self._attached([self.name, *command, plan.image], plan)
 
     def start(self, plan: RunPlan) -> None:
-        self.stop(plan.name)  # what a crashed server of this name left behind
+        if not self.commands.dry_run:
+            self.commands.query([self.name, "rm", plan.name])  # what a crashed server of this name left behind
         self.commands.run(
             [self.name, "run", "--detach", "--name", plan.name, *self._options(plan), plan.image], self._assembler.limit
         )
@@ -96,7 +101,7 @@ class ContainerEngine:
             raise
 
     def _options(self, plan: RunPlan) -> list[str]:
-        options = ["--label", f"{LABEL_MODEL}={plan.model}"]
+        options = ["--label", f"{LABEL_MODEL}={plan.model}", "--label", f"{LABEL_ROOT}={self.repository.root}"]
         for key, value in sorted(plan.env.items()):
             options += ["--env", f"{key}={value}"]
         for mount in plan.mounts:
@@ -125,15 +130,19 @@ class ContainerEngine:
     def stop(self, name: str) -> bool:
         if self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", name]) is None:
             return False
-        seconds = str(self.settings.stop_timeout)
-        self.commands.query([self.name, "stop", "--time", seconds, name], seconds=self.settings.stop_timeout + 30)
-        self.commands.query([self.name, "rm", "--force", name])
+        limit = Limit("STOP_TIMEOUT", self.settings.stop_timeout + 30)
+        self.commands.run([self.name, "stop", "--time", str(self.settings.stop_timeout), name], limit, check=False)
+        self.commands.run([self.name, "rm", "--force", name], limit, check=False)  # `run --rm` may have been faster
         return True
 
     def logs(self, name: str, follow: bool) -> None:
+        argv = [self.name, "logs", *(["--follow"] if follow else []), name]
+        if self.commands.dry_run:
+            self.commands.run(argv, self._assembler.limit)
+            return
         if self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", name]) is None:
             raise TrainyardError(f"no container {name} of {self.name}", "start it: make predict DETACH=1")
-        subprocess.run([self.name, "logs", *(["--follow"] if follow else []), name], check=False)
+        subprocess.run(argv, check=False)
 
     def last_lines(self, name: str, count: int) -> list[str]:
         done = subprocess.run(
@@ -150,9 +159,9 @@ class ContainerEngine:
         return [server for server in servers if server]
 
     def _server(self, name: str) -> Running | None:
-        labels = f'{{{{index .Config.Labels "{LABEL_MODEL}"}}}} {{{{index .Config.Labels "{LABEL_PORT}"}}}}'
+        labels = " ".join(f'{{{{index .Config.Labels "{label}"}}}}' for label in (LABEL_MODEL, LABEL_PORT, LABEL_ROOT))
         answer = self.commands.query([self.name, "container", "inspect", "--format", labels, name])
         if answer is None:  # it ended since it was listed
             return None
-        model, port = answer.stdout.split()
-        return Running(name, model, int(port))
+        model, port, root = answer.stdout.strip().split(" ", 2)
+        return Running(name, model, int(port), root)

@@ -57,7 +57,9 @@ class ProcessEngine:
 
     @cached_property
     def _containers(self) -> Containers:
-        return Containers(self._state / "containers", self.settings.stop_timeout, self.commands.dry_run)
+        return Containers(
+            self._state / "containers", str(self.repository.root), self.settings.stop_timeout, self.commands.dry_run
+        )
 
     @cached_property
     def _contexts(self) -> dict[str, Context]:
@@ -83,8 +85,8 @@ class ProcessEngine:
                 context.write(folder / name)
 
     def images(self) -> set[str]:
-        found = (self._state / "images").glob("*/image.json")
-        return {path.parent.name.replace("%", "/") for path in found}
+        found = {path.parent.name.replace("%", "/") for path in (self._state / "images").glob("*/image.json")}
+        return {image for image in found if self._read_image(image)}
 
     def build(self, plan: BuildPlan) -> None:
         self.ensure_builders()
@@ -158,7 +160,9 @@ class ProcessEngine:
 
     def _point_to(self, plan: BuildPlan, build: Path, venv: Path) -> None:
         """From now on the image is ``build``; older builds go, but for those that a running container uses."""
-        image = {"build": str(build), "venv": str(venv), "builder": str(self._builder), "role": plan.role}
+        paths = {"build": build, "venv": venv, "builder": self._builder}
+        # Relative, so that a monorepo that was moved finds its own.
+        image = {name: str(path.relative_to(self._state)) for name, path in paths.items()} | {"role": plan.role}
         write_whole(self._image(plan.image) / "image.json", json.dumps(image, indent=2) + "\n")
         used = self._containers.builds_in_use()
         for other in build.parent.iterdir():
@@ -168,15 +172,23 @@ class ProcessEngine:
     def _image(self, image: str) -> Path:
         return self._state / "images" / image.replace("/", "%")
 
-    def _read_image(self, image: str) -> ProcessImage:
-        path = self._image(image) / "image.json"
-        if self.commands.dry_run and not path.is_file():
-            return ProcessImage(self._state, self._state, self._builder, "predict")
+    def _read_image(self, image: str) -> ProcessImage | None:
+        """None where there is no such image, or a part of it is gone."""
         try:
-            found = json.loads(path.read_text())
-        except (OSError, ValueError):
-            raise TrainyardError(f"no image {image} of the process engine", "build it: make build-train") from None
-        return ProcessImage(Path(found["build"]), Path(found["venv"]), Path(found["builder"]), found["role"])
+            found = json.loads((self._image(image) / "image.json").read_text())
+            build, venv, builder = (self._state / found[name] for name in ("build", "venv", "builder"))
+            role = str(found["role"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        complete = build.is_dir() and (venv / ".trainyard-deps").is_file() and builder.is_dir()
+        return ProcessImage(build, venv, builder, role) if complete else None
+
+    def _need_image(self, image: str) -> ProcessImage:
+        if found := self._read_image(image):
+            return found
+        if self.commands.dry_run:
+            return ProcessImage(self._state, self._state, self._builder, "predict")
+        raise TrainyardError(f"no image {image} of the process engine", "build it: make build-train build-predict")
 
     def remove_image(self, image: str) -> bool:
         folder = self._image(image)
@@ -206,13 +218,13 @@ class ProcessEngine:
     # -- containers ---------------------------------------------------------------------------------------------
 
     def run(self, plan: RunPlan) -> int:
-        return self._containers.run(plan, self._read_image(plan.image))
+        return self._containers.run(plan, self._need_image(plan.image))
 
     def start(self, plan: RunPlan) -> None:
-        self._containers.start(plan, self._read_image(plan.image))
+        self._containers.start(plan, self._need_image(plan.image))
 
     def shell(self, plan: RunPlan) -> int:
-        return self._containers.run(plan, self._read_image(plan.image), ["bash", "-i"])
+        return self._containers.run(plan, self._need_image(plan.image), ["bash", "-i"])
 
     def alive(self, name: str) -> bool:
         return self._containers.alive(name)

@@ -7,6 +7,7 @@ containers/<name>/log              what a container in the background says
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from trainyard.builder_files import BUILDERS
 from trainyard.engines.base import Mount, Running, RunPlan
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
+from trainyard.locking import locked
 
 POLL = 0.05  # seconds between two looks at a stopping process
 # What a process may see of the caller's environment; a container would see nothing of it.
@@ -51,6 +54,7 @@ class Containers:
     """The containers below ``folder``."""
 
     folder: Path
+    root: str
     stop_timeout: int
     dry_run: bool
 
@@ -59,10 +63,11 @@ class Containers:
         argv, environment = command or _run_script(image), _environment(plan, image, self._root(plan.name))
         if self._shown(argv, plan):
             return 0
-        self._prepare(plan, image)
-        process = subprocess.Popen(argv, env=environment, cwd=self._root(plan.name))
+        with self._locked(plan.name):
+            self._prepare(plan, image)
+            process = subprocess.Popen(argv, env=environment, cwd=self._root(plan.name))
+            self._note(plan, image, process)
         try:
-            self._note(plan, image, process.pid)
             return process.wait()
         except BaseException:
             self._end(process)
@@ -75,17 +80,18 @@ class Containers:
         argv, environment = _run_script(image), _environment(plan, image, self._root(plan.name))
         if self._shown(argv, plan):
             return
-        self._prepare(plan, image)
-        with (self.folder / plan.name / "log").open("wb") as log:
-            process = subprocess.Popen(
-                argv, env=environment, cwd=self._root(plan.name), start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        self._note(plan, image, process.pid)
+        with self._locked(plan.name):
+            self._prepare(plan, image)
+            with (self.folder / plan.name / "log").open("wb") as log:
+                process = subprocess.Popen(
+                    argv, env=environment, cwd=self._root(plan.name), start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+            self._note(plan, image, process)
 
     def alive(self, name: str) -> bool:
         found = self._read(name)
-        return bool(found) and started_at(found["pid"]) == found["started"]
+        return bool(found) and started_at(found["pid"]) == found["started"] != ""
 
     def stop(self, name: str) -> bool:
         if not (self.folder / name).is_dir():
@@ -94,19 +100,19 @@ class Containers:
             console.result(f"kill {self._read(name).get('pid', '')}")
             return True
         if self.alive(name):
-            pid = self._read(name)["pid"]
-            self._signal(pid, signal.SIGTERM)
-            if not self._gone(name):
-                console.warn(f"{name} did not stop within {self.stop_timeout} s (STOP_TIMEOUT) and was killed")
-                self._signal(pid, signal.SIGKILL)
+            self._stop(name, self._read(name)["pid"])
         shutil.rmtree(self.folder / name, ignore_errors=True)
         return True
 
     def logs(self, name: str, follow: bool) -> None:
         log = self.folder / name / "log"
+        argv = ["tail", "-n", "+1", *(["-f"] if follow else []), str(log)]
+        if self.dry_run:
+            console.result(" ".join(argv))
+            return
         if not log.is_file():
             raise TrainyardError(f"no logs of {name}", "start it in the background: make predict DETACH=1")
-        subprocess.run(["tail", "-n", "+1", *(["-f"] if follow else []), str(log)], check=False)
+        subprocess.run(argv, check=False)
 
     def last_lines(self, name: str, count: int) -> list[str]:
         try:
@@ -117,7 +123,7 @@ class Containers:
     def running(self) -> list[Running]:
         names = sorted(path.parent.name for path in self.folder.glob("*/container.json"))
         found = [(name, self._read(name)) for name in names if self.alive(name)]
-        return [Running(name, data["model"], data["port"]) for name, data in found if data["port"]]
+        return [Running(name, data["model"], data["port"], self.root) for name, data in found if data.get("port")]
 
     def builds_in_use(self) -> set[str]:
         """The image builds that running containers stand on."""
@@ -136,7 +142,7 @@ class Containers:
     def _prepare(self, plan: RunPlan, image: ProcessImage) -> None:
         if self.alive(plan.name):
             raise TrainyardError(f"{plan.name} runs already", "stop it first: make stop")
-        shutil.rmtree(self.folder / plan.name, ignore_errors=True)
+        self._sweep(plan.name)
         root = self._root(plan.name)
         root.mkdir(parents=True)
         mounted = {mount.target.split("/")[0] for mount in plan.mounts}
@@ -146,22 +152,32 @@ class Containers:
         for mount in plan.mounts:
             _link(root, mount)
 
-    def _note(self, plan: RunPlan, image: ProcessImage, pid: int) -> None:
-        data = {
-            "pid": pid,
-            "started": started_at(pid),
-            "model": plan.model,
-            "port": plan.port,
-            "build": str(image.build),
-        }
-        write_whole(self.folder / plan.name / "container.json", json.dumps(data) + "\n")
+    def _sweep(self, name: str) -> None:
+        """Remove what is left of a dead container of this name, and of killed ones that had no log to keep."""
+        for path in self.folder.glob("*"):
+            logless = (path / "container.json").is_file() and not (path / "log").exists()
+            if (path.name == name or logless) and not self.alive(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _note(self, plan: RunPlan, image: ProcessImage, process: subprocess.Popen[bytes]) -> None:
+        facts = {"model": plan.model, "port": plan.port, "build": str(image.build)}
+        data = {"pid": process.pid, "started": started_at(process.pid), **facts}
+        try:
+            write_whole(self.folder / plan.name / "container.json", json.dumps(data) + "\n")
+        except BaseException:  # a process that nobody knows of could never be stopped
+            self._end(process)
+            raise
+
+    def _locked(self, name: str) -> AbstractContextManager[None]:
+        """Two that start one name at once: the second finds the first."""
+        return locked(self.folder.parent / "locks" / name, name, self.stop_timeout)
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
             found = json.loads((self.folder / name / "container.json").read_text())
         except (OSError, ValueError):
             return {}
-        return dict(found)
+        return found if isinstance(found, dict) and {"pid", "started", "build"} <= found.keys() else {}
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         """After Ctrl-C the process is ending already; after anything else it is told to."""
@@ -172,11 +188,17 @@ class Containers:
             process.kill()
             process.wait()
 
-    def _signal(self, pid: int, number: int) -> None:
-        if number == signal.SIGKILL and os.getpgid(pid) == pid:
-            os.killpg(pid, number)  # a session of its own: its workers go with it
-        else:
-            os.kill(pid, number)
+    def _stop(self, name: str, pid: int) -> None:
+        leads = os.getpgid(pid) == pid  # started in the background, it is the first of its session
+        os.kill(pid, signal.SIGTERM)
+        gone = self._gone(name)
+        if not gone:
+            console.warn(f"{name} did not stop within {self.stop_timeout} s (STOP_TIMEOUT) and was killed")
+        with contextlib.suppress(ProcessLookupError):
+            if leads:
+                os.killpg(pid, signal.SIGKILL)  # its workers, and what the model's code has forked and left behind
+            elif not gone:
+                os.kill(pid, signal.SIGKILL)
 
     def _gone(self, name: str) -> bool:
         deadline = time.monotonic() + self.stop_timeout

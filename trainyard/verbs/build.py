@@ -8,7 +8,7 @@ from trainyard import console
 from trainyard.builder_files import Role
 from trainyard.conflicts import explain_conflict, requirement_lines
 from trainyard.context import model_context
-from trainyard.dependencies import Requirement, model_lock, resolve_together, runtime_requirement, write_locks
+from trainyard.dependencies import Requirement
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
 from trainyard.merge import Merged, merge, write_merged
@@ -23,7 +23,7 @@ WIRING = ".s2i/environment"
 def build_model(session: Session, model: ModelDir, role: Role, image: str = "") -> str:
     """Build one model's train or predict image; its name."""
     _check(model, role)
-    lock = model_lock(model, role, session.repository, session.settings)
+    lock = session.resolver.model_lock(model, role)
     context = model_context(model, role, lock.text)
     setup = model.setup.read_bytes() if model.setup else b""
     plan = BuildPlan(image or model.image(role), role, context, lock.text, setup)
@@ -45,8 +45,9 @@ def create_routes(session: Session, folder: Path) -> Merged:
     merged = merge(session.repository.model(path) for path in all_members(folder, session.repository))
     for model in merged.members:
         _check(model, "predict")
-    for path in write_merged(merged, folder):
-        console.step(f"Wrote {session.short(path)}")
+    if not session.commands.dry_run:
+        write_merged(merged, folder)
+    _say_written(session, [folder / path for path in merged.files()])
     return merged
 
 
@@ -62,19 +63,26 @@ def all_image(session: Session, folder: Path) -> str:
 
 def lock_model(session: Session, model: ModelDir) -> None:
     """Resolve the requirements and write both lock files."""
-    for path in write_locks(model, session.repository, session.settings):
-        console.step(f"Wrote {session.short(path)}")
+    _say_written(session, session.resolver.write_locks(model))
 
 
 def _merged_lock(session: Session, merged: Merged, folder: Path) -> str:
-    inputs = (
-        Requirement(folder / "requirements.txt", merged.requirements),
-        runtime_requirement(session.repository),
-    )
+    """A lock for all members together, with the versions of their own locks wherever that is possible."""
+    resolver = session.resolver
+    inputs = (Requirement(folder / "requirements.txt", merged.requirements), resolver.runtime)
+    own = "".join(resolver.model_lock(model, "predict").text for model in merged.members)
     try:
-        return resolve_together(inputs, session.repository, session.settings)[0].text
+        return resolver.together(inputs, preferred=own)[0].text
     except TrainyardError as error:
-        raise explain_conflict(merged.members, session.repository, session.settings, str(error)) from None
+        raise explain_conflict(merged.members, resolver, str(error)) from None
+
+
+def _say_written(session: Session, paths: list[Path]) -> None:
+    for path in paths:
+        if session.commands.dry_run:
+            console.result(f"write {session.short(path)}")
+        else:
+            console.step(f"Wrote {session.short(path)}")
 
 
 def _check(model: ModelDir, role: Role) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from trainyard import console
-from trainyard.dependencies import lock_path, model_lock
+from trainyard.dependencies import lock_path
 from trainyard.engines import resolve, s2i
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import MODEL_VARIABLES, ROLES, ModelDir
@@ -64,7 +64,7 @@ def show(session: Session, model: ModelDir) -> None:
     )
     rows += [(f"{role} image", model.image(role), "CONTAINER_NAME") for role in ROLES]
     for role in ROLES:
-        lock = model_lock(model, role, session.repository, session.settings)
+        lock = session.resolver.model_lock(model, role)
         rows.append(
             (f"{role} lock", lock.sha256[:12], session.short(lock_path(model, role)) if lock.committed else lock.source)
         )

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from trainyard.command import Commands
+from trainyard.dependencies import Resolver
 from trainyard.engines import chosen_engine, every_engine
 from trainyard.engines.base import Engine
 from trainyard.repository import Repository, find_repository
@@ -24,6 +25,10 @@ class Session:
     @cached_property
     def engine(self) -> Engine:
         return chosen_engine(self.repository, self.settings, self.commands)
+
+    @property
+    def resolver(self) -> Resolver:
+        return Resolver(self.repository, self.settings, self.commands.dry_run)
 
     def engines(self) -> list[Engine]:
         """Every engine that answers, for what asks all of them: stop, list, who holds a port."""
