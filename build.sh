@@ -9,4 +9,4 @@ if [ "$#" -ne 3 ]; then
 fi
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 sh "$root/mk/setup.sh" "$root"
-exec "$root/.venv/bin/python" -m trainyard build "$1" "$2" "$3"
+PYTHONPATH=$root exec "$root/.venv/bin/python" -P -m trainyard build "$1" "$2" "$3"

@@ -13,6 +13,10 @@ ifneq ($(ABSENT),)
 $(error $(CURDIR)/Makefile: $(firstword $(ABSENT)) is missing; add a line $(firstword $(ABSENT)) := ...)
 endif
 
+ifneq ($(MODEL),)
+$(error MODEL=$(MODEL) is for the top of the monorepo; here the model is $(notdir $(CURDIR)))
+endif
+
 VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show clean
 .PHONY: help $(VERBS)
 

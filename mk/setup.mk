@@ -10,7 +10,7 @@ SETUP := $(VENV)/.stamp
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
 SETTINGS := ENGINE BUILDER PORT BIND WORKERS DETACH KEEP PAYLOAD FOLLOW BASE_IMAGE CA_BUNDLE INDEX_URL EXTRA_INDEX_URL \
 	HTTP_PROXY HTTPS_PROXY NO_PROXY BUILD_TIMEOUT BUILD_LOCK_TIMEOUT READY_TIMEOUT REQUEST_TIMEOUT STOP_TIMEOUT PYTHON
-KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS $(SETTINGS)
+KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS $(SETTINGS) __BASH_MAKE_COMPLETION__
 
 # A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -19,17 +19,25 @@ ifneq ($(UNKNOWN),)
 $(error unknown variable $(firstword $(UNKNOWN)) on the command line; known: $(KNOWN))
 endif
 
+# A payload is JSON, in which `$$ref` is a name: as it was typed, not as make would expand it.
+ifneq ($(filter command,$(firstword $(origin PAYLOAD))),)
+override PAYLOAD := $(value PAYLOAD)
+export PAYLOAD
+endif
+
 # The package reads the values from the environment; make exports those of its command line by itself.
 export TRAINYARD_COMMAND_LINE := $(GIVEN)
 
 # With -n the verbs show what they would run, once there is an environment to ask.
-RUN = $(if $(wildcard $(SETUP)),+)"$(VENV)/bin/python" -m trainyard
+# The package is this monorepo's, wherever the environment was made; nothing is imported from the model's own folder.
+RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" "$(VENV)/bin/python" -P -m trainyard
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-$(SETUP): $(ROOT)/pyproject.toml
+.PHONY: FORCE
+$(SETUP): $(ROOT)/pyproject.toml $(if $(wildcard $(VENV)/bin/python),,FORCE)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)"
 
 # Lists the `target: ## help` lines of the makefiles given, and the settings.

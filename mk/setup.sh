@@ -29,7 +29,7 @@ if command -v flock >/dev/null 2>&1 && [ -z "${TRAINYARD_SETUP_LOCKED:-}" ]; the
 fi
 
 stamp=$venv/.stamp${extra:+-$extra}
-if [ -e "$stamp" ] && [ -z "$(find "$root/pyproject.toml" -newer "$stamp")" ]; then
+if [ -x "$venv/bin/python" ] && [ -e "$stamp" ] && [ -z "$(find "$root/pyproject.toml" -newer "$stamp")" ]; then
     exit 0 # somebody else was faster
 fi
 printf -- '---> Setting up %s (once)\n' "$venv" >&2

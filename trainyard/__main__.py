@@ -1,5 +1,12 @@
 """``python -m trainyard``."""
 
-from trainyard.cli import main
+import sys
 
-main()
+from trainyard.errors import EXIT_INTERRUPTED
+
+try:
+    from trainyard.cli import main
+
+    main()
+except KeyboardInterrupt:  # before there was anything to clean up
+    sys.exit(EXIT_INTERRUPTED)

@@ -39,7 +39,8 @@ def cli(context: click.Context, dry_run: bool) -> None:
 def _make_dry_run() -> bool:
     """Whether make was called with -n: its one-letter flags come first in MAKEFLAGS."""
     first = os.environ.get("MAKEFLAGS", "").partition(" ")[0]
-    return "n" in first and "=" not in first and not first.startswith("--")
+    # -q asks whether there is something to do: it must not do it either.
+    return bool({"n", "q"} & set(first)) and "=" not in first and not first.startswith("-")
 
 
 def model_verb(name: str, help_text: str) -> Callable[[Callable[[Session, ModelDir], object]], click.Command]:
@@ -128,12 +129,14 @@ def _stop(session: Session, name: str) -> None:
 
 
 def _logs(session: Session, name: str) -> None:
-    run.holder_of(session, name).logs(name, follow=bool(os.environ.get("FOLLOW")))
+    run.logs(session, name, follow=bool(os.environ.get("FOLLOW")))
 
 
 def main() -> None:
     """Run a verb; the process's exit code is the error's."""
-    signal.signal(signal.SIGTERM, _terminated)  # so that what is half-done gets cleaned up
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that what is half-done gets cleaned up
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _terminated)
     try:
         cli(standalone_mode=False)
     except TrainyardError as error:
@@ -149,9 +152,9 @@ def main() -> None:
         console.error(f"{error.filename or 'trainyard'}: {error.strerror or error}")
         sys.exit(EXIT_FAILED)
     except Exception as error:  # noqa: BLE001 -- a bug of ours: one line for the user, the rest for a report
-        log = Path(tempfile.gettempdir()) / "trainyard-error.log"
-        log.write_text(traceback.format_exc())
-        console.error(f"a bug in Trainyard ({type(error).__name__}: {error}): please report it with {log}")
+        with tempfile.NamedTemporaryFile("w", prefix="trainyard-error-", suffix=".log", delete=False) as log:
+            log.write(traceback.format_exc())
+        console.error(f"a bug in Trainyard ({type(error).__name__}: {error}): please report it with {log.name}")
         sys.exit(EXIT_FAILED)
 
 

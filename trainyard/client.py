@@ -42,7 +42,9 @@ def post(url: str, body: bytes, timeout: float) -> Answer:
         raise TrainyardError(f"{url}: no answer in {timeout:g} s", "raise REQUEST_TIMEOUT", EXIT_FAILED) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise TrainyardError(f"{url}: {reason}", "start the server: make predict", EXIT_FAILED) from None
+        raise TrainyardError(
+            f"{url}: {reason}", "start the server: make predict, or make predict-all in all/", EXIT_FAILED
+        ) from None
     return Answer(status, _parsed(content), time.perf_counter() - started)
 
 

@@ -95,7 +95,7 @@ def _environment(models: tuple[ModelDir, ...], routes: list[Route]) -> str:
 
 
 def _predict(routes: list[Route]) -> str:
-    """One module with every predict function, for those who want to import them; the daemon needs it no more."""
+    """One module with every predict function, for those who want to import them; the daemon does not need it."""
     imports = sorted({f"from {route.module} import {route.function}" for route in routes})
     names = sorted({route.function for route in routes})
     exported = "".join(f'    "{name}",\n' for name in names)

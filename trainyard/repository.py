@@ -47,6 +47,28 @@ class Repository:
         """Every model of every project; command-line overrides are one model's and do not apply."""
         return [read_model_dir(path, self.root) for project in self.projects() for path in self.model_paths(project)]
 
+    def check_names(self, model: ModelDir) -> None:
+        """Two models that share a name would overwrite each other's images, or binaries, in silence.
+
+        Raises:
+            TrainyardError: another directory has the CONTAINER_NAME, or one of the project the MODEL_NAME.
+        """
+        for makefile in sorted(self.root.glob("projects/*/*/Makefile")):
+            if makefile.parent == model.path:
+                continue
+            try:
+                others = read_variables(makefile)
+            except TrainyardError:
+                continue  # it is said when that model is built
+            shared = ["CONTAINER_NAME", *(["MODEL_NAME"] if makefile.parent.parent == model.project else [])]
+            for name in shared:
+                mine, other = model.variables.get(name), others.get(name)
+                if mine and other and mine.text == other.text and mine.source != "command line":
+                    raise TrainyardError(
+                        f"two directories have the {name} {mine.text!r}: {mine.source} and {other.source}",
+                        "rename one of them",
+                    )
+
     def commit(self) -> str:
         """The git commit of the work tree, with ``-dirty`` where it has changes; empty outside git."""
         if not (git := shutil.which("git")):

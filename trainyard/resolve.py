@@ -27,6 +27,7 @@ ENVIRONMENT_FILE = Path(".s2i/environment")
 # Mounted when a container runs and absent while its image is built.
 MOUNTED = ("models", "data")
 MODEL_NAME_VARIABLES = ("MODEL_NAME", "MODElNAME")
+MODEL_NAME_HINT = "an image of several models sets no MODEL_NAME: use utils.binaries.served_model_name(default)"
 # Import names whose package is called otherwise; for hints only.
 _PACKAGES = {
     "bs4": "beautifulsoup4",
@@ -106,7 +107,9 @@ def _import(target: Target, sources: Path) -> ModuleType:
         if wanted := _wanted_at_run_time(error, sources):
             raise ModelUnavailable(
                 f"{target.where}: module {target.module!r} needs {wanted} when it is imported{_place(error, sources)}",
-                "run make train, or load the model inside the function",
+                MODEL_NAME_HINT
+                if missing_model_name(error)
+                else "run make train, or load the model inside the function",
             ) from error
         raise Unresolvable(
             f"{target.where}: module {target.module!r} cannot be imported: {_cause(error)}{_place(error, sources)}",
@@ -118,9 +121,14 @@ def _wanted_at_run_time(error: BaseException, sources: Path) -> str:
     """What a running container has and a build has not, if that is what ``error`` is about; else ""."""
     if isinstance(error, ModelUnavailable):
         return str(error.message)
+    return missing_model_name(error) or missing_below(error, sources, MOUNTED)
+
+
+def missing_model_name(error: BaseException) -> str:
+    """The variable of the model's name, if ``error`` says that ``os.environ`` has none; else ""."""
     if isinstance(error, KeyError) and error.args and error.args[0] in MODEL_NAME_VARIABLES:
         return str(error.args[0])
-    return missing_below(error, sources, MOUNTED)
+    return ""
 
 
 def missing_below(error: BaseException, sources: Path, folders: tuple[str, ...]) -> str:

@@ -6,10 +6,8 @@ On the process engine, since all of this is said before an engine matters, or by
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,19 +15,6 @@ from monorepo import PREDICT, TRAIN, Model, Monorepo, free_port
 
 SAVE = '    save_model({"factor": 2}, name, metrics={"rows": len(rows)})\n'
 LOAD = '    factor = load_model(MODEL)["factor"]\n'
-
-
-@pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
-    yield Monorepo(tmp_path_factory.mktemp("repo"))
-
-
-@pytest.fixture
-def model(repo: Monorepo, request: pytest.FixtureRequest) -> Iterator[Model]:
-    """A fresh model for each test."""
-    model = repo.add_model("model_" + re.sub("[^a-z0-9]+", "_", request.node.name.lower())[:40].strip("_"))
-    yield model
-    shutil.rmtree(model.path)
 
 
 def images(repo: Monorepo) -> list[Path]:

@@ -104,9 +104,22 @@ class EngineContract:
         assert "does not run" in repo.make(model, "stop").succeeded().err
 
     def test_a_port_in_use_is_said_with_its_holder(self, repo: Monorepo, model: Model) -> None:
+        other = repo.add_model("second")
         with repo.serving(model, **self.variables) as port:
-            made = repo.make(model, "predict", f"PORT={port}", **self.variables)
+            made = repo.make(other, "predict", f"PORT={port}", **self.variables)
         made.failed(f"port {port} is in use by {model.container}-predict", self.engine, "make stop MODEL=sums/double")
+
+    def test_a_second_server_does_not_replace_the_first(self, repo: Monorepo, model: Model) -> None:
+        with repo.serving(model, **self.variables) as port:
+            made = repo.make(model, "predict", "DETACH=1", f"PORT={free_port()}", **self.variables)
+            made.failed(f"{model.container}-predict runs already, on port {port}")
+            assert ask(port, "double/predict", SAMPLE)[0] == 200
+
+    def test_stop_at_the_top_leaves_other_monorepos_alone(self, repo: Monorepo, model: Model, tmp_path: Path) -> None:
+        other = Monorepo(tmp_path / "other", self.engine)
+        with repo.serving(model, **self.variables) as port:
+            other.make(None, "stop").succeeded()
+            assert ask(port, "double/predict", SAMPLE)[0] == 200
 
     def test_a_crashed_server_shows_its_last_lines(self, repo: Monorepo) -> None:
         model = repo.add_model("crashing")

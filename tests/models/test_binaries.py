@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import pickle
 import subprocess
 import sys
 import threading
@@ -142,6 +143,25 @@ def test_a_binary_without_a_record_loads_with_a_warning(workdir: Path, caplog: p
     with caplog.at_level(logging.WARNING):
         assert load_model("m")["value"] == 1
     assert "models/m.pkl: no record beside it" in caplog.text
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"tree": 3}, None], ids=["list", "dict", "None"])
+def test_a_binary_of_any_kind_loads_where_its_record_vouches_for_it(workdir: Path, value: Any) -> None:
+    binary = workdir / "models/m.pkl"
+    binary.write_bytes(pickle.dumps(value))
+    assert "neither a record nor a model_name in it says whose it is" in refused()
+    record = {"model_name": "m", "sha256": hashlib.sha256(binary.read_bytes()).hexdigest()}
+    (workdir / "models/m.json").write_text(json.dumps(record))
+    assert load_model("m") == value
+    assert load_model("m") is load_model("m")
+
+
+def test_a_record_does_not_vouch_for_a_bundle_that_names_another_model(workdir: Path) -> None:
+    binary = workdir / "models/m.pkl"
+    binary.write_bytes(pickle.dumps({"model_name": "other"}))
+    record = {"model_name": "m", "sha256": hashlib.sha256(binary.read_bytes()).hexdigest()}
+    (workdir / "models/m.json").write_text(json.dumps(record))
+    assert "is the binary of 'other', not of 'm'" in refused()
 
 
 @pytest.mark.parametrize("content", [b"not a pickle", b"\x80\x04", b"\x80\x05N."])

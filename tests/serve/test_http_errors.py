@@ -1,7 +1,11 @@
 """Every bad request gets the one error shape, a truthful status, and a line that says what to send."""
 
+import gzip
 import http.client
+import json
 import socket
+import urllib.error
+import urllib.request
 
 import pytest
 import requests
@@ -10,7 +14,8 @@ BAD_BODIES = {
     "empty": (b"", "empty"),
     "not JSON": (b"price=3", "not JSON"),
     "cut short": (b'{"payload": {"instances": [[1, 2]', "not JSON"),
-    "not UTF-8": (b'{"payload": {"instances": [["\xff"]]}}', "UTF-8"),
+    "not UTF-8": (b'{"payload": {"instances": [["\xff"]]}}', "not UTF-8 text: encode it as UTF-8"),
+    "gzip that does not say so": (gzip.compress(b"{}"), "not UTF-8 text"),
     "UTF-16": ('{"payload": {"instances": [[1]]}}'.encode("utf-16"), "UTF-8"),
     "NaN": (b'{"payload": {"instances": [[NaN, 1]]}}', "finite"),
     "Infinity": (b'{"payload": {"instances": [[-Infinity, 1]]}}', "finite"),
@@ -85,6 +90,24 @@ def test_a_50_mb_body_is_a_413(daemon, chunked):
     assert daemon.post("sum").status_code == 200
 
 
+@pytest.mark.parametrize("megabytes", [18, 50])
+def test_a_client_that_sends_all_before_it_reads_gets_its_413(daemon, megabytes):
+    request = urllib.request.Request(f"{daemon.url}/sum", b" " * (megabytes * 1_000_000), method="POST")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=20)
+    assert caught.value.code == 413
+    assert "16 MiB" in json.load(caught.value)["payload"]["error"]
+
+
+def test_a_compressed_body_is_a_415_that_says_how_to_send_it(daemon):
+    body = gzip.compress(b'{"payload": {"instances": [[1, 2]]}}')
+    response = daemon.post("sum", data=body, json=None, headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 415
+    assert "gzip" in error_of(response)
+    assert error_of(response).endswith("send it uncompressed")
+    assert daemon.post("sum", headers={"Content-Encoding": "identity"}).status_code == 200
+
+
 def test_a_body_just_below_the_limit_is_read_whole(daemon):
     body = b'{"payload": {"instances": [[1, 2]]}}'
     padded = body + b" " * ((16 << 20) - len(body))
@@ -104,11 +127,40 @@ def test_an_exception_is_a_500_whose_text_is_only_in_the_log(daemon):
     assert "predict.py" in log
 
 
-def test_sys_exit_in_a_function_ends_no_worker(start):
+@pytest.mark.parametrize("route", ["quit", "generator"])
+def test_what_would_end_a_process_ends_no_worker(start, route):
     daemon = start("basic", WORKERS="1")
     before = daemon.post("pid").json()
-    assert daemon.post("quit").status_code == 500
+    assert daemon.post(route).status_code == 500
     assert daemon.post("pid").json() == before
+
+
+def test_a_sample_that_would_end_a_process_ends_no_worker(start, tmp_path):
+    (tmp_path / ".s2i").mkdir()
+    (tmp_path / ".s2i/environment").write_text("ROUTES=a:a.predict:predict\n")
+    (tmp_path / "a/test").mkdir(parents=True)
+    (tmp_path / "a/predict.py").write_text("def predict(msg):\n    raise GeneratorExit\n")
+    (tmp_path / "a/test/test_instances.json").write_text('{"payload": {"instances": [[1]]}}')
+    daemon = start(tmp_path, WORKERS="1")
+    assert requests.get(f"{daemon.url}/health", timeout=10).status_code == 200
+    assert "route /a: its sample" in daemon.text()
+
+
+def test_a_result_that_is_no_dict_is_one_line(daemon):
+    response = daemon.post("listed", headers={"X-Request-Id": "listed-1"})
+    assert response.status_code == 500
+    assert error_of(response) == "listed returned a list, not a dict"
+    line = daemon.wait_for(r"request listed-1: .*\n(.*\n)?")
+    assert line.splitlines()[0].endswith("listed returned a list, not a dict")
+    assert "Traceback" not in line
+
+
+@pytest.mark.parametrize("route", ["named", "named_early"])
+def test_a_merged_image_says_how_to_name_the_model(daemon, route):
+    response = daemon.post(route)
+    assert response.status_code == 503
+    assert "MODEL_NAME" in error_of(response)
+    assert "use utils.binaries.served_model_name(default)" in error_of(response)
 
 
 def test_a_bad_request_from_the_function_is_a_400_with_its_text(daemon):
@@ -132,13 +184,37 @@ def test_a_module_that_is_not_there_answers_503_while_others_serve(daemon):
     assert "shop.prices.gone" in error
 
 
-def test_a_bad_chunk_is_a_400(daemon):
+def reply_to(daemon, sent: bytes) -> tuple[int, dict]:
+    """The status and body of the answer to bytes that no client library would send."""
     host, port = daemon.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
-        client.sendall(b"POST /sum HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n")
+        client.sendall(sent)
         reply = http.client.HTTPResponse(client)
         reply.begin()
-        assert reply.status == 400
+        return reply.status, json.load(reply)
+
+
+def test_a_bad_chunk_is_a_400(daemon):
+    head = b"POST /sum HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert reply_to(daemon, head + b"zz\r\nhello\r\n0\r\n\r\n")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 9000 + b"\r\n\r\n", 431),
+        (b"good morning\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+    ],
+    ids=["long line", "long header", "no HTTP", "no header"],
+)
+def test_what_is_no_http_gets_the_same_shape(daemon, sent, status):
+    got, answer = reply_to(daemon, sent)
+    assert got == status
+    assert set(answer) == {"payload"}
+    assert answer["payload"]["success"] is False
+    assert answer["payload"]["error"].startswith("not a good HTTP request: ")
 
 
 @pytest.mark.parametrize(("given", "kept"), [("abc-123", True), ("a b", False), ("x" * 500, False)])

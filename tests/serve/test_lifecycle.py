@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -93,6 +95,21 @@ def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     )
     assert daemon.post("sum").status_code == 200
     assert not [line for line in daemon.text().splitlines() if "[ERROR]" in line and "route /" not in line]
+
+
+def test_ctrl_c_while_it_is_imported_is_no_traceback(folder):
+    (folder / "flask.py").write_text("import time; open('importing', 'w').close(); time.sleep(30)\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainyard.serve"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PORT": "0"},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    wait_until((folder / "importing").exists)
+    process.send_signal(signal.SIGINT)
+    assert (process.communicate(timeout=10)[1], process.returncode) == ("interrupted\n", 130)
 
 
 def test_a_port_in_use_is_one_line_at_once(refused, folder):

@@ -45,6 +45,7 @@ def one_line(error: str) -> str:
         ('{"$ref": ', "is not JSON"),
         ("data/prices.csv", "is not JSON"),
         ("[1]", "is not a JSON object"),
+        ('{"model_name": "price", "x": NaN}', "there is no NaN in JSON"),
         ({"$ref": "data/prices.csv", "model_name": "../evil"}, "cannot be a file name"),
         ({"$ref": "data/prices.csv", "model_name": 3}, "cannot be a file name"),
         ({"$ref": 3, "model_name": "price"}, "not a path"),
@@ -153,6 +154,15 @@ except Exception:
     assert process.returncode == expected
     one_line(error)
     assert unchanged(trained)
+
+
+def test_ctrl_c_while_it_is_imported_is_one_line(trained):
+    (trained.root / "difflib.py").write_text("import time; open('data/started', 'w').close(); time.sleep(30)\n")
+    process = trained.start()
+    trained.wait_for("started")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10)[1] == "error: interrupted: models/ holds nothing half-written\n"
+    assert process.returncode == 130
 
 
 def test_kill_9_leaves_the_old_binary_and_the_next_training_tidies_up(trained):

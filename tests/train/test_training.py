@@ -93,6 +93,35 @@ def test_several_binaries_folders_and_other_files_arrive(sources):
     assert (sources.root / "plot.txt").read_text() == "plot"
 
 
+def test_a_link_to_a_binary_becomes_that_binary(sources):
+    sources.binary.write_bytes(b"old")
+    sources.write(
+        """
+        open("models/price-v2.pkl", "wb").write(b"new")
+        os.remove("models/price.pkl")
+        os.symlink("price-v2.pkl", "models/price.pkl")
+        """
+    )
+    assert (*sources.train()[::2],) == (0, "")
+    assert sources.listing() == ["price-v2.json", "price-v2.pkl", "price.json", "price.pkl"]
+    assert not sources.binary.is_symlink()
+    assert read_verified(sources.models, "price")[0] == b"new"
+    assert sources.record()["replaces"] == hashlib.sha256(b"old").hexdigest()
+
+
+def test_what_is_no_file_is_named_and_not_kept(sources):
+    sources.write(
+        """
+        open("models/price.pkl", "wb").write(b"new")
+        os.mkfifo("models/pipe")
+        os.symlink("nowhere", "models/latest")
+        """
+    )
+    status, _, error = sources.train()
+    assert (status, error) == (0, "warning: latest, pipe: not a regular file in models/, and not kept\n")
+    assert sources.listing() == ["price.json", "price.pkl"]
+
+
 def test_other_models_can_be_read_and_are_left_alone(sources):
     (sources.models / "other.pkl").write_bytes(b"other")
     (sources.models / "large.pkl").write_bytes(b"x" * (17 << 20))

@@ -11,6 +11,7 @@ from trainyard.context import model_context
 from trainyard.dependencies import Requirement
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
+from trainyard.files import write_whole
 from trainyard.merge import Merged, merge, write_merged
 from trainyard.model_dir import ModelDir, read_variables
 from trainyard.repository import all_members
@@ -22,13 +23,29 @@ WIRING = ".s2i/environment"
 
 def build_model(session: Session, model: ModelDir, role: Role, image: str = "") -> str:
     """Build one model's train or predict image; its name."""
+    session.repository.check_names(model)
     _check(model, role)
     lock = session.resolver.model_lock(model, role)
     context = model_context(model, role, lock.text)
     setup = model.setup.read_bytes() if model.setup else b""
     plan = BuildPlan(image or model.image(role), role, context, lock.text, setup)
     _build(session, plan, model.path)
+    if not session.commands.dry_run:
+        stamp = _stamp_path(session, plan.image)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(stamp, model_context(model, role, "").sha256)
     return plan.image
+
+
+def warn_if_stale(session: Session, model: ModelDir, role: Role, image: str) -> None:
+    """Say so where a model's sources are not those that its image was built from."""
+    stamp = _stamp_path(session, image)
+    if stamp.is_file() and stamp.read_text() != model_context(model, role, "").sha256:
+        console.warn(f"the sources of {model.name} have changed since {image} was built: make build-{role}")
+
+
+def _stamp_path(session: Session, image: str) -> Path:
+    return session.repository.state / "built" / f"{session.engine.name}-{image.replace('/', '%')}"
 
 
 def build_all(session: Session, folder: Path) -> str:

@@ -51,5 +51,5 @@ def clean_everything(session: Session) -> None:
 
 def _remove(session: Session, image: str) -> None:
     for engine in session.engines():
-        if engine.remove_image(image):
+        if engine.remove_image(image) and not session.commands.dry_run:
             console.step(f"Removed {image} ({engine.name})")

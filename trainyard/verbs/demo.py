@@ -28,10 +28,10 @@ def demo(session: Session, folder: Path) -> None:
         build_model(session, model, "train")
         train(session, model)
     served = replace(session, settings=replace(session.settings, detach=True))
-    predict_all(served, folder)
-    if session.commands.dry_run:
-        return
     try:
+        predict_all(served, folder)
+        if session.commands.dry_run:
+            return
         rows, problems = _ask(session, models)
         for line in table(rows):
             console.result(line)

@@ -10,6 +10,7 @@ from typing import Any
 from trainyard import client, console
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ModelDir
+from trainyard.verbs.serving import base_url
 from trainyard.verbs.session import Session
 
 
@@ -23,7 +24,7 @@ def test_endpoint(session: Session, models: Iterable[ModelDir]) -> None:
     for model in models:
         body, rows = read_sample(model)
         for route in model.routes:
-            url = f"http://{_host(session)}:{session.settings.port}/{route.path}"
+            url = f"{base_url(session.settings.bind, session.settings.port)}/{route.path}"
             if session.commands.dry_run:
                 console.result(f"curl -d @{model.sample} {url}")
                 continue
@@ -56,7 +57,7 @@ def read_sample(model: ModelDir) -> tuple[bytes, int]:
 def judge(answer: client.Answer, rows: int) -> str:
     """What is wrong with an answer; empty where it is a good one: 200, and a finite prediction for each instance."""
     if not isinstance(answer.body, dict) or not isinstance(payload := answer.body.get("payload"), dict):
-        return f"status {answer.status}, not a message"
+        return f"status {answer.status} and no message: does another server listen there?"
     if answer.status != 200 or payload.get("success") is False:
         return f"status {answer.status}: {payload.get('error', 'no reason given')}"
     predictions = payload.get("predictions", payload.get("scores"))
@@ -71,8 +72,3 @@ def judge(answer: client.Answer, rows: int) -> str:
 
 def _empty(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
-
-
-def _host(session: Session) -> str:
-    bind = session.settings.bind
-    return "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104 -- every address includes this one

@@ -18,6 +18,8 @@ def models_folder(project: Path) -> Path:
     folder = project / "models"
     try:
         folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise TrainyardError(f"{folder}: not a folder", "move it away: binaries go to a folder of that name") from None
     except OSError as error:
         raise TrainyardError(
             f"{folder}: cannot be made ({error.strerror})", "check the project's permissions"

@@ -30,6 +30,18 @@ def leave(msg):
     raise SystemExit(3)
 
 
+def close_generator(msg):
+    raise GeneratorExit
+
+
+def listed(msg):
+    return [1, 2]
+
+
+def named(msg):
+    return {"predictions": [os.environ["MODEL_NAME"]]}
+
+
 def slow(msg):
     Path("started").write_text("")
     time.sleep(msg.payload["instances"][0][0])

@@ -1,0 +1,86 @@
+"""Clients that are silent, or stop in the middle of a request, take no thread for long."""
+
+import contextlib
+import socket
+import time
+
+import pytest
+import requests
+
+HEAD = b"POST /sum HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture
+def connect():
+    """``connect(daemon, sent)``: a connection that has sent those bytes and stays open."""
+    with contextlib.ExitStack() as stack:
+
+        def run(daemon, sent: bytes) -> socket.socket:
+            host, port = daemon.url.removeprefix("http://").split(":")
+            client = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            client.sendall(sent)
+            return client
+
+        yield run
+
+
+@pytest.fixture(scope="module")
+def hasty(start):
+    """A daemon with two threads that gives a request two seconds to arrive."""
+    return start("basic", WORKERS="1", THREADS="2", TIMEOUT="2")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HEAD + b"Content-Length: 100\r\n\r\n{",
+        HEAD + b"Content-Length: 50000000\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n64\r\n{",
+    ],
+    ids=["body", "large body", "chunk"],
+)
+def test_a_stalled_body_is_a_408_and_frees_its_thread(hasty, connect, sent):
+    started = time.monotonic()
+    stalled = [connect(hasty, sent) for _ in range(7)]
+    answer = stalled[0].recv(4096)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive in time" in answer
+    assert 1.5 < time.monotonic() - started < 6
+    for client in stalled:
+        client.close()
+    assert hasty.post("sum").json()["payload"]["predictions"] == [3]
+
+
+def test_a_trickle_is_late_too(hasty, connect):
+    client = connect(hasty, HEAD + b"Content-Length: 100\r\n\r\n")
+    deadline = time.monotonic() + 6
+    client.settimeout(0.3)
+    answer = b""
+    while not answer and time.monotonic() < deadline:
+        client.sendall(b" ")
+        with contextlib.suppress(TimeoutError):
+            answer = client.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_stalled_headers_are_cut_off(hasty, connect):
+    stalled = [connect(hasty, HEAD) for _ in range(2)]
+    for client in stalled:
+        assert client.recv(1) == b""
+    assert hasty.post("sum").status_code == 200
+
+
+def test_silent_connections_hold_no_thread(hasty, connect):
+    for _ in range(7):
+        connect(hasty, b"")
+    started = time.monotonic()
+    assert requests.get(f"{hasty.url}/health", timeout=10).status_code == 200
+    assert time.monotonic() - started < 1
+
+
+def test_a_prediction_may_take_longer_than_a_request_may_take_to_arrive(hasty):
+    with requests.Session() as session:
+        for seconds in (3.5, 0):
+            body = {"payload": {"instances": [[seconds]]}}
+            answer = session.post(f"{hasty.url}/slow", json=body, timeout=20)
+            assert answer.json()["payload"]["predictions"] == ["done"]

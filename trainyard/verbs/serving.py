@@ -1,0 +1,114 @@
+"""From an image to a server: where it listens, whether it may, when it is ready, how it ends."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from trainyard import console
+from trainyard.client import wait_until_ready
+from trainyard.engines.base import Engine, Mount, Running, RunPlan
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.verbs.session import Session
+
+LAST_LINES = 20  # of a crashed container's log
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 -- only when BIND says so
+ENDED_BY_SIGNAL = (130, 143)
+
+
+def container_name(image: str) -> str:
+    """The container that serves an image; image names may have slashes, containers' may not."""
+    return image.replace("/", "-")
+
+
+def base_url(bind: str, port: int) -> str:
+    """The URL at which this machine reaches a server."""
+    host = "127.0.0.1" if bind in EVERY_ADDRESS else bind
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serving_plan(session: Session, image: str, model: str, env: dict[str, str], mounts: tuple[Mount, ...]) -> RunPlan:
+    """The container that serves an image, with the settings of this call."""
+    settings = session.settings
+    workers = {"WORKERS": str(settings.workers)} if settings.workers else {}
+    limits = {"STOP_TIMEOUT": str(settings.stop_timeout)}
+    name = container_name(image)
+    return RunPlan(image, name, "predict", model, env | workers | limits, mounts, settings.bind, settings.port)
+
+
+def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
+    """Start a server, say where it is, and stay until it ends (DETACH=0) or is ready (DETACH=1)."""
+    if not session.commands.dry_run:
+        _need_port(session, plan)
+    url = base_url(plan.bind, plan.port)
+    for path in paths:
+        console.step(f"POST {url}/{path}")
+    if not session.settings.detach:
+        console.step("Ctrl-C stops it")
+        _serve_attached(session.engine, plan)
+        return
+    session.engine.start(plan)
+    if session.commands.dry_run:
+        return
+    _wait(session, plan, url)
+    console.step(f"{plan.name} is ready; stop it with make stop")
+
+
+def _serve_attached(engine: Engine, plan: RunPlan) -> None:
+    try:
+        status = engine.run(plan)
+    except KeyboardInterrupt:
+        console.step(f"Stopped {plan.name}")
+        return
+    if status not in (0, *ENDED_BY_SIGNAL):
+        raise TrainyardError(f"{plan.name} ended with status {status}: see above", exit_code=EXIT_FAILED)
+
+
+def _wait(session: Session, plan: RunPlan, url: str) -> None:
+    try:
+        with console.waiting(f"Waiting for {plan.name} ..."):
+            wait_until_ready(url, lambda: session.engine.alive(plan.name), session.settings.ready_timeout)
+    except BaseException as error:  # Ctrl-C too: nobody would know of a server that is left behind
+        for text in [] if isinstance(error, KeyboardInterrupt) else session.engine.last_lines(plan.name, LAST_LINES):
+            console.line(f"    {text}")
+        session.engine.stop(plan.name)
+        raise
+
+
+def _need_port(session: Session, plan: RunPlan) -> None:
+    """What keeps a server from starting is said before anything is started.
+
+    Raises:
+        TrainyardError: it runs already, PORT is none, BIND is not an address of this machine, the port is in use (with
+            its holder where that is one of ours).
+    """
+    if not 0 < plan.port < 65536:
+        raise TrainyardError(f"PORT={plan.port}: not a port", "choose one from 1 to 65535")
+    servers = [(server, engine) for engine in session.engines() for server in engine.running()]
+    for server, engine in servers:
+        if server.name == plan.name and engine.name == session.engine.name:
+            raise TrainyardError(f"{plan.name} runs already, on port {server.port}", _stop_hint(server))
+    family = socket.AF_INET6 if ":" in plan.bind else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((plan.bind, plan.port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            what = f"BIND={plan.bind} PORT={plan.port}"
+            raise TrainyardError(
+                f"{what}: {error.strerror}", "choose an address of this machine, and a free port"
+            ) from None
+    else:
+        return
+    other = f"or choose another: PORT={plan.port % 65535 + 1}"
+    for server, engine in servers:
+        if server.port == plan.port:
+            what = f"port {plan.port} is in use by {server.name} ({server.model}, {engine.name})"
+            raise TrainyardError(what, f"{_stop_hint(server)}, {other}")
+    raise TrainyardError(f"port {plan.port} is in use", f"stop what listens there, {other}")
+
+
+def _stop_hint(server: Running) -> str:
+    which = f" MODEL={server.model}" if "/" in server.model else ""
+    return f"cd {server.root} && make stop{which}"
