@@ -24,7 +24,7 @@ MODELS = Path("models")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _log = logging.getLogger(__name__)
 
-_loaded: dict[Path, dict[str, Any]] = {}
+_loaded: dict[Path, Any] = {}
 _loading = threading.Lock()
 
 
@@ -93,15 +93,19 @@ def save_model(
     return record
 
 
-def load_model(model_name: str) -> dict[str, Any]:
-    """The bundle of ``models/<model_name>.pkl``, read once per process; a failure is tried again on the next call.
+def load_model(model_name: str) -> Any:
+    """What ``models/<model_name>.pkl`` holds, read once per process; a failure is tried again on the next call.
+
+    That is the bundle that ``save_model`` wrote, with its ``model_name``; or whatever a train function pickled by
+    itself, where a record beside the binary vouches for it.
 
     Raises:
-        ModelUnavailable: no binary, a corrupt one, one that does not unpickle here, or another model's.
+        ModelUnavailable: no binary, a corrupt one, one that does not unpickle here, another model's, or one of which
+            neither a record nor a ``model_name`` says whose it is.
     """
     key = binary_path(MODELS, check_model_name(model_name)).absolute()
-    if (bundle := _loaded.get(key)) is not None:
-        return bundle
+    if key in _loaded:
+        return _loaded[key]
     with _loading:
         if key not in _loaded:  # another thread may have loaded it in the meantime
             _loaded[key] = _read(model_name)
@@ -113,7 +117,7 @@ def served_model_name(default: str) -> str:
     return ImageSettings.read().model_name or default
 
 
-def _read(model_name: str) -> dict[str, Any]:
+def _read(model_name: str) -> Any:
     content, record = read_verified(MODELS, model_name)
     binary = binary_path(MODELS, model_name)
     if record is None:
@@ -126,6 +130,10 @@ def _read(model_name: str) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ModelUnavailable(f"{binary}: cannot be unpickled ({reason})", "train the model again") from None
     name = bundle.get("model_name") if isinstance(bundle, dict) else None
-    if name != model_name:
+    if name is None and record is None:
+        raise ModelUnavailable(
+            f"{binary}: neither a record nor a model_name in it says whose it is", "train the model again"
+        )
+    if name not in (None, model_name):
         raise ModelUnavailable(f"{binary}: is the binary of {name!r}, not of {model_name!r}", "train the model again")
-    return bundle  # type: ignore[no-any-return]
+    return bundle

@@ -96,7 +96,11 @@ def test_no_room_leaves_the_old_pair_and_says_so_in_one_line(workdir: Path, pyth
         "except TrainyardError as error: print(error)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": python_path}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.startswith("models/m.pkl: cannot be written (File too large): ")
     assert {path.name: path.read_bytes() for path in (workdir / "models").iterdir()} == before

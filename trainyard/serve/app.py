@@ -6,20 +6,37 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from trainyard.errors import BadRequest, TrainyardError
 from trainyard.routes import Route
+from trainyard.serve.arrival import arrived
 from trainyard.serve.codec import JSON
-from trainyard.serve.endpoint import LOG, Endpoint
+from trainyard.serve.endpoint import LOG, Endpoint, NotADict
 from trainyard.serve.message_body import read_message
 from trainyard.settings import ImageSettings
 
 JSON_TYPE = "application/json"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _ID_KEY = "trainyard.request_id"
+# Most clients see no answer before they have sent their whole body.
+DISCARD_BYTES = 64 << 20
+_PIECE = 1 << 20  # bytes
+
+
+class Compressed(TrainyardError):
+    """A body with a Content-Encoding; HTTP 415."""
+
+    http_status = 415
+
+
+class Late(TrainyardError):
+    """A body that did not arrive in time; HTTP 408."""
+
+    http_status = 408
 
 
 def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path | None = None) -> Flask:
@@ -63,15 +80,32 @@ def _view(endpoint: Endpoint, limit: int) -> Callable[[], Response]:
 
 def _body(limit: int) -> bytes:
     """The request's body, at most ``limit`` bytes. Flask's own limit cuts a chunked body short without a word."""
-    if (request.content_length or 0) > limit:
-        raise RequestEntityTooLarge
+    stream = request.environ["wsgi.input"]
+    announced = request.content_length or 0
     try:
-        body: bytes = request.environ["wsgi.input"].read(limit + 1)
+        body: bytes = b"" if announced > limit else stream.read(limit + 1)
+        too_large = max(announced, len(body)) > limit
+        if too_large:
+            _discard(stream, announced)
     except Exception as error:  # gunicorn's, of several families: a chunk that is none, a client that went away
+        if not arrived():
+            raise Late("the body did not arrive in time", "send it without a pause") from error
         raise BadRequest(f"the body cannot be read: {type(error).__name__}", "send the whole body") from error
-    if len(body) > limit:
+    if not arrived():
+        raise Late("the body did not arrive in time", "send it without a pause")
+    if too_large:
         raise RequestEntityTooLarge
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Compressed(f"the body is compressed (Content-Encoding: {encoding[:40]})", "send it uncompressed")
     return body
+
+
+def _discard(stream: IO[bytes], announced: int) -> None:
+    """Read what is left of a body that is too large, if that ends soon."""
+    left = DISCARD_BYTES if announced <= DISCARD_BYTES else 0
+    while left > 0 and (piece := stream.read(_PIECE)):
+        left -= len(piece)
 
 
 class _Errors:
@@ -100,6 +134,9 @@ class _Errors:
         if isinstance(error, HTTPException) and error.code:
             hint = f": this server answers {self._known}" if error.code == 404 else ""
             return error.code, f"{error.name}{hint}"
+        if isinstance(error, NotADict):
+            LOG.error("request %s: %s", _request_id(), error)
+            return 500, str(error)
         LOG.error("request %s: %s %s failed", _request_id(), request.method, request.path, exc_info=error)
         return 500, f"{type(error).__name__} in the predict function: see the log for request {_request_id()}"
 

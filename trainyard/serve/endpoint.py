@@ -11,7 +11,14 @@ from typing import Any
 
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.message import Message
-from trainyard.resolve import UserFunction, missing_below, resolve, route_target
+from trainyard.resolve import (
+    MODEL_NAME_HINT,
+    UserFunction,
+    missing_below,
+    missing_model_name,
+    resolve,
+    route_target,
+)
 from trainyard.routes import Route
 from trainyard.serve.codec import JSON
 from trainyard.serve.message_body import read_message
@@ -23,6 +30,10 @@ SAMPLE = "test/test_instances.json"
 
 class NotJson(Exception):
     """A predict function returned something that JSON cannot say."""
+
+
+class NotADict(NotJson):
+    """A predict function returned something else than a dict."""
 
 
 class Endpoint:
@@ -52,18 +63,12 @@ class Endpoint:
 
         Raises:
             TrainyardError: the function refuses the request, or its model or module is not there.
-            NotJson: its result cannot be written.
-            Exception: whatever the function raises.
+            NotJson: its result is no dict, or cannot be written.
+            Exception: whatever the function raises; RuntimeError for what is no Exception.
         """
-        try:
-            result = self._ready()(message)
-        except FileNotFoundError as error:
-            # Historical functions open their binary by themselves.
-            if missing := missing_below(error, self._sources, ("models",)):
-                raise ModelUnavailable(f"{missing}: no such file", "run make train") from error
-            raise
-        except SystemExit as error:  # it would end the worker, and every other request in it
-            raise RuntimeError(f"the predict function calls sys.exit({error.code!r})") from error
+        result = self._call(message)
+        if not isinstance(result, dict):
+            raise NotADict(f"{self.route.function} returned {_kind(result)}, not a dict")
         try:
             return JSON.dumps(_wrapped(result))
         except TypeError as error:
@@ -84,6 +89,25 @@ class Endpoint:
         else:
             LOG.info("route /%s is warm (%.2f s)", self.route.path, time.monotonic() - started)
 
+    def _call(self, message: Message) -> Any:
+        try:
+            return self._ready()(message)
+        except FileNotFoundError as error:
+            # Historical functions open their binary by themselves.
+            if missing := missing_below(error, self._sources, ("models",)):
+                raise ModelUnavailable(f"{missing}: no such file", "run make train") from error
+            raise
+        except KeyError as error:
+            if variable := missing_model_name(error):
+                raise ModelUnavailable(f"{variable} is not set", MODEL_NAME_HINT) from error
+            raise
+        except Exception:
+            raise
+        except SystemExit as error:
+            raise RuntimeError(f"the predict function calls sys.exit({error.code!r})") from error
+        except BaseException as error:  # like SystemExit it would end the worker, and every other request in it
+            raise RuntimeError(f"the predict function raises {type(error).__name__}") from error
+
     def _ready(self) -> UserFunction:
         if self._function is None and isinstance(self._failure, ModelUnavailable):
             with self._lock:
@@ -102,8 +126,14 @@ class Endpoint:
         return Path(file).parent / SAMPLE if self._function and file else None
 
 
-def _wrapped(result: Any) -> dict[str, Any]:
+def _kind(result: Any) -> str:
+    """``None``, ``a list``, ``an ndarray``."""
+    name = type(result).__name__
+    return "None" if result is None else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _wrapped(result: dict[Any, Any]) -> dict[str, Any]:
     """``{"payload": result}``; historical functions wrap it themselves."""
-    if isinstance(result, dict) and "payload" in result and (isinstance(result, Message) or len(result) == 1):
+    if "payload" in result and (isinstance(result, Message) or len(result) == 1):
         return result
     return {"payload": result}

@@ -75,12 +75,20 @@ def _parse(body: bytes, codec: Codec) -> Any:
         raise BadRequest("the body is empty", EXAMPLE)
     try:
         return codec.loads(body)
-    except UnicodeDecodeError:
-        raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
     except ValueError as error:
+        if not _is_utf8(body):
+            raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
         if any(token in body for token in (b"NaN", b"Infinity")):
             raise BadRequest("the body is not JSON: it may hold NaN or Infinity", "send finite numbers") from None
         raise BadRequest(f"the body is not JSON: {error}", EXAMPLE) from None
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.settings import ImageSettings
-from trainyard.train.runner import train
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
@@ -25,6 +24,8 @@ def main() -> int:
     _unwind_on_sigterm()
     os.umask(0o002)  # binaries are group-writable
     try:
+        from trainyard.train.runner import train  # here, because Ctrl-C may come while it is imported
+
         settings = ImageSettings.read()
         if not settings.train:
             print("TRAIN=0: nothing to do")

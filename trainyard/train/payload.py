@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from trainyard.errors import TrainyardError
 from trainyard.message import Message
@@ -24,7 +24,7 @@ def read_payload(text: str) -> Message:
     if not text.strip():
         raise TrainyardError("PAYLOAD is not set", EXAMPLE)
     try:
-        payload = json.loads(text)
+        payload = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise TrainyardError(f"PAYLOAD={_short(text)} is not JSON ({error})", EXAMPLE) from None
     if not isinstance(payload, dict):
@@ -35,6 +35,10 @@ def read_payload(text: str) -> Message:
             f"PAYLOAD: the model_name {name!r} cannot be a file name", "use letters, digits, '.', '_' and '-'"
         )
     return Message(payload=payload)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"there is no {constant} in JSON")
 
 
 def dataset_of(payload: dict[str, Any], sources: Path) -> Path | None:

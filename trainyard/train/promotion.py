@@ -33,6 +33,7 @@ def promote_all(staged: Staging, facts: Record) -> list[Written]:
         ModelUnavailable: the function wrote a record that is not a JSON object.
     """
     models = staged.sources / "models"
+    staged.resolve_links()
     changed = staged.written()
     binaries = [path for path in changed if path.suffix == BINARY]
     with locked(models):

@@ -51,6 +51,8 @@ def _train(staged: Staging, target: Target, message: Message, dataset: Path | No
     result = _call(staged, target, message)
     known = facts(payload, dataset, staged.sources, clock)
     written = promote_all(staged, known)
+    if irregular := staged.irregular():
+        _warn(f"{', '.join(irregular)}: not a regular file in models/, and not kept")
     if name and f"{name}.pkl" not in [one.name for one in written]:
         written += _unstaged(binary, record_in_place(binary, before, known))
     if lost := keep_beside(staged):

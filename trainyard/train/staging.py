@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainyard.errors import TrainyardError
+from trainyard.files import replacing
 
 PREFIX = ".staging-"
 LOCK = "lock"
@@ -42,6 +43,7 @@ class Staging:
         self.models = self.view / "models"
         self._model_name = model_name
         self._before: dict[str, Stamp] = {}
+        self._links: dict[str, Path] = {}
 
     def fill(self) -> None:
         """Link the sources' entries, and copy or link the files of ``models/``."""
@@ -53,6 +55,22 @@ class Staging:
             if not entry.name.startswith("."):
                 self._stage(entry)
         self._before = {path.name: stamp(path) for path in self._files()}
+        self._links = {path.name: path.readlink() for path in self.models.iterdir() if path.is_symlink()}
+
+    def resolve_links(self) -> None:
+        """Put a copy of the file in the place of each link that the function made (``hk.pkl -> hk-v2.pkl``)."""
+        for path in self._new_links():
+            if path.is_file():
+                with replacing(path) as temporary:
+                    shutil.copyfile(path, temporary)
+
+    def irregular(self) -> list[str]:
+        """The names in ``models/`` that cannot be kept: pipes, sockets, links to nothing or to a folder."""
+        links = {path.name for path in self._new_links() if not path.is_file()}
+        others = {
+            path.name for path in self.models.iterdir() if path.exists() and not (path.is_file() or path.is_dir())
+        }
+        return sorted(links | others)
 
     def written(self) -> list[Path]:
         """The staged files that the function wrote, new or again."""
@@ -79,6 +97,13 @@ class Staging:
                 shutil.copy2(entry.path, staged)
         else:
             staged.symlink_to(entry.path)
+
+    def _new_links(self) -> list[Path]:
+        return [
+            path
+            for path in self.models.iterdir()
+            if path.is_symlink() and not path.name.startswith(".") and self._links.get(path.name) != path.readlink()
+        ]
 
     def _files(self) -> Iterator[Path]:
         for path in self.models.iterdir():
