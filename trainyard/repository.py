@@ -24,7 +24,7 @@ class Repository:
 
     @property
     def state(self) -> Path:
-        """Everything that commands leave behind outside ``models/``; deleting it loses only time."""
+        """Everything that commands leave behind outside ``models/``; when nothing runs, deleting it loses only time."""
         return self.root / ".trainyard"
 
     @property

@@ -109,3 +109,25 @@ def test_a_shipped_model_is_shown_with_its_sources(clone: Monorepo) -> None:
     assert re.search(
         r"^MODEL_NAME +adult_income_rf +projects/finance_income_prediction/randomForest/Makefile:1$", made.out, re.M
     )
+
+
+def test_the_whole_model_of_the_contract(clone: Monorepo) -> None:
+    text = (ROOT / "docs" / "contract.md").read_text()
+    block = next(
+        found for found in re.findall(r"(?:^(?:    .*)?\n)+", text, re.MULTILINE) if "# projects/houses" in found
+    )
+    sources = re.split(r"^    # (projects/\S+)\n", block, flags=re.MULTILINE)[1:]
+    model = clone.add_model("linear", "houses")
+    for name, source in zip(sources[::2], sources[1::2], strict=True):
+        (clone.path / name).write_text(re.sub(r"^    ", "", source, flags=re.MULTILINE))
+    model.replace("Makefile", ":= linear", ":= houses_linear")
+    model.replace(".s2i/environment", "predict_linear", "predict_prices")
+    for role in ("train", "predict"):
+        (model.path / f"requirements_{role}.txt").write_text("joblib\n")
+    (model.path.parent / "data" / "numbers.csv").write_text("size,price\n10,20\n20,40\n")
+    (model.path / "test" / "test_instances.json").write_text('{"payload": {"instances": [[50], [100]]}}')
+    clone.make(model, "train").succeeded()
+    for where, verb in ((model.path, "predict"), (clone.add_all("houses"), "predict-all")):
+        with clone.serving(where, verb) as port:
+            body = b'{"payload": {"instances": [[50], [100]]}}'
+            assert ask(port, "linear/predict", body) == (200, '{"payload":{"predictions":[100.0,200.0]}}')
