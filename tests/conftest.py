@@ -6,7 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+for name in ("monorepo", "images", "engines.contract"):  # a failed assert in there shows its values
+    pytest.register_assert_rewrite(name)
 
 # Started in the background, the tests inherit a SIGINT that is ignored, and so would all that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -60,6 +61,7 @@ class Model:
     path: Path
     project: str
     name: str
+    container: str
 
     @property
     def binary(self) -> Path:
@@ -68,10 +70,6 @@ class Model:
     @property
     def record(self) -> Path:
         return self.path.parent / "models" / f"{self.name}.json"
-
-    @property
-    def container(self) -> str:
-        return f"trainyard-test-{self.project}-{self.name}".replace("_", "-")
 
     def replace(self, file: str, old: str, new: str) -> None:
         """Edit one of its files."""
@@ -87,6 +85,8 @@ class Monorepo:
     def __init__(self, path: Path, engine: str = "process") -> None:
         self.path = path
         self.engine = engine
+        # Tests that run side by side share the engines, and `make clean` removes images from all of them.
+        self.prefix = f"trainyard-test-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
         path.mkdir(parents=True, exist_ok=True)
         for name in COPIED:
             source = ROOT / name
@@ -94,6 +94,7 @@ class Monorepo:
                 shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__", ".s2i", "*.txt"))
             else:
                 shutil.copy(source, path / name)
+        self._all_makefile(path / "all", "", "../mk")
         shutil.copy(ROOT / "pyproject.toml", path)
         os.utime(path / "pyproject.toml", (0, 0))  # older than the environment's stamp
         (path / ".venv").symlink_to(ROOT / ".venv")
@@ -112,7 +113,7 @@ class Monorepo:
             f"ROUTES={route or name + '/predict'}:{module}.predict:predict_{name}\n"
             f"TRAIN_MODULE={module}.train\nTRAIN_FUNCTION=train\n{extra}"
         )
-        model = Model(path, project, name)
+        model = Model(path, project, name, self.container(f"{project}-{name}"))
         (path / "Makefile").write_text(
             f"MODEL_NAME     := {name}\nDATASET_NAME   := data/numbers.csv\nCONTAINER_NAME := {model.container}\n\n"
             "include ../../../mk/model.mk\n"
@@ -128,11 +129,16 @@ class Monorepo:
         """An ``all/`` that merges the project's models."""
         path = self.path / "projects" / project / "all"
         path.mkdir(parents=True)
-        dirs = f"MODEL_DIRS := {models}\n" if models else ""
-        (path / "Makefile").write_text(
-            f"{dirs}CONTAINER_NAME := trainyard-test-{project}-all\n\ninclude ../../../mk/all.mk\n"
-        )
+        self._all_makefile(path, f"MODEL_DIRS := {models}\n" if models else "", "../../../mk", f"{project}-")
         return path
+
+    def container(self, name: str) -> str:
+        """A CONTAINER_NAME that no other test's monorepo has."""
+        return f"{self.prefix}-{name}".replace("_", "-")
+
+    def _all_makefile(self, folder: Path, variables: str, mk: str, project: str = "") -> None:
+        name = self.container(f"{project}all")
+        (folder / "Makefile").write_text(f"{variables}CONTAINER_NAME := {name}\n\ninclude {mk}/all.mk\n")
 
     def make(self, where: Path | Model | None, *arguments: str, timeout: float = 600, **env: str) -> Made:
         """Run make in a folder."""

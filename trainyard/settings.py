@@ -108,7 +108,9 @@ class ImageSettings(FromEnvironment):
     bind: str = setting("BIND", "0.0.0.0", "predict: address to listen on")  # noqa: S104 -- a container's own network
     workers: int = setting("WORKERS", 0, "predict: worker processes; 0: one per core, at most 4")
     threads: int = setting("THREADS", 4, "predict: threads of each worker")
-    timeout: int = setting("TIMEOUT", 60, "predict: seconds after which a stuck worker is replaced")
+    timeout: int = setting(
+        "TIMEOUT", 60, "predict: seconds after which a hanging worker is replaced; a request gets at most 30 to arrive"
+    )
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "predict: seconds to finish requests after SIGTERM")
     max_body_mb: int = setting("MAX_BODY_MB", 16, "predict: largest request body, MiB; above it 413")
     log_level: str = setting("LOG_LEVEL", "info", "predict: debug, info, warning or error")

@@ -128,7 +128,7 @@ def test_build_all_builds_every_image(repo: Monorepo) -> None:
     rows = [line.split()[-2:] for line in repo.make(None, "list").succeeded().out.splitlines()]
     assert rows[1:] == [["yes", "yes"], ["yes", "yes"]]
     images = {path.parent.name for path in repo.path.glob(".trainyard/process/images/*/image.json")}
-    assert {"trainyard-test-sums-all", "trainyard-all"} <= images
+    assert {f"{repo.prefix}-sums-all", f"{repo.prefix}-all"} <= images
 
 
 def test_the_whole_story_of_a_project(repo: Monorepo) -> None:

@@ -253,5 +253,5 @@ class EngineContract:
 
     def _image_column(self, repo: Monorepo, name: str) -> list[str]:
         """Of ``make list``: binary, train image, predict image."""
-        rows = [line.split() for line in repo.make(None, "list").out.splitlines()]
+        rows = [line.split() for line in repo.make(None, "list").succeeded().out.splitlines()]
         return next(row[-3:] for row in rows if row[1:2] == [name])

@@ -9,7 +9,7 @@ class TestProcess(EngineContract):
         model = repo.add_model("native")
         (model.path / "setup.sh").write_text("#!/bin/bash\ntouch ran\nexit 1\n")
         made = repo.make(model, "build-predict").succeeded()
-        assert "setup.sh of trainyard-test-sums-native-predict is not run" in made.err
+        assert f"setup.sh of {model.container}-predict is not run" in made.err
 
     def test_a_server_survives_a_rebuild_of_its_image(self, repo: Monorepo) -> None:
         model = repo.add_model("steady")

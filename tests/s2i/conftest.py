@@ -11,7 +11,7 @@ from images import DAEMON, Workshop, config, ensure_builders
 from monorepo import Monorepo
 
 from trainyard.context import model_context
-from trainyard.dependencies import model_lock
+from trainyard.dependencies import Resolver
 from trainyard.repository import find_repository
 from trainyard.settings import HostSettings
 
@@ -54,7 +54,7 @@ def on_dependencies(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory
     monorepo.make(model, "build-predict", f"CONTAINER_NAME={image.removesuffix('-predict')}").succeeded()
     repository = find_repository(model.path, {})
     found = repository.model(model.path)
-    lock = model_lock(found, "predict", repository, HostSettings.read())
+    lock = Resolver(repository, HostSettings.read()).model_lock(found, "predict")
     context = tmp_path_factory.mktemp("context")
     model_context(found, "predict", lock.text).write(context)
     return context, config(image)["Labels"]["io.openshift.s2i.build.image"].removeprefix("docker.io/")

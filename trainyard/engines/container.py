@@ -22,6 +22,7 @@ from trainyard.settings import HostSettings
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
 LABEL_ROOT = "trainyard.root"  # two clones may share one engine
+LISTINGS = 3
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,15 @@ class ContainerEngine:
             images.ensure_builders(self._assembler)
 
     def images(self) -> set[str]:
-        names = self.commands.ask([self.name, "images", "--format", "{{.Repository}}:{{.Tag}}"]).split()
+        names = self._listing([self.name, "images", "--format", "{{.Repository}}:{{.Tag}}"]).split()
         return {name.removeprefix("localhost/").removesuffix(":latest") for name in names}
+
+    def _listing(self, argv: list[str]) -> str:
+        """podman's listing fails where another process removes an image meanwhile: not a reason to give up."""
+        for _ in range(LISTINGS - 1):
+            if answer := self.commands.query(argv):
+                return answer.stdout
+        return self.commands.ask(argv)
 
     def build(self, plan: BuildPlan) -> None:
         self.ensure_builders()
