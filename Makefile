@@ -58,7 +58,7 @@ ifeq ($(MODEL),)
 stop: $(SETUP) ## stop every server of ours
 	@$(RUN) stop-everything .
 
-clean: stop ## remove every model's images, generated files and .trainyard/; binaries in models/ stay
+clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay
 	@$(RUN) clean-everything .
 
 $(LEAF_VERBS):

@@ -11,37 +11,35 @@ from trainyard.errors import TrainyardError
 from trainyard.merge import GENERATED
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.verbs.build import all_image
-from trainyard.verbs.run import stop
+from trainyard.verbs.run import stop, stop_everything
+from trainyard.verbs.serving import container_name
 from trainyard.verbs.session import Session
 
 
 def clean_model(session: Session, model: ModelDir) -> None:
     """Stop a model's server and remove its images from every engine."""
     stop(session, model.image("predict"))
-    for role in ROLES:
-        _remove(session, model.image(role))
+    _remove(session, _images(model))
 
 
 def clean_all(session: Session, folder: Path) -> None:
     """Stop the server of an ``all/`` folder, remove its image and what was generated."""
     image = all_image(session, folder)
     stop(session, image)
-    _remove(session, image)
-    for name in GENERATED:
-        if session.commands.dry_run:
-            console.result(f"rm -f {folder / name}")
-        else:
-            (folder / name).unlink(missing_ok=True)
+    _remove(session, [image])
+    _remove_generated(session, folder)
 
 
 def clean_everything(session: Session) -> None:
     """All of that for every model and every ``all/``, and the state folder."""
-    for model in session.repository.models():
-        clean_model(session, model)
     root = session.repository.root
+    images = [image for model in session.repository.models() for image in _images(model)]
     for makefile in [*root.glob("projects/*/all/Makefile"), *root.glob("all/Makefile")]:
         with contextlib.suppress(TrainyardError):  # without a CONTAINER_NAME there is no image of it
-            clean_all(session, makefile.parent)
+            images.append(all_image(session, makefile.parent))
+        _remove_generated(session, makefile.parent)
+    stop_everything(session)
+    _remove(session, images)
     if session.commands.dry_run:
         console.result(f"rm -r {session.repository.state}")
     else:
@@ -49,7 +47,25 @@ def clean_everything(session: Session) -> None:
     console.step("Binaries in models/ are kept; builder and dependency images are kept for the next build")
 
 
-def _remove(session: Session, image: str) -> None:
+def _images(model: ModelDir) -> list[str]:
+    return [model.image(role) for role in ROLES]
+
+
+def _remove(session: Session, images: list[str]) -> None:
+    """Remove those of ``images`` that are there, and what a server of such an image left behind when it crashed."""
     for engine in session.engines():
-        if engine.remove_image(image) and not session.commands.dry_run:
-            console.step(f"Removed {image} ({engine.name})")
+        there = engine.images()
+        for image in images:
+            if image not in there:
+                continue
+            engine.stop(container_name(image))
+            if engine.remove_image(image) and not session.commands.dry_run:
+                console.step(f"Removed {image} ({engine.name})")
+
+
+def _remove_generated(session: Session, folder: Path) -> None:
+    for name in GENERATED:
+        if session.commands.dry_run:
+            console.result(f"rm -f {folder / name}")
+        else:
+            (folder / name).unlink(missing_ok=True)
