@@ -29,7 +29,7 @@ demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1
 	@$(RUN) demo projects/finance_income_prediction/all
 
 test: $(DEV) ## every test that can run here; TESTS=tests/... for some of them
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile $(TESTS)
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(DEV) ## ruff, mypy, shellcheck
 	$(VENV)/bin/ruff format --check .

@@ -33,17 +33,22 @@ if [ -x "$venv/bin/python" ] && [ -e "$stamp" ] && [ -z "$(find "$root/pyproject
     exit 0 # somebody else was faster
 fi
 printf -- '---> Setting up %s (once)\n' "$venv" >&2
+# The settings of builds hold here, too: docs/contract.md.
+index=${INDEX_URL:-${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-https://pypi.org/simple}}}}
+bundle=${CA_BUNDLE:-${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-${PIP_CERT:-}}}}
+if [ -n "$bundle" ]; then export SSL_CERT_FILE="$bundle" PIP_CERT="$bundle"; fi
+unreachable="the package index cannot be reached: see the reasons above; set INDEX_URL, HTTPS_PROXY or CA_BUNDLE"
+
 python=$(find_python)
-if command -v uv >/dev/null 2>&1; then
-    [ -x "$venv/bin/python" ] || uv venv --quiet --python "$python" "$venv" || die "uv cannot make $venv"
-    UV_DEFAULT_INDEX=${INDEX_URL:-${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-https://pypi.org/simple}}} \
-        uv pip install --quiet --python "$venv/bin/python" -e "$root${extra:+[$extra]}" ||
-        die "the package index cannot be reached: see uv's reasons above; set INDEX_URL, HTTPS_PROXY or SSL_CERT_FILE"
+if uv=$(command -v uv); then
+    [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$python" "$venv" || die "uv cannot make $venv"
 else
+    uv=$venv/bin/uv
     [ -x "$venv/bin/pip" ] || "$python" -m venv "$venv" ||
         die "$python cannot make virtual environments: install python3-venv (Debian, Ubuntu), or uv"
-    PIP_INDEX_URL=${INDEX_URL:-${PIP_INDEX_URL:-https://pypi.org/simple}} PIP_DISABLE_PIP_VERSION_CHECK=1 \
-        "$venv/bin/python" -m pip install --quiet -e "$root${extra:+[$extra]}" ||
-        die "the package index cannot be reached: see pip's reasons above; set INDEX_URL, HTTPS_PROXY or PIP_CERT"
+    [ -x "$uv" ] || PIP_INDEX_URL=$index PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/pip" install --quiet uv ||
+        die "$unreachable"
 fi
+UV_DEFAULT_INDEX=$index "$uv" pip install --quiet --python "$venv/bin/python" -e "$root${extra:+[$extra]}" ||
+    die "$unreachable"
 touch "$stamp"

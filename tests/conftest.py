@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,3 +16,8 @@ for name in ("monorepo", "images", "engines.contract"):  # a failed assert in th
 
 # Started in the background, the tests inherit a SIGINT that is ignored, and so would all that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of the time a test waits for a server or an engine."""
+    return 2 * (os.cpu_count() or 1)
