@@ -70,7 +70,7 @@ def test_both_workers_answer(daemon):
 
 def test_the_sample_was_predicted_before_the_first_request(start):
     daemon = start("basic", WORKERS="1")
-    assert daemon.post("sum").json()["payload"]["calls"] == 2
+    assert daemon.post("sum").json()["payload"]["calls"] > 1
     assert "route /sum is warm" in daemon.text()
     assert len([line for line in daemon.text().splitlines() if "route /crash" in line]) == 1
 

@@ -22,6 +22,7 @@ from trainyard.resolve import (
 from trainyard.routes import Route
 from trainyard.serve.codec import JSON
 from trainyard.serve.message_body import read_message
+from trainyard.serve.row_wise import find_row_keys, split
 
 LOG = logging.getLogger("trainyard.serve")
 RETRY_SECONDS = 1.0  # between two attempts to import a module that wants its model at import
@@ -39,8 +40,12 @@ class NotADict(NotJson):
 class Endpoint:
     """``POST /<route>``: from a message to the bytes of the answer."""
 
-    def __init__(self, route: Route, sources: Path) -> None:
+    def __init__(self, route: Route, sources: Path, *, batch: bool = True) -> None:
+        """``batch``: predict requests together, where the sample shows that each row is answered by itself."""
         self.route = route
+        self.warm_seconds: list[float] = []  # what each call cost that was made with the sample
+        self._batch = batch
+        self._row_keys: frozenset[str] = frozenset()
         self._sources = sources
         self._function: UserFunction | None = None
         self._failure: TrainyardError | None = None
@@ -66,11 +71,44 @@ class Endpoint:
             NotJson: its result is no dict, or cannot be written.
             Exception: whatever the function raises; RuntimeError for what is no Exception.
         """
+        return self._dumps(_wrapped(self._result(message)))
+
+    @property
+    def is_row_wise(self) -> bool:
+        """Whether each row's answer is the row's own, whatever it is predicted with."""
+        return bool(self._row_keys)
+
+    def answer_all(self, messages: list[Message]) -> list[bytes | Exception]:
+        """The bodies of the answers to several messages, by one call where they can be predicted together.
+
+        An exception stands where ``answer`` would raise it.
+        """
+        together = self.is_row_wise and len(messages) > 1 and all(map(_only_instances, messages))
+        if together:
+            rows = [row for message in messages for row in message["payload"]["instances"]]
+            sizes = [len(message["payload"]["instances"]) for message in messages]
+            try:
+                result = _unwrapped(self._result(Message(payload={"instances": rows})))
+                return [self._dumps({"payload": part}) for part in split(result, self._row_keys, sizes)]
+            except Exception as error:  # noqa: BLE001 -- of one of the messages: each shall get its own
+                LOG.debug("route /%s: %d requests one by one after %r", self.route.path, len(messages), error)
+        return [self._answer_or_error(message) for message in messages]
+
+    def _answer_or_error(self, message: Message) -> bytes | Exception:
+        try:
+            return self.answer(message)
+        except Exception as error:  # noqa: BLE001 -- becomes the answer
+            return error
+
+    def _result(self, message: Message) -> dict[Any, Any]:
         result = self._call(message)
         if not isinstance(result, dict):
             raise NotADict(f"{self.route.function} returned {_kind(result)}, not a dict")
+        return result
+
+    def _dumps(self, answer: dict[str, Any]) -> bytes:
         try:
-            return JSON.dumps(_wrapped(result))
+            return JSON.dumps(answer)
         except TypeError as error:
             raise NotJson(
                 f"{self.route.module}.{self.route.function} returned what JSON cannot say: {error}"
@@ -83,11 +121,23 @@ class Endpoint:
             return
         started = time.monotonic()
         try:
-            self.answer(read_message(sample.read_bytes()))
+            message = read_message(sample.read_bytes())
+            self.answer(message)
         except Exception as error:  # noqa: BLE001 -- the user's function; the server starts all the same
             LOG.warning("route /%s: its sample %s fails: %s: %s", self.route.path, sample, type(error).__name__, error)
-        else:
-            LOG.info("route /%s is warm (%.2f s)", self.route.path, time.monotonic() - started)
+            return
+        LOG.info("route /%s is warm (%.2f s)", self.route.path, time.monotonic() - started)
+        if self._batch and _only_instances(message):
+            self._row_keys = find_row_keys(self._timed_result, message["payload"]["instances"])
+            LOG.debug(
+                "route /%s: requests are predicted %s", self.route.path, "together" if self._row_keys else "alone"
+            )
+
+    def _timed_result(self, rows: list[Any]) -> dict[str, Any]:
+        started = time.perf_counter()
+        result = _unwrapped(self._result(Message(payload={"instances": rows})))
+        self.warm_seconds.append(time.perf_counter() - started)
+        return result
 
     def _call(self, message: Message) -> Any:
         try:
@@ -130,6 +180,17 @@ def _kind(result: Any) -> str:
     """``None``, ``a list``, ``an ndarray``."""
     name = type(result).__name__
     return "None" if result is None else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _only_instances(message: Message) -> bool:
+    """Whether nothing but its rows tells this message from another."""
+    return len(message) == 1 and len(message["payload"]) == 1
+
+
+def _unwrapped(result: dict[Any, Any]) -> dict[str, Any]:
+    """What is below ``payload``."""
+    payload = _wrapped(result)["payload"]
+    return payload if isinstance(payload, dict) else {}
 
 
 def _wrapped(result: dict[Any, Any]) -> dict[str, Any]:

@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from trainyard.environment import Environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import MODEL_NAME_VARIABLES
 from trainyard.routes import Route, is_merged
-from trainyard.serve.app import create_app
-from trainyard.serve.worker import DrainingWorker
+from trainyard.serve.app import Application, create_app
+from trainyard.serve.fairness import Shares
+from trainyard.serve.worker import EventWorker
 from trainyard.settings import ImageSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -35,7 +35,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> None:
         self._routes = routes
         self._settings = settings
-        self._listener = listener
+        self._listener = listener.detach()  # gunicorn closes it, once it has its own
+        self._shares = Shares(4 * settings.workers + 4)  # while workers are replaced, there are more
         super().__init__()
 
     def load_config(self) -> None:
@@ -44,16 +45,16 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             if name in self.cfg.settings:  # control_socket_disable came with gunicorn 25.1
                 self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Application:
         """Called in each worker, after the fork: libraries that start threads do not survive one."""
         return create_app(self._routes, self._settings)
 
     def _options(self) -> dict[str, Any]:
         settings = self._settings
         return {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{self._listener}",
             "backlog": BACKLOG,
-            "worker_class": DrainingWorker,
+            "worker_class": EventWorker,
             "workers": settings.workers,
             "threads": settings.threads,
             "timeout": settings.timeout,
@@ -64,8 +65,18 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else None,
             # Its socket lies in a home directory, which an arbitrary uid has not.
             "control_socket_disable": True,
+            "pre_fork": self._before_fork,
+            "child_exit": _after_exit,
             "post_worker_init": _say_ready,
         }
+
+    def _before_fork(self, _arbiter: Any, worker: Any) -> None:
+        worker.settings = self._settings
+        worker.share = self._shares.claim()
+
+
+def _after_exit(_arbiter: Any, worker: Any) -> None:
+    worker.share.release()
 
 
 def _say_ready(worker: Any) -> None:

@@ -1,0 +1,53 @@
+"""Every error becomes ``{"payload": {"success": false, "error": ...}}`` with a truthful status: here alone."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from trainyard.errors import TrainyardError
+from trainyard.routes import Route
+from trainyard.serve.codec import JSON
+from trainyard.serve.endpoint import NotADict
+
+LOG = logging.getLogger("trainyard.serve")
+SHOWN_ROUTES = 10
+
+
+def error_body(text: str) -> bytes:
+    """The body of an answer that says what went wrong."""
+    return JSON.dumps({"payload": {"success": False, "error": text}})
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Which request failed, for the log."""
+
+    method: str
+    path: str
+    id: str
+
+
+class ErrorAnswers:
+    """What is said of an exception."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._known = ", ".join(f"POST /{route.path}" for route in routes[:SHOWN_ROUTES])
+
+    def describe(self, error: Exception, request: Failed) -> tuple[int, str]:
+        """Status and text; what the caller cannot mend is logged, with its traceback, and told without details."""
+        if isinstance(error, TrainyardError) and error.http_status != 500:
+            return error.http_status, str(error)
+        if isinstance(error, MethodNotAllowed):
+            useful = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+            return 405, f"{request.method} is not allowed here: use {' or '.join(useful)}"
+        if isinstance(error, HTTPException) and error.code:
+            hint = f": this server answers {self._known}" if error.code == 404 else ""
+            return error.code, f"{error.name}{hint}"
+        if isinstance(error, NotADict):
+            LOG.error("request %s: %s", request.id, error)
+            return 500, str(error)
+        LOG.error("request %s: %s %s failed", request.id, request.method, request.path, exc_info=error)
+        return 500, f"{type(error).__name__} in the predict function: see the log for request {request.id}"

@@ -1,0 +1,268 @@
+"""The event loop of a worker: connections in, predictions between, answers out. One thread does it all, but for calls
+that take long (``serve.batching``), so a request costs no hand-over and a slow client costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from trainyard.serve.app import REQUEST_ID, Application
+from trainyard.serve.batching import Answered, RouteQueue
+from trainyard.serve.connection import Connection, Limits
+from trainyard.serve.error_answers import Failed, error_body
+from trainyard.serve.fairness import ACTIVE_SECONDS, Share
+from trainyard.serve.request import JSON_TYPE, Request
+from trainyard.serve.wsgi import call_wsgi
+
+MOST_CONNECTIONS = 1000  # of one worker; more wait in the kernel's queue
+SWEEP_SECONDS = 0.25  # between two looks at what is late
+QUIET_SECONDS = 0.1  # without a new connection, before a worker that stops leaves
+
+
+class EventLoop:
+    """Serves an application on listening sockets."""
+
+    def __init__(
+        self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int], threads: int,
+        limits: Limits, share: Share,
+    ) -> None:  # fmt: skip
+        """``wake``: both ends of a pipe, whose reading end ends the waiting of ``turn``."""
+        self._application = application
+        self._listeners = {listener.fileno(): listener for listener in listeners}
+        self._wake_read, self._wake_write = wake
+        self._limits = limits
+        self._share = share
+        self._pool = ThreadPoolExecutor(threads, "predict")
+        self._connections: dict[int, Connection] = {}
+        self._queues = {}
+        for endpoint in application.endpoints:
+            queue = RouteQueue(endpoint, threads)
+            self._queues[f"/{endpoint.route.path}".encode()] = queue
+            self._queues[f"/{endpoint.route.path}/".encode()] = queue
+        self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
+        self._done: deque[tuple[RouteQueue, Answered]] = deque()  # by the threads
+        self._draining_since = 0.0
+        self._listening = False
+        self._now = self._swept = self._accepted = time.monotonic()
+        self._resume_at = 0.0
+        self._epoll = select.epoll()
+        self._epoll.register(self._wake_read, select.EPOLLIN)
+
+    def turn(self, timeout: float) -> None:
+        """Wait for something to happen, at most ``timeout`` seconds, and do what follows from it."""
+        if not self._listening and self._now >= self._resume_at:
+            self._listen(True)
+        elif not self._listening:  # for a moment only
+            timeout = min(timeout, self._share.pause)
+        events = self._epoll.poll(timeout)
+        self._now = time.monotonic()
+        for fd, mask in events:
+            connection = self._connections.get(fd)
+            if connection is not None:
+                self._on_event(connection, mask)
+            elif fd in self._listeners:
+                self._accept(self._listeners[fd])
+            elif fd == self._wake_read:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(fd, 4096)
+        self._deliver()
+        self._predict()
+        if self._now - self._swept > SWEEP_SECONDS:
+            self._sweep()
+
+    def drain(self) -> bool:
+        """Begin to stop, or go on with it: True once all that was accepted is answered, and no more is accepted."""
+        now = time.monotonic()
+        self._draining_since = self._draining_since or now
+        lasts = now - self._draining_since
+        for connection in list(self._connections.values()):
+            # A client that was told that the connection stays may be sending its next request at this moment.
+            if connection.is_idle and (lasts > ACTIVE_SECONDS or not connection.is_active(now)):
+                self._on_event(connection, select.EPOLLIN)  # or it has come already
+                if connection.is_idle and not connection.closed:
+                    self._drop(connection)
+        nobody_comes = not self._connections and now - self._accepted > QUIET_SECONDS
+        if nobody_comes or lasts > ACTIVE_SECONDS:
+            self._stop_listening()
+        self._predict()
+        return not self._connections and not self._listeners
+
+    # -- connections --------------------------------------------------------------------------------------------
+
+    def _listen(self, on: bool) -> None:
+        """Ask, or do not ask for a while, to be told of new connections."""
+        self._listening = on
+        for fd in self._listeners:
+            if on:
+                self._epoll.register(fd, select.EPOLLIN)
+            else:
+                self._epoll.unregister(fd)
+        if not on:
+            self._resume_at = self._now + self._share.pause
+
+    def _stop_listening(self) -> None:
+        """Take the last that have connected, and no more."""
+        if self._listening:
+            self._listen(False)
+        for listener in self._listeners.values():
+            while self._accept_one(listener):
+                pass
+            listener.close()
+        self._listeners = {}
+
+    def _accept(self, listener: socket.socket) -> None:
+        if not self._listening:
+            return
+        if len(self._connections) < MOST_CONNECTIONS and self._share.may_accept(self._now):
+            self._accept_one(listener)
+        else:
+            self._listen(False)
+
+    def _accept_one(self, listener: socket.socket) -> bool:
+        """Accept a connection; False where there is none."""
+        try:
+            sock, _ = listener.accept()
+        except OSError:  # another worker was faster, or the client has gone
+            return False
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(sock, self._limits, self._on_request)
+        self._connections[sock.fileno()] = connection
+        self._epoll.register(sock, select.EPOLLIN)
+        self._accepted = self._now
+        self._share.accepted()
+        self._on_event(connection, select.EPOLLIN)  # most clients have sent their request by now
+        return True
+
+    def _on_event(self, connection: Connection, mask: int) -> None:
+        try:
+            if mask & select.EPOLLOUT:
+                connection.flush()
+            if mask & select.EPOLLIN:
+                if connection.busy:
+                    connection.paused = True
+                else:
+                    connection.receive()
+            elif mask & (select.EPOLLHUP | select.EPOLLERR):
+                raise ConnectionResetError("gone")
+            self._watch(connection)
+        except OSError:
+            self._drop(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        """Be told of what this connection waits for, and of nothing else."""
+        wanted = select.EPOLLOUT if connection.sending else 0 if connection.paused else select.EPOLLIN
+        if wanted != connection.watched:
+            connection.watched = wanted
+            self._epoll.modify(connection.sock, wanted)
+
+    def _drop(self, connection: Connection) -> None:
+        if connection.closed:
+            return
+        if connection.lingers and self._linger(connection):
+            return
+        del self._connections[connection.sock.fileno()]
+        self._epoll.unregister(connection.sock)
+        self._share.closed(connection.is_active(self._now))
+        connection.close()
+
+    def _linger(self, connection: Connection) -> bool:
+        """Read on for a while: a client that is still sending would lose the answer to a reset."""
+        try:
+            connection.linger()
+            self._watch(connection)
+        except OSError:
+            return False
+        return True
+
+    def _sweep(self) -> None:
+        """End what takes too long to arrive, or stayed silent for too long."""
+        self._swept = self._now
+        active = 0
+        for connection in list(self._connections.values()):
+            if connection.deadline < self._now and not connection.busy:
+                try:
+                    connection.late()
+                except OSError:
+                    self._drop(connection)
+            active += not connection.closed and connection.is_active(self._now)
+        self._share.count(active)
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def _on_request(self, request: Request) -> None:
+        if self._draining_since:
+            request.keep_alive = False
+        queue = self._queues.get(request.path) if request.method == "POST" else None
+        if queue is None:
+            self._page(request)
+            return
+        queue.waiting.append(request)
+        self._touched[queue] = None
+
+    def _predict(self) -> None:
+        """Predict what waits, until there is nothing left to do without waiting for a thread."""
+        while self._touched:
+            queue = next(iter(self._touched))
+            if queue.waiting and queue.inline:
+                self._send(queue.predict(queue.take()))
+            elif queue.waiting and queue.has_room:
+                queue.running += 1
+                self._pool.submit(self._in_thread, queue, queue.take())
+            else:
+                del self._touched[queue]
+
+    def _in_thread(self, queue: RouteQueue, batch: list[Request]) -> None:
+        self._done.append((queue, queue.predict(batch)))
+        with contextlib.suppress(BlockingIOError):  # full of other reasons to wake up
+            os.write(self._wake_write, b"1")
+
+    def _deliver(self) -> None:
+        while self._done:
+            queue, answered = self._done.popleft()
+            queue.running -= 1
+            self._touched[queue] = None
+            self._send(answered)
+
+    def _send(self, answered: Answered) -> None:
+        for request, answer in answered:
+            if isinstance(answer, bytes):
+                self._answer(request, 200, answer)
+            else:
+                self._answer_error(request, answer)
+
+    def _page(self, request: Request) -> None:
+        """All that is not a prediction."""
+        try:
+            status, body, content_type, more = call_wsgi(self._application, request, {REQUEST_ID: request.id})
+        except Exception as error:  # noqa: BLE001 -- Flask has an error handler, so this is our own mistake
+            self._answer_error(request, error)
+        else:
+            self._answer(request, status, body, content_type, more)
+
+    def _answer_error(self, request: Request, error: Exception) -> None:
+        failed = Failed(request.method, request.path.decode("latin-1"), request.id)
+        status, text = self._application.errors.describe(error, failed)
+        self._answer(request, status, error_body(text))
+
+    def _answer(
+        self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""
+    ) -> None:
+        connection = request.connection
+        if connection.closed:
+            return
+        if self._draining_since:
+            request.keep_alive = False
+        try:
+            connection.answer(request, status, body, content_type, more)
+            self._watch(connection)
+        except OSError:
+            self._drop(connection)
