@@ -7,6 +7,7 @@ from typing import Any
 
 from trainyard.errors import BadRequest
 
+CLASSIFICATION, REGRESSION = "classification", "regression"
 _EXAMPLE = 'send {"payload": {"instances": [[...], ...]}}'
 
 
@@ -32,7 +33,7 @@ def classify(model: Mapping[str, Any], instances: Sequence[Sequence[Any]]) -> di
     """``predictions`` (the likeliest label), ``scores`` (one list per row, in the order of ``labels``), ``labels``.
 
     Args:
-        model: a bundle of ``common_utils.training.fit_classifier``.
+        model: a bundle of ``common_utils.training.fit_classifier``, or its compiled form.
         instances: rows in the order of the columns that the model was fitted on.
 
     Raises:

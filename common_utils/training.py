@@ -14,14 +14,15 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from common_utils.compiled import load_compiled
+from common_utils.compiling import compile_model
 from common_utils.encoders import TabularEncoder
 from common_utils.metrics import Metrics, classification_metrics, regression_metrics
-from common_utils.predicting import classify, estimate
+from common_utils.predicting import CLASSIFICATION, REGRESSION, classify, estimate
 from common_utils.tables import Table
 from trainyard.errors import TrainyardError
 from utils.binaries import MODELS, check_model_name, save_model
 
-CLASSIFICATION, REGRESSION = "classification", "regression"
 SAMPLE_ROWS = 3
 
 
@@ -88,8 +89,12 @@ def measure(model: Mapping[str, Any], held_out: Table) -> Metrics:
 def save(job: Job, model: Mapping[str, Any], held_out: Table) -> dict[str, Any]:
     """Measure the model, write its binary and its record, and give the result that a train function returns."""
     metrics = measure(model, held_out)
+    compiled = compile_model(model, held_out.rows)
+    served = load_compiled(compiled.content) if compiled.content else model
+    size = len(compiled.content)
+    say(f"compiled ({size / 1e6:.1f} MB)" if size else f"not compiled: {compiled.facts['refused']}")
     instances = held_out.rows[:SAMPLE_ROWS]
-    answer = classify(model, instances) if model["task"] == CLASSIFICATION else estimate(model, instances)
+    answer = classify(served, instances) if model["task"] == CLASSIFICATION else estimate(served, instances)
     record = save_model(
         model,
         job.model_name,
@@ -97,6 +102,7 @@ def save(job: Job, model: Mapping[str, Any], held_out: Table) -> dict[str, Any]:
         params=job.params,
         dataset=job.dataset,
         sample={"instances": instances, **answer},
+        compiled=compiled,
         task=model["task"],
         columns=list(held_out.columns),
         labels=model.get("labels"),

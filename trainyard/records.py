@@ -3,20 +3,30 @@
 The record says what the binary is (sha256, model name) and where it came from (dataset, parameters, metrics, lock,
 commit, versions, times). Nothing is unpickled before its sha256 was compared.
 
-The two files cannot be replaced in one step, so the record goes first and names, as ``replaces``, the sha256 of the
-binary that it is about to replace: a training killed between the two renames leaves a pair that still loads.
+Where training could compile the model, its compiled form lies beside them, and the record names it by its sha256.
+
+The binary and its record cannot be replaced in one step, so the record goes first and names, as ``replaces``, the
+sha256 of the binary that it is about to replace: a training killed between the two renames leaves a pair that loads.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainyard.errors import ModelUnavailable
 
 Record = dict[str, Any]
+
+
+class Compiled(NamedTuple):
+    """A compiled model, or why there is none: ``content`` is then empty, and ``facts`` say it."""
+
+    content: bytes
+    facts: dict[str, Any]
 
 
 def binary_path(models: Path, model_name: str) -> Path:
@@ -52,6 +62,46 @@ def dump_record(record: Record) -> str:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
 
 
+def compiled_name(model_name: str, sha256: str) -> str:
+    """``<name>.<hash>.onnx``: named by its content, so that a new one can lie beside the one that is still served."""
+    return f"{model_name}.{sha256[:12]}.onnx"
+
+
+def read_compiled(models: Path, model_name: str) -> bytes | None:
+    """The compiled model that the record of ``models/<model_name>.pkl`` names, verified; None where it names none.
+
+    Raises:
+        ModelUnavailable: the record is unreadable or another model's, or the file is not there or not what it says.
+    """
+    binary = binary_path(models, model_name)
+    record = read_record(binary)
+    compiled = record.get("compiled") if record else None
+    if record is None or not isinstance(compiled, dict) or "sha256" not in compiled:
+        return None
+    _check_name(binary, model_name, record)
+    path = models / compiled_name(model_name, str(compiled["sha256"]))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelUnavailable(f"{path}: cannot be read ({error.strerror})", "train the model again") from None
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != compiled["sha256"]:
+        raise ModelUnavailable(
+            f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {str(compiled['sha256'])[:12]}",
+            "train the model again, or restore the file",
+        )
+    return content
+
+
+def remove_old_compiled(models: Path, model_name: str, record: Record) -> None:
+    """Remove the model's compiled files that ``record``, its present one, does not name."""
+    compiled = record.get("compiled") or {}
+    kept = compiled_name(model_name, compiled["sha256"]) if "sha256" in compiled else ""
+    for path in models.glob(f"{glob.escape(model_name)}.{'[0-9a-f]' * 12}.onnx"):
+        if path.name != kept:
+            path.unlink(missing_ok=True)
+
+
 def read_verified(models: Path, model_name: str) -> tuple[bytes, Record | None]:
     """The bytes of ``models/<model_name>.pkl``, checked against its record, and the record (None: none there).
 
@@ -76,12 +126,16 @@ def read_verified(models: Path, model_name: str) -> tuple[bytes, Record | None]:
 
 
 def _verify(binary: Path, model_name: str, content: bytes, record: Record) -> None:
-    recorded = record.get("model_name")
-    if recorded and recorded != model_name:
-        raise ModelUnavailable(f"{binary}: its record says it is {recorded!r}, not {model_name!r}", "run make train")
+    _check_name(binary, model_name, record)
     actual = hashlib.sha256(content).hexdigest()
     if actual not in (record.get("sha256"), record.get("replaces")):
         raise ModelUnavailable(
             f"{binary}: corrupt, sha256 {actual[:12]} is not the recorded {str(record.get('sha256'))[:12]}",
             "train the model again, or restore the file",
         )
+
+
+def _check_name(binary: Path, model_name: str, record: Record) -> None:
+    recorded = record.get("model_name")
+    if recorded and recorded != model_name:
+        raise ModelUnavailable(f"{binary}: its record says it is {recorded!r}, not {model_name!r}", "run make train")

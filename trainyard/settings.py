@@ -108,6 +108,7 @@ class ImageSettings(FromEnvironment):
     bind: str = setting("BIND", "0.0.0.0", "predict: address to listen on")  # noqa: S104 -- a container's own network
     workers: int = setting("WORKERS", 0, "predict: worker processes; 0: one per core, at most 4")
     threads: int = setting("THREADS", 4, "predict: threads of each worker, for predictions that take longer than 5 ms")
+    compiled: bool = setting("COMPILED", True, "predict: serve the compiled form of a model; 0: unpickle its binary")
     batch: bool = setting("BATCH", True, "predict: requests that wait together are predicted together; 0: one by one")
     timeout: int = setting(
         "TIMEOUT", 60, "predict: seconds after which a hanging worker is replaced; a request gets at most 30 to arrive"

@@ -5,6 +5,7 @@ Both paths are relative to the working directory, where every engine mounts ``mo
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import re
@@ -13,11 +14,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import joblib
-
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.files import replacing, sha256_of, write_whole
-from trainyard.records import Record, binary_path, dump_record, read_verified, record_path
+from trainyard.records import (
+    Compiled,
+    Record,
+    binary_path,
+    compiled_name,
+    dump_record,
+    read_compiled,
+    read_verified,
+    record_path,
+    remove_old_compiled,
+)
 from trainyard.settings import ImageSettings
 
 MODELS = Path("models")
@@ -49,6 +58,7 @@ def save_model(
     params: Mapping[str, Any] | None = None,
     dataset: str | Path | None = None,
     sample: Mapping[str, Any] | None = None,
+    compiled: Compiled | None = None,
     **facts: Any,
 ) -> Record:
     """Write ``models/<model_name>.pkl`` and, beside it, the record ``models/<model_name>.json``.
@@ -60,6 +70,7 @@ def save_model(
         params: what the training was asked for.
         dataset: the path of the dataset, as the payload gave it.
         sample: a few ``instances`` with the answer to them.
+        compiled: the same model compiled (``common_utils.compiling``); it is served in place of the bundle.
         facts: anything else worth recording: task, columns, labels. All must be JSON-able.
 
     Returns:
@@ -77,8 +88,16 @@ def save_model(
         "dataset": None if dataset is None else str(dataset),
         "sample": None if sample is None else dict(sample),
     }
+    import joblib  # here, since a predict image of compiled models has none
+
     try:
         MODELS.mkdir(exist_ok=True)
+        if compiled is not None:
+            record["compiled"] = compiled.facts
+        if compiled is not None and compiled.content:
+            sha256 = hashlib.sha256(compiled.content).hexdigest()
+            record["compiled"] = compiled.facts | {"sha256": sha256}
+            write_whole(MODELS / compiled_name(model_name, sha256), compiled.content)
         with replacing(binary) as temporary:
             joblib.dump({**bundle, "model_name": model_name}, temporary)
             record["sha256"] = sha256_of(temporary)
@@ -86,6 +105,7 @@ def save_model(
                 record["replaces"] = sha256_of(binary)
             # The record goes first; a crash before the binary follows leaves a pair that still loads.
             write_whole(record_path(binary), dump_record(record))
+        remove_old_compiled(MODELS, model_name, record)
     except OSError as error:
         raise TrainyardError(
             f"{binary}: cannot be written ({error.strerror})", "make models/ writable, with room for the binary"
@@ -94,10 +114,10 @@ def save_model(
 
 
 def load_model(model_name: str) -> Any:
-    """What ``models/<model_name>.pkl`` holds, read once per process; a failure is tried again on the next call.
+    """The model that training left, read once per process; a failure is tried again on the next call.
 
-    That is the bundle that ``save_model`` wrote, with its ``model_name``; or whatever a train function pickled by
-    itself, where a record beside the binary vouches for it.
+    That is the bundle that ``save_model`` wrote, with its ``model_name``, or its compiled form, which answers alike;
+    or whatever a train function pickled by itself, where a record beside the binary vouches for it.
 
     Raises:
         ModelUnavailable: no binary, a corrupt one, one that does not unpickle here, another model's, or one of which
@@ -118,11 +138,26 @@ def served_model_name(default: str) -> str:
 
 
 def _read(model_name: str) -> Any:
+    """The compiled model where training left one and this environment can run it, else what was pickled."""
+    content = read_compiled(MODELS, model_name) if ImageSettings.read().compiled else None
+    if content is None:
+        return _unpickle(model_name)
+    try:
+        from common_utils.compiled import load_compiled  # needs onnxruntime, which an image of pickles has not
+    except ImportError as error:
+        _log.info("%s: served from its pickle, since %s is not installed", model_name, error.name)
+        return _unpickle(model_name)
+    return {**load_compiled(content), "model_name": model_name}
+
+
+def _unpickle(model_name: str) -> Any:
     content, record = read_verified(MODELS, model_name)
     binary = binary_path(MODELS, model_name)
     if record is None:
         _log.warning("%s: no record beside it, so the binary cannot be verified: train the model again", binary)
     try:
+        import joblib
+
         bundle = joblib.load(io.BytesIO(content))
     except ImportError as error:
         raise ModelUnavailable(f"{binary}: needs {error.name or error}", "add it to requirements_predict.txt") from None

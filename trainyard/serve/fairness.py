@@ -10,7 +10,8 @@ from __future__ import annotations
 import mmap
 
 ACTIVE_SECONDS = 1.0  # a connection without a request for longer is idle: it costs its worker nothing
-PATIENCE = 0.02  # seconds for which a worker leaves a connection to others
+PATIENCE = 0.1  # seconds for which a worker leaves a connection to others
+DISTRUST = 1.0  # seconds for which it does not, after others let it wait in vain
 PAUSE = 0.001  # seconds between two looks whether another has taken it
 _GONE = 0
 
@@ -37,6 +38,7 @@ class Share:
         self._numbers = numbers
         self._place = place
         self._yielding_since = 0.0
+        self._alone_until = 0.0
 
     def release(self) -> None:
         """Called by the parent, once the worker is gone."""
@@ -45,14 +47,13 @@ class Share:
     def may_accept(self, now: float) -> bool:
         """Whether the next connection is this worker's turn."""
         mine = self._numbers[self._place]
-        if all(number == _GONE or number >= mine for number in self._numbers):
+        if now < self._alone_until or all(number == _GONE or number >= mine for number in self._numbers):
             self._yielding_since = 0.0
             return True
         self._yielding_since = self._yielding_since or now
-        if now - self._yielding_since < PATIENCE:
-            return False
-        self._yielding_since = 0.0
-        return True
+        if now - self._yielding_since > PATIENCE:
+            self._alone_until = now + DISTRUST
+        return False
 
     def accepted(self) -> None:
         self._numbers[self._place] += 1

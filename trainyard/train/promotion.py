@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainyard.files import promote, sha256_of, write_whole
-from trainyard.records import Record, dump_record, read_record, record_path
+from trainyard.records import Record, dump_record, read_record, record_path, remove_old_compiled
 from trainyard.train.staging import Staging, Stamp, locked, stamp
 
 BINARY = ".pkl"
@@ -42,6 +42,9 @@ def promote_all(staged: Staging, facts: Record) -> list[Written]:
         others = [path for path in changed if path not in binaries and path not in records]
         for path in (*others, *_paired(records, binaries)):
             promote(path, models / path.name)
+        for binary in written:
+            placed = models / binary.name
+            remove_old_compiled(models, placed.stem, read_record(placed) or {})
         for folder in staged.folders():
             folder.rename(models / folder.name)
     return written
