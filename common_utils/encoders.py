@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,16 @@ Features = NDArray[np.float64]
 # The types that JSON gives. Others (numpy's scalars, subclasses) take the slow path and are accepted there.
 _NUMBERS = frozenset({int, float})
 _TEXT = frozenset({str})
+_ROWS = frozenset({list, tuple})
+
+
+class _Lookup(dict[str, int]):
+    """From a category to its feature; every one that is not there has the feature ``unseen``."""
+
+    unseen = 0
+
+    def __missing__(self, category: str) -> int:
+        return self.unseen
 
 
 class TabularEncoder:
@@ -36,15 +47,17 @@ class TabularEncoder:
         self.width = 0  # features per row
         self._numeric: list[int] = []  # positions in a row
         self._numeric_features: list[int] = []  # and where they go
-        self._lookups: list[tuple[int, dict[str, int]]] = []  # position in a row, category -> feature
+        self._lookups: list[tuple[int, _Lookup]] = []  # position in a row, category -> feature
         for position, column in enumerate(self.columns):
             if column in categories:
-                self._lookups.append((position, {c: self.width + i for i, c in enumerate(categories[column])}))
+                self._lookups.append((position, _Lookup((c, self.width + i) for i, c in enumerate(categories[column]))))
                 self.width += len(categories[column])
             else:
                 self._numeric.append(position)
                 self._numeric_features.append(self.width)
                 self.width += 1
+        for _, lookup in self._lookups:
+            lookup.unseen = self.width
         self._scaling: tuple[Features, Features] | None = None  # mean and deviation of each number
 
     @classmethod
@@ -96,21 +109,22 @@ class TabularEncoder:
         """
         self._check_rows(instances)
         values = list(zip(*instances, strict=True)) or [()] * len(self.columns)
-        kinds_hold = all(_NUMBERS.issuperset(map(type, values[position])) for position in self._numeric) and all(
-            _TEXT.issuperset(map(type, values[position])) for position, _ in self._lookups
-        )
-        if not kinds_hold:
-            self._check_values(instances)
-        features = np.zeros((len(instances), self.width))
+        # One feature more than there are: that of every category never seen. It is cut off in the end.
+        features = np.zeros((len(instances), self.width + 1))
         if self._numeric:
-            features[:, self._numeric_features] = self._numbers(instances, values)
-        rows, ones = self._seen_categories(values)
-        features[rows, ones] = 1.0
-        return features
+            features[:, self._numeric_features] = self._numbers(instances, [values[p] for p in self._numeric])
+        if self._lookups:
+            seen = [self._seen(instances, values[p], lookup) for p, lookup in self._lookups]
+            ones = np.array(seen, dtype=np.intp)
+            ones += np.arange(0, features.size, self.width + 1)
+            features.reshape(-1)[ones] = 1.0
+        return features[:, :-1]
 
-    def _numbers(self, instances: Sequence[Sequence[Any]], values: list[tuple[Any, ...]]) -> Features:
+    def _numbers(self, instances: Sequence[Sequence[Any]], columns: list[tuple[Any, ...]]) -> Features:
+        if not _NUMBERS.issuperset(map(type, chain.from_iterable(columns))):
+            self._check_values(instances)
         try:
-            numbers = np.array([values[position] for position in self._numeric], dtype=np.float64)
+            numbers = np.array(columns, dtype=np.float64)
         except OverflowError:  # a whole number beyond 1.8e308
             numbers = np.array([math.inf])
         if not np.isfinite(numbers).all():
@@ -121,20 +135,21 @@ class TabularEncoder:
         scaled: Features = (numbers.T - means) / deviations
         return scaled
 
-    def _seen_categories(self, values: list[tuple[Any, ...]]) -> tuple[list[int], list[int]]:
-        """Row and feature of each one of the one-hot part."""
-        rows: list[int] = []
-        features: list[int] = []
-        for position, lookup in self._lookups:
-            for row, value in enumerate(values[position]):
-                feature = lookup.get(value)
-                if feature is not None:
-                    rows.append(row)
-                    features.append(feature)
-        return rows, features
+    def _seen(self, instances: Sequence[Sequence[Any]], column: tuple[Any, ...], lookup: _Lookup) -> list[int]:
+        """The feature of each row's category."""
+        try:
+            found = list(map(lookup.__getitem__, column))
+        except TypeError:  # a list or an object cannot be looked up
+            self._check_values(instances)
+            raise
+        if lookup.unseen in found and not _TEXT.issuperset(map(type, column)):
+            self._check_values(instances)
+        return found
 
     def _check_rows(self, instances: Sequence[Sequence[Any]]) -> None:
         expected = len(self.columns)
+        if _ROWS.issuperset(map(type, instances)) and {expected}.issuperset(map(len, instances)):
+            return
         for number, row in enumerate(instances):
             if not isinstance(row, (list, tuple)):
                 raise BadRequest(f"instances[{number}] is {_kind(row)}", f"send a list of {self._wanted()}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +23,8 @@ from trainyard.settings import HostSettings
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
 LABEL_ROOT = "trainyard.root"  # two clones may share one engine
-LISTINGS = 3
+LISTINGS = 6  # attempts, and the seconds between two of them
+LISTING_PAUSE = 0.3
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class ContainerEngine:
         for _ in range(LISTINGS - 1):
             if answer := self.commands.query(argv):
                 return answer.stdout
+            time.sleep(LISTING_PAUSE)
         return self.commands.ask(argv)
 
     def build(self, plan: BuildPlan) -> None:

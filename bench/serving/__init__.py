@@ -1,0 +1,1 @@
+"""Trainyard against other ways to serve the same models: ``make bench-serving``; see docs/serving.md."""
