@@ -12,8 +12,9 @@ MERGED := $(subst /,+,$(patsubst %/Makefile,merge+%,$(wildcard projects/*/all/Ma
 LEAF_VERBS := build-train train build-predict predict test-endpoint logs shell train-local predict-local lock show
 TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
+BENCH := .venv/.stamp-bench
 
-.PHONY: help list builders demo test lint build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list builders demo test lint bench-serving profile-serving build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -37,6 +38,12 @@ lint: $(DEV) ## ruff, mypy, shellcheck
 	$(VENV)/bin/mypy
 	@command -v shellcheck >/dev/null || { echo 'error: shellcheck is missing: apt-get install shellcheck' >&2; exit 2; }
 	git ls-files '*.sh' 'builders/*/s2i/bin/*' 'builders/*/test/run' .ci/run bin/s2i | xargs shellcheck -x
+
+bench-serving: $(BENCH) ## against other servers: a table and a picture; OPTIONS=--help
+	$(VENV)/bin/python -m bench.serving $(OPTIONS)
+
+profile-serving: $(BENCH) ## where the microseconds of a request go; OPTIONS=--help
+	$(VENV)/bin/python -m bench.profile_serving $(OPTIONS)
 
 format: $(DEV) ## ruff's formatting and mends
 	$(VENV)/bin/ruff format .
@@ -71,5 +78,5 @@ stop clean $(LEAF_VERBS):
 	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
 endif
 
-$(DEV): pyproject.toml
-	@sh mk/setup.sh . dev
+$(DEV) $(BENCH): .venv/.stamp-%: pyproject.toml
+	@sh mk/setup.sh . $*

@@ -59,6 +59,11 @@ class TabularEncoder:
         for _, lookup in self._lookups:
             lookup.unseen = self.width
         self._scaling: tuple[Features, Features] | None = None  # mean and deviation of each number
+        # Of each number: position in a row, feature, mean, deviation.
+        self._scaled = [
+            (position, feature, 0.0, 1.0)
+            for position, feature in zip(self._numeric, self._numeric_features, strict=True)
+        ]
 
     @classmethod
     def fit(cls, rows: Sequence[Sequence[Any]], columns: Sequence[str], *, scale: bool) -> Self:
@@ -79,7 +84,7 @@ class TabularEncoder:
         if scale:
             numbers = features[:, encoder._numeric_features]
             deviations = numbers.std(axis=0)
-            encoder._scaling = numbers.mean(axis=0), np.where(deviations > 0, deviations, 1.0)
+            encoder._scale_by(numbers.mean(axis=0), np.where(deviations > 0, deviations, 1.0))
         return encoder
 
     def as_json(self) -> dict[str, Any]:
@@ -96,7 +101,7 @@ class TabularEncoder:
         encoder = cls(value["columns"], {name: tuple(known) for name, known in value["categories"].items()})
         if value["scaling"] is not None:
             means, deviations = value["scaling"]
-            encoder._scaling = np.array(means), np.array(deviations)
+            encoder._scale_by(np.array(means), np.array(deviations))
         return encoder
 
     def transform(self, instances: Sequence[Sequence[Any]]) -> Features:
@@ -108,6 +113,8 @@ class TabularEncoder:
                 the server does, and the column.
         """
         self._check_rows(instances)
+        if len(instances) == 1:
+            return self._transform_one(instances)
         values = list(zip(*instances, strict=True)) or [()] * len(self.columns)
         # One feature more than there are: that of every category never seen. It is cut off in the end.
         features = np.zeros((len(instances), self.width + 1))
@@ -119,6 +126,32 @@ class TabularEncoder:
             ones += np.arange(0, features.size, self.width + 1)
             features.reshape(-1)[ones] = 1.0
         return features[:, :-1]
+
+    def _transform_one(self, instances: Sequence[Sequence[Any]]) -> Features:
+        """As for many rows, to the last bit. Arrays of one row cost more than what is computed with them."""
+        (row,) = instances
+        features = [0.0] * (self.width + 1)
+        try:
+            for position, feature, mean, deviation in self._scaled:
+                value = row[position]
+                if type(value) not in _NUMBERS or not math.isfinite(value):
+                    self._check_values(instances)
+                features[feature] = (value - mean) / deviation
+            for position, lookup in self._lookups:
+                feature = lookup[row[position]]
+                if feature == lookup.unseen and type(row[position]) is not str:
+                    self._check_values(instances)
+                features[feature] = 1.0
+        except (OverflowError, TypeError):  # a whole number beyond 1.8e308; a list or an object
+            self._check_values(instances)
+            raise
+        return np.array((features[:-1],))
+
+    def _scale_by(self, means: Features, deviations: Features) -> None:
+        self._scaling = means, deviations
+        self._scaled = list(
+            zip(self._numeric, self._numeric_features, means.tolist(), deviations.tolist(), strict=True)
+        )
 
     def _numbers(self, instances: Sequence[Sequence[Any]], columns: list[tuple[Any, ...]]) -> Features:
         if not _NUMBERS.issuperset(map(type, chain.from_iterable(columns))):

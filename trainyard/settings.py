@@ -42,6 +42,11 @@ class FromEnvironment:
         return cls(**values)
 
 
+def served_model_name() -> str:
+    """``ImageSettings.model_name`` alone: predict functions ask for it in every request."""
+    return os.environ.get("MODEL_NAME") or os.environ.get("MODElNAME", "")  # noqa: SIM112
+
+
 def variables_of(declared: Field[Any]) -> tuple[str, ...]:
     """The variables that are looked at for a setting, the first that is set wins."""
     return (declared.metadata["env"], *declared.metadata["also"])

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import os
 import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainyard import settings
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.files import replacing, sha256_of, write_whole
 from trainyard.records import (
@@ -27,13 +29,12 @@ from trainyard.records import (
     record_path,
     remove_old_compiled,
 )
-from trainyard.settings import ImageSettings
 
 MODELS = Path("models")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _log = logging.getLogger(__name__)
 
-_loaded: dict[Path, Any] = {}
+_loaded: dict[tuple[str, str], Any] = {}  # by working directory and model name
 _loading = threading.Lock()
 
 
@@ -123,9 +124,10 @@ def load_model(model_name: str) -> Any:
         ModelUnavailable: no binary, a corrupt one, one that does not unpickle here, another model's, or one of which
             neither a record nor a ``model_name`` says whose it is.
     """
-    key = binary_path(MODELS, check_model_name(model_name)).absolute()
+    key = os.getcwd(), model_name  # noqa: PTH109 -- in every request, where Path.cwd() costs ten times as much
     if key in _loaded:
         return _loaded[key]
+    check_model_name(model_name)
     with _loading:
         if key not in _loaded:  # another thread may have loaded it in the meantime
             _loaded[key] = _read(model_name)
@@ -134,12 +136,12 @@ def load_model(model_name: str) -> Any:
 
 def served_model_name(default: str) -> str:
     """The model that this process serves: MODEL_NAME (or MODElNAME) where it is set, else ``default``."""
-    return ImageSettings.read().model_name or default
+    return settings.served_model_name() or default
 
 
 def _read(model_name: str) -> Any:
     """The compiled model where training left one and this environment can run it, else what was pickled."""
-    content = read_compiled(MODELS, model_name) if ImageSettings.read().compiled else None
+    content = read_compiled(MODELS, model_name) if settings.ImageSettings.read().compiled else None
     if content is None:
         return _unpickle(model_name)
     try:

@@ -20,7 +20,7 @@ from bench.serving.servers import SERVERS, Server, Setting, chosen
 
 PORT = 7311
 WARM_SECONDS = 1
-ROWS, CONNECTIONS = (1, 100), (1, 16, 64)
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @click.command()
@@ -56,6 +56,7 @@ def main(servers: str, models: str, row_counts: str, connections: str, repeats: 
 def _measure(server: Server, setting: Setting, cells: list[Cell], seconds: int, into: Measured) -> None:
     server.prepare(setting, run)
     env = {"PATH": f"{setting.venv / 'bin'}:{os.environ['PATH']}", "HOME": str(setting.folder), **server.env}
+    env |= dict.fromkeys(ONE_THREAD, "1")  # two workers on two cores: more threads slow every server down
     env |= {"PIPELINE": str(setting.pipeline), "PORT": str(setting.port)}
     url = f"http://127.0.0.1:{setting.port}{server.url_path(setting.model)}"
     bodies = {}
