@@ -65,7 +65,11 @@ def _export(model: Mapping[str, Any]) -> bytes:
     library = type(estimator).__module__.partition(".")[0]
     exported = _CONVERTERS.get(library, _from_sklearn)(estimator, encoder.width)
     _without_zip_map(exported)
-    exported.graph.name = METADATA  # onnxmltools draws one by lot: equal trainings give equal bytes
+    # Equal trainings give equal bytes: onnxmltools draws a name by lot, skl2onnx the order of operator sets.
+    exported.graph.name = METADATA
+    operator_sets = sorted(exported.opset_import, key=lambda entry: str(entry.domain))
+    del exported.opset_import[:]
+    exported.opset_import.extend(operator_sets)
     facts = {"task": model["task"], "labels": model.get("labels"), "encoder": encoder.as_json()}
     onnx.helper.set_model_props(exported, {METADATA: json.dumps(facts, sort_keys=True)})
     content: bytes = exported.SerializeToString(deterministic=True)

@@ -87,6 +87,14 @@ def test_a_tar_is_roots_and_readable(model: Model) -> None:
     assert all(PurePosixPath(member.name).parts[0] == "src" for member in members)
 
 
+def test_a_tar_ends_with_its_mark(model: Model) -> None:
+    content = context(model).tar("src")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        last = archive.getmembers()[-1]
+    end = last.offset_data + -(-last.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    assert content[end:] == bytes(2 * tarfile.BLOCKSIZE)
+
+
 def test_a_dangling_link_is_named(model: Model) -> None:
     (model.path / "weights").symlink_to("/nonexistent")
     with pytest.raises(TrainyardError, match=r"weights: not a file"):

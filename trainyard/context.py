@@ -54,7 +54,11 @@ class Context:
         return digest.hexdigest()
 
     def tar(self, below: str) -> bytes:
-        """A tar of the files below the folder ``below``: root's, of time 0, readable by all."""
+        """A tar of the files below the folder ``below``: root's, of time 0, readable by all.
+
+        It ends with its end-of-archive mark and is not padded further to a whole record, as POSIX has it for tapes:
+        podman stops reading at the mark and then, at times, fails for what it left unread (buildah issue 6573).
+        """
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for folder in sorted(self._folders(below), key=lambda path: path.parts):
@@ -63,7 +67,8 @@ class Context:
                 entry = _tar_entry(PurePosixPath(below) / file.path, 0o755 if file.executable else 0o644)
                 entry.size = len(file.content)
                 archive.addfile(entry, io.BytesIO(file.content))
-        return buffer.getvalue()
+            end = archive.offset + 2 * tarfile.BLOCKSIZE
+        return buffer.getvalue()[:end]
 
     def write(self, folder: Path) -> None:
         """Write the files below ``folder``."""
