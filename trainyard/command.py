@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import threading
@@ -38,16 +39,20 @@ class Commands:
         except (OSError, subprocess.SubprocessError):
             return None
 
-    def ask(self, argv: Sequence[str], *, seconds: float = 60) -> str:
+    def ask(self, argv: Sequence[str], *, seconds: float = 60, unless: re.Pattern[str] | None = None) -> str:
         """Ask a program something that it must know; what it answers on standard output.
 
         Raises:
-            TrainyardError: it fails, or takes longer than ``seconds``.
+            TrainyardError: it takes longer than ``seconds``, or fails and not every line of its complaint is one that
+                ``unless`` finds.
         """
         try:
             done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds)
         except subprocess.CalledProcessError as error:
-            raise _failed(argv, error.stderr) from None
+            complaints = [line for line in error.stderr.splitlines() if line.strip()]
+            if unless is None or not complaints or not all(map(unless.search, complaints)):
+                raise _failed(argv, error.stderr) from None
+            return str(error.stdout)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TrainyardError(f"{argv[0]} {argv[1]} failed: {error}", exit_code=EXIT_FAILED) from None
         return done.stdout

@@ -57,7 +57,7 @@ class Context:
         """A tar of the files below the folder ``below``: root's, of time 0, readable by all.
 
         It ends with its end-of-archive mark and is not padded further to a whole record, as POSIX has it for tapes:
-        podman stops reading at the mark and then, at times, fails for what it left unread (buildah issue 6573).
+        an engine that stops reading at the mark may fail for what it left unread (buildah issue 6573).
         """
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:

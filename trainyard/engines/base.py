@@ -3,7 +3,7 @@ image is a folder, its container a process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -69,8 +69,8 @@ class Engine(Protocol):
     def ensure_builders(self) -> None:
         """Build the builder images, where they are not there or not of today's sources."""
 
-    def images(self) -> set[str]:
-        """The names of all images there are."""
+    def images(self, names: Iterable[str]) -> set[str]:
+        """Those of ``names`` that are images of this engine."""
 
     def build(self, plan: BuildPlan) -> None:
         """Build an image. Its name moves to the new image only when that is complete."""

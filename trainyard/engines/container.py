@@ -6,8 +6,9 @@ How they build is in engines.assembling, what they build on in engines.images.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,8 +24,7 @@ from trainyard.settings import HostSettings
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
 LABEL_ROOT = "trainyard.root"  # two clones may share one engine
-LISTINGS = 6  # attempts, and the seconds between two of them
-LISTING_PAUSE = 0.3
+NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,15 @@ class ContainerEngine:
         with self._assembler.locked("builders", "the builder images"):
             images.ensure_builders(self._assembler)
 
-    def images(self) -> set[str]:
-        names = self._listing([self.name, "images", "--format", "{{.Repository}}:{{.Tag}}"]).split()
-        return {name.removeprefix("localhost/").removesuffix(":latest") for name in names}
-
-    def _listing(self, argv: list[str]) -> str:
-        """podman's listing fails where another process removes an image meanwhile: not a reason to give up."""
-        for _ in range(LISTINGS - 1):
-            if answer := self.commands.query(argv):
-                return answer.stdout
-            time.sleep(LISTING_PAUSE)
-        return self.commands.ask(argv)
+    def images(self, names: Iterable[str]) -> set[str]:
+        # By their names: podman's listing of all fails where another process removes any of them meanwhile.
+        asked = sorted(set(names))
+        if not asked:
+            return set()
+        format_tags = "{{range .RepoTags}}{{.}} {{end}}"
+        found = self.commands.ask([self.name, "image", "inspect", "--format", format_tags, *asked], unless=NO_IMAGE)
+        present = {tag.removeprefix("localhost/").removesuffix(":latest") for tag in found.split()}
+        return present.intersection(asked)
 
     def build(self, plan: BuildPlan) -> None:
         self.ensure_builders()

@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,9 +84,8 @@ class ProcessEngine:
             for name, context in self._contexts.items():
                 context.write(folder / name)
 
-    def images(self) -> set[str]:
-        found = {path.parent.name.replace("%", "/") for path in (self._state / "images").glob("*/image.json")}
-        return {image for image in found if self._read_image(image)}
+    def images(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if self._read_image(name)}
 
     def build(self, plan: BuildPlan) -> None:
         self.ensure_builders()

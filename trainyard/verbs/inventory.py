@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 
 from trainyard import console
 from trainyard.dependencies import lock_path
@@ -18,21 +19,32 @@ HEADER = ("PROJECT", "MODEL", "ROUTES", "BINARY", "TRAIN IMAGE", "PREDICT IMAGE"
 
 def list_models(session: Session) -> None:
     """A table of every model; one that cannot be read has its reason in place of its routes."""
-    images = session.engine.images()
-    rows, problems = [], 0
-    for project in session.repository.projects():
-        for path in session.repository.model_paths(project):
-            try:
-                rows.append(_row(session.repository.model(path), images))
-            except TrainyardError as error:
-                problems += 1
-                rows.append((project.name, path.name, f"! {error}", "", "", ""))
+    found = [_read(session, project, path) for project, path in _paths(session)]
+    models = [model for model in found if isinstance(model, ModelDir)]
+    images = session.engine.images(model.image(role) for model in models for role in ROLES)
+    rows = [_row(model, images) if isinstance(model, ModelDir) else model for model in found]
+    problems = len(found) - len(models)
     if not rows:
         console.result("no models yet: add a directory projects/<project>/<model>; see docs/contract.md")
     for line in table([HEADER, *rows]):
         console.result(line)
     if problems:
         raise TrainyardError(f"{problems} of {len(rows)} models cannot be read: see the table", "", EXIT_FAILED)
+
+
+def _paths(session: Session) -> Iterator[tuple[Path, Path]]:
+    """Project and folder of every model."""
+    for project in session.repository.projects():
+        for path in session.repository.model_paths(project):
+            yield project, path
+
+
+def _read(session: Session, project: Path, path: Path) -> ModelDir | tuple[str, ...]:
+    """The model, or the row that says why it cannot be read."""
+    try:
+        return session.repository.model(path)
+    except TrainyardError as error:
+        return (project.name, path.name, f"! {error}", "", "", "")
 
 
 def _row(model: ModelDir, images: set[str]) -> tuple[str, ...]:
