@@ -44,7 +44,7 @@ def check(role: str, sources: Path) -> list[str]:
 
 def _import_daemon() -> None:
     try:
-        import trainyard.serve.server  # noqa: F401 -- trains do not have to wait for flask
+        import trainyard.serve.processes.server  # noqa: F401 -- trains do not have to wait for flask
     except Exception as error:
         raise TrainyardError(
             f"requirements_predict.txt: the daemon cannot be imported: {type(error).__name__}: "

@@ -7,7 +7,7 @@ import sys
 
 from trainyard.errors import TrainyardError
 from trainyard.routes import parse_routes
-from trainyard.serve.server import Server, configure_logging, listen
+from trainyard.serve.processes.server import Server, configure_logging, listen
 from trainyard.settings import ImageSettings
 
 PORT = 5111  # where ``make predict`` publishes too

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.serve.connection import Connection, Limits
+from trainyard.serve.http.connection import Connection, Limits
 
 LIMITS = Limits(body=1 << 20, arrival=30, idle=15)
 TWO = (

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from trainyard.serve.cores import limit_threads, usable_cores, worker_count
+from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
 
 ALLOWED = len(os.sched_getaffinity(0))
 

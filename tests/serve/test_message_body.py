@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainyard.errors import BadRequest
-from trainyard.serve.codec import JSON, STANDARD
-from trainyard.serve.message_body import read_message, rows_of
+from trainyard.serve.prediction.codec import JSON, STANDARD
+from trainyard.serve.prediction.message_body import read_message, rows_of
 
 CODECS = pytest.mark.parametrize("codec", [JSON, STANDARD], ids=["fast", "standard"])
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.serve import row_wise
-from trainyard.serve.row_wise import find_row_keys, split
+from trainyard.serve.prediction import row_wise
+from trainyard.serve.prediction.row_wise import find_row_keys, split
 
 ROWS = [[1.0, 2.0], [3.0, 4.5]]
 

@@ -1,12 +1,12 @@
-"""The application: one POST endpoint per route, ``GET /health``, and one error handler.
+"""The application: what is predicted where, the pages beside it, and one error handler.
 
-It is whole by itself, as any WSGI application. The worker takes predictions past Flask (``serve.batching``): what Flask
-costs for a request is many times what a compiled model does.
+It is whole by itself, as any WSGI application. The worker takes predictions past Flask (``prediction.batching``): what
+Flask costs for a request is many times what a compiled model does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,26 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from trainyard.routes import Route
-from trainyard.serve.endpoint import Endpoint
-from trainyard.serve.error_answers import ErrorAnswers, Failed, error_body
-from trainyard.serve.message_body import read_message
-from trainyard.serve.request import JSON_TYPE
+from trainyard.serve.dialects.dialect import Dialect
+from trainyard.serve.dialects.paths import prediction_paths
+from trainyard.serve.http.error_answers import ErrorAnswers, Failed, error_body
+from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.settings import ImageSettings
 
 REQUEST_ID = "trainyard.request_id"  # key of the WSGI environment
 
 
 class Application:
-    """Flask, and the endpoints that it answers by."""
+    """Flask, and what the event loop takes past it: ``posts`` by path."""
 
-    def __init__(self, flask: Flask, endpoints: tuple[Endpoint, ...], errors: ErrorAnswers) -> None:
+    def __init__(
+        self, flask: Flask, endpoints: tuple[Endpoint, ...], posts: Mapping[str, tuple[Endpoint, Dialect]],
+        errors: ErrorAnswers,
+    ) -> None:  # fmt: skip
         self.flask = flask
         self.endpoints = endpoints
+        self.posts = posts
         self.errors = errors
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -52,22 +57,29 @@ def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path
     flask.add_url_rule("/health", "health", _health, methods=["GET"])
     errors = ErrorAnswers(routes)
     endpoints = tuple(Endpoint(route, sources or Path.cwd(), batch=settings.batch) for route in routes)
-    for number, endpoint in enumerate(endpoints):
+    posts = prediction_paths(endpoints)
+    for endpoint in endpoints:
         endpoint.load()
-        flask.add_url_rule(f"/{endpoint.route.path}", f"route{number}", _view(endpoint), methods=["POST"])
+    for path, (endpoint, dialect) in posts.items():
+        flask.add_url_rule(path, f"POST {path}".replace(".", "_"), _view(endpoint, dialect), methods=["POST"])
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
     for endpoint in endpoints:
         endpoint.warm_up()
-    return Application(flask, endpoints, errors)
+    return Application(flask, endpoints, posts, errors)
 
 
 def _health() -> Response:
     return Response(b'{"status":"ok"}', mimetype=JSON_TYPE)
 
 
-def _view(endpoint: Endpoint) -> Callable[[], Response]:
+def _view(endpoint: Endpoint, dialect: Dialect) -> Callable[[], Response]:
     def predict() -> Response:
-        return Response(endpoint.answer(read_message(request.get_data())), mimetype=JSON_TYPE)
+        headers = {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in request.headers}
+        path = request.path.encode("utf-8")
+        received = Request(None, "POST", path, request.query_string, headers, request.get_data(), "1.1", True, 0.0)
+        written = dialect.write(endpoint.answer(dialect.read(received)), received)
+        lines = [line.split(": ", 1) for line in written.more.splitlines()]
+        return Response(written.body, headers=[(name, value) for name, value in lines], mimetype=written.content_type)
 
     return predict
 

@@ -14,8 +14,8 @@ from trainyard.environment import read_environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path
 from trainyard.routes import routes_of
-from trainyard.serve.cores import limit_threads, usable_cores, worker_count
-from trainyard.serve.server import Server, check_settings, configure_logging, describe, listen, set_model_name
+from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
+from trainyard.serve.processes.server import Server, check_settings, configure_logging, describe, listen, set_model_name
 from trainyard.settings import ImageSettings
 
 LOG = logging.getLogger("trainyard.serve")

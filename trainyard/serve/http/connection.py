@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import httptools
 
-from trainyard.serve.error_answers import error_body
-from trainyard.serve.fairness import ACTIVE_SECONDS
-from trainyard.serve.request import Request, answer_bytes
+from trainyard.serve.http.error_answers import error_body
+from trainyard.serve.http.request import Request, answer_bytes
+from trainyard.serve.processes.fairness import ACTIVE_SECONDS
 
 RECEIVE_BYTES = 1 << 18
 LONGEST_LINE = 8190  # of the request line, and of one header

@@ -8,9 +8,9 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 
-from trainyard.serve.connection import Limits
-from trainyard.serve.fairness import Share, Shares
-from trainyard.serve.loop import EventLoop
+from trainyard.serve.http.connection import Limits
+from trainyard.serve.http.loop import EventLoop
+from trainyard.serve.processes.fairness import Share, Shares
 
 HEARTBEAT = 1.0  # seconds
 DRAIN_STEP = 0.02  # seconds between two looks at what is still in flight

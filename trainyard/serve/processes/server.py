@@ -16,8 +16,8 @@ from trainyard.errors import TrainyardError
 from trainyard.resolve import MODEL_NAME_VARIABLES
 from trainyard.routes import Route, is_merged
 from trainyard.serve.app import Application, create_app
-from trainyard.serve.fairness import Shares
-from trainyard.serve.worker import EventWorker
+from trainyard.serve.processes.fairness import Shares
+from trainyard.serve.processes.worker import EventWorker
 from trainyard.settings import ImageSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")

@@ -28,6 +28,7 @@ class Request:
     version: str  # of HTTP: "1.1"
     keep_alive: bool
     arrived: float  # on the monotonic clock
+    dialect: Any = None  # of the path, where it is a prediction's
 
     @property
     def id(self) -> str:

@@ -1,5 +1,5 @@
 """The event loop of a worker: connections in, predictions between, answers out. One thread does it all, but for calls
-that take long (``serve.batching``), so a request costs no hand-over and a slow client costs nothing.
+that take long (``prediction.batching``), so a request costs no hand-over and a slow client costs nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from trainyard.serve.app import REQUEST_ID, Application
-from trainyard.serve.batching import Answered, RouteQueue
-from trainyard.serve.connection import Connection, Limits
-from trainyard.serve.error_answers import Failed, error_body
-from trainyard.serve.fairness import ACTIVE_SECONDS, Share
-from trainyard.serve.request import JSON_TYPE, Request
-from trainyard.serve.wsgi import call_wsgi
+from trainyard.serve.http.connection import Connection, Limits
+from trainyard.serve.http.error_answers import Failed, error_body
+from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.http.wsgi import call_wsgi
+from trainyard.serve.prediction.batching import Answered, RouteQueue
+from trainyard.serve.processes.fairness import ACTIVE_SECONDS, Share
 
 MOST_CONNECTIONS = 1000  # of one worker; more wait in the kernel's queue
 SWEEP_SECONDS = 0.25  # between two looks at what is late
@@ -41,11 +41,12 @@ class EventLoop:
         self._share = share
         self._pool = ThreadPoolExecutor(threads, "predict")
         self._connections: dict[int, Connection] = {}
-        self._queues = {}
-        for endpoint in application.endpoints:
-            queue = RouteQueue(endpoint, threads)
-            self._queues[f"/{endpoint.route.path}".encode()] = queue
-            self._queues[f"/{endpoint.route.path}/".encode()] = queue
+        queues = {endpoint: RouteQueue(endpoint, threads) for endpoint in application.endpoints}
+        self._posts = {
+            path.encode() + slash: (queues[endpoint], dialect)
+            for path, (endpoint, dialect) in application.posts.items()
+            for slash in (b"", b"/")
+        }
         self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
         self._done: deque[tuple[RouteQueue, Answered]] = deque()  # by the threads
         self._draining_since = 0.0
@@ -201,10 +202,11 @@ class EventLoop:
     def _on_request(self, request: Request) -> None:
         if self._draining_since:
             request.keep_alive = False
-        queue = self._queues.get(request.path) if request.method == "POST" else None
-        if queue is None:
+        post = self._posts.get(request.path) if request.method == "POST" else None
+        if post is None:
             self._page(request)
             return
+        queue, request.dialect = post
         queue.waiting.append(request)
         self._touched[queue] = None
 
@@ -234,10 +236,10 @@ class EventLoop:
 
     def _send(self, answered: Answered) -> None:
         for request, answer in answered:
-            if isinstance(answer, bytes):
-                self._answer(request, 200, answer)
-            else:
+            if isinstance(answer, Exception):
                 self._answer_error(request, answer)
+            else:
+                self._answer(request, 200, *answer)
 
     def _page(self, request: Request) -> None:
         """All that is not a prediction."""
@@ -251,7 +253,7 @@ class EventLoop:
     def _answer_error(self, request: Request, error: Exception) -> None:
         failed = Failed(request.method, request.path.decode("latin-1"), request.id)
         status, text = self._application.errors.describe(error, failed)
-        self._answer(request, status, error_body(text))
+        self._answer(request, status, request.dialect.error(status, text) if request.dialect else error_body(text))
 
     def _answer(
         self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""

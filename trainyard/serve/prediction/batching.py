@@ -10,10 +10,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from trainyard.errors import TrainyardError
-from trainyard.message import Message
-from trainyard.serve.endpoint import Endpoint
-from trainyard.serve.message_body import read_message
-from trainyard.serve.request import Request
+from trainyard.serve.dialects.dialect import Written
+from trainyard.serve.http.request import Request
+from trainyard.serve.prediction.endpoint import Answer, Endpoint
 
 BATCH_REQUESTS = 128
 BATCH_BYTES = 1 << 16  # of bodies: what one call is given must not keep others waiting
@@ -21,14 +20,11 @@ INLINE_BYTES = 1 << 17
 INLINE_SECONDS = 0.005  # a call that takes longer belongs into a thread, where it keeps nobody else waiting
 TRUSTED_CALLS = 3  # quick ones in a row, before a route's calls are made in the event loop
 
-Answer = bytes | Exception
-Answered = list[tuple[Request, Answer]]
+Answered = list[tuple[Request, Written | Exception]]
 
 
-class Compressed(TrainyardError):
-    """A body with a Content-Encoding; HTTP 415."""
-
-    http_status = 415
+class NotJson(Exception):
+    """A predict function returned something that JSON cannot say."""
 
 
 @dataclass(slots=True)
@@ -84,22 +80,27 @@ class RouteQueue:
     def predict(self, batch: list[Request]) -> Answered:
         """The answers to ``batch``, in its order; an exception is that request's own."""
         started = time.perf_counter()
-        answers: dict[int, Answer] = {}
-        messages = []
+        answers: dict[int, Written | Exception] = {}
+        numbers, messages = [], []
         for number, request in enumerate(batch):
             try:
-                messages.append((number, _message(request)))
+                messages.append(request.dialect.read(request))
+                numbers.append(number)
             except Exception as error:  # noqa: BLE001 -- becomes this request's answer
                 answers[number] = error
-        given = self.endpoint.answer_all([message for _, message in messages])
-        answers.update(zip((number for number, _ in messages), given, strict=True))
+        for number, answer in zip(numbers, self.endpoint.answer_all(messages), strict=True):
+            answers[number] = answer if isinstance(answer, Exception) else self._write(answer, batch[number])
         self._pace.note(time.perf_counter() - started)
         return [(request, answers[number]) for number, request in enumerate(batch)]
 
-
-def _message(request: Request) -> Message:
-    encoding = request.headers.get(b"content-encoding", b"").strip().lower()
-    if encoding not in (b"", b"identity"):
-        shown = encoding[:40].decode("latin-1")
-        raise Compressed(f"the body is compressed (Content-Encoding: {shown})", "send it uncompressed")
-    return read_message(request.body)
+    def _write(self, answer: Answer, request: Request) -> Written | Exception:
+        try:
+            written: Written = request.dialect.write(answer, request)
+        except TypeError as error:
+            route = self.endpoint.route
+            failure = NotJson(f"{route.module}.{route.function} returned what JSON cannot say: {error}")
+            failure.__cause__ = error
+            return failure
+        except TrainyardError as error:
+            return error
+        return written

@@ -20,20 +20,21 @@ from trainyard.resolve import (
     route_target,
 )
 from trainyard.routes import Route
-from trainyard.serve.codec import JSON
-from trainyard.serve.message_body import read_message
-from trainyard.serve.row_wise import find_row_keys, split
+from trainyard.serve.prediction.message_body import read_message
+from trainyard.serve.prediction.opened_models import ServedModel, recording, served_models
+from trainyard.serve.prediction.row_wise import find_row_keys, split
+from trainyard.serve.prediction.schema import Schema
 
 LOG = logging.getLogger("trainyard.serve")
 RETRY_SECONDS = 1.0  # between two attempts to import a module that wants its model at import
 SAMPLE = "test/test_instances.json"
+MODELS = Path("models")
 
 
-class NotJson(Exception):
-    """A predict function returned something that JSON cannot say."""
+Answer = dict[str, Any]  # {"payload": ...}
 
 
-class NotADict(NotJson):
+class NotADict(Exception):
     """A predict function returned something else than a dict."""
 
 
@@ -43,6 +44,8 @@ class Endpoint:
     def __init__(self, route: Route, sources: Path, *, batch: bool = True) -> None:
         """``batch``: predict requests together, where the sample shows that each row is answered by itself."""
         self.route = route
+        self.models: tuple[ServedModel, ...] = ()  # that its function opened while it was loaded and warmed up
+        self.opened: frozenset[str] = frozenset()  # files below models/
         self.warm_seconds: list[float] = []  # what each call cost that was made with the sample
         self._batch = batch
         self._row_keys: frozenset[str] = frozenset()
@@ -55,7 +58,9 @@ class Endpoint:
     def load(self) -> None:
         """Import the function; a failure is logged and kept, and answers every request until it is mended."""
         try:
-            self._function = resolve(route_target(self.route), self._sources)
+            with recording(MODELS) as opened:
+                self._function = resolve(route_target(self.route), self._sources)
+            self._note_opened(opened)
             self._failure = None
         except TrainyardError as error:
             if str(error) != str(self._failure):
@@ -63,23 +68,23 @@ class Endpoint:
             self._failure = error
             self._retry_at = time.monotonic() + RETRY_SECONDS
 
-    def answer(self, message: Message) -> bytes:
-        """The body of the answer to ``message``.
+    def answer(self, message: Message) -> Answer:
+        """The answer to ``message``: ``{"payload": ...}``.
 
         Raises:
             TrainyardError: the function refuses the request, or its model or module is not there.
-            NotJson: its result is no dict, or cannot be written.
+            NotADict: its result is no dict.
             Exception: whatever the function raises; RuntimeError for what is no Exception.
         """
-        return self._dumps(_wrapped(self._result(message)))
+        return _wrapped(self._result(message))
 
     @property
     def is_row_wise(self) -> bool:
         """Whether each row's answer is the row's own, whatever it is predicted with."""
         return bool(self._row_keys)
 
-    def answer_all(self, messages: list[Message]) -> list[bytes | Exception]:
-        """The bodies of the answers to several messages, by one call where they can be predicted together.
+    def answer_all(self, messages: list[Message]) -> list[Answer | Exception]:
+        """The answers to several messages, by one call where they can be predicted together.
 
         An exception stands where ``answer`` would raise it.
         """
@@ -89,30 +94,22 @@ class Endpoint:
             sizes = [len(message["payload"]["instances"]) for message in messages]
             try:
                 result = _unwrapped(self._result(Message(payload={"instances": rows})))
-                return [self._dumps({"payload": part}) for part in split(result, self._row_keys, sizes)]
+                return [{"payload": part} for part in split(result, self._row_keys, sizes)]
             except Exception as error:  # noqa: BLE001 -- of one of the messages: each shall get its own
                 LOG.debug("route /%s: %d requests one by one after %r", self.route.path, len(messages), error)
         return [self._answer_or_error(message) for message in messages]
 
-    def _answer_or_error(self, message: Message) -> bytes | Exception:
+    def _answer_or_error(self, message: Message) -> Answer | Exception:
         try:
             return self.answer(message)
         except Exception as error:  # noqa: BLE001 -- becomes the answer
             return error
 
-    def _result(self, message: Message) -> dict[Any, Any]:
+    def _result(self, message: Message) -> Answer:
         result = self._call(message)
         if not isinstance(result, dict):
             raise NotADict(f"{self.route.function} returned {_kind(result)}, not a dict")
         return result
-
-    def _dumps(self, answer: dict[str, Any]) -> bytes:
-        try:
-            return JSON.dumps(answer)
-        except TypeError as error:
-            raise NotJson(
-                f"{self.route.module}.{self.route.function} returned what JSON cannot say: {error}"
-            ) from error
 
     def warm_up(self) -> None:
         """Predict the model's own sample, if it has one: the first prediction is the slow one."""
@@ -122,7 +119,9 @@ class Endpoint:
         started = time.monotonic()
         try:
             message = read_message(sample.read_bytes())
-            self.answer(message)
+            with recording(MODELS) as opened:
+                self.answer(message)
+            self._note_opened(opened)
         except Exception as error:  # noqa: BLE001 -- the user's function; the server starts all the same
             LOG.warning("route /%s: its sample %s fails: %s: %s", self.route.path, sample, type(error).__name__, error)
             return
@@ -132,6 +131,15 @@ class Endpoint:
             LOG.debug(
                 "route /%s: requests are predicted %s", self.route.path, "together" if self._row_keys else "alone"
             )
+
+    @property
+    def schema(self) -> Schema | None:
+        """What the rows look like, where the route answers by one model whose record says it."""
+        return Schema.from_record(self.models[0].record) if len(self.models) == 1 else None
+
+    def _note_opened(self, opened: set[str]) -> None:
+        self.opened |= opened
+        self.models = served_models(MODELS, set(self.opened))
 
     def _timed_result(self, rows: list[Any]) -> dict[str, Any]:
         started = time.perf_counter()
@@ -187,13 +195,13 @@ def _only_instances(message: Message) -> bool:
     return len(message) == 1 and len(message["payload"]) == 1
 
 
-def _unwrapped(result: dict[Any, Any]) -> dict[str, Any]:
+def _unwrapped(result: Answer) -> Answer:
     """What is below ``payload``."""
     payload = _wrapped(result)["payload"]
     return payload if isinstance(payload, dict) else {}
 
 
-def _wrapped(result: dict[Any, Any]) -> dict[str, Any]:
+def _wrapped(result: Answer) -> Answer:
     """``{"payload": result}``; historical functions wrap it themselves."""
     if "payload" in result and (isinstance(result, Message) or len(result) == 1):
         return result

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainyard.errors import BadRequest
 from trainyard.message import Message
-from trainyard.serve.codec import JSON, Codec
+from trainyard.serve.prediction.codec import JSON, Codec
 
 EXAMPLE = 'send {"payload": {"instances": [[...], ...]}}'
 

@@ -9,8 +9,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from trainyard.errors import TrainyardError
 from trainyard.routes import Route
-from trainyard.serve.codec import JSON
-from trainyard.serve.endpoint import NotADict
+from trainyard.serve.prediction.codec import JSON
+from trainyard.serve.prediction.endpoint import NotADict
 
 LOG = logging.getLogger("trainyard.serve")
 SHOWN_ROUTES = 10

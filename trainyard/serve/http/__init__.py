@@ -1,0 +1,1 @@
+"""The network side of a worker: an event loop, connections, requests, the bytes of answers."""

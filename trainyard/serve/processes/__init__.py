@@ -1,0 +1,1 @@
+"""The processes of a daemon: what starts and watches them, and what they share."""
