@@ -47,6 +47,11 @@ def served_model_name() -> str:
     return os.environ.get("MODEL_NAME") or os.environ.get("MODElNAME", "")  # noqa: SIM112
 
 
+def refuse_telemetry() -> None:
+    """Keep libraries from reporting to their makers: onnxruntime does since 1.29, in a thread that it starts for it."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 def variables_of(declared: Field[Any]) -> tuple[str, ...]:
     """The variables that are looked at for a setting, the first that is set wins."""
     return (declared.metadata["env"], *declared.metadata["also"])
@@ -115,6 +120,11 @@ class ImageSettings(FromEnvironment):
     threads: int = setting("THREADS", 4, "predict: threads of each worker, for predictions that take longer than 5 ms")
     compiled: bool = setting("COMPILED", True, "predict: serve the compiled form of a model; 0: unpickle its binary")
     batch: bool = setting("BATCH", True, "predict: requests that wait together are predicted together; 0: one by one")
+    share: bool = setting(
+        "SHARE", True, "predict: load models once and share their memory between workers; 0: each worker loads its own"
+    )
+    watch: bool = setting("WATCH", True, "predict: swap in what changes in models/; 0: only on SIGHUP")
+    load_timeout: int = setting("LOAD_TIMEOUT", 300, "predict: seconds that loading the models may take")
     timeout: int = setting(
         "TIMEOUT", 60, "predict: seconds after which a hanging worker is replaced; a request gets at most 30 to arrive"
     )

@@ -40,7 +40,17 @@ class Application:
         return self.flask(environ, start_response)
 
 
-def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path | None = None) -> Application:
+def load_endpoint(_number: int, endpoint: Endpoint) -> None:
+    """Load it, come what may."""
+    endpoint.load()
+
+
+def create_app(
+    routes: tuple[Route, ...],
+    settings: ImageSettings,
+    sources: Path | None = None,
+    load: Callable[[int, Endpoint], None] = load_endpoint,
+) -> Application:
     """Build the application: import every route's function and predict its sample, so that it is ready when served.
 
     A route whose import fails answers 503 with the reason; the others serve.
@@ -49,6 +59,7 @@ def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path
         routes: from ``.s2i/environment``.
         settings: BATCH is read here.
         sources: the folder that the routes' modules lie in; default: the working directory. On ``sys.path`` already.
+        load: loads the endpoint of each route, whose number it is given.
     """
     flask = Flask("trainyard.serve", static_folder=None)
     # A redirected POST arrives as a GET, or not at all: answer both spellings, or none.
@@ -57,14 +68,12 @@ def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path
     flask.add_url_rule("/health", "health", _health, methods=["GET"])
     errors = ErrorAnswers(routes)
     endpoints = tuple(Endpoint(route, sources or Path.cwd(), batch=settings.batch) for route in routes)
+    for number, endpoint in enumerate(endpoints):
+        load(number, endpoint)
     posts = prediction_paths(endpoints)
-    for endpoint in endpoints:
-        endpoint.load()
     for path, (endpoint, dialect) in posts.items():
         flask.add_url_rule(path, f"POST {path}".replace(".", "_"), _view(endpoint, dialect), methods=["POST"])
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
-    for endpoint in endpoints:
-        endpoint.warm_up()
     return Application(flask, endpoints, posts, errors)
 
 

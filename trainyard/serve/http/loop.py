@@ -5,12 +5,13 @@ that take long (``prediction.batching``), so a request costs no hand-over and a 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from trainyard.serve.app import REQUEST_ID, Application
@@ -31,11 +32,25 @@ class EventLoop:
 
     def __init__(
         self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int], threads: int,
-        limits: Limits, share: Share,
+        limits: Limits, share: Share, handover: tuple[socket.socket, socket.socket],
     ) -> None:  # fmt: skip
-        """``wake``: both ends of a pipe, whose reading end ends the waiting of ``turn``."""
+        """
+        Args:
+            application: what is served.
+            listeners: where new connections come from.
+            wake: both ends of a pipe, whose reading end ends the waiting of ``turn``.
+            threads: predictions that may run at once, where they run in threads.
+            limits: of each connection.
+            share: decides which worker takes a new connection.
+            handover: where connections come from, and go to, that another worker has begun.
+        """
         self._application = application
-        self._listeners = {listener.fileno(): listener for listener in listeners}
+        self._listeners = list(listeners)
+        self._given, self._giving = handover
+        self._sources: dict[int, Callable[[], socket.socket]] = {
+            listener.fileno(): functools.partial(_accept_from, listener) for listener in listeners
+        }
+        self._sources[self._given.fileno()] = functools.partial(_receive_from, self._given)
         self._wake_read, self._wake_write = wake
         self._limits = limits
         self._share = share
@@ -68,8 +83,8 @@ class EventLoop:
             connection = self._connections.get(fd)
             if connection is not None:
                 self._on_event(connection, mask)
-            elif fd in self._listeners:
-                self._accept(self._listeners[fd])
+            elif fd in self._sources:
+                self._accept(self._sources[fd])
             elif fd == self._wake_read:
                 with contextlib.suppress(BlockingIOError):
                     os.read(fd, 4096)
@@ -85,7 +100,7 @@ class EventLoop:
         lasts = now - self._draining_since
         for connection in list(self._connections.values()):
             # A client that was told that the connection stays may be sending its next request at this moment.
-            if connection.is_idle and (lasts > ACTIVE_SECONDS or not connection.is_active(now)):
+            if connection.is_idle and not connection.is_active(now):
                 self._on_event(connection, select.EPOLLIN)  # or it has come already
                 if connection.is_idle and not connection.closed:
                     self._drop(connection)
@@ -95,12 +110,29 @@ class EventLoop:
         self._predict()
         return not self._connections and not self._listeners
 
+    def hand_over(self) -> bool:
+        """Begin to leave the clients to the other workers, or go on with it: True once they have them all.
+
+        A connection goes over between two requests, so its client notices nothing.
+        """
+        if self._listeners:
+            self._share.leave()
+            self._stop_listening(take_last=False)
+        for connection in [connection for connection in self._connections.values() if connection.is_idle]:
+            try:
+                socket.send_fds(self._giving, [b"c"], [connection.sock.fileno()])
+            except BlockingIOError:  # the others are busy
+                break
+            self._forget(connection)
+            connection.close()
+        return not self._connections
+
     # -- connections --------------------------------------------------------------------------------------------
 
     def _listen(self, on: bool) -> None:
         """Ask, or do not ask for a while, to be told of new connections."""
         self._listening = on
-        for fd in self._listeners:
+        for fd in self._sources:
             if on:
                 self._epoll.register(fd, select.EPOLLIN)
             else:
@@ -108,28 +140,29 @@ class EventLoop:
         if not on:
             self._resume_at = self._now + self._share.pause
 
-    def _stop_listening(self) -> None:
+    def _stop_listening(self, *, take_last: bool = True) -> None:
         """Take the last that have connected, and no more."""
         if self._listening:
             self._listen(False)
-        for listener in self._listeners.values():
-            while self._accept_one(listener):
+        for source in self._sources.values():
+            while take_last and self._accept_one(source):
                 pass
+        for listener in self._listeners:
             listener.close()
-        self._listeners = {}
+        self._listeners, self._sources = [], {}
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, source: Callable[[], socket.socket]) -> None:
         if not self._listening:
             return
         if len(self._connections) < MOST_CONNECTIONS and self._share.may_accept(self._now):
-            self._accept_one(listener)
+            self._accept_one(source)
         else:
             self._listen(False)
 
-    def _accept_one(self, listener: socket.socket) -> bool:
+    def _accept_one(self, source: Callable[[], socket.socket]) -> bool:
         """Accept a connection; False where there is none."""
         try:
-            sock, _ = listener.accept()
+            sock = source()
         except OSError:  # another worker was faster, or the client has gone
             return False
         sock.setblocking(False)
@@ -170,10 +203,13 @@ class EventLoop:
             return
         if connection.lingers and self._linger(connection):
             return
-        del self._connections[connection.sock.fileno()]
-        self._epoll.unregister(connection.sock)
+        self._forget(connection)
         self._share.closed(connection.is_active(self._now))
         connection.close()
+
+    def _forget(self, connection: Connection) -> None:
+        del self._connections[connection.sock.fileno()]
+        self._epoll.unregister(connection.sock)
 
     def _linger(self, connection: Connection) -> bool:
         """Read on for a while: a client that is still sending would lose the answer to a reset."""
@@ -268,3 +304,19 @@ class EventLoop:
             self._watch(connection)
         except OSError:
             self._drop(connection)
+
+
+def _accept_from(listener: socket.socket) -> socket.socket:
+    return listener.accept()[0]
+
+
+def _receive_from(given: socket.socket) -> socket.socket:
+    """A connection that another worker has passed on.
+
+    Raises:
+        OSError: there is none.
+    """
+    _, fds, _, _ = socket.recv_fds(given, 1, 1)
+    if not fds:
+        raise ConnectionResetError("none came")
+    return socket.socket(fileno=fds[0])
