@@ -14,6 +14,7 @@ from trainyard.environment import read_environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path
 from trainyard.routes import routes_of
+from trainyard.serve.dialects.paths import check_vertex_routes
 from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
 from trainyard.serve.processes.server import Server, check_settings, configure_logging, describe, listen, set_model_name
 from trainyard.settings import ImageSettings
@@ -28,6 +29,7 @@ def serve(arguments: list[str]) -> int:
         routes = routes_of(environment)
         settings = ImageSettings.read()
         check_settings(settings)
+        check_vertex_routes(routes, settings)
         cores = usable_cores()
         settings = dataclasses.replace(settings, workers=worker_count(settings.workers, cores))
         listener = listen(settings)

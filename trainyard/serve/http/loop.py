@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from trainyard.errors import TrainyardError
 from trainyard.serve.app import REQUEST_ID, Application
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.error_answers import Failed, error_body
-from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.http.error_answers import Failed
+from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
 from trainyard.serve.http.wsgi import call_wsgi
 from trainyard.serve.prediction.batching import Answered, RouteQueue
 from trainyard.serve.processes.fairness import ACTIVE_SECONDS, Share
@@ -41,9 +42,9 @@ class EventLoop:
         self._share = share
         self._pool = ThreadPoolExecutor(threads, "predict")
         self._connections: dict[int, Connection] = {}
-        queues = {endpoint: RouteQueue(endpoint, threads) for endpoint in application.endpoints}
+        self._queues = {endpoint: RouteQueue(endpoint, threads) for endpoint in application.endpoints}
         self._posts = {
-            path.encode() + slash: (queues[endpoint], dialect)
+            path.encode() + slash: (self._queues[endpoint], dialect)
             for path, (endpoint, dialect) in application.posts.items()
             for slash in (b"", b"/")
         }
@@ -135,7 +136,7 @@ class EventLoop:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock, self._limits, self._on_request)
+        connection = Connection(sock, self._limits, self._on_request, self._failure_bytes)
         self._connections[sock.fileno()] = connection
         self._epoll.register(sock, select.EPOLLIN)
         self._accepted = self._now
@@ -204,9 +205,24 @@ class EventLoop:
             request.keep_alive = False
         post = self._posts.get(request.path) if request.method == "POST" else None
         if post is None:
-            self._page(request)
+            self._other_request(request)
             return
         queue, request.dialect = post
+        queue.waiting.append(request)
+        self._touched[queue] = None
+
+    def _other_request(self, request: Request) -> None:
+        """What is not posted to a route's own path: a prediction in another dialect, or a page."""
+        try:
+            found = self._application.others.find(request) if request.method == "POST" else None
+        except TrainyardError as error:
+            self._answer_error(request, error)
+            return
+        if found is None:
+            self._page(request)
+            return
+        endpoint, request.dialect = found
+        queue = self._queues[endpoint]
         queue.waiting.append(request)
         self._touched[queue] = None
 
@@ -251,9 +267,15 @@ class EventLoop:
             self._answer(request, status, body, content_type, more)
 
     def _answer_error(self, request: Request, error: Exception) -> None:
-        failed = Failed(request.method, request.path.decode("latin-1"), request.id)
-        status, text = self._application.errors.describe(error, failed)
-        self._answer(request, status, request.dialect.error(status, text) if request.dialect else error_body(text))
+        path = request.path.decode("latin-1")
+        errors = self._application.errors
+        status, text = errors.describe(error, Failed(request.method, path, request.id))
+        body = request.dialect.error(status, text) if request.dialect else errors.body(path, text)
+        self._answer(request, status, body)
+
+    def _failure_bytes(self, request: Request, status: int, text: str) -> bytes:
+        """The answer to what never became a request."""
+        return answer_bytes(request, status, self._application.errors.body(request.path.decode("latin-1"), text))
 
     def _answer(
         self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""

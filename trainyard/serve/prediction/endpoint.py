@@ -47,8 +47,10 @@ class Endpoint:
         self.models: tuple[ServedModel, ...] = ()  # that its function opened while it was loaded and warmed up
         self.opened: frozenset[str] = frozenset()  # files below models/
         self.warm_seconds: list[float] = []  # what each call cost that was made with the sample
+        self.sample_answer: dict[str, Any] = {}  # the payload that its sample was answered with
         self._batch = batch
         self._row_keys: frozenset[str] = frozenset()
+        self._schema: Schema | None = None
         self._sources = sources
         self._function: UserFunction | None = None
         self._failure: TrainyardError | None = None
@@ -120,7 +122,8 @@ class Endpoint:
         try:
             message = read_message(sample.read_bytes())
             with recording(MODELS) as opened:
-                self.answer(message)
+                answer = self.answer(message)["payload"]
+            self.sample_answer = answer if isinstance(answer, dict) else {}
             self._note_opened(opened)
         except Exception as error:  # noqa: BLE001 -- the user's function; the server starts all the same
             LOG.warning("route /%s: its sample %s fails: %s: %s", self.route.path, sample, type(error).__name__, error)
@@ -133,13 +136,19 @@ class Endpoint:
             )
 
     @property
+    def failure(self) -> str:
+        """Why it answers 503, with the mend; empty where its function is loaded."""
+        return str(self._failure or "")
+
+    @property
     def schema(self) -> Schema | None:
         """What the rows look like, where the route answers by one model whose record says it."""
-        return Schema.from_record(self.models[0].record) if len(self.models) == 1 else None
+        return self._schema
 
     def _note_opened(self, opened: set[str]) -> None:
         self.opened |= opened
         self.models = served_models(MODELS, set(self.opened))
+        self._schema = Schema.from_record(self.models[0].record) if len(self.models) == 1 else None
 
     def _timed_result(self, rows: list[Any]) -> dict[str, Any]:
         started = time.perf_counter()
