@@ -15,6 +15,7 @@ from trainyard.errors import TrainyardError
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path
 from trainyard.routes import routes_of
 from trainyard.serve.dialects.paths import check_vertex_routes
+from trainyard.serve.http.access import check_access
 from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
 from trainyard.serve.processes.server import Server, check_settings, configure_logging, describe, listen, set_model_name
 from trainyard.settings import ImageSettings
@@ -30,6 +31,7 @@ def serve(arguments: list[str]) -> int:
         settings = ImageSettings.read()
         check_settings(settings)
         check_vertex_routes(routes, settings)
+        check_access(settings)
         cores = usable_cores()
         settings = dataclasses.replace(settings, workers=worker_count(settings.workers, cores))
         listener = listen(settings)

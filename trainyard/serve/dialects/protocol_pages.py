@@ -26,7 +26,8 @@ LIVE, READY, PING = "/v2/health/live", "/v2/health/ready", "/ping"
 
 def health_paths(settings: ImageSettings) -> frozenset[str]:
     """The paths by which a platform asks whether this server is ready: they say nothing of the models."""
-    return frozenset({LIVE, READY, PING, settings.aip_health_route.rstrip("/")} - {""})
+    of_vertex = settings.aip_health_route.rstrip("/") or settings.aip_health_route
+    return frozenset({LIVE, READY, PING, of_vertex} - {""})
 
 
 def add_protocol_pages(application: Application, settings: ImageSettings) -> None:

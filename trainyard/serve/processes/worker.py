@@ -9,6 +9,7 @@ from typing import Any
 from gunicorn.workers.base import Worker
 
 from trainyard.serve.http.connection import Limits
+from trainyard.serve.http.guarded_loop import event_loop
 from trainyard.serve.http.loop import EventLoop
 from trainyard.serve.processes.fairness import Share, Shares
 
@@ -36,7 +37,7 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         listeners = [wrapped.sock for wrapped in self.sockets]
         for listener in listeners:
             listener.setblocking(False)
-        loop = EventLoop(self.wsgi, listeners, self.PIPE, settings.threads, limits, share)
+        loop = event_loop(settings, self.wsgi, listeners, self.PIPE, settings.threads, limits, share)
         beat = 0.0
         while self.alive:
             loop.turn(HEARTBEAT)
