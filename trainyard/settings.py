@@ -16,9 +16,14 @@ from trainyard.errors import TrainyardError
 T = TypeVar("T")
 
 
-def setting(env: str, default: T, help: str, *also: str) -> T:  # noqa: A002 -- click and argparse call it help too
-    """Declare one setting: its variable, its default, one line of help, and historical spellings of the variable."""
-    value: T = field(default=default, metadata={"env": env, "help": help, "also": also})
+def setting(
+    env: str, default: T, help: str, *also: str, secret: bool = False  # noqa: A002 -- click and argparse call it help too
+) -> T:  # fmt: skip
+    """Declare one setting: its variable, its default, one line of help, and other spellings of the variable.
+
+    A secret one is left out where the settings are printed.
+    """
+    value: T = field(default=default, metadata={"env": env, "help": help, "also": also}, repr=not secret)
     return value
 
 
@@ -114,7 +119,11 @@ class ImageSettings(FromEnvironment):
     train: bool = setting("TRAIN", True, "train: 0 to do nothing")
     commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
     model_name: str = setting("MODEL_NAME", "", "predict: the binary that a single-model image serves", "MODElNAME")
-    port: int = setting("PORT", 5000, "predict: port to listen on")
+    # PORT is what Knative and Cloud Run say; who sets it beside another platform's variable means it.
+    port: int = setting(
+        "PORT", 5000, "predict: port to listen on; the first of these that is set", "AIP_HTTP_PORT",
+        "SAGEMAKER_BIND_TO_PORT",
+    )  # fmt: skip
     bind: str = setting("BIND", "0.0.0.0", "predict: address to listen on")  # noqa: S104 -- a container's own network
     workers: int = setting("WORKERS", 0, "predict: worker processes; 0: one per core, at most 4")
     threads: int = setting("THREADS", 4, "predict: threads of each worker, for predictions that take longer than 5 ms")
@@ -126,10 +135,26 @@ class ImageSettings(FromEnvironment):
     watch: bool = setting("WATCH", True, "predict: swap in what changes in models/; 0: only on SIGHUP")
     load_timeout: int = setting("LOAD_TIMEOUT", 300, "predict: seconds that loading the models may take")
     timeout: int = setting(
-        "TIMEOUT", 60, "predict: seconds after which a hanging worker is replaced; a request gets at most 30 to arrive"
+        "TIMEOUT",
+        60,
+        "predict: seconds that a request may take; a worker that hangs for longer is replaced; 0: none",
     )
+    max_wait: int = setting("MAX_WAIT", 5, "predict: seconds that a request may have to wait; beyond that 503 at once")
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "predict: seconds to finish requests after SIGTERM")
     max_body_mb: int = setting("MAX_BODY_MB", 16, "predict: largest request body, MiB; above it 413")
+    api_token: str = setting(
+        "API_TOKEN", "", "predict: all but health needs `Authorization: Bearer` with it; default: open", secret=True
+    )
+    api_token_file: str = setting(
+        "API_TOKEN_FILE", "", "predict: file with such tokens, one a line; read again when it changes"
+    )
+    cors_origins: str = setting(
+        "CORS_ORIGINS", "", "predict: origins whose pages may ask, separated by commas, or *; default: none"
+    )
+    aip_health_route: str = setting("AIP_HEALTH_ROUTE", "", "predict: path that Vertex AI asks whether it is ready")
+    aip_predict_route: str = setting("AIP_PREDICT_ROUTE", "", "predict: path that Vertex AI posts instances to")
+    access_log: bool = setting("ACCESS_LOG", False, "predict: 1 for a line of each request")
+    log_format: str = setting("LOG_FORMAT", "text", "predict: text, or json for one object a line")
     log_level: str = setting("LOG_LEVEL", "info", "predict: debug, info, warning or error")
 
 

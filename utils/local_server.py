@@ -7,8 +7,9 @@ import sys
 
 from trainyard.errors import TrainyardError
 from trainyard.routes import parse_routes
+from trainyard.serve.logs import configure_logging
 from trainyard.serve.processes.common import Common
-from trainyard.serve.processes.server import configure_logging, listen
+from trainyard.serve.processes.server import listen
 from trainyard.serve.processes.supervisor import Supervisor
 from trainyard.settings import ImageSettings, refuse_telemetry
 
@@ -31,5 +32,5 @@ def assemble_server(routes: str, port: int = PORT) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
     refuse_telemetry()
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     sys.exit(Supervisor(Common.create(parsed, settings, listener)).run())

@@ -9,12 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.serve.http.connection import Connection, Limits
+from trainyard.serve.http.request import answer_bytes
 
 LIMITS = Limits(body=1 << 20, arrival=30, idle=15)
 TWO = (
     b"POST /a?x=1 HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\nContent-Length: 3\r\n\r\nabc"
     b"POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
 )
+
+
+def failure_bytes(request, status, text):
+    return answer_bytes(request, status, text.encode())
 
 
 @contextlib.contextmanager
@@ -25,7 +30,7 @@ def connected(limits=LIMITS):
     client.settimeout(5)
     requests = []
     with client, server:
-        yield client, Connection(server, limits, requests.append), requests
+        yield client, Connection(server, limits, requests.append, failure_bytes), requests
 
 
 def answer(connection, request):

@@ -15,26 +15,33 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from trainyard.routes import Route
 from trainyard.serve.dialects.dialect import Dialect
-from trainyard.serve.dialects.paths import prediction_paths
-from trainyard.serve.http.error_answers import ErrorAnswers, Failed, error_body
+from trainyard.serve.dialects.model_names import PREFIX
+from trainyard.serve.dialects.paths import OtherDialects, prediction_paths
+from trainyard.serve.dialects.protocol_pages import add_protocol_pages, health_paths
+from trainyard.serve.http.error_answers import ErrorAnswers, Failed
 from trainyard.serve.http.request import JSON_TYPE, Request
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.processes.common import Common
+from trainyard.serve.readiness import add_health_pages
 from trainyard.settings import ImageSettings
 
 REQUEST_ID = "trainyard.request_id"  # key of the WSGI environment
 
 
 class Application:
-    """Flask, and what the event loop takes past it: ``posts`` by path."""
+    """Flask, and what the event loop takes past it: ``posts`` by path, and what ``others`` finds."""
 
     def __init__(
         self, flask: Flask, endpoints: tuple[Endpoint, ...], posts: Mapping[str, tuple[Endpoint, Dialect]],
-        errors: ErrorAnswers,
+        others: OtherDialects, errors: ErrorAnswers, common: Common | None = None,
     ) -> None:  # fmt: skip
+        """``common``: what is known of the other processes, where there are any."""
         self.flask = flask
         self.endpoints = endpoints
         self.posts = posts
+        self.others = others
         self.errors = errors
+        self.common = common
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self.flask(environ, start_response)
@@ -50,6 +57,7 @@ def create_app(
     settings: ImageSettings,
     sources: Path | None = None,
     load: Callable[[int, Endpoint], None] = load_endpoint,
+    common: Common | None = None,
 ) -> Application:
     """Build the application: import every route's function and predict its sample, so that it is ready when served.
 
@@ -60,43 +68,44 @@ def create_app(
         settings: BATCH is read here.
         sources: the folder that the routes' modules lie in; default: the working directory. On ``sys.path`` already.
         load: loads the endpoint of each route, whose number it is given.
+        common: what the processes of a daemon share.
     """
     flask = Flask("trainyard.serve", static_folder=None)
     # A redirected POST arrives as a GET, or not at all: answer both spellings, or none.
     flask.url_map.strict_slashes = False
     flask.url_map.merge_slashes = False
-    flask.add_url_rule("/health", "health", _health, methods=["GET"])
-    errors = ErrorAnswers(routes)
     endpoints = tuple(Endpoint(route, sources or Path.cwd(), batch=settings.batch) for route in routes)
     for number, endpoint in enumerate(endpoints):
         load(number, endpoint)
-    posts = prediction_paths(endpoints)
-    for path, (endpoint, dialect) in posts.items():
-        flask.add_url_rule(path, f"POST {path}".replace(".", "_"), _view(endpoint, dialect), methods=["POST"])
+    others = OtherDialects(endpoints, settings)
+    errors = ErrorAnswers(routes, others.paths | health_paths(settings))
+    application = Application(flask, endpoints, prediction_paths(endpoints, settings), others, errors, common)
+    for path in [*application.posts, *others.paths]:
+        flask.add_url_rule(path, f"POST {path}".replace(".", "_"), lambda: _predict(application), methods=["POST"])
+    flask.add_url_rule(f"{PREFIX}<path:_name>", "infer", lambda _name: _predict(application), methods=["POST"])
+    add_health_pages(flask, application)
+    add_protocol_pages(application, settings)
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
-    return Application(flask, endpoints, posts, errors)
+    return application
 
 
-def _health() -> Response:
-    return Response(b'{"status":"ok"}', mimetype=JSON_TYPE)
-
-
-def _view(endpoint: Endpoint, dialect: Dialect) -> Callable[[], Response]:
-    def predict() -> Response:
-        headers = {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in request.headers}
-        path = request.path.encode("utf-8")
-        received = Request(None, "POST", path, request.query_string, headers, request.get_data(), "1.1", True, 0.0)
-        written = dialect.write(endpoint.answer(dialect.read(received)), received)
-        lines = [line.split(": ", 1) for line in written.more.splitlines()]
-        return Response(written.body, headers=[(name, value) for name, value in lines], mimetype=written.content_type)
-
-    return predict
+def _predict(application: Application) -> Response:
+    headers = {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in request.headers}
+    path = request.environ.get("RAW_URI", request.path).encode("latin-1", "replace")
+    received = Request(None, "POST", path, request.query_string, headers, request.get_data(), "1.1", True, 0.0)
+    found = application.posts.get(request.path.removesuffix("/")) or application.others.find(received)
+    if found is None:
+        raise MethodNotAllowed(valid_methods=["GET"])
+    endpoint, dialect = found
+    written = dialect.write(endpoint.answer(dialect.read(received)), received)
+    lines = [line.split(": ", 1) for line in written.more.splitlines()]
+    return Response(written.body, headers=[(name, value) for name, value in lines], content_type=written.content_type)
 
 
 def _error_response(errors: ErrorAnswers, error: Exception) -> Response:
     failed = Failed(request.method, request.path, request.environ.get(REQUEST_ID, "-"))
     status, text = errors.describe(error, failed)
-    response = Response(error_body(text), status=status, mimetype=JSON_TYPE)
+    response = Response(errors.body(request.path, text), status=status, mimetype=JSON_TYPE)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response

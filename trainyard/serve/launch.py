@@ -12,9 +12,12 @@ from trainyard.environment import read_environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path
 from trainyard.routes import routes_of
+from trainyard.serve.dialects.paths import check_vertex_routes
+from trainyard.serve.http.access import check_access
+from trainyard.serve.logs import configure_logging
 from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
-from trainyard.serve.processes.server import check_settings, configure_logging, describe, listen, set_model_name
+from trainyard.serve.processes.server import check_settings, describe, listen, set_model_name
 from trainyard.serve.processes.supervisor import Supervisor
 from trainyard.settings import ImageSettings, refuse_telemetry
 
@@ -28,6 +31,8 @@ def serve(arguments: list[str]) -> int:
         routes = routes_of(environment)
         settings = ImageSettings.read()
         check_settings(settings)
+        check_vertex_routes(routes, settings)
+        check_access(settings)
         cores = usable_cores()
         settings = dataclasses.replace(settings, workers=worker_count(settings.workers, cores))
         listener = listen(settings)
@@ -35,7 +40,7 @@ def serve(arguments: list[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     os.umask(0o002)  # another uid of group 0 may follow this one
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     single = limit_threads(settings.workers, cores)
     settings = dataclasses.replace(settings, share=settings.share and single)
     refuse_telemetry()

@@ -3,13 +3,120 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import unquote
 
+from trainyard.errors import BadRequest, TrainyardError
+from trainyard.routes import Route
 from trainyard.serve.dialects.dialect import Dialect
+from trainyard.serve.dialects.instances import Instances
+from trainyard.serve.dialects.model_names import PREFIX, ModelNames
 from trainyard.serve.dialects.native import Native
+from trainyard.serve.dialects.open_inference import OpenInference
+from trainyard.serve.http.request import Request
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.settings import ImageSettings
+
+INVOCATIONS = "/invocations"
+# Passed on by InvokeEndpoint: TargetModel by endpoints of several models, CustomAttributes by every endpoint.
+TARGET_MODEL = b"x-amzn-sagemaker-target-model"
+CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
+SHOWN_ROUTES = 10
+
+Found = tuple[Endpoint, Dialect]
 
 
-def prediction_paths(endpoints: Sequence[Endpoint]) -> dict[str, tuple[Endpoint, Dialect]]:
-    """Paths with their leading slash; each is served with a trailing slash, too."""
+class UnknownRoute(TrainyardError):
+    """A route that this image has not; HTTP 404."""
+
+    http_status = 404
+
+
+def prediction_paths(endpoints: Sequence[Endpoint], settings: ImageSettings) -> dict[str, Found]:
+    """Our own paths, with their leading slash; each is served with a trailing slash, too.
+
+    A route that Vertex AI posts to is left out: ``OtherDialects`` understands what it sends, and our own message.
+    """
     native = Native()
-    return {f"/{endpoint.route.path}": (endpoint, native) for endpoint in endpoints}
+    paths = (f"/{endpoint.route.path}" for endpoint in endpoints)
+    others = settings.aip_predict_route.rstrip("/")
+    return {path: (endpoint, native) for path, endpoint in zip(paths, endpoints, strict=True) if path != others}
+
+
+def check_vertex_routes(routes: Sequence[Route], settings: ImageSettings) -> None:
+    """Refuse paths of Vertex AI that are none, or that lead to no route.
+
+    Raises:
+        TrainyardError: naming the variable.
+    """
+    for name, path in (
+        ("AIP_HEALTH_ROUTE", settings.aip_health_route),
+        ("AIP_PREDICT_ROUTE", settings.aip_predict_route),
+    ):
+        if path and not (
+            path.startswith("/") and path.isascii() and path.isprintable() and not set(" ?#<>") & set(path)
+        ):
+            raise TrainyardError(f"{name}={path}: not a path", f"say, for example, {name}=/predict")
+    paths = [f"/{route.path}" for route in routes]
+    if settings.aip_predict_route and len(paths) > 1 and settings.aip_predict_route.rstrip("/") not in paths:
+        raise TrainyardError(
+            f"AIP_PREDICT_ROUTE={settings.aip_predict_route}: this image has {len(paths)} routes",
+            f"upload it with one of them as its predict route: {', '.join(paths[:SHOWN_ROUTES])}",
+        )
+
+
+class OtherDialects:
+    """What other servers' clients post to. A route of the image at such a path comes first, but for Vertex AI's."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], settings: ImageSettings) -> None:
+        self.names = ModelNames(endpoints, settings.model_name)
+        self._routes = {endpoint.route.path: endpoint for endpoint in endpoints}
+        self.vertex_path = settings.aip_predict_route.rstrip("/")
+        self._vertex = self._routes.get(self.vertex_path.strip("/")) or endpoints[0]
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """What they are, but for those below ``/v2``."""
+        return frozenset({INVOCATIONS, self.vertex_path} - {""})
+
+    def find(self, request: Request) -> Found | None:
+        """What answers a request to a path that is not in ``prediction_paths``; None where it is no prediction.
+
+        Raises:
+            TrainyardError: there is no such model, or it is not said which of several.
+        """
+        path = request.path.decode("latin-1")
+        if path.startswith(PREFIX):
+            return self._open_inference(path)
+        path = path.removesuffix("/")
+        if path == INVOCATIONS:
+            return self._chosen(request), Instances(only_predictions=False)
+        if self.vertex_path and path in (self.vertex_path, unquote(self.vertex_path)):
+            return self._vertex, Instances(only_predictions=True)
+        return None
+
+    def _open_inference(self, path: str) -> Found | None:
+        endpoint, name, operation = self.names.find(path)
+        return (endpoint, OpenInference(endpoint, name)) if operation == "infer" else None
+
+    def _chosen(self, request: Request) -> Endpoint:
+        """The only route of an image, or the one that the request names."""
+        known = ", ".join(list(self._routes)[:SHOWN_ROUTES])
+        if wanted := _wanted_route(request):
+            if wanted not in self._routes:
+                raise UnknownRoute(f"there is no route {wanted[:80]!r}", f"this image has {known}")
+            return self._routes[wanted]
+        if len(self._routes) > 1:
+            raise BadRequest(
+                f"this image has {len(self._routes)} routes", f"name one in X-Amzn-SageMaker-Target-Model: {known}"
+            )
+        return next(iter(self._routes.values()))
+
+
+def _wanted_route(request: Request) -> str:
+    """``X-Amzn-SageMaker-Target-Model: <route>``, or ``route=<route>`` among the custom attributes."""
+    wanted = request.headers.get(TARGET_MODEL, b"")
+    for attribute in request.headers.get(CUSTOM_ATTRIBUTES, b"").split(b","):
+        key, _, value = attribute.partition(b"=")
+        if key.strip() == b"route":
+            wanted = wanted or value
+    return wanted.decode("latin-1").strip().strip("/")

@@ -1,7 +1,7 @@
 """One client connection: bytes in, whole requests out, answers in the order of the requests.
 
-Parsed by llhttp, the parser of Node.js, through httptools. What is not HTTP, too large or too late is answered here, in
-the application's one shape of errors; nothing of it takes a thread.
+Parsed by llhttp, the parser of Node.js, through httptools. What is not HTTP, too large or too late is answered here;
+nothing of it takes a thread.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import httptools
 
-from trainyard.serve.http.error_answers import error_body
 from trainyard.serve.http.request import Request, answer_bytes
 from trainyard.serve.processes.fairness import ACTIVE_SECONDS
+from trainyard.settings import ImageSettings
 
 RECEIVE_BYTES = 1 << 18
 LONGEST_LINE = 8190  # of the request line, and of one header
@@ -25,6 +25,8 @@ LONGEST_HEAD = 1 << 16
 # Most clients see no answer before they have sent their whole body: read on, if that ends soon.
 DISCARD_BYTES = 64 << 20
 LINGER_SECONDS = 2.0
+KEEPALIVE = 15.0  # seconds that an idle connection stays open
+MOST_ARRIVAL_SECONDS = 30.0  # a body of 16 MiB at 5 Mbit/s
 _WORDS = 200  # characters of what was not understood
 
 
@@ -36,18 +38,32 @@ class Limits:
     arrival: float
     idle: float
 
+    @classmethod
+    def of(cls, settings: ImageSettings) -> Limits:
+        """What the settings say."""
+        return cls(
+            body=settings.max_body_mb << 20,
+            arrival=min(settings.timeout or MOST_ARRIVAL_SECONDS, MOST_ARRIVAL_SECONDS),
+            idle=KEEPALIVE,
+        )
+
 
 class Connection:
     """Owned by the event loop of one worker; nothing here blocks."""
 
     __slots__ = (
-        "_active", "_body", "_discarding", "_expects", "_failure", "_head_bytes", "_headers", "_in_head", "_limits",
-        "_on_request", "_out", "_parser", "_received", "_url", "busy", "closed", "deadline", "keep_alive", "lingers",
-        "paused", "reading", "sock", "waiting", "watched",
+        "_active", "_body", "_discarding", "_expects", "_failure", "_failure_bytes", "_head_bytes", "_headers",
+        "_in_head", "_limits", "_on_request", "_out", "_parser", "_received", "_url", "busy", "closed", "deadline",
+        "keep_alive", "lingers", "paused", "reading", "sock", "waiting", "watched",
     )  # fmt: skip
 
-    def __init__(self, sock: socket.socket, limits: Limits, on_request: Callable[[Request], None]) -> None:
-        """``on_request`` is called with each whole request, one at a time."""
+    def __init__(
+        self, sock: socket.socket, limits: Limits, on_request: Callable[[Request], None],
+        failure_bytes: Callable[[Request, int, str], bytes],
+    ) -> None:  # fmt: skip
+        """``on_request`` is called with each whole request, one at a time; ``failure_bytes`` writes the answer to what
+        never becomes one: status and text.
+        """
         self.sock = sock
         self.busy = False  # a request is being answered; later ones wait
         self.reading = False  # a request has begun to arrive
@@ -60,6 +76,7 @@ class Connection:
         self._active = time.monotonic()
         self.deadline = self._active + limits.idle  # on the monotonic clock
         self._on_request = on_request
+        self._failure_bytes = failure_bytes
         self._limits = limits
         self._out = b""
         self._parser = httptools.HttpRequestParser(self)
@@ -255,8 +272,9 @@ class Connection:
     def _answer_failure(self) -> None:
         assert self._failure
         status, text = self._failure
-        request = Request(self, "", b"", b"", self._headers, b"", "1.1", False, 0.0)
-        self._send(answer_bytes(request, status, error_body(text)))
+        path = self._url.partition(b"?")[0]
+        request = Request(self, "", path, b"", self._headers, b"", "1.1", False, 0.0)
+        self._send(self._failure_bytes(request, status, text))
         self.keep_alive = False
         self.lingers = self.reading
         raise ConnectionAbortedError(text)

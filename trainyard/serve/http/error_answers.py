@@ -1,4 +1,7 @@
-"""Every error becomes ``{"payload": {"success": false, "error": ...}}`` with a truthful status: here alone."""
+"""Every error becomes one line with a truthful status: here alone.
+
+Our own shape is ``{"payload": {"success": false, "error": ...}}``; other protocols' clients get ``{"error": ...}``.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,11 @@ def error_body(text: str) -> bytes:
     return JSON.dumps({"payload": {"success": False, "error": text}})
 
 
+def plain_error_body(text: str) -> bytes:
+    """The same for clients of other protocols: ``{"error": ...}``."""
+    return JSON.dumps({"error": text})
+
+
 @dataclass(frozen=True)
 class Failed:
     """Which request failed, for the log."""
@@ -33,8 +41,17 @@ class Failed:
 class ErrorAnswers:
     """What is said of an exception."""
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
+    def __init__(self, routes: tuple[Route, ...], other_paths: frozenset[str] = frozenset()) -> None:
+        """``other_paths``: of other protocols, beside those below ``/v2``."""
         self._known = ", ".join(f"POST /{route.path}" for route in routes[:SHOWN_ROUTES])
+        self._ours = frozenset(f"/{route.path}" for route in routes) - other_paths
+        self._others = other_paths | {"/v2"}
+
+    def body(self, path: str, text: str) -> bytes:
+        """What ``path`` answers when it cannot answer."""
+        path = path.rstrip("/")
+        is_other = (path in self._others or path.startswith("/v2/")) and path not in self._ours
+        return plain_error_body(text) if is_other else error_body(text)
 
     def describe(self, error: Exception, request: Failed) -> tuple[int, str]:
         """Status and text; what the caller cannot mend is logged, with its traceback, and told without details."""

@@ -14,12 +14,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from trainyard.errors import TrainyardError
 from trainyard.serve.app import REQUEST_ID, Application
+from trainyard.serve.dialects.dialect import Dialect
+from trainyard.serve.http.access_log import AccessLog
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.error_answers import Failed, error_body
-from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.http.error_answers import Failed
+from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
 from trainyard.serve.http.wsgi import call_wsgi
-from trainyard.serve.prediction.batching import Answered, RouteQueue
+from trainyard.serve.metrics.meters import PAGES, RouteMeter
+from trainyard.serve.prediction.batching import Batch, Overloaded, RouteQueue
+from trainyard.serve.processes.board import Row, out_of_service
+from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.fairness import ACTIVE_SECONDS, Share
 
 MOST_CONNECTIONS = 1000  # of one worker; more wait in the kernel's queue
@@ -31,39 +37,49 @@ class EventLoop:
     """Serves an application on listening sockets."""
 
     def __init__(
-        self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int], threads: int,
-        limits: Limits, share: Share, handover: tuple[socket.socket, socket.socket],
+        self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int], common: Common,
+        row: Row,
     ) -> None:  # fmt: skip
         """
         Args:
             application: what is served.
             listeners: where new connections come from.
             wake: both ends of a pipe, whose reading end ends the waiting of ``turn``.
-            threads: predictions that may run at once, where they run in threads.
-            limits: of each connection.
-            share: decides which worker takes a new connection.
-            handover: where connections come from, and go to, that another worker has begun.
+            common: settings, board, and where connections come from and go to that another worker has begun.
+            row: of this worker, on the board.
         """
+        settings, board = common.settings, common.board
+        self.stuck = False  # in a call that does not end
         self._application = application
         self._listeners = list(listeners)
-        self._given, self._giving = handover
+        self._given, self._giving = common.handover
         self._sources: dict[int, Callable[[], socket.socket]] = {
             listener.fileno(): functools.partial(_accept_from, listener) for listener in listeners
         }
         self._sources[self._given.fileno()] = functools.partial(_receive_from, self._given)
         self._wake_read, self._wake_write = wake
-        self._limits = limits
-        self._share = share
-        self._pool = ThreadPoolExecutor(threads, "predict")
+        self._limits = Limits.of(settings)
+        self._timeout = settings.timeout
+        self._share = Share(board, row)
+        self._outages = common.own.cells
+        self._pages = RouteMeter(board, row, PAGES)
+        self._access_log = AccessLog.of(settings)
+        self._pool = ThreadPoolExecutor(settings.threads, "predict")
         self._connections: dict[int, Connection] = {}
-        queues = {endpoint: RouteQueue(endpoint, threads) for endpoint in application.endpoints}
+        self._queues = {
+            endpoint: RouteQueue(
+                endpoint, settings.threads, settings.max_wait, RouteMeter(board, row, endpoint.route.path),
+                board.counter(out_of_service(endpoint.route.path)),
+            )
+            for endpoint in application.endpoints
+        }  # fmt: skip
         self._posts = {
-            path.encode() + slash: (queues[endpoint], dialect)
+            path.encode() + slash: (self._queues[endpoint], dialect)
             for path, (endpoint, dialect) in application.posts.items()
             for slash in (b"", b"/")
         }
         self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
-        self._done: deque[tuple[RouteQueue, Answered]] = deque()  # by the threads
+        self._done: deque[tuple[RouteQueue, Batch]] = deque()  # by the threads
         self._draining_since = 0.0
         self._listening = False
         self._now = self._swept = self._accepted = time.monotonic()
@@ -92,6 +108,9 @@ class EventLoop:
         self._predict()
         if self._now - self._swept > SWEEP_SECONDS:
             self._sweep()
+            self._give_up()
+        if self._access_log:
+            self._access_log.write()
 
     def drain(self) -> bool:
         """Begin to stop, or go on with it: True once all that was accepted is answered, and no more is accepted."""
@@ -168,7 +187,7 @@ class EventLoop:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock, self._limits, self._on_request)
+        connection = Connection(sock, self._limits, self._on_request, self._failure_bytes)
         self._connections[sock.fileno()] = connection
         self._epoll.register(sock, select.EPOLLIN)
         self._accepted = self._now
@@ -236,42 +255,81 @@ class EventLoop:
     # -- requests -----------------------------------------------------------------------------------------------
 
     def _on_request(self, request: Request) -> None:
-        if self._draining_since:
-            request.keep_alive = False
         post = self._posts.get(request.path) if request.method == "POST" else None
         if post is None:
-            self._page(request)
+            self._other_request(request)
+        else:
+            self._enqueue(request, *post)
+
+    def _other_request(self, request: Request) -> None:
+        """What is not posted to a route's own path: a prediction in another dialect, or a page."""
+        try:
+            found = self._application.others.find(request) if request.method == "POST" else None
+        except TrainyardError as error:
+            self._answer_error(request, error)
             return
-        queue, request.dialect = post
-        queue.waiting.append(request)
-        self._touched[queue] = None
+        if found is None:
+            self._page(request)
+        else:
+            endpoint, dialect = found
+            self._enqueue(request, self._queues[endpoint], dialect)
+
+    def _enqueue(self, request: Request, queue: RouteQueue, dialect: Dialect) -> None:
+        request.dialect, request.meter, request.version_line = dialect, queue.meter, queue.version_line
+        try:
+            if self._outages[queue.out_cell]:
+                queue.check_in_service(self._outages[queue.out_cell])
+            queue.add(request)
+        except TrainyardError as error:
+            self._answer_error(request, error)
+        else:
+            self._touched[queue] = None
 
     def _predict(self) -> None:
         """Predict what waits, until there is nothing left to do without waiting for a thread."""
         while self._touched:
             queue = next(iter(self._touched))
+            self._refuse_late(queue)
             if queue.waiting and queue.inline:
-                self._send(queue.predict(queue.take()))
+                self._finish(queue, queue.predict(queue.take()))
             elif queue.waiting and queue.has_room:
-                queue.running += 1
-                self._pool.submit(self._in_thread, queue, queue.take())
+                batch = queue.take()
+                queue.running.append(batch)
+                self._pool.submit(self._in_thread, queue, batch)
             else:
                 del self._touched[queue]
 
-    def _in_thread(self, queue: RouteQueue, batch: list[Request]) -> None:
+    def _refuse_late(self, queue: RouteQueue) -> None:
+        """Nobody waits for an answer that comes later than TIMEOUT."""
+        while self._timeout and queue.waiting and self._now - queue.waiting[0].arrived > self._timeout:
+            request = queue.waiting.popleft()
+            self._answer_error(request, Late(f"its turn did not come within TIMEOUT={self._timeout} s"))
+
+    def _in_thread(self, queue: RouteQueue, batch: Batch) -> None:
         self._done.append((queue, queue.predict(batch)))
         with contextlib.suppress(BlockingIOError):  # full of other reasons to wake up
             os.write(self._wake_write, b"1")
 
     def _deliver(self) -> None:
         while self._done:
-            queue, answered = self._done.popleft()
-            queue.running -= 1
+            queue, batch = self._done.popleft()
+            queue.running.remove(batch)
             self._touched[queue] = None
-            self._send(answered)
+            self._finish(queue, batch)
 
-    def _send(self, answered: Answered) -> None:
-        for request, answer in answered:
+    def _give_up(self) -> None:
+        """Answer what a call has been predicting for too long. Its thread cannot be stopped: this worker must end."""
+        for queue in self._queues.values():
+            late = [batch for batch in queue.running if self._timeout and self._now - batch.began > self._timeout]
+            if late:
+                self.stuck = True
+                waiting, queue.waiting = list(queue.waiting), deque()
+                for request in [*(request for batch in late for request in batch.requests), *waiting]:
+                    self._answer_error(request, Late(f"the prediction took longer than TIMEOUT={self._timeout} s"))
+
+    def _finish(self, queue: RouteQueue, batch: Batch) -> None:
+        queue.end(batch)
+        for request, answer in batch.answered:
             if isinstance(answer, Exception):
                 self._answer_error(request, answer)
             else:
@@ -287,23 +345,45 @@ class EventLoop:
             self._answer(request, status, body, content_type, more)
 
     def _answer_error(self, request: Request, error: Exception) -> None:
-        failed = Failed(request.method, request.path.decode("latin-1"), request.id)
-        status, text = self._application.errors.describe(error, failed)
-        self._answer(request, status, request.dialect.error(status, text) if request.dialect else error_body(text))
+        path = request.path.decode("latin-1")
+        errors = self._application.errors
+        status, text = errors.describe(error, Failed(request.method, path, request.id))
+        body = request.dialect.error(status, text) if request.dialect else errors.body(path, text)
+        (request.meter or self._pages).failed(type(error).__name__)
+        more = f"Retry-After: {error.retry_after}\r\n" if isinstance(error, Overloaded) else ""
+        self._answer(request, status, body, more=more)
+
+    def _failure_bytes(self, request: Request, status: int, text: str) -> bytes:
+        """The answer to what never became a request."""
+        self._pages.answered(status, 0.0)
+        return answer_bytes(request, status, self._application.errors.body(request.path.decode("latin-1"), text))
 
     def _answer(
         self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""
     ) -> None:
+        if request.answered:  # given up before
+            return
+        request.answered = True
         connection = request.connection
+        seconds = time.monotonic() - request.arrived
+        (request.meter or self._pages).answered(status, seconds)
+        if self._access_log:
+            self._access_log.add(request, status, len(body), seconds)
         if connection.closed:
             return
         if self._draining_since:
             request.keep_alive = False
         try:
-            connection.answer(request, status, body, content_type, more)
+            connection.answer(request, status, body, content_type, request.version_line + more)
             self._watch(connection)
         except OSError:
             self._drop(connection)
+
+
+class Late(TrainyardError):
+    """An answer that did not come within TIMEOUT; HTTP 504."""
+
+    http_status = 504
 
 
 def _accept_from(listener: socket.socket) -> socket.socket:

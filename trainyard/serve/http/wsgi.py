@@ -47,6 +47,7 @@ def _environ(request: Request) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
+        "RAW_URI": request.path.decode("latin-1"),  # not unquoted, as gunicorn names it
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
         "QUERY_STRING": request.query.decode("latin-1"),
         "SERVER_NAME": host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from trainyard.message import Message
 from trainyard.routes import Route
@@ -60,6 +61,16 @@ class Endpoint:
     def reason(self) -> str:
         """Why the route is not ready; empty where its model is loaded and its sample has been predicted."""
         return self._loaded.reason
+
+    @property
+    def failure(self) -> str:
+        """Why every request to it is answered by 503; empty where its function is loaded."""
+        return self._loaded.reason if self._loaded.function is None else ""
+
+    @property
+    def sample_answer(self) -> dict[str, Any]:
+        """The payload that its sample was answered with; empty where it has no sample."""
+        return self._loaded.sample_answer
 
     @property
     def models(self) -> tuple[ServedModel, ...]:

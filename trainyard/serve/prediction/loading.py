@@ -49,6 +49,7 @@ class Loaded:
     opened: frozenset[str] = frozenset()  # files below models/
     row_keys: frozenset[str] = frozenset()  # of the answer: what holds an item per row; empty where not row-wise
     schema: Schema | None = None
+    sample_answer: dict[str, Any] = field(default_factory=dict)
     warm_seconds: list[float] = field(default_factory=list)
 
     def call(self, message: Message) -> Answer:
@@ -117,12 +118,12 @@ def _warm_up(route: Route, loaded: Loaded, opened: set[str], *, batch: bool) -> 
     try:
         message = _shipped_sample(route, loaded.function)
         if message:
-            wrapped(loaded.call(message))
+            loaded.sample_answer = unwrapped(loaded.call(message))
         shown = "in its record"
         recorded = _recorded_sample(opened)
         if recorded:
             message = recorded
-            wrapped(loaded.call(message))
+            loaded.sample_answer = unwrapped(loaded.call(message))
     except Exception as error:
         if isinstance(error, TrainyardError):
             return f"its sample {shown} fails: {error}"

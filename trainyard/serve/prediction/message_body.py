@@ -19,7 +19,15 @@ def read_message(body: bytes, codec: Codec = JSON) -> Message:
     Raises:
         BadRequest: not JSON, no payload, no instances, or instances that are not rows of one length.
     """
-    value = _parse(body, codec)
+    return message_of(parse(body, codec))
+
+
+def message_of(value: Any) -> Message:
+    """The message that a parsed body is.
+
+    Raises:
+        BadRequest: as ``read_message``.
+    """
     if not isinstance(value, dict):
         raise BadRequest(f"the body is {_kind(value)}, not an object", EXAMPLE)
     payload = value.get("payload")
@@ -70,7 +78,12 @@ def _check_lengths(rows: list[list[Any]]) -> None:
         )
 
 
-def _parse(body: bytes, codec: Codec) -> Any:
+def parse(body: bytes, codec: Codec = JSON) -> Any:
+    """The value of a JSON body.
+
+    Raises:
+        BadRequest: it is none.
+    """
     if not body.strip():
         raise BadRequest("the body is empty", EXAMPLE)
     try:

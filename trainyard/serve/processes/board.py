@@ -26,6 +26,11 @@ PID, ACTIVE, LOADING, GENERATION = range(4)
 RESERVED = 8
 
 
+def out_of_service(route: str) -> str:
+    """The counter in the supervisor's row that says until when a route is out, in seconds since 1970; 0: it is not."""
+    return f"out_of_service_until\t{route}"
+
+
 @dataclass(frozen=True)
 class Row:
     """One process's numbers; ``cells[index]`` is a 64-bit integer."""

@@ -74,7 +74,7 @@ class Generation:
 
     def load(self) -> Application:
         """Import and warm up all routes but those that are out of service."""
-        return create_app(self.common.routes, self.common.settings, load=self._load_one)
+        return create_app(self.common.routes, self.common.settings, load=self._load_one, common=self.common)
 
     def claim_row(self) -> Row:
         """The row of a worker that is about to be forked."""

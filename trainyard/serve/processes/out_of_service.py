@@ -6,7 +6,8 @@ import logging
 import time
 from collections import defaultdict
 
-from trainyard.serve.processes.board import LOADING, Row
+from trainyard.serve.metrics.meters import IN_FLIGHT, counter_name
+from trainyard.serve.processes.board import LOADING, Row, out_of_service
 from trainyard.serve.processes.common import Common
 
 LOG = logging.getLogger("trainyard.serve")
@@ -22,8 +23,8 @@ class OutOfService:
     def __init__(self, common: Common) -> None:
         self._common = common
         paths = [route.path for route in common.routes]
-        self._until = [common.board.counter(f"out_of_service_until\t{path}") for path in paths]
-        self._in_flight = [common.board.counter(f"in_flight\t{path}") for path in paths]
+        self._until = [common.board.counter(out_of_service(path)) for path in paths]
+        self._in_flight = [common.board.counter(counter_name(IN_FLIGHT, route=path)) for path in paths]
         self._crashes: dict[int, list[float]] = defaultdict(list)
         self._times: dict[int, int] = defaultdict(int)
 
@@ -33,10 +34,6 @@ class OutOfService:
         if left <= 0:
             return ""
         return f"/{self._common.routes[number].path} ended its process again and again: out of service for {left:.0f} s"
-
-    def until_cells(self) -> list[int]:
-        """For each route the cell of the supervisor's row that says until when it is out, in seconds since 1970."""
-        return list(self._until)
 
     def blame(self, row: Row) -> None:
         """A worker has died unasked: the routes that it was predicting for, or loading, may be why."""

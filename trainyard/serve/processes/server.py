@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +14,13 @@ from trainyard.errors import TrainyardError
 from trainyard.resolve import MODEL_NAME_VARIABLES
 from trainyard.routes import Route, is_merged
 from trainyard.serve.app import Application
+from trainyard.serve.logs import FORMATS, LEVELS, GunicornLog
 from trainyard.serve.processes.worker import EventWorker
 from trainyard.settings import ImageSettings
 
 if TYPE_CHECKING:
     from trainyard.serve.processes.generation import Generation
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
-# gunicorn's, so that its lines and ours look alike.
-LOG_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-LOG_TIME = "[%Y-%m-%d %H:%M:%S %z]"
-KEEPALIVE = 15  # seconds that an idle connection stays open
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- in memory, where a heartbeat does not wait for a disk
 
@@ -60,8 +54,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "threads": settings.threads,
             "timeout": settings.timeout,
             "graceful_timeout": settings.stop_timeout,
-            "keepalive": KEEPALIVE,
-            "loglevel": settings.log_level,
+            "logger_class": GunicornLog,
             "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else None,
             # Its socket lies in a home directory, which an arbitrary uid has not.
             "control_socket_disable": True,
@@ -106,8 +99,12 @@ def check_settings(settings: ImageSettings) -> None:
     Raises:
         TrainyardError: naming the variable.
     """
-    if settings.log_level not in LOG_LEVELS:
-        raise TrainyardError(f"LOG_LEVEL={settings.log_level}: no such level", f"say {', '.join(LOG_LEVELS)}")
+    for variable, value, known in (
+        ("LOG_LEVEL", settings.log_level, LEVELS),
+        ("LOG_FORMAT", settings.log_format, FORMATS),
+    ):
+        if value not in known:
+            raise TrainyardError(f"{variable}={value}: there is none such", f"say {' or '.join(known)}")
     if settings.threads < 1:
         raise TrainyardError(f"THREADS={settings.threads}: a worker without threads", "say THREADS=1 or more")
     if settings.port > 65535:
@@ -125,12 +122,6 @@ def set_model_name(environment: Environment, settings: ImageSettings) -> str:
     if settings.model_name:
         os.environ.update(dict.fromkeys(MODEL_NAME_VARIABLES, settings.model_name))
     return ""
-
-
-def configure_logging(level: str) -> None:
-    """One line per event, on stderr; what user code prints appears line by line."""
-    logging.basicConfig(level=level.upper(), format=LOG_FORMAT, datefmt=LOG_TIME, stream=sys.stderr)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 def describe(routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> str:

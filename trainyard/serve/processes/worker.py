@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker
 
-from trainyard.serve.http.connection import Limits
+from trainyard.serve.http.guarded_loop import event_loop
 from trainyard.serve.http.loop import EventLoop
 from trainyard.serve.processes.board import PID, Row
-from trainyard.serve.processes.fairness import Share
 
 if TYPE_CHECKING:
     from trainyard.serve.processes.generation import Generation
 
 HEARTBEAT = 1.0  # seconds
 DRAIN_STEP = 0.02  # seconds between two looks at what is still in flight
-MOST_ARRIVAL_SECONDS = 30  # a body of 16 MiB at 5 Mbit/s
-MIB = 1 << 20
 
 
 class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
@@ -54,20 +51,13 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
     def run(self) -> None:
         """The event loop; ends when gunicorn says so, or when gunicorn is gone."""
         common = self.generation.common
-        settings = common.settings
-        limits = Limits(
-            body=settings.max_body_mb * MIB,
-            arrival=min(settings.timeout or MOST_ARRIVAL_SECONDS, MOST_ARRIVAL_SECONDS),
-            idle=self.cfg.keepalive,
-        )
         common.listener.close()  # gunicorn has made its own of it; a copy left open would let clients wait for nobody
         listeners = [wrapped.sock for wrapped in self.sockets]
         for listener in listeners:
             listener.setblocking(False)
-        share = Share(common.board, self.row)
-        loop = EventLoop(self.wsgi, listeners, self.PIPE, settings.threads, limits, share, common.handover)
+        loop = event_loop(common.settings, self.wsgi, listeners, self.PIPE, common, self.row)
         beat = 0.0
-        while self.alive:
+        while self.alive and not loop.stuck:
             loop.turn(HEARTBEAT)
             now = time.monotonic()
             if now - beat > HEARTBEAT:

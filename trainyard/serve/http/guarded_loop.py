@@ -1,0 +1,59 @@
+"""The event loop of a server that asks for a token, or answers scripts of web pages.
+
+It stands in for the plain one, which so has no branch for either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainyard.serve.dialects.protocol_pages import health_paths
+from trainyard.serve.http.access import CHALLENGE, OPEN_PATHS, Unauthorized, origins_of, tokens_of
+from trainyard.serve.http.loop import EventLoop
+from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
+from trainyard.settings import ImageSettings
+
+
+def event_loop(settings: ImageSettings, *arguments: Any) -> EventLoop:
+    """The loop that the settings ask for; ``arguments`` are those of ``EventLoop``."""
+    if settings.api_token or settings.api_token_file or settings.cors_origins:
+        return GuardedLoop(settings, *arguments)
+    return EventLoop(*arguments)
+
+
+class GuardedLoop(EventLoop):
+    """Looks at every request before it goes its way, and at every answer."""
+
+    def __init__(self, settings: ImageSettings, *arguments: Any) -> None:
+        self._tokens = tokens_of(settings)
+        self._origins = origins_of(settings)
+        self._open = frozenset(path.encode() for path in (*OPEN_PATHS, *health_paths(settings)))
+        super().__init__(*arguments)
+
+    def _on_request(self, request: Request) -> None:
+        if self._origins and (lines := self._origins.preflight(request)):
+            self._answer(request, 200, b"", "text/plain", lines)
+            return
+        if self._tokens and not self._is_open(request):
+            try:
+                self._tokens.check(request)
+            except Unauthorized as error:
+                path = request.path.decode("latin-1")
+                body = self._application.errors.body(path, str(error))
+                self._answer(request, error.http_status, body, more=CHALLENGE)
+                return
+        super()._on_request(request)
+
+    def _answer(
+        self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""
+    ) -> None:
+        if self._origins:
+            more += self._origins.lines(request)
+        super()._answer(request, status, body, content_type, more)
+
+    def _failure_bytes(self, request: Request, status: int, text: str) -> bytes:
+        body = self._application.errors.body(request.path.decode("latin-1"), text)
+        return answer_bytes(request, status, body, more=self._origins.lines(request) if self._origins else "")
+
+    def _is_open(self, request: Request) -> bool:
+        return request.method in ("GET", "HEAD") and (request.path.rstrip(b"/") or b"/") in self._open
