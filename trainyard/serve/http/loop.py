@@ -10,21 +10,13 @@ import os
 import select
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from trainyard.errors import TrainyardError
-from trainyard.serve.app import REQUEST_ID, Application
-from trainyard.serve.dialects.dialect import Dialect
-from trainyard.serve.http.access_log import AccessLog
+from trainyard.serve.app import Application
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.error_answers import Failed
-from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
-from trainyard.serve.http.wsgi import call_wsgi
-from trainyard.serve.metrics.meters import PAGES, RouteMeter
-from trainyard.serve.prediction.batching import Batch, Overloaded, RouteQueue
-from trainyard.serve.processes.board import Row, out_of_service
+from trainyard.serve.http.guarded_dispatch import dispatcher
+from trainyard.serve.http.request import Request
+from trainyard.serve.processes.board import Row
 from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.fairness import ACTIVE_SECONDS, Share
 
@@ -48,44 +40,23 @@ class EventLoop:
             common: settings, board, and where connections come from and go to that another worker has begun.
             row: of this worker, on the board.
         """
-        settings, board = common.settings, common.board
-        self.stuck = False  # in a call that does not end
-        self._application = application
         self._listeners = list(listeners)
         self._given, self._giving = common.handover
         self._sources: dict[int, Callable[[], socket.socket]] = {
             listener.fileno(): functools.partial(_accept_from, listener) for listener in listeners
         }
         self._sources[self._given.fileno()] = functools.partial(_receive_from, self._given)
-        self._wake_read, self._wake_write = wake
-        self._limits = Limits.of(settings)
-        self._timeout = settings.timeout
-        self._share = Share(board, row)
-        self._outages = common.own.cells
-        self._pages = RouteMeter(board, row, PAGES)
-        self._access_log = AccessLog.of(settings)
-        self._pool = ThreadPoolExecutor(settings.threads, "predict")
+        self._wake, wake_end = wake
+        self._limits = Limits.of(common.settings)
+        self._share = Share(common.board, row)
+        self._dispatcher = dispatcher(application, common, row, self._answer, wake_end)
         self._connections: dict[int, Connection] = {}
-        self._queues = {
-            endpoint: RouteQueue(
-                endpoint, settings.threads, settings.max_wait, RouteMeter(board, row, endpoint.route.path),
-                board.counter(out_of_service(endpoint.route.path)),
-            )
-            for endpoint in application.endpoints
-        }  # fmt: skip
-        self._posts = {
-            path.encode() + slash: (self._queues[endpoint], dialect)
-            for path, (endpoint, dialect) in application.posts.items()
-            for slash in (b"", b"/")
-        }
-        self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
-        self._done: deque[tuple[RouteQueue, Batch]] = deque()  # by the threads
         self._draining_since = 0.0
         self._listening = False
         self._now = self._swept = self._accepted = time.monotonic()
         self._resume_at = 0.0
         self._epoll = select.epoll()
-        self._epoll.register(self._wake_read, select.EPOLLIN)
+        self._epoll.register(self._wake, select.EPOLLIN)
 
     def turn(self, timeout: float) -> None:
         """Wait for something to happen, at most ``timeout`` seconds, and do what follows from it."""
@@ -101,16 +72,18 @@ class EventLoop:
                 self._on_event(connection, mask)
             elif fd in self._sources:
                 self._accept(self._sources[fd])
-            elif fd == self._wake_read:
+            elif fd == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(fd, 4096)
-        self._deliver()
-        self._predict()
+        self._dispatcher.work(self._now)
         if self._now - self._swept > SWEEP_SECONDS:
             self._sweep()
-            self._give_up()
-        if self._access_log:
-            self._access_log.write()
+            self._dispatcher.give_up(self._now)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a call does not end: this worker should."""
+        return self._dispatcher.stuck
 
     def drain(self) -> bool:
         """Begin to stop, or go on with it: True once all that was accepted is answered, and no more is accepted."""
@@ -126,7 +99,7 @@ class EventLoop:
         nobody_comes = not self._connections and now - self._accepted > QUIET_SECONDS
         if nobody_comes or lasts > ACTIVE_SECONDS:
             self._stop_listening()
-        self._predict()
+        self._dispatcher.work(now)
         return not self._connections and not self._listeners
 
     def hand_over(self) -> bool:
@@ -187,7 +160,7 @@ class EventLoop:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock, self._limits, self._on_request, self._failure_bytes)
+        connection = Connection(sock, self._limits, self._dispatcher.on_request, self._dispatcher.failure_bytes)
         self._connections[sock.fileno()] = connection
         self._epoll.register(sock, select.EPOLLIN)
         self._accepted = self._now
@@ -252,138 +225,17 @@ class EventLoop:
             active += not connection.closed and connection.is_active(self._now)
         self._share.count(active)
 
-    # -- requests -----------------------------------------------------------------------------------------------
-
-    def _on_request(self, request: Request) -> None:
-        post = self._posts.get(request.path) if request.method == "POST" else None
-        if post is None:
-            self._other_request(request)
-        else:
-            self._enqueue(request, *post)
-
-    def _other_request(self, request: Request) -> None:
-        """What is not posted to a route's own path: a prediction in another dialect, or a page."""
-        try:
-            found = self._application.others.find(request) if request.method == "POST" else None
-        except TrainyardError as error:
-            self._answer_error(request, error)
-            return
-        if found is None:
-            self._page(request)
-        else:
-            endpoint, dialect = found
-            self._enqueue(request, self._queues[endpoint], dialect)
-
-    def _enqueue(self, request: Request, queue: RouteQueue, dialect: Dialect) -> None:
-        request.dialect, request.meter, request.version_line = dialect, queue.meter, queue.version_line
-        try:
-            if self._outages[queue.out_cell]:
-                queue.check_in_service(self._outages[queue.out_cell])
-            queue.add(request)
-        except TrainyardError as error:
-            self._answer_error(request, error)
-        else:
-            self._touched[queue] = None
-
-    def _predict(self) -> None:
-        """Predict what waits, until there is nothing left to do without waiting for a thread."""
-        while self._touched:
-            queue = next(iter(self._touched))
-            self._refuse_late(queue)
-            if queue.waiting and queue.inline:
-                self._finish(queue, queue.predict(queue.take()))
-            elif queue.waiting and queue.has_room:
-                batch = queue.take()
-                queue.running.append(batch)
-                self._pool.submit(self._in_thread, queue, batch)
-            else:
-                del self._touched[queue]
-
-    def _refuse_late(self, queue: RouteQueue) -> None:
-        """Nobody waits for an answer that comes later than TIMEOUT."""
-        while self._timeout and queue.waiting and self._now - queue.waiting[0].arrived > self._timeout:
-            request = queue.waiting.popleft()
-            self._answer_error(request, Late(f"its turn did not come within TIMEOUT={self._timeout} s"))
-
-    def _in_thread(self, queue: RouteQueue, batch: Batch) -> None:
-        self._done.append((queue, queue.predict(batch)))
-        with contextlib.suppress(BlockingIOError):  # full of other reasons to wake up
-            os.write(self._wake_write, b"1")
-
-    def _deliver(self) -> None:
-        while self._done:
-            queue, batch = self._done.popleft()
-            queue.running.remove(batch)
-            self._touched[queue] = None
-            self._finish(queue, batch)
-
-    def _give_up(self) -> None:
-        """Answer what a call has been predicting for too long. Its thread cannot be stopped: this worker must end."""
-        for queue in self._queues.values():
-            late = [batch for batch in queue.running if self._timeout and self._now - batch.began > self._timeout]
-            if late:
-                self.stuck = True
-                waiting, queue.waiting = list(queue.waiting), deque()
-                for request in [*(request for batch in late for request in batch.requests), *waiting]:
-                    self._answer_error(request, Late(f"the prediction took longer than TIMEOUT={self._timeout} s"))
-
-    def _finish(self, queue: RouteQueue, batch: Batch) -> None:
-        queue.end(batch)
-        for request, answer in batch.answered:
-            if isinstance(answer, Exception):
-                self._answer_error(request, answer)
-            else:
-                self._answer(request, 200, *answer)
-
-    def _page(self, request: Request) -> None:
-        """All that is not a prediction."""
-        try:
-            status, body, content_type, more = call_wsgi(self._application, request, {REQUEST_ID: request.id})
-        except Exception as error:  # noqa: BLE001 -- Flask has an error handler, so this is our own mistake
-            self._answer_error(request, error)
-        else:
-            self._answer(request, status, body, content_type, more)
-
-    def _answer_error(self, request: Request, error: Exception) -> None:
-        path = request.path.decode("latin-1")
-        errors = self._application.errors
-        status, text = errors.describe(error, Failed(request.method, path, request.id))
-        body = request.dialect.error(status, text) if request.dialect else errors.body(path, text)
-        (request.meter or self._pages).failed(type(error).__name__)
-        more = f"Retry-After: {error.retry_after}\r\n" if isinstance(error, Overloaded) else ""
-        self._answer(request, status, body, more=more)
-
-    def _failure_bytes(self, request: Request, status: int, text: str) -> bytes:
-        """The answer to what never became a request."""
-        self._pages.answered(status, 0.0)
-        return answer_bytes(request, status, self._application.errors.body(request.path.decode("latin-1"), text))
-
-    def _answer(
-        self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""
-    ) -> None:
-        if request.answered:  # given up before
-            return
-        request.answered = True
+    def _answer(self, request: Request, status: int, body: bytes, content_type: str, more: str) -> None:
         connection = request.connection
-        seconds = time.monotonic() - request.arrived
-        (request.meter or self._pages).answered(status, seconds)
-        if self._access_log:
-            self._access_log.add(request, status, len(body), seconds)
         if connection.closed:
             return
         if self._draining_since:
             request.keep_alive = False
         try:
-            connection.answer(request, status, body, content_type, request.version_line + more)
+            connection.answer(request, status, body, content_type, more)
             self._watch(connection)
         except OSError:
             self._drop(connection)
-
-
-class Late(TrainyardError):
-    """An answer that did not come within TIMEOUT; HTTP 504."""
-
-    http_status = 504
 
 
 def _accept_from(listener: socket.socket) -> socket.socket:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker
 
-from trainyard.serve.http.guarded_loop import event_loop
 from trainyard.serve.http.loop import EventLoop
 from trainyard.serve.processes.board import PID, Row
 
@@ -55,7 +54,7 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         listeners = [wrapped.sock for wrapped in self.sockets]
         for listener in listeners:
             listener.setblocking(False)
-        loop = event_loop(common.settings, self.wsgi, listeners, self.PIPE, common, self.row)
+        loop = EventLoop(self.wsgi, listeners, self.PIPE, common, self.row)
         beat = 0.0
         while self.alive and not loop.stuck:
             loop.turn(HEARTBEAT)
