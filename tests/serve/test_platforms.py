@@ -168,7 +168,7 @@ def test_vertex_ai_may_post_to_a_route_itself(start, tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/predict", "this image has 6 routes: upload it with one of them"), ("predict", "not a path: say, for example")],
+    [("/predict", "this image has 7 routes: upload it with one of them"), ("predict", "not a path: say, for example")],
 )
 def test_a_predict_route_that_leads_nowhere_stops_the_start(refused, tmp_path, path, reason):
     status, said = refused(town.build(tmp_path / "action"), AIP_PREDICT_ROUTE=path)
