@@ -8,6 +8,8 @@ import pytest
 import requests
 import town
 import tritonclient.http as triton
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 HOUSES = "houses/value"
@@ -214,6 +216,25 @@ def test_more_values_than_a_request_may_hold_are_a_413(server):
     url = f"{server.url}/v2/models/houses%2Fready/infer"
     response = requests.post(url, data=head + bytes(5_000_000), headers=headers, timeout=20)
     assert (response.status_code, "at most" in response.json()["error"]) == (413, True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    length=st.none() | st.integers(-1, 300).map(str) | st.text("0123456789+-xe ,", max_size=20),
+    size=st.integers(-1, 40) | st.sampled_from([2**31, 2**63, 1.5, "8", None]),
+    rows=st.integers(-1, 3) | st.sampled_from([2**31, 2**64]),
+    cut=st.integers(0, 30),
+    datatype=st.sampled_from(["FP64", "BYTES", "INT8", "BOOL", "FP16"]),
+)
+def test_no_claim_of_a_client_is_a_500_or_keeps_it_waiting(server, length, size, rows, cut, datatype):
+    entry = {"name": "x", "shape": [rows, 1], "datatype": datatype, "parameters": {"binary_data_size": size}}
+    head = json.dumps({"inputs": [entry], "parameters": {"binary_data_output": True}}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(head)) if length is None else length.strip()}
+    body = head + (b"\x04\0\0\0text" * 5)[cut:]
+    response = requests.post(f"{server.url}/v2/models/echo/infer", data=body, headers=headers, timeout=5)
+    assert response.status_code in (200, 400, 413)
+    if response.status_code > 200:
+        assert set(response.json()) == {"error"}
 
 
 def test_requests_that_wait_share_a_call_whatever_they_speak(start, tmp_path):

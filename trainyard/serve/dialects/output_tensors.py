@@ -30,20 +30,20 @@ class OutputTensor(NamedTuple):
         """The object in ``outputs``, and the bytes that go behind the JSON.
 
         Raises:
-            TypeError: a number that is too large for its datatype.
+            TypeError: a number that is too large for its datatype; text that is not Unicode.
         """
         data = self._bytes()
         parameters = {"binary_data_size": len(data)}
         return {"name": self.name, "datatype": self.datatype, "shape": self.shape, "parameters": parameters}, data
 
     def _bytes(self) -> bytes:
-        if self.datatype == "BYTES":
-            texts = [value.encode() for value in self.values]
-            return b"".join(chain.from_iterable((len(text).to_bytes(4, "little"), text) for text in texts))
-        values = [math.nan if value is None else value for value in self.values]
         try:
+            if self.datatype == "BYTES":
+                texts = [value.encode() for value in self.values]
+                return b"".join(chain.from_iterable((len(text).to_bytes(4, "little"), text) for text in texts))
+            values = [math.nan if value is None else value for value in self.values]
             return struct.pack(f"<{len(values)}{DATATYPES[self.datatype].code}", *values)
-        except (OverflowError, struct.error) as error:
+        except (OverflowError, UnicodeEncodeError, struct.error) as error:
             raise TypeError(f"{self.name}: {error}") from None
 
 

@@ -47,12 +47,13 @@ def _matrix(tensor: Tensor, schema: Schema) -> list[Any]:
 
 
 def _by_column(tensors: Sequence[Tensor], schema: Schema) -> list[Any]:
+    names = schema.names
     found = {tensor.name: tensor for tensor in tensors}
     if len(found) < len(tensors):
         raise BadRequest("two inputs have one name", "name each once")
-    if unknown := [name for name in found if name not in schema.names]:
-        raise BadRequest(f"input {unknown[0][:80]!r} is no column of the model", f"its columns: {_few(schema.names)}")
-    if missing := [name for name in schema.names if name not in found]:
+    if unknown := [name for name in found if name not in names]:
+        raise BadRequest(f"input {unknown[0][:80]!r} is no column of the model", f"its columns: {_few(names)}")
+    if missing := [name for name in names if name not in found]:
         raise BadRequest(f"no input for the columns {_few(missing)}", "send a tensor for each column")
     rows = tensors[0].shape[0]
     for column in schema.columns:
@@ -63,7 +64,7 @@ def _by_column(tensors: Sequence[Tensor], schema: Schema) -> list[Any]:
                 "send [rows] or [rows, 1], the same rows for each column",
             )
         _check_type(tensor, column)
-    return list(map(list, zip(*(found[name].values for name in schema.names), strict=True)))
+    return list(map(list, zip(*(found[name].values for name in names), strict=True)))
 
 
 def _check_type(tensor: Tensor, column: Column) -> None:

@@ -70,9 +70,10 @@ def read_tensors(inputs: Any, binary: bytes) -> list[Tensor]:
             '"inputs" is not a list of tensors', 'send {"inputs": [{"name", "shape", "datatype", "data"}]}'
         )
     tensors: list[Tensor] = []
+    view = memoryview(binary)
     taken = values = 0
     for number, entry in enumerate(inputs):
-        tensor, size = _read_tensor(entry, number, memoryview(binary)[taken:], MOST_VALUES - values)
+        tensor, size = _read_tensor(entry, number, view[taken:], MOST_VALUES - values)
         taken, values = taken + size, values + len(tensor.values)
         tensors.append(tensor)
     if taken != len(binary):

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from trainyard.errors import TrainyardError
 from trainyard.serve.dialects.dialect import Written
 from trainyard.serve.http.request import Request
 from trainyard.serve.metrics.meters import RouteMeter
@@ -172,6 +171,6 @@ class RouteQueue:
             failure = NotJson(f"{route.module}.{route.function} returned what JSON cannot say: {error}")
             failure.__cause__ = error
             return failure
-        except TrainyardError as error:
+        except Exception as error:  # noqa: BLE001 -- becomes this request's answer
             return error
         return written

@@ -1,5 +1,6 @@
 """Numbers, and things that a protocol has to find words for."""
 
+import os
 import time
 from pathlib import Path
 
@@ -32,3 +33,11 @@ def odd(msg):
 def slow(msg):
     time.sleep(msg["payload"]["instances"][0][0])
     return {"predictions": [True]}
+
+
+def environ(msg):
+    return {"predictions": [f"{name}={value}" for name, value in os.environ.items()]}
+
+
+def echo(msg):
+    return {"predictions": msg["payload"]["instances"]}
