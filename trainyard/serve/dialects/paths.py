@@ -11,5 +11,4 @@ from trainyard.serve.prediction.endpoint import Endpoint
 
 def prediction_paths(endpoints: Sequence[Endpoint]) -> dict[str, tuple[Endpoint, Dialect]]:
     """Paths with their leading slash; each is served with a trailing slash, too."""
-    native = Native()
-    return {f"/{endpoint.route.path}": (endpoint, native) for endpoint in endpoints}
+    return {f"/{endpoint.route.path}": (endpoint, Native(endpoint)) for endpoint in endpoints}

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from trainyard import drift
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.message import Message
 from trainyard.resolve import (
@@ -23,7 +24,7 @@ from trainyard.routes import Route
 from trainyard.serve.prediction.message_body import read_message
 from trainyard.serve.prediction.opened_models import ServedModel, recording, served_models
 from trainyard.serve.prediction.row_wise import find_row_keys, split
-from trainyard.serve.prediction.schema import Schema
+from trainyard.serve.prediction.schema import Schema, check_rows
 
 LOG = logging.getLogger("trainyard.serve")
 RETRY_SECONDS = 1.0  # between two attempts to import a module that wants its model at import
@@ -47,6 +48,8 @@ class Endpoint:
         self.models: tuple[ServedModel, ...] = ()  # that its function opened while it was loaded and warmed up
         self.opened: frozenset[str] = frozenset()  # files below models/
         self.warm_seconds: list[float] = []  # what each call cost that was made with the sample
+        self.schema: Schema | None = None  # of the rows, where it answers by one model whose record says it
+        self._checked: Schema | None = None  # that its rows are checked by, since no encoder does it
         self._batch = batch
         self._row_keys: frozenset[str] = frozenset()
         self._sources = sources
@@ -106,6 +109,8 @@ class Endpoint:
             return error
 
     def _result(self, message: Message) -> Answer:
+        if self._checked is not None:
+            check_rows(self._checked, message["payload"]["instances"])
         result = self._call(message)
         if not isinstance(result, dict):
             raise NotADict(f"{self.route.function} returned {_kind(result)}, not a dict")
@@ -113,9 +118,15 @@ class Endpoint:
 
     def warm_up(self) -> None:
         """Predict the model's own sample, if it has one: the first prediction is the slow one."""
+        with drift.watching() as watch:
+            is_warm = self._predict_sample()
+        self._checked = self.schema if is_warm and not watch.encoded else None
+
+    def _predict_sample(self) -> bool:
+        """Whether there is a sample, and it was predicted."""
         sample = self._sample()
         if not sample or not sample.is_file():
-            return
+            return False
         started = time.monotonic()
         try:
             message = read_message(sample.read_bytes())
@@ -124,22 +135,19 @@ class Endpoint:
             self._note_opened(opened)
         except Exception as error:  # noqa: BLE001 -- the user's function; the server starts all the same
             LOG.warning("route /%s: its sample %s fails: %s: %s", self.route.path, sample, type(error).__name__, error)
-            return
+            return False
         LOG.info("route /%s is warm (%.2f s)", self.route.path, time.monotonic() - started)
         if self._batch and _only_instances(message):
             self._row_keys = find_row_keys(self._timed_result, message["payload"]["instances"])
             LOG.debug(
                 "route /%s: requests are predicted %s", self.route.path, "together" if self._row_keys else "alone"
             )
-
-    @property
-    def schema(self) -> Schema | None:
-        """What the rows look like, where the route answers by one model whose record says it."""
-        return Schema.from_record(self.models[0].record) if len(self.models) == 1 else None
+        return True
 
     def _note_opened(self, opened: set[str]) -> None:
         self.opened |= opened
         self.models = served_models(MODELS, set(self.opened))
+        self.schema = Schema.from_record(self.models[0].record) if len(self.models) == 1 else None
 
     def _timed_result(self, rows: list[Any]) -> dict[str, Any]:
         started = time.perf_counter()
