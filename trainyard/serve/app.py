@@ -18,6 +18,7 @@ from trainyard.serve.dialects.dialect import Dialect
 from trainyard.serve.dialects.paths import prediction_paths
 from trainyard.serve.http.error_answers import ErrorAnswers, Failed, error_body
 from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.pages.views import add_pages
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.settings import ImageSettings
 
@@ -62,6 +63,7 @@ def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path
         endpoint.load()
     for path, (endpoint, dialect) in posts.items():
         flask.add_url_rule(path, f"POST {path}".replace(".", "_"), _view(endpoint, dialect), methods=["POST"])
+    add_pages(flask, endpoints)
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
     for endpoint in endpoints:
         endpoint.warm_up()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard import drift
-from trainyard.errors import ModelUnavailable, TrainyardError
+from trainyard.errors import BadRequest, ModelUnavailable, TrainyardError
 from trainyard.message import Message
 from trainyard.resolve import (
     MODEL_NAME_HINT,
@@ -143,6 +143,23 @@ class Endpoint:
                 "route /%s: requests are predicted %s", self.route.path, "together" if self._row_keys else "alone"
             )
         return True
+
+    @property
+    def problem(self) -> str:
+        """Why its function could not be loaded; empty where it was."""
+        return str(self._failure or "")
+
+    def sample_rows(self) -> list[Any]:
+        """Rows to try it with: the model's recorded ones, or those of its test request; empty where there are none."""
+        recorded = self.models[0].record.get("sample") if len(self.models) == 1 else None
+        rows = recorded.get("instances") if isinstance(recorded, dict) else None
+        if isinstance(rows, list) and rows:
+            return rows
+        try:
+            path = self._sample()
+            return list(read_message(path.read_bytes())["payload"]["instances"]) if path else []
+        except (OSError, BadRequest):
+            return []
 
     def _note_opened(self, opened: set[str]) -> None:
         self.opened |= opened
