@@ -15,7 +15,7 @@ SCHEMA = {
     ]
 }
 ROUTES = "ROUTES=people/encoded:people.predict:encoded,people/plain:people.predict:plain,free:people.predict:free,\
-drift:people.predict:seen\n"
+drift:people.predict:seen,gone:people.gone:predict\n"
 PREDICT = """
 from common_utils.encoders import TabularEncoder
 from trainyard import drift

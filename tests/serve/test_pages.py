@@ -182,7 +182,7 @@ def test_the_api_page_shows_every_operation(daemon, visit):
     expected = [f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item]
     assert shown == expected
     here.page.get_by_role("link", name="Routes").click()
-    assert here.page.locator("h1").inner_text() == "4 routes"
+    assert here.page.locator("h1").inner_text() == "5 routes"
     assert here.complaints == []
 
 
@@ -200,10 +200,9 @@ def test_pages_run_nothing_but_their_own_files(daemon):
     assert requests.get(f"{daemon.url}/docs/views.py", timeout=10).status_code == 404
 
 
-def test_a_route_that_cannot_be_loaded_says_so(start):
-    daemon = start("basic", WORKERS="1")
+def test_a_route_that_cannot_be_loaded_says_so(daemon):
     text = requests.get(daemon.url, timeout=10).text
-    assert "module &#39;shop.prices.gone&#39; cannot be imported" in text
+    assert "module &#39;people.gone&#39; cannot be imported" in text
 
 
 def test_every_file_of_the_pages_gets_into_images_and_packages():

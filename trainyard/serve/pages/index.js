@@ -27,6 +27,14 @@ function readable(text) {
   }
 }
 
+// Milliseconds from request to answer as the network saw them; else, as this script did.
+function latency(url, started) {
+  const seen = performance.getEntriesByName(url, "resource").at(-1);
+  return seen && seen.startTime >= started && seen.requestStart > 0
+    ? seen.responseEnd - seen.requestStart
+    : performance.now() - started;
+}
+
 async function predict(form) {
   const status = form.querySelector(".status");
   const output = form.querySelector("output");
@@ -39,8 +47,7 @@ async function predict(form) {
     const started = performance.now();
     const response = await fetch(form.action, { method: "POST", headers, body: form.elements.body.value });
     const text = await response.text();
-    const milliseconds = performance.now() - started;
-    status.textContent = `${response.status} ${response.statusText} in ${milliseconds.toFixed(1)} ms`;
+    status.textContent = `${response.status} ${response.statusText} in ${latency(form.action, started).toFixed(1)} ms`;
     status.classList.toggle("failed", !response.ok);
     output.textContent = readable(text);
     if (response.status === 401) tokenForm.hidden = false;

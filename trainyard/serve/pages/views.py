@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from trainyard import __version__
 from trainyard.serve.http.request import JSON_TYPE
 from trainyard.serve.pages.openapi import document, sample_of
-from trainyard.serve.pages.row_schemas import MOST_CATEGORIES, what_training_saw
+from trainyard.serve.pages.row_schemas import what_training_saw
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.opened_models import ServedModel
@@ -30,6 +30,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+SHOWN_CATEGORIES = 16  # of one column on the front page; the API page has more
 HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -37,7 +38,7 @@ def add_pages(flask: Flask, endpoints: Sequence[Endpoint]) -> None:
     """Let ``flask`` answer the pages of these endpoints."""
 
     def index() -> Response:
-        return _page("index.html", cards=[_card(endpoint) for endpoint in endpoints])
+        return _page("index.html", cards=[_card(endpoint) for endpoint in endpoints], shown=SHOWN_CATEGORIES)
 
     def docs() -> Response:
         return _page("docs.html", document=document(endpoints))
@@ -71,7 +72,7 @@ def _card(endpoint: Endpoint) -> dict[str, Any]:
         "problem": endpoint.problem,
         "models": [_facts(model) for model in endpoint.models],
         "columns": [
-            {"name": column.name, "seen": what_training_saw(column), "values": column.categories[:MOST_CATEGORIES]}
+            {"name": column.name, "seen": what_training_saw(column), "categories": column.categories}
             for column in (endpoint.schema.columns if endpoint.schema else ())
         ],
         "sample": _message(sample_of(endpoint)),
