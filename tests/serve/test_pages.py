@@ -44,7 +44,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # A container's user namespace and /dev/shm are too small for its sandbox; the pages are our own.
+        # Its sandbox does not start as root, and a container's /dev/shm is small; the pages are our own.
         options = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options)
         yield browser
