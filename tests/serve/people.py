@@ -14,7 +14,18 @@ SCHEMA = {
         {"name": "hours", "type": "number", "minimum": 0.5, "maximum": 60, "integer": False},
     ]
 }
-ROUTES = "ROUTES=people/encoded:people.predict:encoded,people/plain:people.predict:plain,free:people.predict:free,gone:people.gone:predict\n"
+ROUTES = (
+    "ROUTES="
+    + ",".join(
+        (
+            "people/encoded:people.predict:encoded",
+            "people/plain:people.predict:plain",
+            "free:people.predict:free",
+            "gone:people.gone:predict",
+        )
+    )
+    + "\n"
+)
 PREDICT = """
 from common_utils.encoders import TabularEncoder
 
