@@ -33,6 +33,7 @@ from trainyard.serve.processes.server import Server
 
 T = TypeVar("T")
 LOG = logging.getLogger("trainyard.serve")
+ALL = "*"  # where what is said of a route holds for all
 UNSHAREABLE = 77  # exit status: load the models in each worker
 
 
@@ -62,6 +63,7 @@ class Generation:
                 LOG.warning("models are loaded in each worker and not shared: %s", reason)
                 leave(UNSHAREABLE)
         while True:
+            gc.unfreeze()  # what the last generation has left, too
             gc.collect()
             gc.freeze()  # collecting would write to every page that workers share
             arbiter = GenerationArbiter(Server(self), self)
@@ -161,7 +163,14 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
 
     def handle_hup(self) -> None:
         """Fork the next generation off; it becomes the supervisor's child, since the process between ends at once."""
-        between = os.fork()
+        try:
+            between = os.fork()
+        except OSError as error:  # of memory or processes there are no more
+            generation = self._generation
+            generation.common.tell(
+                "refused", generation.number + 1, refused={ALL: f"cannot be loaded: {error.strerror}"}
+            )
+            return
         if between == 0:
             if os.fork() == 0:
                 raise Successor
@@ -178,7 +187,9 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
 
     def stop(self, graceful: bool = True) -> None:
         """Nobody listens from now on but the workers, which answer what has come."""
-        self._generation.common.listener.close()
+        common = self._generation.common
+        common.listener.close()
+        self.cfg.set("graceful_timeout", common.seconds_to_finish)
         super().stop(graceful)
 
 
