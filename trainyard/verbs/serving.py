@@ -6,7 +6,7 @@ import errno
 import socket
 
 from trainyard import console
-from trainyard.client import wait_until_ready
+from trainyard.client import unready_routes, wait_until_ready
 from trainyard.engines.base import Engine, Mount, Running, RunPlan
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.verbs.session import Session
@@ -51,6 +51,8 @@ def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
     if session.commands.dry_run:
         return
     _wait(session, plan, url)
+    for path, reason in unready_routes(url).items():
+        console.warn(f"/{path} is not ready: {reason}")
     console.step(f"{plan.name} is ready; stop it with make stop")
 
 
