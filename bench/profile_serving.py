@@ -31,7 +31,7 @@ from trainyard.serve.http.loop import EventLoop  # noqa: E402
 from trainyard.serve.http.request import Request, answer_bytes  # noqa: E402
 from trainyard.serve.prediction.codec import JSON  # noqa: E402
 from trainyard.serve.prediction.message_body import read_message  # noqa: E402
-from trainyard.serve.processes.fairness import Shares  # noqa: E402
+from trainyard.serve.processes.common import Common  # noqa: E402
 from trainyard.settings import ImageSettings  # noqa: E402
 from utils.binaries import load_model  # noqa: E402
 
@@ -61,7 +61,7 @@ def stages(model: dict[str, Any], body: bytes, calls: int) -> dict[str, float]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     found: list[Request] = []
-    connection = Connection(ours, LIMITS, found.append)
+    connection = Connection(ours, LIMITS, found.append, lambda *_: b"")
 
     def parse() -> None:
         theirs.send(raw)
@@ -91,7 +91,8 @@ def round_trip(name: str, body: bytes, calls: int) -> tuple[float, float]:
     application = create_app((route,), ImageSettings(), ROOT / "projects")
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
-    loop = EventLoop(application, [listener], os.pipe(), 4, LIMITS, Shares(1).claim())
+    common = Common.create((route,), ImageSettings(), listener)
+    loop = EventLoop(application, [listener], os.pipe(), common, common.board.claim())
     child = os.fork()  # a thread would share our interpreter, and wait for it
     while child == 0:
         loop.turn(1.0)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from trainyard.settings import refuse_telemetry
+
+refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))
 
 for name in ("monorepo", "images", "engines.contract"):  # a failed assert in there shows its values

@@ -52,6 +52,11 @@ def served_model_name() -> str:
     return os.environ.get("MODEL_NAME") or os.environ.get("MODElNAME", "")  # noqa: SIM112
 
 
+def refuse_telemetry() -> None:
+    """Keep libraries from reporting to their makers: onnxruntime does since 1.29, in a thread that it starts for it."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 def variables_of(declared: Field[Any]) -> tuple[str, ...]:
     """The variables that are looked at for a setting, the first that is set wins."""
     return (declared.metadata["env"], *declared.metadata["also"])
@@ -124,9 +129,17 @@ class ImageSettings(FromEnvironment):
     threads: int = setting("THREADS", 4, "predict: threads of each worker, for predictions that take longer than 5 ms")
     compiled: bool = setting("COMPILED", True, "predict: serve the compiled form of a model; 0: unpickle its binary")
     batch: bool = setting("BATCH", True, "predict: requests that wait together are predicted together; 0: one by one")
-    timeout: int = setting(
-        "TIMEOUT", 60, "predict: seconds after which a hanging worker is replaced; a request gets at most 30 to arrive"
+    share: bool = setting(
+        "SHARE", True, "predict: load models once and share their memory between workers; 0: each worker loads its own"
     )
+    watch: bool = setting("WATCH", True, "predict: swap in what changes in models/; 0: only on SIGHUP")
+    load_timeout: int = setting("LOAD_TIMEOUT", 300, "predict: seconds that loading the models may take")
+    timeout: int = setting(
+        "TIMEOUT",
+        60,
+        "predict: seconds that a request may take; a worker that hangs for longer is replaced; 0: none",
+    )
+    max_wait: int = setting("MAX_WAIT", 5, "predict: seconds that a request may have to wait; beyond that 503 at once")
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "predict: seconds to finish requests after SIGTERM")
     max_body_mb: int = setting("MAX_BODY_MB", 16, "predict: largest request body, MiB; above it 413")
     api_token: str = setting(
@@ -140,6 +153,8 @@ class ImageSettings(FromEnvironment):
     )
     aip_health_route: str = setting("AIP_HEALTH_ROUTE", "", "predict: path that Vertex AI asks whether it is ready")
     aip_predict_route: str = setting("AIP_PREDICT_ROUTE", "", "predict: path that Vertex AI posts instances to")
+    access_log: bool = setting("ACCESS_LOG", False, "predict: 1 for a line of each request")
+    log_format: str = setting("LOG_FORMAT", "text", "predict: text, or json for one object a line")
     log_level: str = setting("LOG_LEVEL", "info", "predict: debug, info, warning or error")
 
 

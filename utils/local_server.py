@@ -7,8 +7,11 @@ import sys
 
 from trainyard.errors import TrainyardError
 from trainyard.routes import parse_routes
-from trainyard.serve.processes.server import Server, configure_logging, listen
-from trainyard.settings import ImageSettings
+from trainyard.serve.logs import configure_logging
+from trainyard.serve.processes.common import Common
+from trainyard.serve.processes.server import listen
+from trainyard.serve.processes.supervisor import Supervisor
+from trainyard.settings import ImageSettings, refuse_telemetry
 
 PORT = 5111  # where ``make predict`` publishes too
 
@@ -28,5 +31,6 @@ def assemble_server(routes: str, port: int = PORT) -> None:
     except TrainyardError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
-    configure_logging(settings.log_level)
-    Server(parsed, settings, listener).run()
+    refuse_telemetry()
+    configure_logging(settings)
+    sys.exit(Supervisor(Common.create(parsed, settings, listener)).run())

@@ -51,6 +51,11 @@ class Daemon:
         options.setdefault("json", {"payload": {"instances": rows}})
         return requests.post(f"{self.url}/{route}", timeout=20, **options)
 
+    def workers(self, *, parents: bool = False) -> list[int]:
+        """The pids of the processes that answer requests; ``parents``: of those that these were forked from."""
+        arbiters = _children(self.process.pid)
+        return arbiters if parents else [pid for arbiter in arbiters for pid in _children(arbiter)]
+
     def stop(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
         self.process.send_signal(number)
         return self.process.wait(seconds)
@@ -59,6 +64,12 @@ class Daemon:
         url = self.wait_for(r"http://127\.0\.0\.1:\d+")
         requests.get(f"{url}/health", timeout=20)  # answered once a worker is ready
         return url
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 @pytest.fixture(scope="session")

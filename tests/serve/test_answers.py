@@ -72,7 +72,7 @@ def test_the_sample_was_predicted_before_the_first_request(start):
     daemon = start("basic", WORKERS="1")
     assert daemon.post("sum").json()["payload"]["calls"] > 1
     assert "route /sum is warm" in daemon.text()
-    assert len([line for line in daemon.text().splitlines() if "route /crash" in line]) == 1
+    assert len([line for line in daemon.text().splitlines() if "route /crash is not ready" in line]) == 1
 
 
 def test_health_is_small_and_quick(daemon):

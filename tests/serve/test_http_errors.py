@@ -143,7 +143,7 @@ def test_a_sample_that_would_end_a_process_ends_no_worker(start, tmp_path):
     (tmp_path / "a/test/test_instances.json").write_text('{"payload": {"instances": [[1]]}}')
     daemon = start(tmp_path, WORKERS="1")
     assert requests.get(f"{daemon.url}/health", timeout=10).status_code == 200
-    assert "route /a: its sample" in daemon.text()
+    assert "route /a is not ready: its sample" in daemon.text()
 
 
 def test_a_result_that_is_no_dict_is_one_line(daemon):

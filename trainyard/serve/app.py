@@ -6,7 +6,7 @@ Flask costs for a request is many times what a compiled model does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from trainyard.serve.dialects.protocol_pages import add_protocol_pages, health_p
 from trainyard.serve.http.error_answers import ErrorAnswers, Failed
 from trainyard.serve.http.request import JSON_TYPE, Request
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.processes.common import Common
+from trainyard.serve.readiness import add_health_pages
 from trainyard.settings import ImageSettings
 
 REQUEST_ID = "trainyard.request_id"  # key of the WSGI environment
@@ -31,19 +33,32 @@ class Application:
 
     def __init__(
         self, flask: Flask, endpoints: tuple[Endpoint, ...], posts: Mapping[str, tuple[Endpoint, Dialect]],
-        others: OtherDialects, errors: ErrorAnswers,
+        others: OtherDialects, errors: ErrorAnswers, common: Common | None = None,
     ) -> None:  # fmt: skip
+        """``common``: what is known of the other processes, where there are any."""
         self.flask = flask
         self.endpoints = endpoints
         self.posts = posts
         self.others = others
         self.errors = errors
+        self.common = common
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self.flask(environ, start_response)
 
 
-def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path | None = None) -> Application:
+def load_endpoint(_number: int, endpoint: Endpoint) -> None:
+    """Load it, come what may."""
+    endpoint.load()
+
+
+def create_app(
+    routes: tuple[Route, ...],
+    settings: ImageSettings,
+    sources: Path | None = None,
+    load: Callable[[int, Endpoint], None] = load_endpoint,
+    common: Common | None = None,
+) -> Application:
     """Build the application: import every route's function and predict its sample, so that it is ready when served.
 
     A route whose import fails answers 503 with the reason; the others serve.
@@ -52,30 +67,26 @@ def create_app(routes: tuple[Route, ...], settings: ImageSettings, sources: Path
         routes: from ``.s2i/environment``.
         settings: BATCH is read here.
         sources: the folder that the routes' modules lie in; default: the working directory. On ``sys.path`` already.
+        load: loads the endpoint of each route, whose number it is given.
+        common: what the processes of a daemon share.
     """
     flask = Flask("trainyard.serve", static_folder=None)
     # A redirected POST arrives as a GET, or not at all: answer both spellings, or none.
     flask.url_map.strict_slashes = False
     flask.url_map.merge_slashes = False
-    flask.add_url_rule("/health", "health", _health, methods=["GET"])
     endpoints = tuple(Endpoint(route, sources or Path.cwd(), batch=settings.batch) for route in routes)
+    for number, endpoint in enumerate(endpoints):
+        load(number, endpoint)
     others = OtherDialects(endpoints, settings)
     errors = ErrorAnswers(routes, others.paths | health_paths(settings))
-    application = Application(flask, endpoints, prediction_paths(endpoints, settings), others, errors)
-    for endpoint in endpoints:
-        endpoint.load()
+    application = Application(flask, endpoints, prediction_paths(endpoints, settings), others, errors, common)
     for path in [*application.posts, *others.paths]:
         flask.add_url_rule(path, f"POST {path}".replace(".", "_"), lambda: _predict(application), methods=["POST"])
     flask.add_url_rule(f"{PREFIX}<path:_name>", "infer", lambda _name: _predict(application), methods=["POST"])
+    add_health_pages(flask, application)
     add_protocol_pages(application, settings)
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
-    for endpoint in endpoints:
-        endpoint.warm_up()
     return application
-
-
-def _health() -> Response:
-    return Response(b'{"status":"ok"}', mimetype=JSON_TYPE)
 
 
 def _predict(application: Application) -> Response:

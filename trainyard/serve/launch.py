@@ -8,17 +8,18 @@ import os
 import sys
 from pathlib import Path
 
-from gunicorn.errors import HaltServer
-
 from trainyard.environment import read_environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path
 from trainyard.routes import routes_of
 from trainyard.serve.dialects.paths import check_vertex_routes
 from trainyard.serve.http.access import check_access
+from trainyard.serve.logs import configure_logging
+from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
-from trainyard.serve.processes.server import Server, check_settings, configure_logging, describe, listen, set_model_name
-from trainyard.settings import ImageSettings
+from trainyard.serve.processes.server import check_settings, describe, listen, set_model_name
+from trainyard.serve.processes.supervisor import Supervisor
+from trainyard.settings import ImageSettings, refuse_telemetry
 
 LOG = logging.getLogger("trainyard.serve")
 
@@ -39,16 +40,16 @@ def serve(arguments: list[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     os.umask(0o002)  # another uid of group 0 may follow this one
-    configure_logging(settings.log_level)
-    limit_threads(settings.workers, cores)
+    configure_logging(settings)
+    single = limit_threads(settings.workers, cores)
+    settings = dataclasses.replace(settings, share=settings.share and single)
+    refuse_telemetry()
     prepare_path(Path.cwd())
     for warning in (*environment.warnings, set_model_name(environment, settings)):
         if warning:
             LOG.warning("%s", warning)
     LOG.info("serving %s", describe(routes, settings, listener))
-    try:
-        Server(routes, settings, listener).run()
-    except HaltServer as error:  # a worker could not even start; its own lines are above
-        sys.stderr.write(f"error: {error.reason.rstrip('.')}: see above\n")
-        return int(error.exit_status)
-    return 0
+    status = Supervisor(Common.create(routes, settings, listener)).run()
+    if status:
+        sys.stderr.write("error: the server has ended: see above\n")
+    return status

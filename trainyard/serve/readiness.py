@@ -1,13 +1,75 @@
-"""Whether every route can answer: one function, whatever protocol asks."""
+"""Whether every route can answer: one function, whatever protocol asks; and the pages that say it, and the metrics."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response
+from werkzeug.exceptions import NotFound
+
+from trainyard.serve.http.request import JSON_TYPE
+from trainyard.serve.prediction.codec import JSON
+from trainyard.serve.processes.board import out_of_service
 
 if TYPE_CHECKING:
     from trainyard.serve.app import Application
 
+DRAINING_REASON = "this server is being stopped"
+
 
 def unready(application: Application) -> dict[str, str]:
-    """Why, by route, it cannot answer; empty where all can."""
-    return {endpoint.route.path: endpoint.failure for endpoint in application.endpoints if endpoint.failure}
+    """Why, by route, it cannot answer; empty where every model is loaded and its sample has been predicted."""
+    reasons = {endpoint.route.path: endpoint.reason for endpoint in application.endpoints if endpoint.reason}
+    common = application.common
+    if common is None:
+        return reasons
+    if common.is_draining:
+        return {endpoint.route.path: DRAINING_REASON for endpoint in application.endpoints}
+    for endpoint in application.endpoints:
+        path = endpoint.route.path
+        left = common.own.cells[common.board.counter(out_of_service(path))] - time.time()
+        if left > 0:
+            reasons[path] = f"it ended its process again and again, and is out of service for {left:.0f} s"
+    return reasons
+
+
+def add_health_pages(flask: Flask, application: Application) -> None:
+    """``/health`` and ``/livez``: the process serves. ``/readyz``: the models can be asked. ``/metrics``."""
+    for path in ("/health", "/livez"):
+        flask.add_url_rule(path, path, lambda: _json({"status": "ok"}), methods=["GET"])
+    flask.add_url_rule("/readyz", "readyz", lambda: _readyz(application), methods=["GET"])
+    flask.add_url_rule("/readyz/<path:route>", "readyz_route", lambda route: _readyz(application, route))
+    flask.add_url_rule("/metrics", "metrics", lambda: _metrics(application), methods=["GET"])
+
+
+def _readyz(application: Application, only: str | None = None) -> Response:
+    """For each route: the version that answers, and why it does not, or why a newer one was refused."""
+    endpoints = [one for one in application.endpoints if only is None or one.route.path == only.strip("/")]
+    if not endpoints:
+        raise NotFound
+    reasons = unready(application)
+    refused = application.common.board.read_state().get("refused", {}) if application.common else {}
+    routes = {}
+    for endpoint in endpoints:
+        path = endpoint.route.path
+        facts: dict[str, Any] = {"ready": path not in reasons, "version": endpoint.version or None}
+        if path in reasons:
+            facts["reason"] = reasons[path]
+        if path in refused:
+            facts["refused"] = refused[path]
+        routes[path] = facts
+    is_ready = all(facts["ready"] for facts in routes.values())
+    return _json({"ready": is_ready, "routes": routes}, 200 if is_ready else 503)
+
+
+def _metrics(application: Application) -> Response:
+    from trainyard.serve.metrics.exposition import CONTENT_TYPE, exposition
+
+    if application.common is None:  # no workers, nothing counted
+        raise NotFound
+    return Response(exposition(application.common, application.endpoints), content_type=CONTENT_TYPE)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(JSON.dumps(value), status=status, mimetype=JSON_TYPE)

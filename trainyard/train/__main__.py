@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.settings import ImageSettings
+from trainyard.settings import ImageSettings, refuse_telemetry
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
@@ -23,6 +23,7 @@ def main() -> int:
     """Train once; returns the exit status, after one line on stderr or the traceback of the user's code."""
     _unwind_on_sigterm()
     os.umask(0o002)  # binaries are group-writable
+    refuse_telemetry()
     try:
         from trainyard.train.runner import train  # here, because Ctrl-C may come while it is imported
 

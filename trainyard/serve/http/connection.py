@@ -17,6 +17,7 @@ import httptools
 
 from trainyard.serve.http.request import Request, answer_bytes
 from trainyard.serve.processes.fairness import ACTIVE_SECONDS
+from trainyard.settings import ImageSettings
 
 RECEIVE_BYTES = 1 << 18
 LONGEST_LINE = 8190  # of the request line, and of one header
@@ -24,6 +25,8 @@ LONGEST_HEAD = 1 << 16
 # Most clients see no answer before they have sent their whole body: read on, if that ends soon.
 DISCARD_BYTES = 64 << 20
 LINGER_SECONDS = 2.0
+KEEPALIVE = 15.0  # seconds that an idle connection stays open
+MOST_ARRIVAL_SECONDS = 30.0  # a body of 16 MiB at 5 Mbit/s
 _WORDS = 200  # characters of what was not understood
 
 
@@ -34,6 +37,15 @@ class Limits:
     body: int
     arrival: float
     idle: float
+
+    @classmethod
+    def of(cls, settings: ImageSettings) -> Limits:
+        """What the settings say."""
+        return cls(
+            body=settings.max_body_mb << 20,
+            arrival=min(settings.timeout or MOST_ARRIVAL_SECONDS, MOST_ARRIVAL_SECONDS),
+            idle=KEEPALIVE,
+        )
 
 
 class Connection:

@@ -5,21 +5,19 @@ that take long (``prediction.batching``), so a request costs no hand-over and a 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import socket
 import time
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
-from trainyard.errors import TrainyardError
-from trainyard.serve.app import REQUEST_ID, Application
+from trainyard.serve.app import Application
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.error_answers import Failed
-from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
-from trainyard.serve.http.wsgi import call_wsgi
-from trainyard.serve.prediction.batching import Answered, RouteQueue
+from trainyard.serve.http.guarded_dispatch import dispatcher
+from trainyard.serve.http.request import Request
+from trainyard.serve.processes.board import Row
+from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.fairness import ACTIVE_SECONDS, Share
 
 MOST_CONNECTIONS = 1000  # of one worker; more wait in the kernel's queue
@@ -31,31 +29,34 @@ class EventLoop:
     """Serves an application on listening sockets."""
 
     def __init__(
-        self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int], threads: int,
-        limits: Limits, share: Share,
+        self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int], common: Common,
+        row: Row,
     ) -> None:  # fmt: skip
-        """``wake``: both ends of a pipe, whose reading end ends the waiting of ``turn``."""
-        self._application = application
-        self._listeners = {listener.fileno(): listener for listener in listeners}
-        self._wake_read, self._wake_write = wake
-        self._limits = limits
-        self._share = share
-        self._pool = ThreadPoolExecutor(threads, "predict")
-        self._connections: dict[int, Connection] = {}
-        self._queues = {endpoint: RouteQueue(endpoint, threads) for endpoint in application.endpoints}
-        self._posts = {
-            path.encode() + slash: (self._queues[endpoint], dialect)
-            for path, (endpoint, dialect) in application.posts.items()
-            for slash in (b"", b"/")
+        """
+        Args:
+            application: what is served.
+            listeners: where new connections come from.
+            wake: both ends of a pipe, whose reading end ends the waiting of ``turn``.
+            common: settings, board, and where connections come from and go to that another worker has begun.
+            row: of this worker, on the board.
+        """
+        self._listeners = list(listeners)
+        self._given, self._giving = common.handover
+        self._sources: dict[int, Callable[[], socket.socket]] = {
+            listener.fileno(): functools.partial(_accept_from, listener) for listener in listeners
         }
-        self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
-        self._done: deque[tuple[RouteQueue, Answered]] = deque()  # by the threads
+        self._sources[self._given.fileno()] = functools.partial(_receive_from, self._given)
+        self._wake, wake_end = wake
+        self._limits = Limits.of(common.settings)
+        self._share = Share(common.board, row)
+        self._dispatcher = dispatcher(application, common, row, self._answer, wake_end)
+        self._connections: dict[int, Connection] = {}
         self._draining_since = 0.0
         self._listening = False
         self._now = self._swept = self._accepted = time.monotonic()
         self._resume_at = 0.0
         self._epoll = select.epoll()
-        self._epoll.register(self._wake_read, select.EPOLLIN)
+        self._epoll.register(self._wake, select.EPOLLIN)
 
     def turn(self, timeout: float) -> None:
         """Wait for something to happen, at most ``timeout`` seconds, and do what follows from it."""
@@ -69,15 +70,20 @@ class EventLoop:
             connection = self._connections.get(fd)
             if connection is not None:
                 self._on_event(connection, mask)
-            elif fd in self._listeners:
-                self._accept(self._listeners[fd])
-            elif fd == self._wake_read:
+            elif fd in self._sources:
+                self._accept(self._sources[fd])
+            elif fd == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(fd, 4096)
-        self._deliver()
-        self._predict()
+        self._dispatcher.work(self._now)
         if self._now - self._swept > SWEEP_SECONDS:
             self._sweep()
+            self._dispatcher.give_up(self._now)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a call does not end: this worker should."""
+        return self._dispatcher.stuck
 
     def drain(self) -> bool:
         """Begin to stop, or go on with it: True once all that was accepted is answered, and no more is accepted."""
@@ -86,22 +92,39 @@ class EventLoop:
         lasts = now - self._draining_since
         for connection in list(self._connections.values()):
             # A client that was told that the connection stays may be sending its next request at this moment.
-            if connection.is_idle and (lasts > ACTIVE_SECONDS or not connection.is_active(now)):
+            if connection.is_idle and not connection.is_active(now):
                 self._on_event(connection, select.EPOLLIN)  # or it has come already
                 if connection.is_idle and not connection.closed:
                     self._drop(connection)
         nobody_comes = not self._connections and now - self._accepted > QUIET_SECONDS
         if nobody_comes or lasts > ACTIVE_SECONDS:
             self._stop_listening()
-        self._predict()
+        self._dispatcher.work(now)
         return not self._connections and not self._listeners
+
+    def hand_over(self) -> bool:
+        """Begin to leave the clients to the other workers, or go on with it: True once they have them all.
+
+        A connection goes over between two requests, so its client notices nothing.
+        """
+        if self._listeners:
+            self._share.leave()
+            self._stop_listening(take_last=False)
+        for connection in [connection for connection in self._connections.values() if connection.is_idle]:
+            try:
+                socket.send_fds(self._giving, [b"c"], [connection.sock.fileno()])
+            except BlockingIOError:  # the others are busy
+                break
+            self._forget(connection)
+            connection.close()
+        return not self._connections
 
     # -- connections --------------------------------------------------------------------------------------------
 
     def _listen(self, on: bool) -> None:
         """Ask, or do not ask for a while, to be told of new connections."""
         self._listening = on
-        for fd in self._listeners:
+        for fd in self._sources:
             if on:
                 self._epoll.register(fd, select.EPOLLIN)
             else:
@@ -109,34 +132,35 @@ class EventLoop:
         if not on:
             self._resume_at = self._now + self._share.pause
 
-    def _stop_listening(self) -> None:
+    def _stop_listening(self, *, take_last: bool = True) -> None:
         """Take the last that have connected, and no more."""
         if self._listening:
             self._listen(False)
-        for listener in self._listeners.values():
-            while self._accept_one(listener):
+        for source in self._sources.values():
+            while take_last and self._accept_one(source):
                 pass
+        for listener in self._listeners:
             listener.close()
-        self._listeners = {}
+        self._listeners, self._sources = [], {}
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, source: Callable[[], socket.socket]) -> None:
         if not self._listening:
             return
         if len(self._connections) < MOST_CONNECTIONS and self._share.may_accept(self._now):
-            self._accept_one(listener)
+            self._accept_one(source)
         else:
             self._listen(False)
 
-    def _accept_one(self, listener: socket.socket) -> bool:
+    def _accept_one(self, source: Callable[[], socket.socket]) -> bool:
         """Accept a connection; False where there is none."""
         try:
-            sock, _ = listener.accept()
+            sock = source()
         except OSError:  # another worker was faster, or the client has gone
             return False
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock, self._limits, self._on_request, self._failure_bytes)
+        connection = Connection(sock, self._limits, self._dispatcher.on_request, self._dispatcher.failure_bytes)
         self._connections[sock.fileno()] = connection
         self._epoll.register(sock, select.EPOLLIN)
         self._accepted = self._now
@@ -171,10 +195,13 @@ class EventLoop:
             return
         if connection.lingers and self._linger(connection):
             return
-        del self._connections[connection.sock.fileno()]
-        self._epoll.unregister(connection.sock)
+        self._forget(connection)
         self._share.closed(connection.is_active(self._now))
         connection.close()
+
+    def _forget(self, connection: Connection) -> None:
+        del self._connections[connection.sock.fileno()]
+        self._epoll.unregister(connection.sock)
 
     def _linger(self, connection: Connection) -> bool:
         """Read on for a while: a client that is still sending would lose the answer to a reset."""
@@ -198,88 +225,7 @@ class EventLoop:
             active += not connection.closed and connection.is_active(self._now)
         self._share.count(active)
 
-    # -- requests -----------------------------------------------------------------------------------------------
-
-    def _on_request(self, request: Request) -> None:
-        if self._draining_since:
-            request.keep_alive = False
-        post = self._posts.get(request.path) if request.method == "POST" else None
-        if post is None:
-            self._other_request(request)
-            return
-        queue, request.dialect = post
-        queue.waiting.append(request)
-        self._touched[queue] = None
-
-    def _other_request(self, request: Request) -> None:
-        """What is not posted to a route's own path: a prediction in another dialect, or a page."""
-        try:
-            found = self._application.others.find(request) if request.method == "POST" else None
-        except TrainyardError as error:
-            self._answer_error(request, error)
-            return
-        if found is None:
-            self._page(request)
-            return
-        endpoint, request.dialect = found
-        queue = self._queues[endpoint]
-        queue.waiting.append(request)
-        self._touched[queue] = None
-
-    def _predict(self) -> None:
-        """Predict what waits, until there is nothing left to do without waiting for a thread."""
-        while self._touched:
-            queue = next(iter(self._touched))
-            if queue.waiting and queue.inline:
-                self._send(queue.predict(queue.take()))
-            elif queue.waiting and queue.has_room:
-                queue.running += 1
-                self._pool.submit(self._in_thread, queue, queue.take())
-            else:
-                del self._touched[queue]
-
-    def _in_thread(self, queue: RouteQueue, batch: list[Request]) -> None:
-        self._done.append((queue, queue.predict(batch)))
-        with contextlib.suppress(BlockingIOError):  # full of other reasons to wake up
-            os.write(self._wake_write, b"1")
-
-    def _deliver(self) -> None:
-        while self._done:
-            queue, answered = self._done.popleft()
-            queue.running -= 1
-            self._touched[queue] = None
-            self._send(answered)
-
-    def _send(self, answered: Answered) -> None:
-        for request, answer in answered:
-            if isinstance(answer, Exception):
-                self._answer_error(request, answer)
-            else:
-                self._answer(request, 200, *answer)
-
-    def _page(self, request: Request) -> None:
-        """All that is not a prediction."""
-        try:
-            status, body, content_type, more = call_wsgi(self._application, request, {REQUEST_ID: request.id})
-        except Exception as error:  # noqa: BLE001 -- Flask has an error handler, so this is our own mistake
-            self._answer_error(request, error)
-        else:
-            self._answer(request, status, body, content_type, more)
-
-    def _answer_error(self, request: Request, error: Exception) -> None:
-        path = request.path.decode("latin-1")
-        errors = self._application.errors
-        status, text = errors.describe(error, Failed(request.method, path, request.id))
-        body = request.dialect.error(status, text) if request.dialect else errors.body(path, text)
-        self._answer(request, status, body)
-
-    def _failure_bytes(self, request: Request, status: int, text: str) -> bytes:
-        """The answer to what never became a request."""
-        return answer_bytes(request, status, self._application.errors.body(request.path.decode("latin-1"), text))
-
-    def _answer(
-        self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""
-    ) -> None:
+    def _answer(self, request: Request, status: int, body: bytes, content_type: str, more: str) -> None:
         connection = request.connection
         if connection.closed:
             return
@@ -290,3 +236,19 @@ class EventLoop:
             self._watch(connection)
         except OSError:
             self._drop(connection)
+
+
+def _accept_from(listener: socket.socket) -> socket.socket:
+    return listener.accept()[0]
+
+
+def _receive_from(given: socket.socket) -> socket.socket:
+    """A connection that another worker has passed on.
+
+    Raises:
+        OSError: there is none.
+    """
+    _, fds, _, _ = socket.recv_fds(given, 1, 1)
+    if not fds:
+        raise ConnectionResetError("none came")
+    return socket.socket(fileno=fds[0])

@@ -29,6 +29,9 @@ class Request:
     keep_alive: bool
     arrived: float  # on the monotonic clock
     dialect: Any = None  # of the path, where it is a prediction's
+    meter: Any = None  # of its route
+    version_line: str = ""  # a whole header line that says which model answers
+    answered: bool = False
 
     @property
     def id(self) -> str:

@@ -1,16 +1,20 @@
 """The queue of one route: predicts what waits together, at once where that is quick, else in threads.
 
 Natural batching: nothing waits for a batch to fill. What arrived while a prediction ran is answered by the next call.
+A request that would wait too long is not let in (Little's law: what waits before it, times what each takes).
 """
 
 from __future__ import annotations
 
+import math
+import statistics
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trainyard.serve.dialects.dialect import Written
 from trainyard.serve.http.request import Request
+from trainyard.serve.metrics.meters import RouteMeter
 from trainyard.serve.prediction.endpoint import Answer, Endpoint
 
 BATCH_REQUESTS = 128
@@ -18,6 +22,7 @@ BATCH_BYTES = 1 << 16  # of bodies: what one call is given must not keep others 
 INLINE_BYTES = 1 << 17
 INLINE_SECONDS = 0.005  # a call that takes longer belongs into a thread, where it keeps nobody else waiting
 TRUSTED_CALLS = 3  # quick ones in a row, before a route's calls are made in the event loop
+SMOOTHING = 0.2  # weight of the newest call in what a request is expected to take
 
 Answered = list[tuple[Request, Written | Exception]]
 
@@ -26,32 +31,90 @@ class NotJson(Exception):
     """A predict function returned something that JSON cannot say."""
 
 
+class Overloaded(TrainyardError):
+    """More than can be answered in time; HTTP 503. ``retry_after``: seconds after which it is worth trying again."""
+
+    http_status = 503
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, "try again later, or run more workers")
+        self.retry_after = max(1, math.ceil(retry_after))
+
+
 @dataclass(slots=True)
 class _Pace:
-    """Whether calls are quick: one that is not is remembered for a while."""
+    """What calls take: whether they are quick (one that is not is remembered for a while), and seconds a request."""
 
     quick_calls: int = 0
+    seconds: float = 0.0
 
-    def note(self, seconds: float) -> None:
+    def note(self, seconds: float, requests: int) -> None:
         self.quick_calls = self.quick_calls + 1 if seconds < INLINE_SECONDS else -10 * TRUSTED_CALLS
+        self.seconds += (seconds / requests - self.seconds) * SMOOTHING
 
     @property
     def is_quick(self) -> bool:
         return self.quick_calls >= TRUSTED_CALLS
 
 
+@dataclass(eq=False, slots=True)
+class Batch:
+    """Requests that are predicted by one call; ``began`` on the monotonic clock."""
+
+    requests: list[Request]
+    began: float
+    rows: int = 0
+    seconds: float = 0.0
+    answered: Answered = field(default_factory=list)
+
+
 class RouteQueue:
     """What waits for one endpoint. Used by the event loop alone, but for ``predict``."""
 
-    def __init__(self, endpoint: Endpoint, threads: int) -> None:
-        """``threads``: predictions that may run at once, where they run in threads."""
+    def __init__(self, endpoint: Endpoint, threads: int, max_wait: float, meter: RouteMeter, out_cell: int) -> None:
+        """
+        Args:
+            endpoint: answers.
+            threads: predictions that may run at once, where they run in threads.
+            max_wait: seconds that a request may be expected to wait for its turn.
+            meter: counts.
+            out_cell: of the supervisor's row, where it says until when the route is out of service.
+        """
+        self.out_cell = out_cell
         self.endpoint = endpoint
+        self.meter = meter
         self.waiting: deque[Request] = deque()
-        self.running = 0
+        self.running: list[Batch] = []  # in threads
+        self.version_line = f"X-Model-Version: {endpoint.version}\r\n" if endpoint.version else ""
+        self._max_wait = max_wait
         self._threads = 1 if endpoint.is_row_wise else threads
-        self._pace = _Pace()
+        self._pace = _Pace(seconds=statistics.median(endpoint.warm_seconds) if endpoint.warm_seconds else 0.0)
         for seconds in endpoint.warm_seconds:
-            self._pace.note(seconds)
+            self._pace.note(seconds, 1)
+
+    def check_in_service(self, until: int) -> None:
+        """``until``: when it is in service again, in seconds since 1970.
+
+        Raises:
+            Overloaded: that is not now.
+        """
+        left = until - time.time()
+        if left > 0:
+            path = self.endpoint.route.path
+            raise Overloaded(f"/{path} ended its process again and again, and is out of service for {left:.0f} s", left)
+
+    def add(self, request: Request) -> None:
+        """Let a request wait for its turn.
+
+        Raises:
+            Overloaded: its turn would come too late.
+        """
+        wait = len(self.waiting) * self._pace.seconds / self._threads
+        if wait > self._max_wait:
+            raise Overloaded(
+                f"/{self.endpoint.route.path} is overloaded: {len(self.waiting)} requests wait for {wait:.1f} s", wait
+            )
+        self.waiting.append(request)
 
     @property
     def inline(self) -> bool:
@@ -61,36 +124,44 @@ class RouteQueue:
     @property
     def has_room(self) -> bool:
         """Whether another thread may predict for this route."""
-        return self.running < self._threads
+        return len(self.running) < self._threads
 
-    def take(self) -> list[Request]:
-        """The requests of the next call."""
-        if not self.endpoint.is_row_wise:
-            return [self.waiting.popleft()]
-        batch = [self.waiting.popleft()]
-        size = len(batch[0].body)
-        while self.waiting and len(batch) < BATCH_REQUESTS:
-            size += len(self.waiting[0].body)
-            if size > BATCH_BYTES:
-                break
-            batch.append(self.waiting.popleft())
-        return batch
+    def take(self) -> Batch:
+        """The requests of the next call, which counts as begun."""
+        first = self.waiting.popleft()
+        batch = [first]
+        if self.endpoint.is_row_wise:
+            size = len(first.body)
+            while self.waiting and len(batch) < BATCH_REQUESTS:
+                size += len(self.waiting[0].body)
+                if size > BATCH_BYTES:
+                    break
+                batch.append(self.waiting.popleft())
+        self.meter.began(len(batch))
+        return Batch(batch, time.monotonic())
 
-    def predict(self, batch: list[Request]) -> Answered:
-        """The answers to ``batch``, in its order; an exception is that request's own."""
-        started = time.perf_counter()
+    def predict(self, batch: Batch) -> Batch:
+        """Fill in the answers to ``batch``, in its order; an exception is that request's own."""
         answers: dict[int, Written | Exception] = {}
         numbers, messages = [], []
-        for number, request in enumerate(batch):
+        for number, request in enumerate(batch.requests):
             try:
-                messages.append(request.dialect.read(request))
+                message = request.dialect.read(request)
+                messages.append(message)
                 numbers.append(number)
+                batch.rows += len(message["payload"]["instances"])
             except Exception as error:  # noqa: BLE001 -- becomes this request's answer
                 answers[number] = error
         for number, answer in zip(numbers, self.endpoint.answer_all(messages), strict=True):
-            answers[number] = answer if isinstance(answer, Exception) else self._write(answer, batch[number])
-        self._pace.note(time.perf_counter() - started)
-        return [(request, answers[number]) for number, request in enumerate(batch)]
+            answers[number] = answer if isinstance(answer, Exception) else self._write(answer, batch.requests[number])
+        batch.answered = [(request, answers[number]) for number, request in enumerate(batch.requests)]
+        batch.seconds = time.monotonic() - batch.began
+        return batch
+
+    def end(self, batch: Batch) -> None:
+        """Note what the call has taken, before its answers are sent."""
+        self._pace.note(batch.seconds, len(batch.requests))
+        self.meter.ended(batch.rows)
 
     def _write(self, answer: Answer, request: Request) -> Written | Exception:
         try:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,15 +70,19 @@ def served_models(models: Path, opened: set[str]) -> tuple[ServedModel, ...]:
     Raises:
         ModelUnavailable: a record that cannot be read.
     """
-    names = {_SUFFIXES.sub("", name) for name in opened if _SUFFIXES.search(name)}
     found = []
-    for name in sorted(names):
+    for name in sorted(model_names({name for name in opened if _SUFFIXES.search(name)})):
         binary = models / f"{name}.pkl"
         record = read_record(binary) or {}
         sha256 = str(record.get("sha256") or "") or _hash(binary)
         if sha256:
             found.append(ServedModel(name, sha256[:VERSION_DIGITS], record))
     return tuple(found)
+
+
+def model_names(files: Iterable[str]) -> set[str]:
+    """The models that files below ``models/`` belong to: ``rf`` of ``rf.pkl``, ``rf.json``, ``rf.<hash>.onnx``."""
+    return {_SUFFIXES.sub("", name) for name in files}
 
 
 def _hash(binary: Path) -> str:

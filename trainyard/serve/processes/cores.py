@@ -34,7 +34,12 @@ def worker_count(asked: int, cores: int) -> int:
     return asked or min(cores, MOST_WORKERS)
 
 
-def limit_threads(workers: int, cores: int) -> None:
-    """Share the cores among the workers: numerical libraries else start one thread per core in every worker."""
+def limit_threads(workers: int, cores: int) -> bool:
+    """Share the cores among the workers: numerical libraries else start one thread per core in every worker.
+
+    Returns:
+        Whether they will start none, so that models can be loaded before the workers are forked.
+    """
     for variable in _THREAD_VARIABLES:
         os.environ.setdefault(variable, str(max(1, cores // workers)))
+    return all(os.environ[variable] == "1" for variable in _THREAD_VARIABLES)

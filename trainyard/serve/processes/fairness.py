@@ -7,47 +7,35 @@ more than the least of them. A worker that hangs keeps nobody waiting: after ``P
 
 from __future__ import annotations
 
-import mmap
+from trainyard.serve.processes.board import ACTIVE, Board, Row
 
 ACTIVE_SECONDS = 1.0  # a connection without a request for longer is idle: it costs its worker nothing
 PATIENCE = 0.1  # seconds for which a worker leaves a connection to others
 DISTRUST = 1.0  # seconds for which it does not, after others let it wait in vain
 PAUSE = 0.001  # seconds between two looks whether another has taken it
-_GONE = 0
-
-
-class Shares:
-    """The table that all workers of a server share: made before they are forked, one place for each."""
-
-    def __init__(self, places: int) -> None:
-        self._numbers = memoryview(mmap.mmap(-1, 8 * places)).cast("q")
-
-    def claim(self) -> Share:
-        """A free place; called by the parent, before it forks a worker."""
-        place = next(index for index, number in enumerate(self._numbers) if number == _GONE)
-        self._numbers[place] = 1
-        return Share(self._numbers, place)
+_TAKES_NONE = 0
 
 
 class Share:
-    """One worker's place. A number is active connections + 1; 0 is a place without a worker."""
+    """One worker's view. The number in a row is active connections + 1; 0 where no connections are taken."""
 
     pause = PAUSE
 
-    def __init__(self, numbers: memoryview, place: int) -> None:
-        self._numbers = numbers
-        self._place = place
+    def __init__(self, board: Board, row: Row) -> None:
+        self._mine = row.cells
+        self._all = [other.cells for other in board.rows()]
         self._yielding_since = 0.0
         self._alone_until = 0.0
+        self._mine[ACTIVE] = 1
 
-    def release(self) -> None:
-        """Called by the parent, once the worker is gone."""
-        self._numbers[self._place] = _GONE
+    def leave(self) -> None:
+        """Take no more connections."""
+        self._mine[ACTIVE] = _TAKES_NONE
 
     def may_accept(self, now: float) -> bool:
         """Whether the next connection is this worker's turn."""
-        mine = self._numbers[self._place]
-        if now < self._alone_until or all(number == _GONE or number >= mine for number in self._numbers):
+        mine = self._mine[ACTIVE]
+        if now < self._alone_until or all(not _TAKES_NONE < cells[ACTIVE] < mine for cells in self._all):
             self._yielding_since = 0.0
             return True
         self._yielding_since = self._yielding_since or now
@@ -56,12 +44,14 @@ class Share:
         return False
 
     def accepted(self) -> None:
-        self._numbers[self._place] += 1
+        if self._mine[ACTIVE]:
+            self._mine[ACTIVE] += 1
 
     def closed(self, was_active: bool) -> None:
-        if was_active and self._numbers[self._place] > 1:
-            self._numbers[self._place] -= 1
+        if was_active and self._mine[ACTIVE] > 1:
+            self._mine[ACTIVE] -= 1
 
     def count(self, active: int) -> None:
         """Set the number anew: some have become idle, others active again."""
-        self._numbers[self._place] = active + 1
+        if self._mine[ACTIVE]:
+            self._mine[ACTIVE] = active + 1

@@ -1,13 +1,11 @@
-"""gunicorn, configured here and not by files or flags: thread workers that load the models after the fork."""
+"""gunicorn, configured here and not by files or flags."""
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
@@ -15,28 +13,24 @@ from trainyard.environment import Environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import MODEL_NAME_VARIABLES
 from trainyard.routes import Route, is_merged
-from trainyard.serve.app import Application, create_app
-from trainyard.serve.processes.fairness import Shares
+from trainyard.serve.app import Application
+from trainyard.serve.logs import FORMATS, LEVELS, GunicornLog
 from trainyard.serve.processes.worker import EventWorker
 from trainyard.settings import ImageSettings
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
-# gunicorn's, so that its lines and ours look alike.
-LOG_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-LOG_TIME = "[%Y-%m-%d %H:%M:%S %z]"
-KEEPALIVE = 15  # seconds that an idle connection stays open
+if TYPE_CHECKING:
+    from trainyard.serve.processes.generation import Generation
+
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- in memory, where a heartbeat does not wait for a disk
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """The daemon of one image."""
+    """What gunicorn asks for: the settings, the application, and what to do when workers come and go."""
 
-    def __init__(self, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> None:
-        self._routes = routes
-        self._settings = settings
-        self._listener = listener.detach()  # gunicorn closes it, once it has its own
-        self._shares = Shares(4 * settings.workers + 4)  # while workers are replaced, there are more
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+        self._common = generation.common
         super().__init__()
 
     def load_config(self) -> None:
@@ -46,41 +40,36 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
                 self.cfg.set(name, value)
 
     def load(self) -> Application:
-        """Called in each worker, after the fork: libraries that start threads do not survive one."""
-        return create_app(self._routes, self._settings)
+        """The application; loaded here, in the worker, where it may not be shared."""
+        return self._generation.application or self._generation.load()
 
     def _options(self) -> dict[str, Any]:
-        settings = self._settings
+        settings = self._common.settings
         return {
-            "bind": f"fd://{self._listener}",
+            # gunicorn closes what it is given, once it has its own.
+            "bind": f"fd://{os.dup(self._common.listener.fileno())}",
             "backlog": BACKLOG,
             "worker_class": EventWorker,
             "workers": settings.workers,
             "threads": settings.threads,
             "timeout": settings.timeout,
             "graceful_timeout": settings.stop_timeout,
-            "keepalive": KEEPALIVE,
-            "loglevel": settings.log_level,
-            "accesslog": "-" if settings.log_level == "debug" else None,
+            "logger_class": GunicornLog,
             "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else None,
             # Its socket lies in a home directory, which an arbitrary uid has not.
             "control_socket_disable": True,
             "pre_fork": self._before_fork,
-            "child_exit": _after_exit,
-            "post_worker_init": _say_ready,
+            "child_exit": self._after_exit,
         }
 
     def _before_fork(self, _arbiter: Any, worker: Any) -> None:
-        worker.settings = self._settings
-        worker.share = self._shares.claim()
+        worker.generation = self._generation
+        worker.row = self._generation.claim_row()
 
-
-def _after_exit(_arbiter: Any, worker: Any) -> None:
-    worker.share.release()
-
-
-def _say_ready(worker: Any) -> None:
-    worker.log.info("Ready to answer (pid: %s)", worker.pid)
+    def _after_exit(self, arbiter: Any, worker: Any) -> None:
+        if arbiter.LISTENERS:  # else it was told to stop
+            self._generation.outages.blame(worker.row)
+        self._common.board.release(worker.row)
 
 
 def listen(settings: ImageSettings) -> socket.socket:
@@ -110,8 +99,12 @@ def check_settings(settings: ImageSettings) -> None:
     Raises:
         TrainyardError: naming the variable.
     """
-    if settings.log_level not in LOG_LEVELS:
-        raise TrainyardError(f"LOG_LEVEL={settings.log_level}: no such level", f"say {', '.join(LOG_LEVELS)}")
+    for variable, value, known in (
+        ("LOG_LEVEL", settings.log_level, LEVELS),
+        ("LOG_FORMAT", settings.log_format, FORMATS),
+    ):
+        if value not in known:
+            raise TrainyardError(f"{variable}={value}: there is none such", f"say {' or '.join(known)}")
     if settings.threads < 1:
         raise TrainyardError(f"THREADS={settings.threads}: a worker without threads", "say THREADS=1 or more")
     if settings.port > 65535:
@@ -129,12 +122,6 @@ def set_model_name(environment: Environment, settings: ImageSettings) -> str:
     if settings.model_name:
         os.environ.update(dict.fromkeys(MODEL_NAME_VARIABLES, settings.model_name))
     return ""
-
-
-def configure_logging(level: str) -> None:
-    """One line per event, on stderr; what user code prints appears line by line."""
-    logging.basicConfig(level=level.upper(), format=LOG_FORMAT, datefmt=LOG_TIME, stream=sys.stderr)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 def describe(routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> str:

@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
+import sys
+import threading
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker
 
-from trainyard.serve.http.connection import Limits
-from trainyard.serve.http.guarded_loop import event_loop
 from trainyard.serve.http.loop import EventLoop
-from trainyard.serve.processes.fairness import Share, Shares
+from trainyard.serve.processes.board import PID, Row
+
+if TYPE_CHECKING:
+    from trainyard.serve.processes.generation import Generation
 
 HEARTBEAT = 1.0  # seconds
 DRAIN_STEP = 0.02  # seconds between two looks at what is still in flight
-MOST_ARRIVAL_SECONDS = 30  # a body of 16 MiB at 5 Mbit/s
-MIB = 1 << 20
 
 
 class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
     """Serves until SIGTERM, then finishes what was accepted."""
 
-    share: Share | None = None  # claimed by the parent, before the fork
-    settings: Any = None  # ImageSettings, set by the parent
+    generation: Generation  # both are set by the parent, before the fork
+    row: Row
+
+    def load_wsgi(self) -> None:
+        """Load the models, unless the parent has; then ask whether they may serve."""
+        self.row.cells[PID] = os.getpid()
+        if "numpy" in sys.modules:  # a fork draws the same numbers as its siblings otherwise
+            sys.modules["numpy"].random.seed()
+        random.seed()
+        with self._beating():
+            super().load_wsgi()
+        common, routes = self.generation.common, self.generation.routes(self.wsgi)
+        if reasons := self.generation.worse_than_before(routes):
+            common.tell("refused", self.generation.number, refused=reasons)
+            while self.alive:  # until the supervisor ends this generation
+                self.notify()
+                time.sleep(DRAIN_STEP)
+            os._exit(0)
+        common.tell("ready", self.generation.number, routes=routes)
+        self.log.info("Ready to answer (pid: %s)", self.pid)
 
     def run(self) -> None:
         """The event loop; ends when gunicorn says so, or when gunicorn is gone."""
-        settings = self.settings
-        limits = Limits(
-            body=settings.max_body_mb * MIB,
-            arrival=min(settings.timeout or MOST_ARRIVAL_SECONDS, MOST_ARRIVAL_SECONDS),
-            idle=self.cfg.keepalive,
-        )
-        share = self.share or Shares(1).claim()
+        common = self.generation.common
+        common.listener.close()  # gunicorn has made its own of it; a copy left open would let clients wait for nobody
         listeners = [wrapped.sock for wrapped in self.sockets]
         for listener in listeners:
             listener.setblocking(False)
-        loop = event_loop(settings, self.wsgi, listeners, self.PIPE, settings.threads, limits, share)
+        loop = EventLoop(self.wsgi, listeners, self.PIPE, common, self.row)
         beat = 0.0
-        while self.alive:
+        while self.alive and not loop.stuck:
             loop.turn(HEARTBEAT)
             now = time.monotonic()
             if now - beat > HEARTBEAT:
@@ -47,15 +64,35 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
                 self.notify()
                 if os.getppid() != self.ppid:
                     self.log.info("Parent changed, shutting down: %s", self)
-                    return
+                    break
         self._finish(loop)
 
     def _finish(self, loop: EventLoop) -> None:
+        """Answer what was accepted. Where others go on serving, they get the connections."""
+        end = loop.drain if self.generation.common.is_draining else loop.hand_over
         deadline = time.monotonic() + self.cfg.graceful_timeout
-        while not loop.drain() and time.monotonic() < deadline:
+        while not end() and time.monotonic() < deadline:
             loop.turn(DRAIN_STEP)
             self.notify()
         os._exit(0)  # threads that still predict would keep the process
+
+    @contextlib.contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Keep gunicorn from replacing a worker that loads; LOAD_TIMEOUT is the limit of that, and not TIMEOUT."""
+        done = threading.Event()
+        deadline = time.monotonic() + self.generation.common.settings.load_timeout
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT) and time.monotonic() < deadline:
+                self.notify()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def handle_quit(self, _signal: int, _frame: Any) -> None:
         """Ctrl-C: stop now. sys.exit, which gunicorn calls, may land in the middle of the user's imports."""

@@ -1,36 +1,38 @@
-"""The event loop of a server that asks for a token, or answers scripts of web pages.
+"""Requests to a server that asks for a token, or answers scripts of web pages.
 
-It stands in for the plain one, which so has no branch for either.
+It stands in for the plain dispatcher, which so has no branch for either.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from trainyard.serve.app import Application
 from trainyard.serve.dialects.protocol_pages import health_paths
 from trainyard.serve.http.access import CHALLENGE, OPEN_PATHS, Unauthorized, origins_of, tokens_of
-from trainyard.serve.http.loop import EventLoop
+from trainyard.serve.http.dispatch import Dispatcher
 from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
-from trainyard.settings import ImageSettings
+from trainyard.serve.processes.common import Common
 
 
-def event_loop(settings: ImageSettings, *arguments: Any) -> EventLoop:
-    """The loop that the settings ask for; ``arguments`` are those of ``EventLoop``."""
-    if settings.api_token or settings.api_token_file or settings.cors_origins:
-        return GuardedLoop(settings, *arguments)
-    return EventLoop(*arguments)
+def dispatcher(application: Application, common: Common, *arguments: Any) -> Dispatcher:
+    """The one that the settings ask for; the arguments are those of ``Dispatcher``."""
+    settings = common.settings
+    guarded = settings.api_token or settings.api_token_file or settings.cors_origins
+    return (GuardedDispatcher if guarded else Dispatcher)(application, common, *arguments)
 
 
-class GuardedLoop(EventLoop):
+class GuardedDispatcher(Dispatcher):
     """Looks at every request before it goes its way, and at every answer."""
 
-    def __init__(self, settings: ImageSettings, *arguments: Any) -> None:
+    def __init__(self, application: Application, common: Common, *arguments: Any) -> None:
+        settings = common.settings
         self._tokens = tokens_of(settings)
         self._origins = origins_of(settings)
         self._open = frozenset(path.encode() for path in (*OPEN_PATHS, *health_paths(settings)))
-        super().__init__(*arguments)
+        super().__init__(application, common, *arguments)
 
-    def _on_request(self, request: Request) -> None:
+    def on_request(self, request: Request) -> None:
         if self._origins and (lines := self._origins.preflight(request)):
             self._answer(request, 200, b"", "text/plain", lines)
             return
@@ -42,7 +44,7 @@ class GuardedLoop(EventLoop):
                 body = self._application.errors.body(path, str(error))
                 self._answer(request, error.http_status, body, more=CHALLENGE)
                 return
-        super()._on_request(request)
+        super().on_request(request)
 
     def _answer(
         self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""
@@ -51,7 +53,7 @@ class GuardedLoop(EventLoop):
             more += self._origins.lines(request)
         super()._answer(request, status, body, content_type, more)
 
-    def _failure_bytes(self, request: Request, status: int, text: str) -> bytes:
+    def failure_bytes(self, request: Request, status: int, text: str) -> bytes:
         body = self._application.errors.body(request.path.decode("latin-1"), text)
         return answer_bytes(request, status, body, more=self._origins.lines(request) if self._origins else "")
 

@@ -1,0 +1,51 @@
+"""The log of a daemon: one line per event on stderr, as text or as JSON; gunicorn's lines look like ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from trainyard.settings import ImageSettings
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
+_TEXT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
+_TIME = "[%Y-%m-%d %H:%M:%S %z]"
+
+
+def configure_logging(settings: ImageSettings) -> None:
+    """Once, before anything is forked. What user code prints appears line by line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if settings.log_format == "json" else logging.Formatter(_TEXT, _TIME))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+class _JsonLines(logging.Formatter):
+    """An event is an object: time (UTC), level, pid, logger, message, and the traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: dict[str, Any] = {
+            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "pid": record.process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            facts["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(facts, ensure_ascii=False)
+
+
+class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
+    """Leaves what gunicorn says to our handler."""
+
+    def setup(self, _cfg: Any) -> None:
+        self.error_log.propagate = True
+        self.error_log.handlers.clear()
+        self.error_log.setLevel(logging.NOTSET)

@@ -1,0 +1,1 @@
+"""What the workers count, and how Prometheus is told."""

@@ -1,0 +1,169 @@
+"""What the processes of one daemon know of each other: numbers in shared memory, one row for each process.
+
+Every process writes its own row alone, so that nobody locks and nobody waits; totals are sums over the rows. A row
+outlives its process: what a worker counted still counts when it is gone, and the next one goes on from there.
+
+Counters are named once, at start, under a lock; from then on a counter is an index into the row (``Row.cells``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+COUNTERS = 16384
+NAME_BYTES = 240
+STATE_BYTES = 1 << 18
+
+# Cells that every row begins with. They are of the process that holds the row, and are cleared when another takes it.
+PID, ACTIVE, LOADING, GENERATION = range(4)
+RESERVED = 8
+
+
+def out_of_service(route: str) -> str:
+    """The counter in the supervisor's row that says until when a route is out, in seconds since 1970; 0: it is not."""
+    return f"out_of_service_until\t{route}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One process's numbers; ``cells[index]`` is a 64-bit integer."""
+
+    number: int
+    cells: memoryview
+
+
+class Board:
+    """Made once, before anything is forked.
+
+    Rows are as long as the most counters there can be; memory that nobody wrote to costs nothing.
+    """
+
+    def __init__(self, rows: int) -> None:
+        """``rows``: of processes that live at one time."""
+        self._rows = rows
+        self._row_cells = RESERVED + COUNTERS
+        cells = 8 * rows * self._row_cells
+        self._file = os.memfd_create("trainyard-board", os.MFD_CLOEXEC)
+        size = cells + STATE_BYTES + NAME_BYTES * COUNTERS
+        os.ftruncate(self._file, size)
+        memory = memoryview(mmap.mmap(self._file, size))
+        self._cells = memory[:cells].cast("q")
+        self._state = memory[cells : cells + STATE_BYTES]
+        self._names = memory[cells + STATE_BYTES :]
+        self._known: list[str] = []  # names that this process has read, by index
+        self._index: dict[str, int] = {}
+
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def claim(self) -> Row:
+        """A free row; called by the parent, before it forks the process that gets it.
+
+        Raises:
+            RuntimeError: there is none.
+        """
+        with self._locked():
+            for number in range(self._rows):
+                row = self._row(number)
+                if row.cells[PID] == 0:
+                    row.cells[PID] = -1  # taken, by a process that is yet to be
+                    row.cells[ACTIVE] = row.cells[LOADING] = row.cells[GENERATION] = 0
+                    return row
+        raise RuntimeError(f"more than {self._rows} processes at one time")
+
+    def release(self, row: Row) -> None:
+        """The process of this row is gone; what it counted stays."""
+        row.cells[PID] = row.cells[ACTIVE] = row.cells[LOADING] = 0
+
+    def rows(self) -> Iterator[Row]:
+        """Every row, whether a process holds it or not."""
+        return (self._row(number) for number in range(self._rows))
+
+    def _row(self, number: int) -> Row:
+        start = number * self._row_cells
+        return Row(number, self._cells[start : start + self._row_cells])
+
+    # -- counters -----------------------------------------------------------------------------------------------
+
+    def counter(self, name: str) -> int:
+        """The index of the counter ``name`` in every row, now and in every process.
+
+        Raises:
+            ValueError: a name that is too long.
+            RuntimeError: more counters than ``COUNTERS``.
+        """
+        if name in self._index:
+            return self._index[name]
+        encoded = name.encode()
+        if len(encoded) >= NAME_BYTES:
+            raise ValueError(f"longer than {NAME_BYTES} bytes: {name[:40]}...")
+        with self._locked():
+            self.names()
+            if name not in self._index:
+                number = len(self._known)
+                if number >= COUNTERS:
+                    raise RuntimeError(f"more than {COUNTERS} counters")
+                self._names[number * NAME_BYTES : number * NAME_BYTES + len(encoded)] = encoded
+                self._remember(name)
+        return self._index[name]
+
+    def names(self) -> list[str]:
+        """The names of all counters, in the order of their indexes."""
+        while len(self._known) < COUNTERS:
+            start = len(self._known) * NAME_BYTES
+            name = bytes(self._names[start : start + NAME_BYTES]).rstrip(b"\0").decode()
+            if not name:
+                break
+            self._remember(name)
+        return self._known
+
+    def totals(self) -> dict[str, int]:
+        """Every counter's sum over all processes that there are and were."""
+        names = self.names()
+        sums = [0] * len(names)
+        for row in self.rows():
+            counted = row.cells[RESERVED : RESERVED + len(names)].tolist()
+            if any(counted):
+                sums = [total + number for total, number in zip(sums, counted, strict=True)]
+        return dict(zip(names, sums, strict=True))
+
+    def _remember(self, name: str) -> None:
+        self._index[name] = RESERVED + len(self._known)
+        self._known.append(name)
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def write_state(self, state: dict[str, Any]) -> None:
+        """Publish what the supervisor knows. Only the supervisor calls this.
+
+        Raises:
+            ValueError: it does not fit.
+        """
+        content = json.dumps(state).encode()
+        if len(content) > STATE_BYTES - 8:
+            raise ValueError("too much to say")
+        with self._locked():
+            self._state[:8] = len(content).to_bytes(8, "little")
+            self._state[8 : 8 + len(content)] = content
+
+    def read_state(self) -> dict[str, Any]:
+        """What the supervisor published last; empty before."""
+        with self._locked():
+            size = int.from_bytes(self._state[:8], "little")
+            content = bytes(self._state[8 : 8 + size])
+        return dict(json.loads(content)) if content else {}
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Across processes; the kernel unlocks when one dies."""
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)

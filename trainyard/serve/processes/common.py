@@ -1,0 +1,64 @@
+"""What every process of one daemon has from its birth, and how it reports to the supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from trainyard.routes import Route
+from trainyard.serve.processes.board import Board, Row
+from trainyard.settings import ImageSettings
+
+LONGEST_REPORT = 1 << 16
+DRAINING = "draining"
+
+
+@dataclass(frozen=True)
+class Common:
+    """Made by the supervisor before it forks.
+
+    ``report`` is both ends of what it is told through, ``handover`` of what connections are passed on through;
+    ``own`` is the supervisor's row of the board, in which what holds for all processes is written.
+    """
+
+    routes: tuple[Route, ...]
+    settings: ImageSettings
+    listener: socket.socket
+    board: Board
+    own: Row
+    report: tuple[socket.socket, socket.socket]
+    handover: tuple[socket.socket, socket.socket]
+
+    @classmethod
+    def create(cls, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> Common:
+        """Everything but processes."""
+        # Two generations at a time, each with workers that are being replaced.
+        board = Board(rows=8 * settings.workers + 16)
+        report = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (report[0], *handover):
+            end.setblocking(False)
+        return cls(routes, settings, listener, board, board.claim(), report, handover)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether all of it is to end, and not one generation only."""
+        return bool(self.own.cells[self.board.counter(DRAINING)])
+
+    def tell(self, what: str, generation: int, **facts: Any) -> None:
+        """Report to the supervisor; facts that are too long are left out."""
+        message = {"what": what, "pid": os.getpid(), "generation": generation}
+        content = json.dumps(message | facts).encode()
+        if len(content) > LONGEST_REPORT:
+            content = json.dumps(message).encode()
+        self.report[1].send(content)
+
+    def told(self) -> dict[str, Any] | None:
+        """The next report; None where there is none."""
+        try:
+            return dict(json.loads(self.report[0].recv(LONGEST_REPORT)))
+        except BlockingIOError:
+            return None

@@ -1,0 +1,65 @@
+"""What Linux is asked for beyond Python's library."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+# What a process holds open that its children could not use side by side.
+_SHARED_KINDS = ("socket:", "pipe:", "anon_inode:")
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent is gone: prctl(2), PR_SET_CHILD_SUBREAPER.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when the parent ends: prctl(2), PR_SET_PDEATHSIG.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def thread_count() -> int:
+    """The threads of this process, those of libraries included."""
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+def connections() -> set[str]:
+    """The sockets, event queues and the like that this process holds open."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(entry.readlink())
+        except OSError:  # of the listing itself
+            continue
+        if target.startswith(_SHARED_KINDS):
+            found.add(target)
+    return found
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    """The memory of a process, its share of what it shares with others: PSS of proc(5); 0 where it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)

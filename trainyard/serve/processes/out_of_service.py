@@ -1,0 +1,65 @@
+"""Takes a route out of service that ends its process again and again, so that the other routes serve on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+
+from trainyard.serve.metrics.meters import IN_FLIGHT, counter_name
+from trainyard.serve.processes.board import LOADING, Row, out_of_service
+from trainyard.serve.processes.common import Common
+
+LOG = logging.getLogger("trainyard.serve")
+CRASHES = 3  # within
+CRASH_SECONDS = 60.0
+OUT_SECONDS = 60  # the first time; twice as long each further time
+LONGEST_OUT_SECONDS = 3600
+
+
+class OutOfService:
+    """Counts, in the arbiter, what workers died of; every process sees which routes are out, and until when."""
+
+    def __init__(self, common: Common) -> None:
+        self._common = common
+        paths = [route.path for route in common.routes]
+        self._until = [common.board.counter(out_of_service(path)) for path in paths]
+        self._in_flight = [common.board.counter(counter_name(IN_FLIGHT, route=path)) for path in paths]
+        self._crashes: dict[int, list[float]] = defaultdict(list)
+        self._times: dict[int, int] = defaultdict(int)
+
+    def reason(self, number: int) -> str:
+        """Why route ``number`` is out of service; empty where it is in service."""
+        left = self._common.own.cells[self._until[number]] - time.time()
+        if left <= 0:
+            return ""
+        return f"/{self._common.routes[number].path} ended its process again and again: out of service for {left:.0f} s"
+
+    def blame(self, row: Row) -> None:
+        """A worker has died unasked: the routes that it was predicting for, or loading, may be why."""
+        guilty = {number for number, cell in enumerate(self._in_flight) if row.cells[cell] > 0}
+        for cell in self._in_flight:
+            row.cells[cell] = 0
+        if row.cells[LOADING]:
+            guilty.add(row.cells[LOADING] - 1)
+        for number in guilty:
+            self._note_crash(number)
+
+    def forget(self, number: int) -> None:
+        """Its model is another now."""
+        self._crashes.pop(number, None)
+        self._times.pop(number, None)
+        self._common.own.cells[self._until[number]] = 0
+
+    def _note_crash(self, number: int) -> None:
+        now = time.monotonic()
+        recent = [at for at in self._crashes[number] if now - at < CRASH_SECONDS] + [now]
+        self._crashes[number] = recent
+        path = self._common.routes[number].path
+        LOG.error("route /%s: its process has died (%d of %d times)", path, len(recent), CRASHES)
+        if len(recent) >= CRASHES:
+            seconds = min(OUT_SECONDS * 2 ** self._times[number], LONGEST_OUT_SECONDS)
+            self._times[number] += 1
+            self._crashes.pop(number)
+            self._common.own.cells[self._until[number]] = int(time.time()) + seconds
+            LOG.error("route /%s is out of service for %d s", path, seconds)

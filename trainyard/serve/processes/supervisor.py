@@ -1,0 +1,305 @@
+"""The first process of a daemon: starts generations of the server, lets a new one take over, ends with them.
+
+It runs no code of the user's and answers no requests, so nothing that these do can end it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainyard.serve.processes import kernel
+from trainyard.serve.processes.board import LOADING, PID
+from trainyard.serve.processes.common import DRAINING, Common
+from trainyard.serve.processes.generation import UNSHAREABLE, Generation, leave, reset_signals
+from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
+
+LOG = logging.getLogger("trainyard.serve")
+MODELS = Path("models")
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+RESTARTS = 5  # of a generation that ended by itself, within
+RESTART_SECONDS = 60.0
+STOP_GRACE = 3.0  # seconds beyond STOP_TIMEOUT, before what is left is killed
+
+
+@dataclass
+class _Running:
+    """A generation's process."""
+
+    pid: int
+    number: int
+    deadline: float  # until when it must be ready
+    ready: bool = False
+
+
+class Supervisor:
+    """Runs in the process that was started, until a signal says stop."""
+
+    def __init__(self, common: Common) -> None:
+        self._common = common
+        self._shared = common.settings.share
+        self._watch = Watch(MODELS)
+        self._current: _Running | None = None
+        self._candidate: _Running | None = None
+        self._retiring: set[int] = set()
+        self._refused_by_candidate: dict[str, str] = {}  # what it goes on with the old model of, and why
+        self._restarts: list[float] = []
+        self._signals: list[int] = []
+        self._state: dict[str, Any] = {"accepted": 0, "routes": {}, "refused": {}, "crashed": {}, "changed": []}
+
+    def run(self) -> int:
+        """Serve; the exit status."""
+        kernel.adopt_orphans()
+        self._common.own.cells[PID] = os.getpid()
+        with selectors.DefaultSelector() as selector:
+            woken, waker = os.pipe()
+            os.set_blocking(woken, False)
+            os.set_blocking(waker, False)
+            signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+            for number in (*STOPPING, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, lambda number, _frame: self._signals.append(number))
+            selector.register(woken, selectors.EVENT_READ)
+            selector.register(self._common.report[0], selectors.EVENT_READ)
+            self._current = self._start(1)
+            while True:
+                if any(key.fd == woken for key, _ in selector.select(WATCH_SECONDS)):
+                    os.read(woken, 4096)
+                status = self._step()
+                if status is not None:
+                    return status
+
+    # -- one look at everything ---------------------------------------------------------------------------------
+
+    def _step(self) -> int | None:
+        """What has happened since the last look; an exit status once all is over."""
+        signals, self._signals = self._signals, []
+        for number in signals:
+            if number in STOPPING:
+                return self._stop(number)
+        while report := self._common.told():
+            self._on_report(report)
+        status = self._reap()
+        if status is not None:
+            return status
+        self._check_deadline()
+        if signal.SIGHUP in signals:
+            self._renew(set(signature(MODELS)))
+        elif self._common.settings.watch and self._current and self._current.ready and not self._candidate:
+            self._renew(self._watch.changed(time.monotonic()))
+        return None
+
+    def _start(self, number: int) -> _Running:
+        """Fork a generation that loads everything anew."""
+        pid = os.fork()
+        if pid == 0:
+            reset_signals()
+            try:
+                Generation(self._common, number, shared=self._shared).run()
+            except BaseException:
+                LOG.exception("the server cannot be started")
+                leave(1)
+        return _Running(pid, number, time.monotonic() + self._common.settings.load_timeout)
+
+    def _renew(self, changed: set[str]) -> None:
+        """Let a new generation load what has changed."""
+        if not changed or self._current is None or self._candidate is not None:
+            return
+        LOG.info("models/ has changed: %s", ", ".join(sorted(changed)[:5]) + (" ..." if len(changed) > 5 else ""))
+        self._publish(changed=sorted(changed), crashed={})
+        self._fork_candidate()
+
+    def _fork_candidate(self) -> None:
+        assert self._current
+        self._refused_by_candidate = {}
+        if self._shared:
+            number = self._current.number + 1
+            self._candidate = _Running(0, number, time.monotonic() + self._common.settings.load_timeout)
+            os.kill(self._current.pid, signal.SIGHUP)
+        else:
+            self._candidate = self._start(self._current.number + 1)
+
+    def _on_report(self, report: dict[str, Any]) -> None:
+        what, candidate, current = report["what"], self._candidate, self._current
+        if candidate and report["generation"] == candidate.number:
+            candidate.pid = candidate.pid or report["pid"]
+            if what == "refused":
+                self._refuse(report.get("refused", {}))
+            elif what == "renewed":
+                self._note_refused(report.get("refused", {}))
+                renewed = report.get("renewed", ())
+                self._refused_by_candidate = {k: v for k, v in self._state["refused"].items() if k not in renewed}
+            elif what == "ready":
+                self._promote(report.get("routes", {}))
+        elif what == "ready" and current and not current.ready and report["generation"] == current.number:
+            current.ready = True
+            self._publish(accepted=current.number, routes=report.get("routes", {}))
+
+    # -- taking over --------------------------------------------------------------------------------------------
+
+    def _promote(self, routes: dict[str, Any]) -> None:
+        """The candidate serves; the one before answers what it has accepted, and ends."""
+        assert self._current
+        assert self._candidate
+        for path, facts in routes.items():
+            before = self._state["routes"].get(path, {})
+            if facts["version"] != before.get("version"):
+                LOG.info("route /%s is served by version %s", path, facts["version"] or "-")
+        self._publish(accepted=self._candidate.number, routes=routes, refused=self._refused_by_candidate)
+        self._retiring.add(self._current.pid)
+        os.kill(self._current.pid, signal.SIGTERM)
+        self._current, self._candidate = self._candidate, None
+        self._current.ready = True
+
+    def _refuse(self, reasons: dict[str, str]) -> None:
+        """The candidate is not taken; what serves goes on."""
+        self._note_refused(reasons)
+        candidate, self._candidate = self._candidate, None
+        if candidate and candidate.pid:
+            self._retiring.add(candidate.pid)
+            _kill(candidate.pid, signal.SIGTERM)
+
+    def _note_refused(self, reasons: dict[str, str]) -> None:
+        for path, reason in reasons.items():
+            LOG.error("route /%s keeps the model that it has: %s", path, reason)
+        self._publish(refused=self._state["refused"] | reasons)
+
+    def _check_deadline(self) -> None:
+        candidate, now = self._candidate, time.monotonic()
+        seconds = self._common.settings.load_timeout
+        if candidate and now > candidate.deadline:
+            if candidate.pid:
+                _kill(candidate.pid, signal.SIGKILL)
+            self._refuse({self._loading(candidate.pid) or "?": f"loading took longer than LOAD_TIMEOUT={seconds} s"})
+        elif self._current and not self._current.ready and now > self._current.deadline:
+            LOG.error(
+                "loading took longer than LOAD_TIMEOUT=%d s (route /%s)", seconds, self._loading(self._current.pid)
+            )
+            _kill(self._current.pid, signal.SIGKILL)
+            self._current.deadline = now + seconds
+
+    # -- processes that end -------------------------------------------------------------------------------------
+
+    def _reap(self) -> int | None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return None
+            if pid == 0:
+                return None
+            code = os.waitstatus_to_exitcode(status)
+            loading = self._loading(pid)
+            self._free_rows(pid)
+            if self._current and pid == self._current.pid:
+                ended = self._on_current_end(code, loading)
+                if ended is not None:
+                    return ended
+            elif self._candidate and pid == self._candidate.pid:
+                self._on_candidate_end(code, loading)
+            self._retiring.discard(pid)
+
+    def _on_current_end(self, code: int, loading: str) -> int | None:
+        """What serves has ended by itself: an exit status, where starting it again makes no sense."""
+        assert self._current
+        number, was_ready = self._current.number + 1, self._current.ready
+        if code == UNSHAREABLE:
+            self._shared = False
+        elif code >= 0 and not was_ready:
+            return code or 1  # said why
+        else:
+            LOG.error("the server has ended (%s): it is started again", _how(code))
+            now = time.monotonic()
+            self._restarts = [at for at in self._restarts if now - at < RESTART_SECONDS] + [now]
+            if len(self._restarts) > RESTARTS:
+                LOG.error("it has ended %d times within %d s", len(self._restarts), RESTART_SECONDS)
+                return 1
+            self._note_crash(loading, code)
+        self._current = self._start(number)
+        return None
+
+    def _on_candidate_end(self, code: int, loading: str) -> None:
+        """It ended without a word: because of the route that it was loading, if it was; then without that one."""
+        self._candidate = None
+        self._note_refused({loading or "?": _how_loading(code)})
+        if loading:
+            self._note_crash(loading, code)
+            self._fork_candidate()
+
+    def _note_crash(self, loading: str, code: int) -> None:
+        """Let the next generation leave this route alone, until its files change."""
+        if loading:
+            self._publish(crashed=self._state["crashed"] | {loading: _how_loading(code)})
+
+    def _loading(self, pid: int) -> str:
+        """The route that a process is loading; empty where it is not."""
+        for row in self._common.board.rows():
+            if pid and row.cells[PID] == pid and row.cells[LOADING]:
+                return self._common.routes[row.cells[LOADING] - 1].path
+        return ""
+
+    def _free_rows(self, pid: int) -> None:
+        for row in self._common.board.rows():
+            if row.cells[PID] == pid:
+                self._common.board.release(row)
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def _stop(self, number: int) -> int:
+        """Pass the signal on, wait for all to end, kill what does not."""
+        self._common.own.cells[self._common.board.counter(DRAINING)] = 1
+        self._common.listener.close()
+        if self._candidate and self._candidate.pid:
+            _kill(self._candidate.pid, signal.SIGKILL)
+        if self._current:
+            _kill(self._current.pid, number)
+        deadline = time.monotonic() + self._common.settings.stop_timeout + STOP_GRACE
+        while time.monotonic() < deadline:
+            if signal.SIGINT in self._signals and number == signal.SIGTERM and self._current:
+                _kill(self._current.pid, signal.SIGINT)
+            self._signals.clear()
+            if not _children():
+                return 0
+            time.sleep(0.01)
+        for pid in _pids(self._common):
+            _kill(pid, signal.SIGKILL)
+        return 0
+
+    def _publish(self, **facts: Any) -> None:
+        self._state |= facts
+        self._common.board.write_state(self._state)
+
+
+def _children() -> bool:
+    """Whether any child is left; those that have ended are reaped."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _pids(common: Common) -> list[int]:
+    """Of all processes but this one."""
+    return [row.cells[PID] for row in common.board.rows() if row.cells[PID] > 0 and row.cells[PID] != os.getpid()]
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return  # it has ended by itself; it is reaped as any
+
+
+def _how(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _how_loading(code: int) -> str:
+    return f"loading it ended the process ({_how(code)})"
