@@ -12,6 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from trainyard.errors import TrainyardError
 from trainyard.serve.dialects.dialect import Written
 from trainyard.serve.http.request import Request
 from trainyard.serve.metrics.meters import RouteMeter
