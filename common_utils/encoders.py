@@ -7,22 +7,27 @@ feature, means, deviations) is prepared when the encoder is fitted, so that one 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard.errors import BadRequest
+from trainyard import drift
+from trainyard.row_errors import is_finite_number, refuse_shape, refuse_values
 
 Features = NDArray[np.float64]
+Range = tuple[float, float, bool]  # the smallest and the largest number that training saw; all of them were whole
 
 # The types that JSON gives. Others (numpy's scalars, subclasses) take the slow path and are accepted there.
 _NUMBERS = frozenset({int, float})
 _TEXT = frozenset({str})
 _ROWS = frozenset({list, tuple})
+# Of a column whose range is not known: every finite number is in it, infinity and NaN are not.
+_ALL_FINITE: Range = (-sys.float_info.max, sys.float_info.max, False)
+_WHOLE = 2**53  # above it, floats are whole without meaning it
 
 
 class _Lookup(dict[str, int]):
@@ -39,31 +44,52 @@ class TabularEncoder:
 
     Trees want ``scale=False``: it is of no use to them, and rounding a scaled value moves it across thresholds once
     a model is compiled to float32.
+
+    Numbers out of the range of the training, and categories that it never saw, are encoded and said to
+    ``trainyard.drift``.
     """
 
-    def __init__(self, columns: Sequence[str], categories: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, columns: Sequence[str], categories: Mapping[str, tuple[str, ...]]) -> None:
         """Prefer ``fit``. ``categories`` holds the known values of each column that is text."""
         self.columns = tuple(columns)
         self.width = 0  # features per row
         self._numeric: list[int] = []  # positions in a row
         self._numeric_features: list[int] = []  # and where they go
-        self._lookups: list[tuple[int, _Lookup]] = []  # position in a row, category -> feature
+        self._lookups: dict[int, _Lookup] = {}  # position in a row -> category -> feature
         for position, column in enumerate(self.columns):
             if column in categories:
-                self._lookups.append((position, _Lookup((c, self.width + i) for i, c in enumerate(categories[column]))))
+                self._lookups[position] = _Lookup((c, self.width + i) for i, c in enumerate(categories[column]))
                 self.width += len(categories[column])
             else:
                 self._numeric.append(position)
                 self._numeric_features.append(self.width)
                 self.width += 1
-        for _, lookup in self._lookups:
+        for lookup in self._lookups.values():
             lookup.unseen = self.width
         self._scaling: tuple[Features, Features] | None = None  # mean and deviation of each number
-        # Of each number: position in a row, feature, mean, deviation.
+        self._ranges: dict[str, Range] = {}
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What the quick paths read: made from scaling and ranges."""
+        ranges = [self._ranges.get(self.columns[position], _ALL_FINITE) for position in self._numeric]
+        lows, highs = [low for low, _, _ in ranges], [high for _, high, _ in ranges]
+        # Of shape (numbers, 1): compared with a whole array of (numbers, rows).
+        self._lows, self._highs = np.array(lows)[:, np.newaxis], np.array(highs)[:, np.newaxis]
+        count = len(self._numeric)
+        means, deviations = ([0.0] * count, [1.0] * count) if self._scaling is None else map(list, self._scaling)
+        # Of each number: position in a row, feature, mean, deviation, range.
         self._scaled = [
-            (position, feature, 0.0, 1.0)
-            for position, feature in zip(self._numeric, self._numeric_features, strict=True)
+            (position, feature, float(mean), float(deviation), low, high)
+            for position, feature, mean, deviation, low, high in zip(
+                self._numeric, self._numeric_features, means, deviations, lows, highs, strict=True
+            )
         ]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickle; an encoder of the time before there were ranges has none, and its lookups in a list."""
+        self.__dict__.update({"_ranges": {}} | state, _lookups=dict(state["_lookups"]))
+        self._prepare()
 
     @classmethod
     def fit(cls, rows: Sequence[Sequence[Any]], columns: Sequence[str], *, scale: bool) -> Self:
@@ -80,29 +106,59 @@ class TabularEncoder:
         text = [(position, name) for position, name in enumerate(columns) if isinstance(rows[0][position], str)]
         # Sorted, since the order of a set of text changes from process to process.
         encoder = cls(columns, {name: tuple(sorted({str(row[position]) for row in rows})) for position, name in text})
-        features = encoder.transform(rows)
+        numbers = encoder.transform(rows)[:, encoder._numeric_features]
+        encoder._learn_ranges(numbers)
         if scale:
-            numbers = features[:, encoder._numeric_features]
             deviations = numbers.std(axis=0)
-            encoder._scale_by(numbers.mean(axis=0), np.where(deviations > 0, deviations, 1.0))
+            encoder._scaling = numbers.mean(axis=0), np.where(deviations > 0, deviations, 1.0)
+        encoder._prepare()
         return encoder
+
+    def _learn_ranges(self, numbers: Features) -> None:
+        names = [self.columns[position] for position in self._numeric]
+        lows, highs = numbers.min(axis=0).tolist(), numbers.max(axis=0).tolist()
+        whole = ((numbers == np.floor(numbers)) & (np.abs(numbers) < _WHOLE)).all(axis=0).tolist()
+        self._ranges = dict(zip(names, zip(lows, highs, whole, strict=True), strict=True))
 
     def as_json(self) -> dict[str, Any]:
         """What ``from_json`` makes an equal encoder of, down to the last bit of its numbers."""
         return {
             "columns": list(self.columns),
-            "categories": {self.columns[position]: list(lookup) for position, lookup in self._lookups},
+            "categories": {self.columns[position]: list(lookup) for position, lookup in self._lookups.items()},
             "scaling": None if self._scaling is None else [numbers.tolist() for numbers in self._scaling],
+            "ranges": {name: list(known) for name, known in self._ranges.items()},
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """The encoder that ``as_json`` described."""
+        """The encoder that ``as_json`` described; ``ranges`` may be missing, as in models of an older kind."""
         encoder = cls(value["columns"], {name: tuple(known) for name, known in value["categories"].items()})
         if value["scaling"] is not None:
             means, deviations = value["scaling"]
-            encoder._scale_by(np.array(means), np.array(deviations))
+            encoder._scaling = np.array(means), np.array(deviations)
+        encoder._ranges = {name: (low, high, whole) for name, (low, high, whole) in value.get("ranges", {}).items()}
+        encoder._prepare()
         return encoder
+
+    def schema(self) -> dict[str, Any]:
+        """``{"columns": [...]}``, one object for each: what the record of a model says of its rows.
+
+        Of numbers ``minimum``, ``maximum`` and ``integer`` (training saw whole numbers only), of text ``categories``.
+        """
+        return {
+            "columns": [
+                {"name": name, "type": "category", "categories": sorted(self._lookups[position])}
+                if position in self._lookups
+                else {"name": name, "type": "number", **self._range_facts(name)}
+                for position, name in enumerate(self.columns)
+            ]
+        }
+
+    def _range_facts(self, column: str) -> dict[str, Any]:
+        if column not in self._ranges:
+            return {}
+        low, high, whole = self._ranges[column]
+        return {"minimum": int(low) if whole else low, "maximum": int(high) if whole else high, "integer": whole}
 
     def transform(self, instances: Sequence[Sequence[Any]]) -> Features:
         """The features of ``instances``, an array of shape ``(rows, width)``.
@@ -112,115 +168,100 @@ class TabularEncoder:
                 where text belongs, NaN, infinity, a list or an object as a value; it names the row, counted from 0 as
                 the server does, and the column.
         """
-        self._check_rows(instances)
+        self._check_shape(instances)
+        if drift.watchers:
+            drift.encoded()
         if len(instances) == 1:
             return self._transform_one(instances)
         values = list(zip(*instances, strict=True)) or [()] * len(self.columns)
+        drifted: list[tuple[int, int]] = []  # position in a row, number of values that training never saw
         # One feature more than there are: that of every category never seen. It is cut off in the end.
         features = np.zeros((len(instances), self.width + 1))
         if self._numeric:
-            features[:, self._numeric_features] = self._numbers(instances, [values[p] for p in self._numeric])
+            columns = [values[position] for position in self._numeric]
+            features[:, self._numeric_features] = self._numbers(instances, columns, drifted)
         if self._lookups:
-            seen = [self._seen(instances, values[p], lookup) for p, lookup in self._lookups]
+            seen = [self._seen(instances, position, values[position], drifted) for position in self._lookups]
             ones = np.array(seen, dtype=np.intp)
             ones += np.arange(0, features.size, self.width + 1)
             features.reshape(-1)[ones] = 1.0
+        for position, count in drifted:
+            drift.note(self.columns[position], count)
         return features[:, :-1]
 
     def _transform_one(self, instances: Sequence[Sequence[Any]]) -> Features:
         """As for many rows, to the last bit. Arrays of one row cost more than what is computed with them."""
         (row,) = instances
         features = [0.0] * (self.width + 1)
+        drifted: list[int] = []
         try:
-            for position, feature, mean, deviation in self._scaled:
+            for position, feature, mean, deviation, low, high in self._scaled:
                 value = row[position]
-                if type(value) not in _NUMBERS or not math.isfinite(value):
-                    self._check_values(instances)
+                # Neither infinity nor NaN is in any range.
+                if type(value) not in _NUMBERS or not low <= value <= high:
+                    if not is_finite_number(value):
+                        self._refuse_values(instances)
+                    if not low <= value <= high:
+                        drifted.append(position)
                 features[feature] = (value - mean) / deviation
-            for position, lookup in self._lookups:
+            for position, lookup in self._lookups.items():
                 feature = lookup[row[position]]
-                if feature == lookup.unseen and type(row[position]) is not str:
-                    self._check_values(instances)
+                if feature == lookup.unseen:
+                    if not isinstance(row[position], str):
+                        self._refuse_values(instances)
+                    drifted.append(position)
                 features[feature] = 1.0
-        except (OverflowError, TypeError):  # a whole number beyond 1.8e308; a list or an object
-            self._check_values(instances)
+        except TypeError:  # a list or an object cannot be looked up
+            self._refuse_values(instances)
             raise
+        for position in drifted:
+            drift.note(self.columns[position], 1)
         return np.array((features[:-1],))
 
-    def _scale_by(self, means: Features, deviations: Features) -> None:
-        self._scaling = means, deviations
-        self._scaled = list(
-            zip(self._numeric, self._numeric_features, means.tolist(), deviations.tolist(), strict=True)
-        )
-
-    def _numbers(self, instances: Sequence[Sequence[Any]], columns: list[tuple[Any, ...]]) -> Features:
+    def _numbers(
+        self, instances: Sequence[Sequence[Any]], columns: list[tuple[Any, ...]], drifted: list[tuple[int, int]]
+    ) -> Features:
+        """The features of the columns of numbers."""
         if not _NUMBERS.issuperset(map(type, chain.from_iterable(columns))):
-            self._check_values(instances)
+            self._refuse_values(instances)
         try:
             numbers = np.array(columns, dtype=np.float64)
         except OverflowError:  # a whole number beyond 1.8e308
-            numbers = np.array([math.inf])
-        if not np.isfinite(numbers).all():
-            self._check_values(instances)
+            self._refuse_values(instances)
+            raise
+        # Neither infinity nor NaN is in any range.
+        if not ((numbers >= self._lows) & (numbers <= self._highs)).all():
+            if not np.isfinite(numbers).all():
+                self._refuse_values(instances)
+            outside = ((numbers < self._lows) | (numbers > self._highs)).sum(axis=1).tolist()
+            drifted += [pair for pair in zip(self._numeric, outside, strict=True) if pair[1]]
         if self._scaling is None:
             return numbers.T
         means, deviations = self._scaling
         scaled: Features = (numbers.T - means) / deviations
         return scaled
 
-    def _seen(self, instances: Sequence[Sequence[Any]], column: tuple[Any, ...], lookup: _Lookup) -> list[int]:
+    def _seen(
+        self, instances: Sequence[Sequence[Any]], position: int, column: tuple[Any, ...],
+        drifted: list[tuple[int, int]],
+    ) -> list[int]:  # fmt: skip
         """The feature of each row's category."""
+        lookup = self._lookups[position]
         try:
             found = list(map(lookup.__getitem__, column))
         except TypeError:  # a list or an object cannot be looked up
-            self._check_values(instances)
+            self._refuse_values(instances)
             raise
-        if lookup.unseen in found and not _TEXT.issuperset(map(type, column)):
-            self._check_values(instances)
+        if lookup.unseen in found:
+            if not _TEXT.issuperset(map(type, column)):
+                self._refuse_values(instances)
+            drifted.append((position, found.count(lookup.unseen)))
         return found
 
-    def _check_rows(self, instances: Sequence[Sequence[Any]]) -> None:
-        expected = len(self.columns)
-        if _ROWS.issuperset(map(type, instances)) and {expected}.issuperset(map(len, instances)):
-            return
-        for number, row in enumerate(instances):
-            if not isinstance(row, (list, tuple)):
-                raise BadRequest(f"instances[{number}] is {_kind(row)}", f"send a list of {self._wanted()}")
-            if len(row) != expected:
-                raise BadRequest(f"instances[{number}] has {len(row)} value(s)", f"send {self._wanted()}")
+    def _check_shape(self, instances: Sequence[Sequence[Any]]) -> None:
+        quick = _ROWS.issuperset(map(type, instances)) and {len(self.columns)}.issuperset(map(len, instances))
+        if not quick:
+            refuse_shape(instances, self.columns)
 
-    def _wanted(self) -> str:
-        return f"{len(self.columns)} values: {', '.join(self.columns)}"
-
-    def _check_values(self, instances: Sequence[Sequence[Any]]) -> None:
-        """Find the first value of the wrong kind and name it; called only where the quick check failed."""
-        text_positions = {position for position, _ in self._lookups}
-        for number, row in enumerate(instances):
-            for position, (column, value) in enumerate(zip(self.columns, row, strict=True)):
-                wants_text = position in text_positions
-                if not (isinstance(value, str) if wants_text else _is_finite_number(value)):
-                    wanted = "text" if wants_text else "a finite number"
-                    raise BadRequest(f"instances[{number}], column {column}: {_kind(value)} where {wanted} belongs")
-
-
-def _is_finite_number(value: Any) -> bool:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def _kind(value: Any) -> str:
-    """What a value is, in the words of JSON; long text is cut."""
-    if isinstance(value, str):
-        return f"the text {value[:40]!r}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**20):
-        return f"the number {value}"
-    if isinstance(value, int):
-        return "a number too large"
-    names = {list: "a list", tuple: "a list", dict: "an object", type(None): "null"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    def _refuse_values(self, instances: Sequence[Sequence[Any]]) -> None:
+        refuse_values(instances, self.columns, self._lookups)

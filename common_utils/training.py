@@ -106,6 +106,7 @@ def save(job: Job, model: Mapping[str, Any], held_out: Table) -> dict[str, Any]:
         task=model["task"],
         columns=list(held_out.columns),
         labels=model.get("labels"),
+        schema=model["encoder"].schema(),
     )
     return {"model": str(MODELS / f"{job.model_name}.pkl"), "sha256": record["sha256"], "metrics": metrics}
 

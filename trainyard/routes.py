@@ -14,7 +14,7 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*")
 # Paths that the daemon answers itself.
-RESERVED = ("health", "livez", "readyz", "metrics")
+RESERVED = ("docs", "health", "livez", "metrics", "openapi.json", "readyz")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ import json
 import pickle
 import subprocess
 import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common_utils.encoders import TabularEncoder
+from trainyard import drift
 from trainyard.errors import BadRequest
 
 COLUMNS = ("age", "workclass", "hours", "sex")
@@ -125,6 +129,112 @@ def test_any_json_gives_finite_features_or_a_bad_request(instances: list[object]
 def test_many_rows_encode_as_one_by_one(encoder: TabularEncoder) -> None:
     rows = [ROWS[i % 3] for i in range(200)]
     assert encoder.transform(rows).tolist() == [encoder.transform([row])[0].tolist() for row in rows]
+
+
+@pytest.fixture
+def noted() -> Iterator[list[tuple[str, int]]]:
+    """What is said of values that training never saw."""
+    found: list[tuple[str, int]] = []
+    drift.set_sink(lambda column, count: found.append((column, count)))
+    yield found
+    drift.set_sink(None)
+
+
+def test_what_training_saw_is_no_drift(encoder: TabularEncoder, noted: list[tuple[str, int]]) -> None:
+    encoder.transform(ROWS)
+    encoder.transform(ROWS[:1])
+    assert noted == []
+
+
+@pytest.mark.parametrize("copies", [1, 5])
+def test_drift_is_counted_per_column(encoder: TabularEncoder, noted: list[tuple[str, int]], copies: int) -> None:
+    encoder.transform([[61, "federal", 20, "m"]] * copies)
+    assert noted == [("age", copies), ("hours", copies), ("workclass", copies)]
+
+
+def test_a_refused_request_is_no_drift(encoder: TabularEncoder, noted: list[tuple[str, int]]) -> None:
+    for rows in ([[61, "federal", 40, None]], [[61, "federal", 40, "f"], [20, "state", None, "f"]]):
+        with pytest.raises(BadRequest):
+            encoder.transform(rows)
+    assert noted == []
+
+
+def test_what_one_thread_does_while_it_is_watched_is_known_and_dropped(
+    encoder: TabularEncoder, noted: list[tuple[str, int]]
+) -> None:
+    strange = [[61, "private", 40, "m"]]
+    with drift.watching() as watch:
+        encoder.transform(strange)
+        assert watch.encoded
+        other = threading.Thread(target=encoder.transform, args=(strange,))
+        with drift.watching() as inner:
+            other.start()
+            other.join()
+        assert not inner.encoded
+    assert noted == [("age", 1)]
+    assert drift.watchers == []
+
+
+NEARBY = st.lists(
+    st.tuples(
+        st.floats(0, 80), st.sampled_from(["private", "state", "x"]), st.integers(0, 80), st.sampled_from(["f", "y"])
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(NEARBY)
+def test_rows_together_drift_as_one_by_one(rows: list[tuple[object, ...]]) -> None:
+    encoder = TabularEncoder.fit(ROWS, COLUMNS, scale=True)
+    together: Counter[str] = Counter()
+    alone: Counter[str] = Counter()
+    try:
+        drift.set_sink(lambda column, count: together.update({column: count}))
+        encoder.transform(rows)
+        drift.set_sink(lambda column, count: alone.update({column: count}))
+        for row in rows:
+            encoder.transform([row])
+    finally:
+        drift.set_sink(None)
+    assert together == alone
+    assert together["age"] == sum(not 20 <= age <= 60 for age, *_ in rows)  # type: ignore[operator]
+
+
+def test_the_schema_says_what_training_saw(encoder: TabularEncoder) -> None:
+    assert encoder.schema()["columns"] == [
+        {"name": "age", "type": "number", "minimum": 20, "maximum": 60, "integer": True},
+        {"name": "workclass", "type": "category", "categories": ["private", "state"]},
+        {"name": "hours", "type": "number", "minimum": 20.5, "maximum": 40, "integer": False},
+        {"name": "sex", "type": "category", "categories": ["f", "m"]},
+    ]
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_an_encoder_survives_json_whole(scale: bool, noted: list[tuple[str, int]]) -> None:
+    encoder = TabularEncoder.fit(ROWS, COLUMNS, scale=scale)
+    again = TabularEncoder.from_json(json.loads(json.dumps(encoder.as_json())))
+    assert again.as_json() == encoder.as_json()
+    assert again.transform([[61, "x", 40, "f"]]).tolist() == encoder.transform([[61, "x", 40, "f"]]).tolist()
+    assert noted == [("age", 1), ("workclass", 1)] * 2
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:1]])
+def test_an_encoder_from_before_there_were_ranges_loads_and_knows_none(
+    encoder: TabularEncoder, rows: list[list[object]], noted: list[tuple[str, int]]
+) -> None:
+    description = encoder.as_json()
+    del description["ranges"]
+    pickled = TabularEncoder.__new__(TabularEncoder)
+    state = {key: value for key, value in vars(encoder).items() if key not in ("_ranges", "_lows", "_highs")}
+    pickled.__setstate__(state | {"_lookups": list(state["_lookups"].items()), "_scaled": [(0, 0, 0.0, 1.0)]})
+    for old in (TabularEncoder.from_json(description), pickled):
+        assert old.transform(rows).tolist() == encoder.transform(rows).tolist()
+        old.transform([[1e300, *row[1:]] for row in rows])
+        with pytest.raises(BadRequest, match="column age: the number inf"):
+            old.transform([[float("inf"), *row[1:]] for row in rows])
+        assert old.schema()["columns"][0] == {"name": "age", "type": "number"}
+    assert noted == []
 
 
 def test_predicting_imports_neither_pandas_nor_scikit_learn(python_path: str) -> None:

@@ -93,6 +93,21 @@ def test_invocations_answer_bare_instances_and_our_own_message(one_route):
     assert requests.post(url, json=wrapped, timeout=10).json() == {"payload": DEAR}
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/csv", "120,Köln\n80,Bonn\n"),
+        ("text/csv; charset=utf-8", "city,size\nKöln,120\nBonn,80\n"),
+        ("application/x-ndjson", '[120, "Köln"]\n[80, "Bonn"]\n'),
+        ("application/json", '{"instances": [{"city": "Köln", "size": 120}, {"city": "Bonn", "size": 80}]}'),
+    ],
+)
+def test_invocations_read_rows_by_their_content_type(one_route, content_type, body):
+    url, headers = f"{one_route.url}/invocations", {"Content-Type": content_type}
+    answer = requests.post(url, data=body.encode(), headers=headers, timeout=10).json()
+    assert answer["predictions"] == ["dear", "cheap"]
+
+
 def test_of_several_routes_a_request_names_one(several_routes):
     def ask(**headers):
         rows = {"instances": [[1, 2, 3]]}

@@ -20,6 +20,7 @@ from trainyard.serve.dialects.paths import OtherDialects, prediction_paths
 from trainyard.serve.dialects.protocol_pages import add_protocol_pages, health_paths
 from trainyard.serve.http.error_answers import ErrorAnswers, Failed
 from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.pages.views import add_pages
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.processes.common import Common
 from trainyard.serve.readiness import add_health_pages
@@ -85,6 +86,7 @@ def create_app(
     flask.add_url_rule(f"{PREFIX}<path:_name>", "infer", lambda _name: _predict(application), methods=["POST"])
     add_health_pages(flask, application)
     add_protocol_pages(application, settings)
+    add_pages(flask, endpoints)
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
     return application
 

@@ -36,10 +36,10 @@ def prediction_paths(endpoints: Sequence[Endpoint], settings: ImageSettings) -> 
 
     A route that Vertex AI posts to is left out: ``OtherDialects`` understands what it sends, and our own message.
     """
-    native = Native()
     paths = (f"/{endpoint.route.path}" for endpoint in endpoints)
     others = settings.aip_predict_route.rstrip("/")
-    return {path: (endpoint, native) for path, endpoint in zip(paths, endpoints, strict=True) if path != others}
+    found = ((path, (endpoint, Native(endpoint))) for path, endpoint in zip(paths, endpoints, strict=True))
+    return {path: entry for path, entry in found if path != others}
 
 
 def check_vertex_routes(routes: Sequence[Route], settings: ImageSettings) -> None:
@@ -89,9 +89,10 @@ class OtherDialects:
             return self._open_inference(path)
         path = path.removesuffix("/")
         if path == INVOCATIONS:
-            return self._chosen(request), Instances(only_predictions=False)
+            endpoint = self._chosen(request)
+            return endpoint, Instances(endpoint, only_predictions=False)
         if self.vertex_path and path in (self.vertex_path, unquote(self.vertex_path)):
-            return self._vertex, Instances(only_predictions=True)
+            return self._vertex, Instances(self._vertex, only_predictions=True)
         return None
 
     def _open_inference(self, path: str) -> Found | None:

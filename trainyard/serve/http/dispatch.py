@@ -17,7 +17,7 @@ from trainyard.serve.http.error_answers import Failed
 from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
 from trainyard.serve.http.wsgi import call_wsgi
 from trainyard.serve.metrics.meters import PAGES, RouteMeter
-from trainyard.serve.prediction.batching import Batch, Overloaded, RouteQueue
+from trainyard.serve.prediction.batching import Batch, Overloaded, RouteQueue, count_drift
 from trainyard.serve.processes.board import Row, out_of_service
 from trainyard.serve.processes.common import Common
 
@@ -64,6 +64,7 @@ class Dispatcher:
             for path, (endpoint, dialect) in application.posts.items()
             for slash in (b"", b"/")
         }
+        count_drift()
         self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
         self._done: deque[tuple[RouteQueue, Batch]] = deque()  # by the threads
 

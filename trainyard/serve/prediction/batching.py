@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import statistics
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from trainyard import drift
 from trainyard.errors import TrainyardError
 from trainyard.serve.dialects.dialect import Written
 from trainyard.serve.http.request import Request
@@ -24,6 +26,8 @@ INLINE_BYTES = 1 << 17
 INLINE_SECONDS = 0.005  # a call that takes longer belongs into a thread, where it keeps nobody else waiting
 TRUSTED_CALLS = 3  # quick ones in a row, before a route's calls are made in the event loop
 SMOOTHING = 0.2  # weight of the newest call in what a request is expected to take
+
+_predicting = threading.local()  # ``meter``: of the route that a thread predicts for
 
 Answered = list[tuple[Request, Written | Exception]]
 
@@ -143,6 +147,7 @@ class RouteQueue:
 
     def predict(self, batch: Batch) -> Batch:
         """Fill in the answers to ``batch``, in its order; an exception is that request's own."""
+        _predicting.meter = self.meter
         answers: dict[int, Written | Exception] = {}
         numbers, messages = [], []
         for number, request in enumerate(batch.requests):
@@ -175,3 +180,8 @@ class RouteQueue:
         except Exception as error:  # noqa: BLE001 -- becomes this request's answer
             return error
         return written
+
+
+def count_drift() -> None:
+    """Count what encoders note under the route that they encode for."""
+    drift.set_sink(lambda column, values: _predicting.meter.drifted(column, values))

@@ -72,6 +72,10 @@ class Endpoint:
         """The payload that its sample was answered with; empty where it has no sample."""
         return self._loaded.sample_answer
 
+    def sample_rows(self) -> list[Any]:
+        """Rows to try it with: the model's recorded ones, or those of its test request; empty where there are none."""
+        return self._loaded.sample_rows
+
     @property
     def models(self) -> tuple[ServedModel, ...]:
         """The models that it answers by."""

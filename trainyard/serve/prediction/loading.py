@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainyard import drift
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.message import Message
 from trainyard.records import binary_path, read_record
@@ -24,7 +26,7 @@ from trainyard.routes import Route
 from trainyard.serve.prediction.message_body import read_message
 from trainyard.serve.prediction.opened_models import ServedModel, model_names, recording, served_models
 from trainyard.serve.prediction.row_wise import find_row_keys
-from trainyard.serve.prediction.schema import Schema
+from trainyard.serve.prediction.schema import Schema, check_rows
 from trainyard.settings import served_model_name
 
 LOG = logging.getLogger("trainyard.serve")
@@ -49,6 +51,8 @@ class Loaded:
     opened: frozenset[str] = frozenset()  # files below models/
     row_keys: frozenset[str] = frozenset()  # of the answer: what holds an item per row; empty where not row-wise
     schema: Schema | None = None
+    checked: Schema | None = None  # that rows are checked by here, since the function has no encoder that does it
+    sample_rows: list[Any] = field(default_factory=list)
     sample_answer: dict[str, Any] = field(default_factory=dict)
     warm_seconds: list[float] = field(default_factory=list)
 
@@ -63,6 +67,8 @@ class Loaded:
         if self.function is None:
             # A new one each time: a raised exception collects the traceback of every request.
             raise ModelUnavailable(self.reason)
+        if self.checked is not None:
+            check_rows(self.checked, message["payload"]["instances"])
         try:
             result = self.function(message)
         except FileNotFoundError as error:
@@ -95,7 +101,7 @@ class Loaded:
 def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
     """Import the route's function and predict the sample of its model, so that the first request is as quick as any."""
     loaded = Loaded(sources=sources)
-    with recording(MODELS) as opened:
+    with recording(MODELS) as opened, drift.watching() as watch:
         try:
             loaded.function = resolve(route_target(route), sources)
             loaded.reason = _warm_up(route, loaded, opened, batch=batch)
@@ -108,6 +114,8 @@ def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
         loaded.reason = loaded.reason or str(error)
     if len(loaded.models) == 1:
         loaded.schema = Schema.from_record(loaded.models[0].record)
+    if loaded.sample_answer and not watch.encoded:
+        loaded.checked = loaded.schema
     return loaded
 
 
@@ -117,13 +125,11 @@ def _warm_up(route: Route, loaded: Loaded, opened: set[str], *, batch: bool) -> 
     shown = SAMPLE
     try:
         message = _shipped_sample(route, loaded.function)
-        if message:
-            loaded.sample_answer = unwrapped(loaded.call(message))
+        _predict_sample(loaded, message)
         shown = "in its record"
         recorded = _recorded_sample(opened)
-        if recorded:
-            message = recorded
-            loaded.sample_answer = unwrapped(loaded.call(message))
+        _predict_sample(loaded, recorded)
+        message = recorded or message
     except Exception as error:
         if isinstance(error, TrainyardError):
             return f"its sample {shown} fails: {error}"
@@ -136,6 +142,12 @@ def _warm_up(route: Route, loaded: Loaded, opened: set[str], *, batch: bool) -> 
         loaded.row_keys = find_row_keys(loaded.timed_payload, message["payload"]["instances"])
         LOG.debug("route /%s: requests are predicted %s", route.path, "together" if loaded.row_keys else "alone")
     return ""
+
+
+def _predict_sample(loaded: Loaded, message: Message | None) -> None:
+    if message:
+        loaded.sample_rows = copy.deepcopy(message["payload"]["instances"])  # a function may change what it is given
+        loaded.sample_answer = unwrapped(loaded.call(message))
 
 
 def _shipped_sample(route: Route, function: UserFunction | None) -> Message | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainyard.errors import BadRequest
@@ -9,17 +12,21 @@ from trainyard.message import Message
 from trainyard.serve.prediction.codec import JSON, Codec
 
 EXAMPLE = 'send {"payload": {"instances": [[...], ...]}}'
+_SEARCHED_BYTES = 1 << 20  # of a body that is not JSON, for the value that makes it none
+
+Names = Callable[[], Sequence[str]]
 
 
-def read_message(body: bytes, codec: Codec = JSON) -> Message:
+def read_message(body: bytes, codec: Codec = JSON, names: Names = tuple) -> Message:
     """The message of a request body; one flat instance (``[1, 2, 3]``) becomes one row.
 
-    Rows are lists of one length (or, for functions that read them so, objects).
+    Rows are lists of one length (or, for functions that read them so, objects). ``names`` gives those of the columns,
+    as far as they are known; asked only where an error shall name one.
 
     Raises:
         BadRequest: not JSON, no payload, no instances, or instances that are not rows of one length.
     """
-    return message_of(parse(body, codec))
+    return message_of(parse(body, codec, names))
 
 
 def message_of(value: Any) -> Message:
@@ -78,7 +85,7 @@ def _check_lengths(rows: list[list[Any]]) -> None:
         )
 
 
-def parse(body: bytes, codec: Codec = JSON) -> Any:
+def parse(body: bytes, codec: Codec = JSON, names: Names = tuple) -> Any:
     """The value of a JSON body.
 
     Raises:
@@ -92,8 +99,24 @@ def parse(body: bytes, codec: Codec = JSON) -> Any:
         if not _is_utf8(body):
             raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
         if any(token in body for token in (b"NaN", b"Infinity")):
-            raise BadRequest("the body is not JSON: it may hold NaN or Infinity", "send finite numbers") from None
+            where = _not_finite(body, names()) or "it may hold NaN or Infinity"
+            raise BadRequest(f"the body is not JSON: {where}", "send finite numbers") from None
         raise BadRequest(f"the body is not JSON: {error}", EXAMPLE) from None
+
+
+def _not_finite(body: bytes, names: Sequence[str]) -> str:
+    """Row and column of the first NaN or Infinity, which Python's own parser reads; empty where it finds none."""
+    try:
+        rows = rows_of(json.loads(body)["payload"]["instances"]) if len(body) <= _SEARCHED_BYTES else []
+    except (BadRequest, KeyError, RecursionError, TypeError, ValueError):
+        return ""
+    for number, row in enumerate(rows):
+        for position, value in row.items() if isinstance(row, dict) else enumerate(row):
+            if isinstance(value, float) and not math.isfinite(value):
+                is_named = isinstance(position, int) and len(names) == len(row)
+                column = f"column {names[position]}" if is_named else f"column {position!r:.40}"
+                return f"instances[{number}], {column}: {value}"
+    return ""
 
 
 def _is_utf8(body: bytes) -> bool:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from trainyard import drift
+from trainyard.errors import BadRequest
 from trainyard.records import Record
+from trainyard.row_errors import refuse_shape, refuse_values, wanted
+
+_NUMBERS = frozenset({int, float})  # the types that JSON gives; others take the slow path
+_TEXT = frozenset({str})
+_ROWS = frozenset({list, tuple})
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -19,6 +29,31 @@ class Column:
     maximum: float | None = None
     is_integer: bool = False
     categories: tuple[str, ...] = ()
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.categories)
+
+    def unseen(self, values: Sequence[Any]) -> int | None:
+        """How many of these values training never saw; None: one of them is of the wrong kind, or may be."""
+        try:
+            return self._out_of_range(values) if self.is_number else self._unknown(values)
+        except (OverflowError, TypeError):  # a whole number beyond 1.8e308; a list or an object
+            return None
+
+    def _out_of_range(self, values: Sequence[Any]) -> int | None:
+        if not _NUMBERS.issuperset(map(type, values)) or not all(map(math.isfinite, values)):
+            return None
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        return 0 if low <= min(values) and max(values) <= high else sum(not low <= value <= high for value in values)
+
+    def _unknown(self, values: Sequence[Any]) -> int | None:
+        if self._known.issuperset(values):
+            return 0
+        if not _TEXT.issuperset(map(type, values)):
+            return None
+        return sum(value not in self._known for value in values)
 
 
 @dataclass(frozen=True)
@@ -39,10 +74,66 @@ class Schema:
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
         return tuple(column.name for column in self.columns)
+
+
+def check_rows(schema: Schema, rows: Sequence[Any]) -> None:
+    """Refuse rows that are not of the schema; note values that training never saw, which are allowed (``drift``).
+
+    Column by column and in C where all is well, as the encoders of ``common_utils`` check the rows that they encode.
+
+    Raises:
+        BadRequest: a row of another width, a value of another type or not finite; it names row and column.
+    """
+    if not (_ROWS.issuperset(map(type, rows)) and {len(schema.columns)}.issuperset(map(len, rows))):
+        refuse_shape(rows, schema.names)
+    counts = [column.unseen(values) for column, values in zip(schema.columns, zip(*rows, strict=True), strict=True)]
+    if None in counts:
+        refuse_values(
+            rows, schema.names, {place for place, column in enumerate(schema.columns) if not column.is_number}
+        )
+    for name, count in zip(schema.names, counts, strict=True):
+        if count:
+            drift.note(name, count)
+
+
+def name_instance(number: int) -> str:
+    """How a row of a JSON body is called."""
+    return f"instances[{number}]"
+
+
+def order_rows(
+    schema: Schema, rows: Sequence[Mapping[str, Any]], name_row: Callable[[int], str] = name_instance
+) -> list[list[Any]]:
+    """Rows that are objects, as lists in the order of the schema's columns; ``name_row`` names one in an error.
+
+    Raises:
+        BadRequest: naming the columns that a row lacks, and those that it has and the schema has not.
+    """
+    names = schema.names
+    expected = set(names)
+    for number, row in enumerate(rows):
+        if row.keys() != expected:
+            raise BadRequest(f"{name_row(number)} {name_difference(row, names)}", f"send {wanted(names)}")
+    return [[row[name] for name in names] for row in rows]
+
+
+def name_difference(found: Iterable[str], names: Sequence[str]) -> str:
+    """``has no column 'age'``, ``has the unknown column(s) 'aeg'``, or both."""
+    known, given = set(names), set(found)
+    missing = [name for name in names if name not in given]
+    unknown = [name for name in found if name not in known]
+    parts = [f"has no column {_listed(missing)}"] * bool(missing)
+    parts += [f"has the unknown column(s) {_listed(unknown)}"] * bool(unknown)
+    return " and ".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:40]) for name in names[:_NAMES_SHOWN])
+    return f"{shown}, ..." if len(names) > _NAMES_SHOWN else shown
 
 
 def _column(entry: dict[str, Any]) -> Column:

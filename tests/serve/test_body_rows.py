@@ -1,0 +1,90 @@
+"""The readers of CSV and JSON lines, and the check by a schema, against anything that a client may send."""
+
+import csv
+import io
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainyard import drift
+from trainyard.errors import BadRequest
+from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
+from trainyard.serve.prediction.schema import Schema, check_rows
+
+SCHEMA = Schema.from_record(
+    {
+        "schema": {
+            "columns": [
+                {"name": "size", "type": "number", "minimum": 0, "maximum": 9},
+                {"name": "place", "type": "category", "categories": ["a", "b"]},
+            ]
+        }
+    }
+)
+NUMBERS = st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=6).map(str.strip)
+ROWS = st.lists(st.tuples(NUMBERS, WORDS).map(list), min_size=1, max_size=5)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.binary(max_size=120) | st.text("1a,\"'\n\r\\[]{}: ", max_size=60).map(str.encode), st.booleans())
+def test_any_bytes_are_rows_or_one_line(body, with_schema):
+    for read in (read_csv, read_json_lines):
+        try:
+            rows = read(body, SCHEMA if with_schema else None)
+        except BadRequest as error:
+            assert "\n" not in str(error)
+        else:
+            assert rows
+            assert with_schema is False or all(len(row) == 2 for row in rows)
+
+
+@given(ROWS, st.booleans())
+def test_rows_arrive_as_they_were_written(rows, header):
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_MINIMAL)
+    if header:
+        writer.writerow(["place", "size"])
+    writer.writerows([row[::-1] if header else row for row in rows])
+    assert read_csv(text.getvalue().encode(), SCHEMA) == rows
+    lines = "\n".join(json.dumps(dict(zip(SCHEMA.names, row, strict=True))) for row in rows)
+    assert read_json_lines(lines.encode(), SCHEMA) == rows
+
+
+@given(st.lists(st.lists(JSON_VALUES, min_size=1, max_size=3) | JSON_VALUES, min_size=1, max_size=4))
+def test_the_check_passes_good_rows_and_no_others(rows):
+    def is_good(row):
+        return (
+            isinstance(row, list)
+            and len(row) == 2
+            and type(row[0]) in (int, float)
+            and abs(row[0]) < float("inf")
+            and isinstance(row[1], str)
+        )
+
+    try:
+        check_rows(SCHEMA, rows)
+        passed = True
+    except BadRequest:
+        passed = False
+    assert passed == all(map(is_good, rows))
+
+
+@given(ROWS)
+def test_the_check_counts_what_training_never_saw(rows):
+    noted = {}
+    drift.set_sink(noted.__setitem__)
+    try:
+        check_rows(SCHEMA, rows)
+    finally:
+        drift.set_sink(None)
+    expected = {
+        "size": sum(not 0 <= size <= 9 for size, _ in rows),
+        "place": sum(place not in ("a", "b") for _, place in rows),
+    }
+    assert noted == {name: count for name, count in expected.items() if count}

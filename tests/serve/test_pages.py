@@ -1,0 +1,216 @@
+"""The pages, in a real browser and through HTTP."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import people
+import pytest
+import requests
+from needs import need
+
+from trainyard.builder_files import library_files
+
+PAGES = people.ROOT / "trainyard/serve/pages"
+HOSTILE = "</textarea></script><img src=x onerror=alert(1)>'\"{{ 7 * 7 }}"
+HOSTILE_RECORD = {
+    "metrics": {HOSTILE: 0.25, "accuracy": HOSTILE},
+    "dataset": HOSTILE,
+    "finished": HOSTILE,
+    "sample": {"instances": [[30, HOSTILE, 40]], "predictions": [HOSTILE]},
+    "schema": {
+        "columns": [
+            {"name": "age", "type": "number", "minimum": 20, "maximum": 60, "integer": True},
+            {"name": HOSTILE, "type": "category", "categories": [HOSTILE]},
+            {"name": "hours", "type": "number"},
+        ]
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def daemon(start, tmp_path_factory):
+    return people.served(start, tmp_path_factory.mktemp("people") / "action")
+
+
+@pytest.fixture(scope="module")
+def hostile(start, tmp_path_factory):
+    return people.served(start, tmp_path_factory.mktemp("hostile") / "action", **HOSTILE_RECORD)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    need("chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Its sandbox does not start as root, and a container's /dev/shm is small; the pages are our own.
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page, and what went wrong in it."""
+
+    def __init__(self, browser, width, scheme):
+        self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.complaints = []
+        self.hosts = set()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append("a dialog") or dialog.dismiss())
+        self.page.on("request", lambda request: self.hosts.add("/".join(request.url.split("/")[:3])))
+
+
+@pytest.fixture
+def visit(browser):
+    """``visit(width=1280, scheme="light")``: a new page."""
+    visits = []
+
+    def start(width=1280, scheme="light"):
+        visits.append(Visit(browser, width, scheme))
+        return visits[-1]
+
+    yield start
+    for one in visits:
+        one.context.close()
+
+
+def test_the_front_page_tells_what_is_served_without_a_script(daemon):
+    response = requests.get(daemon.url, timeout=10)
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    text = response.text
+    version = json.loads((daemon.folder / "models/people.json").read_text())["sha256"][:12]
+    for told in ("/people/encoded", "/free", version, "accuracy", "0.9125", "data/people.csv", "2026-11-20 10:00"):
+        assert told in text, told
+    assert "20 to 60 in training, whole numbers" in text
+
+
+def test_a_route_is_tried_with_its_sample(daemon, visit):
+    here = visit()
+    here.page.goto(daemon.url)
+    card = here.page.locator("section", has_text="/people/encoded")
+    body = card.get_by_label("Request", exact=True)
+    assert json.loads(body.input_value()) == {"payload": {"instances": people.SAMPLE}}
+    card.get_by_role("button", name="Predict").click()
+    answer = card.locator("output")
+    answer.wait_for()
+    assert json.loads(answer.inner_text()) == daemon.post("people/encoded", people.SAMPLE).json()
+    status = card.locator(".status").inner_text()
+    assert status.startswith("200 OK in ")
+    assert 0 < float(status.split()[-2]) < 10_000
+
+    body.fill('{"payload": {"instances": [[30, "clerk"]]}}')
+    body.press("Control+Enter")
+    card.locator(".status", has_text="400").wait_for()
+    assert "instances[0] has 2 value(s)" in answer.inner_text()
+    card.get_by_role("button", name="Sample again").click()
+    assert json.loads(body.input_value()) == {"payload": {"instances": people.SAMPLE}}
+    assert [complaint for complaint in here.complaints if "400" not in complaint] == []
+    assert here.hosts == {daemon.url}
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_nothing_that_a_record_says_breaks_a_page(hostile, visit, path, width, scheme):
+    here = visit(width, scheme)
+    here.page.goto(f"{hostile.url}{path}")
+    here.page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+    assert here.page.locator("img").count() == 1  # our own
+    assert HOSTILE in here.page.locator("main").inner_text()
+    assert "49" not in here.page.locator("main").inner_text()
+    assert here.page.evaluate("document.documentElement.scrollWidth") <= width
+    if path == "/":
+        card = here.page.locator("section", has_text="/people/plain")
+        assert json.loads(card.locator("textarea").input_value())["payload"]["instances"][0][1] == HOSTILE
+        card.get_by_role("button", name="Predict").click()
+        card.locator("output").wait_for()
+        assert HOSTILE in json.loads(card.locator("output").inner_text())["payload"]["predictions"][0]
+        assert here.page.locator("img").count() == 1
+    assert here.complaints == []
+
+
+CONTRAST = """() => {
+  const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const luminance = (rgb) => 0.2126 * channel(rgb[0]) + 0.7152 * channel(rgb[1]) + 0.0722 * channel(rgb[2]);
+  const colour = (text) => text.match(/[\\d.]+/g).map(Number);
+  const ground = (element) => {
+    for (; element; element = element.parentElement) {
+      const found = colour(getComputedStyle(element).backgroundColor);
+      if (found.length === 3 || found[3] > 0) return found;
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!text || !element.getClientRects().length) continue;
+    const [one, other] = [colour(getComputedStyle(element).color), ground(element)].map(luminance);
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (ratio < 4.5) faint.push(`${element.outerHTML.slice(0, 80)}: ${ratio.toFixed(2)}`);
+  }
+  return faint;
+}"""
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_can_be_read_and_used_by_everybody(daemon, visit, path, scheme):
+    here = visit(scheme=scheme)
+    here.page.goto(f"{daemon.url}{path}")
+    here.page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+    assert here.page.evaluate(CONTRAST) == []  # WCAG 2.2, 1.4.3
+    assert here.page.locator("html").get_attribute("lang") == "en"
+    assert here.page.locator("h1").count() == 1
+    nameless = "all => all.filter(one => !one.labels.length).map(one => one.outerHTML)"
+    assert here.page.locator("textarea, input").evaluate_all(nameless) == []
+    ids = here.page.locator("[id]").evaluate_all("all => all.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    here.page.keyboard.press("Tab")
+    assert here.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def test_the_api_page_shows_every_operation(daemon, visit):
+    here = visit()
+    here.page.goto(f"{daemon.url}/docs/")
+    document = requests.get(f"{daemon.url}/openapi.json", timeout=10).json()
+    shown = here.page.locator("section h2").all_inner_texts()
+    expected = [f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item]
+    assert shown == expected
+    here.page.get_by_role("link", name="Routes").click()
+    assert here.page.locator("h1").inner_text() == "5 routes"
+    assert here.complaints == []
+
+
+def test_pages_run_nothing_but_their_own_files(daemon):
+    for path in ("/", "/docs", "/docs/"):
+        response = requests.get(f"{daemon.url}{path}", timeout=10)
+        assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        assert "http://" not in response.text.replace(daemon.url, "")
+        assert "https://" not in response.text
+    for name in ("style.css", "index.js", "icon.svg"):
+        response = requests.get(f"{daemon.url}/docs/{name}", timeout=10)
+        assert response.status_code == 200
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert requests.get(f"{daemon.url}/docs/views.py", timeout=10).status_code == 404
+
+
+def test_a_route_that_cannot_be_loaded_says_so(daemon):
+    text = requests.get(daemon.url, timeout=10).text
+    assert "module &#39;people.gone&#39; cannot be imported" in text
+
+
+def test_every_file_of_the_pages_gets_into_images_and_packages():
+    files = {path.name for path in PAGES.iterdir() if path.is_file()}
+    assert {"index.html", "docs.html", "style.css", "index.js"} <= files
+    in_images = {file.path.name for file in library_files(people.ROOT) if "pages" in file.path.parts}
+    assert files == in_images
+    setup = tomllib.loads((people.ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = setup["package-data"]["trainyard.serve.pages"]
+    packaged = {path.name for pattern in patterns for path in PAGES.glob(pattern)}
+    assert {Path(name).suffix for name in files - packaged} == {".py"}

@@ -1,0 +1,71 @@
+// Posts what the forms of the front page hold, and shows the answer and how long it took.
+"use strict";
+
+const tokenForm = document.getElementById("token");
+const tokenField = document.getElementById("token-value");
+tokenForm.addEventListener("submit", (event) => event.preventDefault());
+
+// JSON to read: what holds no list and no object is on one line.
+function pretty(value, indent = "") {
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const items = Object.values(value);
+  const brackets = Array.isArray(value) ? "[]" : "{}";
+  const deeper = indent + "  ";
+  const key = (name) => (Array.isArray(value) ? "" : `${JSON.stringify(name)}: `);
+  const lines = Object.keys(value).map((name, place) => key(name) + pretty(items[place], deeper));
+  if (!items.some((item) => item !== null && typeof item === "object")) {
+    return brackets[0] + lines.join(", ") + brackets[1];
+  }
+  return `${brackets[0]}\n${deeper}${lines.join(`,\n${deeper}`)}\n${indent}${brackets[1]}`;
+}
+
+function readable(text) {
+  try {
+    return pretty(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}
+
+// Milliseconds from request to answer as the network saw them; else, as this script did.
+function latency(url, started) {
+  const seen = performance.getEntriesByName(url, "resource").at(-1);
+  return seen && seen.startTime >= started && seen.requestStart > 0
+    ? seen.responseEnd - seen.requestStart
+    : performance.now() - started;
+}
+
+async function predict(form) {
+  const status = form.querySelector(".status");
+  const output = form.querySelector("output");
+  const button = form.querySelector("button[type=submit]");
+  const headers = { "Content-Type": "application/json" };
+  if (tokenField.value) headers.Authorization = `Bearer ${tokenField.value}`;
+  button.disabled = true;
+  status.textContent = "…";
+  try {
+    const started = performance.now();
+    const response = await fetch(form.action, { method: "POST", headers, body: form.elements.body.value });
+    const text = await response.text();
+    status.textContent = `${response.status} ${response.statusText} in ${latency(form.action, started).toFixed(1)} ms`;
+    status.classList.toggle("failed", !response.ok);
+    output.textContent = readable(text);
+    if (response.status === 401) tokenForm.hidden = false;
+  } catch (error) {
+    status.textContent = "No answer";
+    status.classList.add("failed");
+    output.textContent = String(error);
+  }
+  output.hidden = false;
+  button.disabled = false;
+}
+
+for (const form of document.querySelectorAll("form.try")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    predict(form);
+  });
+  form.elements.body.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+}

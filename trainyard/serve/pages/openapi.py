@@ -1,0 +1,149 @@
+"""``/openapi.json``: what this server answers, as OpenAPI 3.1, from its routes and its models' records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from trainyard import __version__
+from trainyard.serve.dialects.native import CSV_TYPE, JSON_LINES_TYPE
+from trainyard.serve.http.request import JSON_TYPE
+from trainyard.serve.pages.other_paths import OTHER_PATHS
+from trainyard.serve.pages.row_schemas import example_row, list_row, object_row
+from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.prediction.schema import Schema
+
+# The answers to a prediction that are no prediction; each has the one shape of errors.
+ERRORS = {
+    400: "The body is not understood, or a row is not of the model's columns: the error names row and column.",
+    408: "The body did not arrive in time.",
+    413: "The body is larger than MAX_BODY_MB.",
+    415: "The body is compressed.",
+    500: "The predict function raised: the log has it under the request id that the answer carries.",
+    503: "The model cannot be loaded, or too many requests wait: the error says why.",
+    504: "The prediction took longer than TIMEOUT.",
+}
+ERROR_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "payload": {
+            "type": "object",
+            "properties": {"success": {"const": False}, "error": {"type": "string"}},
+            "required": ["success", "error"],
+        }
+    },
+    "required": ["payload"],
+}
+_ANY_ROW = {"description": "A list of values, or an object, as the predict function takes it."}
+
+
+def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The document, as it is at this moment: models and their schemas may have been replaced since the last one."""
+    schemas: dict[str, Any] = {"error": ERROR_SCHEMA}
+    paths: dict[str, Any] = {}
+    for name, endpoint in zip(_unique_names(e.route.path for e in endpoints), endpoints, strict=True):
+        if endpoint.schema:
+            schemas[f"{name}.list"], schemas[f"{name}.object"] = list_row(endpoint.schema), object_row(endpoint.schema)
+        paths[f"/{endpoint.route.path}"] = {"post": _prediction(name, endpoint)}
+    models = sorted({model.name for endpoint in endpoints for model in endpoint.models})
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": ", ".join(models[:3]) if 0 < len(models) <= 3 else "Predictions",
+            "version": __version__,
+            "description": "Ranges and categories are what training saw; other values are answered, too.",
+        },
+        "tags": [{"name": "Predictions"}, {"name": "Server"}],
+        "paths": paths | OTHER_PATHS,
+        "components": {
+            "schemas": schemas,
+            "responses": {
+                str(status): {"description": text, "content": {JSON_TYPE: {"schema": _ref("schemas", "error")}}}
+                for status, text in ERRORS.items()
+            },
+        },
+    }
+
+
+def sample_of(endpoint: Endpoint) -> list[Any]:
+    """Rows to try a route with: its sample, else a row that the schema makes up, else none."""
+    rows = endpoint.sample_rows()
+    return rows or ([example_row(endpoint.schema)] if endpoint.schema else [])
+
+
+def _prediction(name: str, endpoint: Endpoint) -> dict[str, Any]:
+    models = [{"name": model.name, "version": model.version} for model in endpoint.models]
+    by = ", ".join(f"{model['name']} (version {model['version']})" for model in models)
+    return {
+        "operationId": name,
+        "summary": f"Predict by {by or endpoint.route.function}",
+        "tags": ["Predictions"],
+        "x-models": models,
+        "requestBody": {"required": True, "content": _bodies(name, endpoint)},
+        "responses": {
+            "200": {"description": "Predictions, in the order of the rows.", "content": {JSON_TYPE: _answer(endpoint)}},
+            **{str(status): _ref("responses", str(status)) for status in ERRORS},
+        },
+    }
+
+
+def _bodies(name: str, endpoint: Endpoint) -> dict[str, Any]:
+    rows = sample_of(endpoint)
+    known = endpoint.schema is not None
+    row = _ref("schemas", f"{name}.list") if known else _ANY_ROW
+    forms: list[dict[str, Any]] = [{"type": "array", "minItems": 1, "items": row}]
+    if known:
+        forms += [{"type": "array", "minItems": 1, "items": _ref("schemas", f"{name}.object")}, row]
+    payload = {"type": "object", "properties": {"instances": {"anyOf": forms}}, "required": ["instances"]}
+    message = {"type": "object", "properties": {"payload": payload}, "required": ["payload"]}
+    bodies: dict[str, Any] = {
+        JSON_TYPE: {"schema": message},
+        CSV_TYPE: {"schema": {"type": "string", "description": "One row a line; a first line may name the columns."}},
+        JSON_LINES_TYPE: {"schema": {"type": "string", "description": "One row a line, a list or an object."}},
+    }
+    if rows:
+        bodies[JSON_TYPE]["example"] = {"payload": {"instances": rows}}
+        bodies[JSON_LINES_TYPE]["example"] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        if all(isinstance(row, list) for row in rows):
+            bodies[CSV_TYPE]["example"] = _csv(rows, endpoint.schema)
+    return bodies
+
+
+def _csv(rows: Iterable[Sequence[Any]], schema: Schema | None) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([*([schema.names] if schema else []), *rows])
+    return text.getvalue()
+
+
+def _answer(endpoint: Endpoint) -> dict[str, Any]:
+    items: dict[str, Any] = {"type": "array", "description": "One for each row."}
+    properties = {
+        "predictions": items,
+        "scores": {"type": "array", "description": "One list for each row, in the order of labels."},
+        "labels": {"type": "array", "description": "The classes."},
+    }
+    answer = {"type": "object", "properties": {"payload": {"type": "object", "properties": properties}}}
+    sample = endpoint.models[0].record.get("sample") if len(endpoint.models) == 1 else None
+    told = {key: value for key, value in sample.items() if key != "instances"} if isinstance(sample, dict) else {}
+    return {"schema": answer | {"required": ["payload"]}} | ({"example": {"payload": told}} if told else {})
+
+
+def _ref(kind: str, name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _unique_names(paths: Iterable[str]) -> list[str]:
+    """``predict_adult_income``: names of operations, which hold letters, digits and ``_`` alone."""
+    names: list[str] = []
+    for path in paths:
+        name = base = "predict_" + re.sub(r"[^A-Za-z0-9]+", "_", path).strip("_")
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{base}_{number}"
+        names.append(name)
+    return names

@@ -1,0 +1,140 @@
+"""The pages as Flask views: ``/``, ``/docs``, ``/openapi.json``, and their style sheet and script below ``/docs/``.
+
+Everything is bundled, and rendered by Jinja with escaping on: names and values come from users' files. The security
+policy of the pages allows neither inline scripts nor other hosts, so a name that got through would still do nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from trainyard import __version__
+from trainyard.serve.http.request import JSON_TYPE
+from trainyard.serve.pages.openapi import document, sample_of
+from trainyard.serve.pages.row_schemas import what_training_saw
+from trainyard.serve.prediction.codec import JSON
+from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.prediction.opened_models import ServedModel
+
+FOLDER = Path(__file__).parent
+ASSETS = {"style.css": "text/css", "index.js": "text/javascript", "icon.svg": "image/svg+xml"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+SHOWN_CATEGORIES = 16  # of one column on the front page; the API page has more
+HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+def add_pages(flask: Flask, endpoints: Sequence[Endpoint]) -> None:
+    """Let ``flask`` answer the pages of these endpoints."""
+
+    def index() -> Response:
+        return _page("index.html", cards=[_card(endpoint) for endpoint in endpoints], shown=SHOWN_CATEGORIES)
+
+    def docs() -> Response:
+        return _page("docs.html", document=document(endpoints))
+
+    def openapi() -> Response:
+        return Response(JSON.dumps(document(endpoints)), mimetype=JSON_TYPE, headers=HEADERS)
+
+    views: dict[str, Callable[[], Response]] = {"/": index, "/docs": docs, "/openapi.json": openapi}
+    for path, view in views.items():
+        flask.add_url_rule(path, f"page {path}".replace(".", "_"), view, methods=["GET"])
+    for name in ASSETS:
+        view = functools.partial(_asset, name)
+        flask.add_url_rule(f"/docs/{name}", f"asset {name}".replace(".", "_"), view, methods=["GET"])
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the front page says of a model."""
+
+    name: str
+    version: str
+    trained: str
+    dataset: str
+    metrics: tuple[tuple[str, str], ...]
+
+
+def _card(endpoint: Endpoint) -> dict[str, Any]:
+    """What the front page says of a route."""
+    return {
+        "path": endpoint.route.path,
+        "problem": endpoint.reason,
+        "models": [_facts(model) for model in endpoint.models],
+        "columns": [
+            {"name": column.name, "seen": what_training_saw(column), "categories": column.categories}
+            for column in (endpoint.schema.columns if endpoint.schema else ())
+        ],
+        "sample": _message(sample_of(endpoint)),
+    }
+
+
+def _facts(model: ServedModel) -> ModelFacts:
+    record = model.record
+    metrics = record.get("metrics")
+    return ModelFacts(
+        model.name,
+        model.version,
+        str(record.get("finished") or "")[:16].replace("T", " "),  # 2026-11-20 10:00, in UTC
+        str(record.get("dataset") or ""),
+        tuple((name, _shown(value)) for name, value in metrics.items()) if isinstance(metrics, dict) else (),
+    )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _message(rows: Sequence[Any]) -> str:
+    """A request body to edit: one row a line."""
+    lines = "".join(f"\n  {json.dumps(row, ensure_ascii=False)}," for row in rows).removesuffix(",")
+    return f'{{"payload": {{"instances": [{lines}\n]}}}}'
+
+
+def _pretty(value: Any, indent: str = "") -> str:
+    """JSON to read: what holds no list and no object is on one line."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    if not any(isinstance(item, (dict, list, tuple)) for item in inner):
+        return json.dumps(value, ensure_ascii=False)
+    deeper = indent + "  "
+    keys = (
+        [f"{json.dumps(key, ensure_ascii=False)}: " for key in value] if isinstance(value, dict) else [""] * len(value)
+    )
+    items = [f"{deeper}{key}{_pretty(item, deeper)}" for key, item in zip(keys, inner, strict=True)]
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return f"{first}\n" + ",\n".join(items) + f"\n{indent}{last}"
+
+
+def _page(name: str, **values: Any) -> Response:
+    # Relative links work behind a proxy that adds a prefix; /docs/ is served as /docs is.
+    root = "../" if request.path != "/" and request.path.endswith("/") else ""
+    html = _template(name).render(root=root, version=__version__, **values)
+    return Response(html, mimetype="text/html", headers=HEADERS | {"Content-Security-Policy": POLICY})
+
+
+@functools.cache
+def _template(name: str) -> Template:
+    """Read when it is first asked for: a server that starts has better things to do."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["pretty"] = _pretty
+    return environment.get_template(name)
+
+
+def _asset(name: str) -> Response:
+    return Response((FOLDER / name).read_bytes(), mimetype=ASSETS[name], headers=HEADERS)
