@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.request import answer_bytes
+from trainyard.serve.http.request import Request, answer_bytes
 
 LIMITS = Limits(body=1 << 20, arrival=30, idle=15)
 TWO = (
@@ -51,6 +51,27 @@ def test_requests_are_the_same_wherever_their_bytes_are_cut(cuts):
         assert (second.path, second.body) == (b"/b", b"def")
         answer(connection, second)
         assert client.recv(4096).count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_many_requests_that_waited_are_answered_one_after_another():
+    """Each within the answer to the one before it would be as deep a recursion as a client likes."""
+    client, server = socket.socketpair()
+    server.setblocking(False)
+    with client, server:
+        seen = []
+
+        def on_request(request):
+            seen.append(request.path)
+            if request.path != b"/slow":
+                connection.answer(request, 200, b"", "text/plain")
+
+        connection = Connection(server, LIMITS, on_request, failure_bytes)
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n" + b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * 1200)
+        connection.receive()
+        slow = Request(connection, "GET", b"/slow", b"", {}, b"", "1.1", True, 0.0)
+        connection.answer(slow, 200, b"", "text/plain")
+        assert seen == [b"/slow"] + [b"/"] * 1200
+        assert not connection.busy
 
 
 def test_a_client_that_reads_slowly_gets_all_of_it():

@@ -89,9 +89,10 @@ class OtherDialects:
             return self._open_inference(path)
         path = path.removesuffix("/")
         if path == INVOCATIONS:
-            return self._chosen(request), Instances(only_predictions=False)
+            endpoint = self._chosen(request)
+            return endpoint, Instances(endpoint, only_predictions=False)
         if self.vertex_path and path in (self.vertex_path, unquote(self.vertex_path)):
-            return self._vertex, Instances(only_predictions=True)
+            return self._vertex, Instances(self._vertex, only_predictions=True)
         return None
 
     def _open_inference(self, path: str) -> Found | None:

@@ -52,9 +52,9 @@ class Connection:
     """Owned by the event loop of one worker; nothing here blocks."""
 
     __slots__ = (
-        "_active", "_body", "_discarding", "_expects", "_failure", "_failure_bytes", "_head_bytes", "_headers",
-        "_in_head", "_limits", "_on_request", "_out", "_parser", "_received", "_url", "busy", "closed", "deadline",
-        "keep_alive", "lingers", "paused", "reading", "sock", "waiting", "watched",
+        "_active", "_body", "_discarding", "_expects", "_failure", "_failure_bytes", "_handing_on", "_head_bytes",
+        "_headers", "_in_head", "_limits", "_on_request", "_out", "_parser", "_received", "_url", "busy", "closed",
+        "deadline", "keep_alive", "lingers", "paused", "reading", "sock", "waiting", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +77,7 @@ class Connection:
         self.deadline = self._active + limits.idle  # on the monotonic clock
         self._on_request = on_request
         self._failure_bytes = failure_bytes
+        self._handing_on = False
         self._limits = limits
         self._out = b""
         self._parser = httptools.HttpRequestParser(self)
@@ -187,13 +188,23 @@ class Connection:
         self._send(answer_bytes(request, status, body, content_type, more))
         self.keep_alive = self.keep_alive and request.keep_alive
         if self.waiting:
-            following = self.waiting.popleft()
-            self.busy = True
-            self._on_request(following)
+            self._hand_on()
         elif self._failure:
             self._answer_failure()
         elif not self.keep_alive and not self._out:
             raise ConnectionAbortedError("answered")
+
+    def _hand_on(self) -> None:
+        """The requests that waited, one after another; in a loop, since ``on_request`` may answer before it returns."""
+        if self._handing_on:
+            return
+        self._handing_on = True
+        try:
+            while self.waiting and not self.busy and not self.closed:
+                self.busy = True
+                self._on_request(self.waiting.popleft())
+        finally:
+            self._handing_on = False
 
     def late(self) -> None:
         """The request did not arrive in time: say so, if its headers did.
