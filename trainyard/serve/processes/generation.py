@@ -10,6 +10,7 @@ arbiter of the next generation; if not, it ends, and nothing has happened to the
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -25,7 +26,7 @@ from gunicorn.arbiter import Arbiter
 from trainyard.serve.app import Application, create_app
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.processes import kernel
-from trainyard.serve.processes.board import GENERATION, LOADING, PID, Row
+from trainyard.serve.processes.board import GENERATION, LOADING, PID, WANTED, Row
 from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.out_of_service import OutOfService
 from trainyard.serve.processes.renewal import renew
@@ -124,7 +125,7 @@ class Generation:
         """Load what has changed; go on as the next generation, or end."""
         self._wait_for_supervisor()
         reset_signals()
-        self.number += 1
+        self.number = arbiter.successor
         self._row = self._take_row()
         for worker in arbiter.WORKERS.values():
             worker.tmp.close()
@@ -157,19 +158,30 @@ class Generation:
 class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
     """gunicorn's, with SIGHUP meaning: look for new models."""
 
+    # With these exit statuses of a worker gunicorn gives up; its own, 3 and 4, a predict function may end with, too.
+    WORKER_BOOT_ERROR = 213
+    APP_LOAD_ERROR = 214
+
     def __init__(self, server: Server, generation: Generation) -> None:
         self._generation = generation
+        self.successor = generation.number  # the newest that was asked for
         super().__init__(server)
 
     def handle_hup(self) -> None:
-        """Fork the next generation off; it becomes the supervisor's child, since the process between ends at once."""
+        """Fork the next generation off; it becomes the supervisor's child, since the process between ends at once.
+
+        A SIGHUP of somebody else's goes to the supervisor, which must know of every generation.
+        """
+        wanted = self._generation.common.own.cells[WANTED]
+        if wanted <= self.successor:
+            os.kill(os.getppid(), signal.SIGHUP)
+            return
+        self.successor = wanted
         try:
             between = os.fork()
         except OSError as error:  # of memory or processes there are no more
             generation = self._generation
-            generation.common.tell(
-                "refused", generation.number + 1, refused={ALL: f"cannot be loaded: {error.strerror}"}
-            )
+            generation.common.tell("refused", wanted, refused={ALL: f"cannot be loaded: {error.strerror}"})
             return
         if between == 0:
             if os.fork() == 0:
@@ -179,6 +191,19 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
             os.waitpid(between, 0)
         except ChildProcessError:  # reaped already, as any child
             self.log.debug("reaped: %s", between)
+
+    def reap_workers(self) -> None:
+        """Note who was killed, which gunicorn does not tell ``child_exit``."""
+        for pid, worker in self.WORKERS.items():
+            with contextlib.suppress(ChildProcessError):
+                ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                worker.killed = bool(
+                    ended
+                    and ended.si_code == os.CLD_KILLED
+                    and ended.si_status == signal.SIGKILL
+                    and not worker.aborted
+                )
+        super().reap_workers()
 
     def spawn_workers(self) -> None:
         """All at once: they have nothing to load that they could disturb each other with."""
@@ -212,10 +237,11 @@ def with_mark(row: Row, number: int, action: Callable[[], T]) -> T:
 
 
 def reset_signals() -> None:
-    """As in a new process: a signal while models are loaded ends it."""
+    """As in a new process: a signal while models are loaded ends it, but for the one that asks to load them."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -68,7 +68,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def _after_exit(self, arbiter: Any, worker: Any) -> None:
         if arbiter.LISTENERS:  # else it was told to stop
-            self._generation.outages.blame(worker.row)
+            self._generation.outages.blame(worker.row, killed=worker.killed)
         self._common.board.release(worker.row)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.serve.processes import kernel
-from trainyard.serve.processes.board import LOADING, PID
+from trainyard.serve.processes.board import GENERATION, LOADING, PID, WANTED
 from trainyard.serve.processes.common import DRAINING, Common
 from trainyard.serve.processes.generation import ALL, UNSHAREABLE, Generation, leave, reset_signals
 from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
@@ -25,6 +25,8 @@ MODELS = Path("models")
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 RESTARTS = 5  # of a generation that ended by itself, within
 RESTART_SECONDS = 60.0
+TRIES = 3  # to load new models in a process that is killed meanwhile
+FORK_SECONDS = 10.0  # for the first word of a process that loads new models
 STOP_GRACE = 3.0  # seconds beyond STOP_TIMEOUT, before what is left is killed
 
 
@@ -47,6 +49,9 @@ class Supervisor:
         self._watch = Watch(MODELS)
         self._current: _Running | None = None
         self._candidate: _Running | None = None
+        self._number = 1  # of the newest generation
+        self._tries = 0
+        self._asked = False  # to look for new models, whatever the watch says
         self._retiring: set[int] = set()
         self._refused_by_candidate: dict[str, str] = {}  # what it goes on with the old model of, and why
         self._restarts: list[float] = []
@@ -66,7 +71,7 @@ class Supervisor:
                 signal.signal(number, lambda number, _frame: self._signals.append(number))
             selector.register(woken, selectors.EVENT_READ)
             selector.register(self._common.report[0], selectors.EVENT_READ)
-            self._current = self._start(1)
+            self._current = self._start()
             while True:
                 if any(key.fd == woken for key, _ in selector.select(WATCH_SECONDS)):
                     os.read(woken, 4096)
@@ -88,14 +93,18 @@ class Supervisor:
         if status is not None:
             return status
         self._check_deadline()
-        if signal.SIGHUP in signals:
-            self._renew(set(signature(MODELS)))
-        elif self._common.settings.watch and self._current and self._current.ready and not self._candidate:
-            self._renew(self._watch.changed(time.monotonic()))
+        self._asked = self._asked or signal.SIGHUP in signals
+        if self._current and self._current.ready and not self._candidate:
+            if self._asked:
+                self._asked = False
+                self._renew(set(signature(MODELS)))
+            elif self._common.settings.watch:
+                self._renew(self._watch.changed(time.monotonic()))
         return None
 
-    def _start(self, number: int) -> _Running:
+    def _start(self) -> _Running:
         """Fork a generation that loads everything anew."""
+        number = self._number
         pid = os.fork()
         if pid == 0:
             reset_signals()
@@ -108,26 +117,30 @@ class Supervisor:
 
     def _renew(self, changed: set[str]) -> None:
         """Let a new generation load what has changed."""
-        if not changed or self._current is None or self._candidate is not None:
+        if not changed:
             return
         LOG.info("models/ has changed: %s", ", ".join(sorted(changed)[:5]) + (" ..." if len(changed) > 5 else ""))
         self._publish(changed=sorted(changed), crashed={})
+        self._tries = 1
         self._fork_candidate()
 
     def _fork_candidate(self) -> None:
         assert self._current
         self._refused_by_candidate = {}
+        self._number += 1
         if self._shared:
-            number = self._current.number + 1
-            self._candidate = _Running(0, number, time.monotonic() + self._common.settings.load_timeout)
+            self._candidate = _Running(0, self._number, time.monotonic() + FORK_SECONDS)
+            self._common.own.cells[WANTED] = self._number
             os.kill(self._current.pid, signal.SIGHUP)
         else:
-            self._candidate = self._start(self._current.number + 1)
+            self._candidate = self._start()
 
     def _on_report(self, report: dict[str, Any]) -> None:
         what, candidate, current = report["what"], self._candidate, self._current
         if candidate and report["generation"] == candidate.number:
-            candidate.pid = candidate.pid or report["pid"]
+            if not candidate.pid:
+                candidate.pid = report["pid"]
+                candidate.deadline = time.monotonic() + self._common.settings.load_timeout
             if what == "refused":
                 self._refuse(report.get("refused", {}))
             elif what == "renewed":
@@ -139,6 +152,8 @@ class Supervisor:
         elif what == "ready" and current and not current.ready and report["generation"] == current.number:
             current.ready = True
             self._publish(accepted=current.number, routes=report.get("routes", {}))
+        elif what == "candidate" and report["pid"] in _pids(self._common):  # nobody waits for it any more
+            _kill(report["pid"], signal.SIGKILL)
 
     # -- taking over --------------------------------------------------------------------------------------------
 
@@ -172,9 +187,10 @@ class Supervisor:
     def _check_deadline(self) -> None:
         candidate, now = self._candidate, time.monotonic()
         seconds = self._common.settings.load_timeout
-        if candidate and now > candidate.deadline:
-            if candidate.pid:
-                _kill(candidate.pid, signal.SIGKILL)
+        if candidate and now > candidate.deadline and not candidate.pid:
+            self._on_candidate_end(-signal.SIGKILL, "")  # before it said a word
+        elif candidate and now > candidate.deadline:
+            _kill(candidate.pid, signal.SIGKILL)
             self._refuse({self._loading(candidate.pid) or ALL: f"loading took longer than LOAD_TIMEOUT={seconds} s"})
         elif self._current and not self._current.ready and now > self._current.deadline:
             LOG.error(
@@ -196,6 +212,8 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             loading = self._loading(pid)
             self._free_rows(pid)
+            if self._candidate and self._current and pid == self._current.pid:
+                self._drop_candidate()
             if self._current and pid == self._current.pid:
                 ended = self._on_current_end(code, loading)
                 if ended is not None:
@@ -207,7 +225,7 @@ class Supervisor:
     def _on_current_end(self, code: int, loading: str) -> int | None:
         """What serves has ended by itself: an exit status, where starting it again makes no sense."""
         assert self._current
-        number, was_ready = self._current.number + 1, self._current.ready
+        was_ready = self._current.ready
         if code == UNSHAREABLE:
             self._shared = False
         elif code >= 0 and not was_ready:
@@ -220,12 +238,25 @@ class Supervisor:
                 LOG.error("it has ended %d times within %d s", len(self._restarts), RESTART_SECONDS)
                 return 1
             self._note_crash(loading, code)
-        self._current = self._start(number)
+        self._number += 1
+        self._current = self._start()
         return None
+
+    def _drop_candidate(self) -> None:
+        """What it was forked from has ended, and what is started instead loads everything anew."""
+        candidate, self._candidate = self._candidate, None
+        if candidate and candidate.pid:
+            self._retiring.add(candidate.pid)
+            _kill(candidate.pid, signal.SIGKILL)
 
     def _on_candidate_end(self, code: int, loading: str) -> None:
         """It ended without a word: because of the route that it was loading, if it was; then without that one."""
         self._candidate = None
+        if code == -signal.SIGKILL and self._tries < TRIES:
+            LOG.warning("what was loading new models was killed: once more")
+            self._tries += 1
+            self._fork_candidate()
+            return
         self._note_refused({loading or ALL: _how_loading(code)})
         if loading:
             self._note_crash(loading, code)
@@ -244,8 +275,11 @@ class Supervisor:
         return ""
 
     def _free_rows(self, pid: int) -> None:
-        for row in self._common.board.rows():
-            if row.cells[PID] == pid:
+        rows = list(self._common.board.rows())
+        ended = {row.cells[GENERATION] for row in rows if row.cells[PID] == pid}
+        for row in rows:
+            # A row whose process was yet to be forked belongs to the arbiter that would have.
+            if row.cells[PID] == pid or (row.cells[PID] < 0 and row.cells[GENERATION] in ended):
                 self._common.board.release(row)
 
     # -- the end ------------------------------------------------------------------------------------------------
