@@ -276,6 +276,7 @@ def counts(daemon) -> dict[str, dict[str, float]]:
 def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     daemon, truth = daemon
     assert settled(daemon, truth), requests.get(f"{daemon.url}/readyz", timeout=5).text
+    time.sleep(1)
     files = sorted(map(open_files, family(daemon)))
     over = threading.Event()
     clients = [threading.Thread(target=client, args=(daemon.url, truth, over, SEED + n)) for n in range(CLIENTS)]
@@ -299,7 +300,7 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     assert counted.get("trainyard_in_flight", {}) == {}
     assert counted["trainyard_workers"][""] == 3
     assert counted["trainyard_connections"][""] <= 1
-    assert sorted(map(open_files, family(daemon))) == files
+    wait_until(lambda: sorted(map(open_files, family(daemon))) == files, 5)
     group = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if in_group(stat, daemon.process.pid)]
     assert sorted(group) == sorted(family(daemon)), "a process is left over"
     assert daemon.stop() == 0

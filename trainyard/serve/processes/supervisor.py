@@ -17,6 +17,7 @@ from typing import Any
 from trainyard.serve.processes import kernel
 from trainyard.serve.processes.board import GENERATION, LOADING, PID, WANTED
 from trainyard.serve.processes.common import DRAINING, Common
+from trainyard.serve.processes.endings import any_child, how, how_loading, kill, pids
 from trainyard.serve.processes.generation import ALL, UNSHAREABLE, Generation, leave, reset_signals
 from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
 
@@ -152,8 +153,8 @@ class Supervisor:
         elif what == "ready" and current and not current.ready and report["generation"] == current.number:
             current.ready = True
             self._publish(accepted=current.number, routes=report.get("routes", {}))
-        elif what == "candidate" and report["pid"] in _pids(self._common):  # nobody waits for it any more
-            _kill(report["pid"], signal.SIGKILL)
+        elif what == "candidate" and report["pid"] in pids(self._common):  # nobody waits for it any more
+            kill(report["pid"], signal.SIGKILL)
 
     # -- taking over --------------------------------------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class Supervisor:
         candidate, self._candidate = self._candidate, None
         if candidate and candidate.pid:
             self._retiring.add(candidate.pid)
-            _kill(candidate.pid, signal.SIGTERM)
+            kill(candidate.pid, signal.SIGTERM)
 
     def _note_refused(self, reasons: dict[str, str]) -> None:
         for path, reason in reasons.items():
@@ -190,13 +191,13 @@ class Supervisor:
         if candidate and now > candidate.deadline and not candidate.pid:
             self._on_candidate_end(-signal.SIGKILL, "")  # before it said a word
         elif candidate and now > candidate.deadline:
-            _kill(candidate.pid, signal.SIGKILL)
+            kill(candidate.pid, signal.SIGKILL)
             self._refuse({self._loading(candidate.pid) or ALL: f"loading took longer than LOAD_TIMEOUT={seconds} s"})
         elif self._current and not self._current.ready and now > self._current.deadline:
             LOG.error(
                 "loading took longer than LOAD_TIMEOUT=%d s (route /%s)", seconds, self._loading(self._current.pid)
             )
-            _kill(self._current.pid, signal.SIGKILL)
+            kill(self._current.pid, signal.SIGKILL)
             self._current.deadline = now + seconds
 
     # -- processes that end -------------------------------------------------------------------------------------
@@ -213,7 +214,8 @@ class Supervisor:
             loading = self._loading(pid)
             self._free_rows(pid)
             if self._candidate and self._current and pid == self._current.pid:
-                self._drop_candidate()
+                self._drop_candidate()  # what is started instead loads everything anew
+                self._candidate = None
             if self._current and pid == self._current.pid:
                 ended = self._on_current_end(code, loading)
                 if ended is not None:
@@ -231,7 +233,7 @@ class Supervisor:
         elif code >= 0 and not was_ready:
             return code or 1  # said why
         else:
-            LOG.error("the server has ended (%s): it is started again", _how(code))
+            LOG.error("the server has ended (%s): it is started again", how(code))
             now = time.monotonic()
             self._restarts = [at for at in self._restarts if now - at < RESTART_SECONDS] + [now]
             if len(self._restarts) > RESTARTS:
@@ -243,11 +245,10 @@ class Supervisor:
         return None
 
     def _drop_candidate(self) -> None:
-        """What it was forked from has ended, and what is started instead loads everything anew."""
-        candidate, self._candidate = self._candidate, None
-        if candidate and candidate.pid:
-            self._retiring.add(candidate.pid)
-            _kill(candidate.pid, signal.SIGKILL)
+        """Kill what there is of it."""
+        for row in self._common.board.rows():
+            if self._candidate and row.cells[GENERATION] == self._candidate.number and row.cells[PID] > 0:
+                kill(row.cells[PID], signal.SIGKILL)
 
     def _on_candidate_end(self, code: int, loading: str) -> None:
         """It ended without a word: because of the route that it was loading, if it was; then without that one."""
@@ -257,7 +258,7 @@ class Supervisor:
             self._tries += 1
             self._fork_candidate()
             return
-        self._note_refused({loading or ALL: _how_loading(code)})
+        self._note_refused({loading or ALL: how_loading(code)})
         if loading:
             self._note_crash(loading, code)
             self._fork_candidate()
@@ -265,7 +266,7 @@ class Supervisor:
     def _note_crash(self, loading: str, code: int) -> None:
         """Let the next generation leave this route alone, until its files change."""
         if loading:
-            self._publish(crashed=self._state["crashed"] | {loading: _how_loading(code)})
+            self._publish(crashed=self._state["crashed"] | {loading: how_loading(code)})
 
     def _loading(self, pid: int) -> str:
         """The route that a process is loading; empty where it is not."""
@@ -288,52 +289,21 @@ class Supervisor:
         """Pass the signal on, wait for all to end, kill what does not."""
         self._common.own.cells[self._common.board.counter(DRAINING)] = 1
         self._common.listener.close()
-        if self._candidate and self._candidate.pid:
-            _kill(self._candidate.pid, signal.SIGKILL)
         if self._current:
-            _kill(self._current.pid, number)
+            kill(self._current.pid, number)
         deadline = time.monotonic() + self._common.settings.stop_timeout + STOP_GRACE
         while time.monotonic() < deadline:
             if signal.SIGINT in self._signals and number == signal.SIGTERM and self._current:
-                _kill(self._current.pid, signal.SIGINT)
+                kill(self._current.pid, signal.SIGINT)
             self._signals.clear()
-            if not _children():
+            self._drop_candidate()
+            if not any_child():
                 return 0
             time.sleep(0.01)
-        for pid in _pids(self._common):
-            _kill(pid, signal.SIGKILL)
+        for pid in pids(self._common):
+            kill(pid, signal.SIGKILL)
         return 0
 
     def _publish(self, **facts: Any) -> None:
         self._state |= facts
         self._common.board.write_state(self._state)
-
-
-def _children() -> bool:
-    """Whether any child is left; those that have ended are reaped."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _pids(common: Common) -> list[int]:
-    """Of all processes but this one."""
-    return [row.cells[PID] for row in common.board.rows() if row.cells[PID] > 0 and row.cells[PID] != os.getpid()]
-
-
-def _kill(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return  # it has ended by itself; it is reaped as any
-
-
-def _how(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
-
-
-def _how_loading(code: int) -> str:
-    return f"loading it ended the process ({_how(code)})"
