@@ -34,6 +34,7 @@ from trainyard.serve.processes.server import Server
 T = TypeVar("T")
 LOG = logging.getLogger("trainyard.serve")
 ALL = "*"  # where what is said of a route holds for all
+QUICK_STOP_SECONDS = 1
 UNSHAREABLE = 77  # exit status: load the models in each worker
 
 
@@ -189,7 +190,8 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
         """Nobody listens from now on but the workers, which answer what has come."""
         common = self._generation.common
         common.listener.close()
-        self.cfg.set("graceful_timeout", common.seconds_to_finish)
+        # A worker that is just being forked may miss the signal.
+        self.cfg.set("graceful_timeout", common.seconds_to_finish if graceful else QUICK_STOP_SECONDS)
         super().stop(graceful)
 
 
