@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.request import Request, answer_bytes
+from trainyard.serve.request import Request, answer_bytes
 
 LIMITS = Limits(body=1 << 20, arrival=30, idle=15)
 TWO = (

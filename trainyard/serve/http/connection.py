@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import httptools
 
-from trainyard.serve.http.request import Request, answer_bytes
-from trainyard.serve.processes.fairness import ACTIVE_SECONDS
+from trainyard.serve.request import Request, answer_bytes
+from trainyard.serve.shared.fairness import ACTIVE_SECONDS
 from trainyard.settings import ImageSettings
 
 RECEIVE_BYTES = 1 << 18
