@@ -3,13 +3,14 @@
 import contextlib
 import itertools
 import socket
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.request import Request, answer_bytes
+from trainyard.serve.request import Request, answer_bytes
 
 LIMITS = Limits(body=1 << 20, arrival=30, idle=15)
 TWO = (
@@ -139,3 +140,19 @@ def test_what_two_servers_could_read_differently_is_refused(smuggled):
             connection.receive()
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
         assert requests == []
+
+
+def test_many_requests_behind_one_another_are_no_long_head(start):
+    daemon = start("basic", WORKERS="1")
+    host, port = daemon.url.removeprefix("http://").split(":")
+    body = b'{"payload":{"instances":[[1,2]]}}'
+    one = b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    count = 3000
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        sender = threading.Thread(target=client.sendall, args=(one * count,))
+        sender.start()
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 OK") < count and (piece := client.recv(1 << 16)):
+            answers += piece
+        sender.join()
+    assert answers.count(b"HTTP/1.1 200 OK") == count

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 import town
-from conftest import end
+from daemons import end
 
 from trainyard.settings import ImageSettings
 

@@ -16,8 +16,8 @@ from trainyard.serve.dialects.open_inference import OpenInference
 from trainyard.serve.dialects.output_tensors import output_tensor
 from trainyard.serve.dialects.tensor_rows import rows_of_tensors
 from trainyard.serve.dialects.tensors import DATATYPES, TooManyValues, read_tensors
-from trainyard.serve.http.request import Request
 from trainyard.serve.prediction.schema import Column, Schema
+from trainyard.serve.request import Request
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

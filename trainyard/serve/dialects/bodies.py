@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from trainyard.message import Message
 from trainyard.serve.dialects.native import row_reader
-from trainyard.serve.http.request import Request
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import message_of, parse
 from trainyard.serve.prediction.schema import order_rows
+from trainyard.serve.request import Request
 
 
 class Body(NamedTuple):

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from trainyard.message import Message
+from trainyard.serve.dialect import Written, refuse_compressed
 from trainyard.serve.dialects.bodies import read_body
-from trainyard.serve.dialects.dialect import Written, refuse_compressed
-from trainyard.serve.http.error_answers import plain_error_body
-from trainyard.serve.http.request import Request
+from trainyard.serve.error_answers import plain_error_body
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.request import Request
 
 
 class Instances:

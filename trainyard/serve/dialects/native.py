@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainyard.message import Message
+from trainyard.serve.dialect import Written, refuse_compressed
 from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
-from trainyard.serve.dialects.dialect import Written, refuse_compressed
-from trainyard.serve.http.error_answers import error_body
-from trainyard.serve.http.request import Request
+from trainyard.serve.error_answers import error_body
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import read_message
 from trainyard.serve.prediction.schema import Schema, order_rows
+from trainyard.serve.request import Request
 
 CSV_TYPE, JSON_LINES_TYPE = "text/csv", "application/x-ndjson"
 RowReader = Callable[[bytes, Schema | None], list[Any]]

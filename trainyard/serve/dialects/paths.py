@@ -7,13 +7,13 @@ from urllib.parse import unquote
 
 from trainyard.errors import BadRequest, TrainyardError
 from trainyard.routes import Route
-from trainyard.serve.dialects.dialect import Dialect
+from trainyard.serve.dialect import Dialect
 from trainyard.serve.dialects.instances import Instances
 from trainyard.serve.dialects.model_names import PREFIX, ModelNames
 from trainyard.serve.dialects.native import Native
 from trainyard.serve.dialects.open_inference import OpenInference
-from trainyard.serve.http.request import Request
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.request import Request
 from trainyard.settings import ImageSettings
 
 INVOCATIONS = "/invocations"

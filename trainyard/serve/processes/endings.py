@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from trainyard.serve.processes.board import PID
-from trainyard.serve.processes.common import Common
+from trainyard.serve.shared.board import PID
+from trainyard.serve.shared.common import Common
 
 
 def any_child() -> bool:

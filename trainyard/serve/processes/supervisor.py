@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainyard.serve.processes import kernel
-from trainyard.serve.processes.board import GENERATION, LOADING, PID, WANTED
-from trainyard.serve.processes.common import DRAINING, Common
+from trainyard.serve.processes.arbiter import ALL, UNSHAREABLE, leave, reset_signals, run_generation
 from trainyard.serve.processes.endings import any_child, how, how_loading, kill, pids
-from trainyard.serve.processes.generation import ALL, UNSHAREABLE, Generation, leave, reset_signals
 from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
+from trainyard.serve.shared import kernel
+from trainyard.serve.shared.board import GENERATION, LOADING, PID, WANTED
+from trainyard.serve.shared.common import DRAINING, Common
 
 LOG = logging.getLogger("trainyard.serve")
 MODELS = Path("models")
@@ -110,7 +110,7 @@ class Supervisor:
         if pid == 0:
             reset_signals()
             try:
-                Generation(self._common, number, shared=self._shared).run()
+                run_generation(self._common, number, shared=self._shared)
             except BaseException:
                 LOG.exception("the server cannot be started")
                 leave(1)

@@ -6,7 +6,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from trainyard.serve.processes.board import Board, Row
+from trainyard.serve.shared.board import Board, Row
 
 # Upper bounds of the buckets, in seconds and in requests; one bucket more is for all above.
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

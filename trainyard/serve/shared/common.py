@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainyard.routes import Route
-from trainyard.serve.processes.board import Board, Row
+from trainyard.serve.shared.board import Board, Row
 from trainyard.settings import ImageSettings
 
 LONGEST_REPORT = 1 << 16
