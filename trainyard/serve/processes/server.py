@@ -63,6 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def _before_fork(self, _arbiter: Any, worker: Any) -> None:
         worker.generation = self._generation
         worker.row = self._generation.claim_row()
+        worker.notify()  # gunicorn never ends one that hangs before its first heartbeat
 
     def _after_exit(self, arbiter: Any, worker: Any) -> None:
         if arbiter.LISTENERS:  # else it was told to stop
