@@ -26,13 +26,14 @@ class Answer:
     seconds: float
 
 
-def post(url: str, body: bytes, timeout: float) -> Answer:
-    """POST a JSON body.
+def post(url: str, body: bytes, timeout: float, token: str = "") -> Answer:
+    """POST a JSON body, with a bearer token where one is given.
 
     Raises:
         TrainyardError: nobody listens there, or no answer within ``timeout`` seconds.
     """
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 -- our own server
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 -- our own server
     started = time.perf_counter()
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310

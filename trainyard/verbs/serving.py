@@ -9,6 +9,7 @@ from trainyard import console
 from trainyard.client import unready_routes, wait_until_ready
 from trainyard.engines.base import Engine, Mount, Running, RunPlan
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.settings import passed_on
 from trainyard.verbs.session import Session
 
 LAST_LINES = 20  # of a crashed container's log
@@ -32,8 +33,11 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
     settings = session.settings
     workers = {"WORKERS": str(settings.workers)} if settings.workers else {}
     limits = {"STOP_TIMEOUT": str(settings.stop_timeout)}
+    given = passed_on(session.repository.overrides)
+    if settings.api_token:
+        given["API_TOKEN"] = settings.api_token
     name = container_name(image)
-    return RunPlan(image, name, "predict", model, env | workers | limits, mounts, settings.bind, settings.port)
+    return RunPlan(image, name, "predict", model, env | workers | limits | given, mounts, settings.bind, settings.port)
 
 
 def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
