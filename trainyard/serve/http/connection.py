@@ -288,7 +288,8 @@ class Connection:
         assert self._failure
         status, text = self._failure
         path = self._url.partition(b"?")[0]
-        request = Request(self, "", path, b"", self._headers, b"", "1.1", False, 0.0)
+        method = self._parser.get_method().decode("latin-1") if self._url else ""
+        request = Request(self, method, path, b"", self._headers, b"", "1.1", False, 0.0)
         self._send(self._failure_bytes(request, status, text))
         self.keep_alive = False
         self.lingers = self.reading
