@@ -231,3 +231,39 @@ def test_many_swaps_leave_the_memory_as_it_was(shop):
     for number in range(5, 25):
         swap(number)
     assert memory() < 1.1 * before
+
+
+def test_a_worker_that_was_replaced_gets_its_share_of_lasting_connections(shop):
+    daemon = shop()
+    over = threading.Event()
+
+    def client():
+        with requests.Session() as session:
+            while not over.is_set():
+                session.post(f"{daemon.url}/one", json={"payload": {"instances": [[1]]}}, timeout=10)
+                time.sleep(0.02)
+
+    frozen, busy = daemon.workers()
+    os.kill(frozen, signal.SIGSTOP)  # so the other one takes them all
+    threads = [threading.Thread(target=client) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: connections_of(busy) == 12)
+        os.kill(frozen, signal.SIGKILL)
+        wait_for(lambda: {connections_of(pid) for pid in daemon.workers()} == {6})
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def connections_of(pid):
+    """Established connections whose socket this process holds."""
+    inodes = set()
+    with contextlib.suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                inodes.add(str(fd.readlink())[8:-1])
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[3] == "01" and line[9] in inodes for line in lines)
