@@ -89,6 +89,9 @@ class HostSettings(FromEnvironment):
     bind: str = setting("BIND", "127.0.0.1", "host address that make predict publishes on; 0.0.0.0 for every one")
     workers: int = setting("WORKERS", 0, "worker processes of the server; 0: fitted to the cores")
     detach: bool = setting("DETACH", False, "1: make predict returns when the server is ready")
+    hardened: bool = setting(
+        "HARDENED", True, "make predict: read-only but for /tmp, no capabilities, no new privileges; 0: none of that"
+    )
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")

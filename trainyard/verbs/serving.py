@@ -33,7 +33,9 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
     workers = {"WORKERS": str(settings.workers)} if settings.workers else {}
     limits = {"STOP_TIMEOUT": str(settings.stop_timeout)}
     name = container_name(image)
-    return RunPlan(image, name, "predict", model, env | workers | limits, mounts, settings.bind, settings.port)
+    return RunPlan(
+        image, name, "predict", model, env | workers | limits, mounts, settings.bind, settings.port, settings.hardened
+    )
 
 
 def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
