@@ -28,10 +28,10 @@ from trainyard.routes import Route  # noqa: E402
 from trainyard.serve.app import create_app  # noqa: E402
 from trainyard.serve.http.connection import Connection, Limits  # noqa: E402
 from trainyard.serve.http.loop import EventLoop  # noqa: E402
-from trainyard.serve.http.request import Request, answer_bytes  # noqa: E402
 from trainyard.serve.prediction.codec import JSON  # noqa: E402
 from trainyard.serve.prediction.message_body import read_message  # noqa: E402
-from trainyard.serve.processes.common import Common  # noqa: E402
+from trainyard.serve.request import Request, answer_bytes  # noqa: E402
+from trainyard.serve.shared.common import Common  # noqa: E402
 from trainyard.settings import ImageSettings  # noqa: E402
 from utils.binaries import load_model  # noqa: E402
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,28 @@ def test_the_image_half_and_the_host_half_do_not_import_each_other() -> None:
             assert imports(path) <= GROUND, path
         else:
             assert not imports(path) & IMAGE_HALF, path
+
+
+def test_no_modules_import_each_other() -> None:
+    paths = {}
+    for path in PACKAGE.rglob("*.py"):
+        paths[".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = path
+    arrows = {name: _imported(path, paths.keys()) - {name} for name, path in paths.items()}
+    while leaves := {name for name, targets in arrows.items() if not targets}:
+        arrows = {name: targets - leaves for name, targets in arrows.items() if name not in leaves}
+    assert not arrows, arrows
+
+
+def _imported(path: Path, known: Collection[str]) -> set[str]:
+    """Which of the ``known`` modules a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & set(known) or {node.module or ""}
+    return found & set(known)
 
 
 def test_the_ground_floor_needs_nothing_but_python() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.settings import HostSettings, ImageSettings, table
+from trainyard.settings import PASSED_ON, HostSettings, ImageSettings, passed_on, table
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -35,3 +35,18 @@ def test_every_setting_is_in_the_docs() -> None:
         default = {"False": "0", "True": "1"}.get(value, value)
         shown = f"| `{variables}` | {f'`{default}`' if default else ''} | {help_text} |"
         assert shown in text, f"docs/contract.md lacks: {shown}"
+
+
+def test_make_knows_what_it_hands_on_to_a_server() -> None:
+    text = (DOCS.parent / "mk/setup.mk").read_text().replace("\\\n", " ")
+    known = next(line for line in text.splitlines() if line.startswith("SERVER :="))
+    assert tuple(known.split()[2:]) == PASSED_ON
+    contract = (DOCS / "contract.md").read_text()
+    variables = {name for names, _, _ in table(ImageSettings) for name in names.split(", ")}
+    assert all(f"`{name}`" in contract and name in variables for name in PASSED_ON)
+
+
+def test_what_is_handed_on_is_checked_first() -> None:
+    assert passed_on({"TIMEOUT": "5", "PORT": "1", "X": "2"}) == {"TIMEOUT": "5"}
+    with pytest.raises(TrainyardError, match=r"^THREADS=many: "):
+        passed_on({"THREADS": "many"})

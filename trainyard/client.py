@@ -13,6 +13,7 @@ from typing import Any
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 
+READY_SECONDS = 10
 POLL = 0.05  # seconds between two questions whether a server is ready
 
 
@@ -25,13 +26,14 @@ class Answer:
     seconds: float
 
 
-def post(url: str, body: bytes, timeout: float) -> Answer:
-    """POST a JSON body.
+def post(url: str, body: bytes, timeout: float, token: str = "") -> Answer:
+    """POST a JSON body, with a bearer token where one is given.
 
     Raises:
         TrainyardError: nobody listens there, or no answer within ``timeout`` seconds.
     """
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 -- our own server
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 -- our own server
     started = time.perf_counter()
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
@@ -74,3 +76,20 @@ def wait_until_ready(url: str, alive: Callable[[], bool], seconds: int) -> None:
                 ) from None
         time.sleep(POLL)
     raise TrainyardError(f"the server was not ready in {seconds} s", "raise READY_TIMEOUT", EXIT_FAILED)
+
+
+def unready_routes(url: str) -> dict[str, str]:
+    """Of a server that answers: which routes are not ready, and why, as ``/readyz`` says it.
+
+    Raises:
+        TrainyardError: it does not say.
+    """
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=READY_SECONDS):  # noqa: S310
+            return {}
+    except urllib.error.HTTPError as error:
+        answer = _parsed(error.read())
+    except (OSError, http.client.HTTPException) as error:
+        raise TrainyardError(f"{url}/readyz: {error}", "see make logs", EXIT_FAILED) from None
+    routes = answer.get("routes", {}) if isinstance(answer, dict) else {}
+    return {path: str(facts.get("reason", "")) for path, facts in routes.items() if not facts.get("ready")}

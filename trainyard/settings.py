@@ -112,6 +112,9 @@ class HostSettings(FromEnvironment):
     ready_timeout: int = setting("READY_TIMEOUT", 60, "seconds that a started server may take to answer")
     request_timeout: int = setting("REQUEST_TIMEOUT", 30, "seconds that make test-endpoint waits for an answer")
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "seconds that a server gets to finish its requests")
+    api_token: str = setting(
+        "API_TOKEN", "", "token that the server of make predict asks for, and make test-endpoint sends", secret=True
+    )
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,25 @@ class ImageSettings(FromEnvironment):
     access_log: bool = setting("ACCESS_LOG", False, "predict: 1 for a line of each request")
     log_format: str = setting("LOG_FORMAT", "text", "predict: text, or json for one object a line")
     log_level: str = setting("LOG_LEVEL", "info", "predict: debug, info, warning or error")
+
+
+# What make predict hands on to the server, where it is given on make's command line.
+PASSED_ON = (
+    "CORS_ORIGINS", "THREADS", "COMPILED", "BATCH", "SHARE", "WATCH", "LOAD_TIMEOUT", "TIMEOUT", "MAX_WAIT",
+    "MAX_BODY_MB", "ACCESS_LOG", "LOG_FORMAT", "LOG_LEVEL",
+)  # fmt: skip
+SECRETS = ("API_TOKEN",)  # are handed on by name, so that no list of processes shows them
+
+
+def passed_on(command_line: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a server among the variables of make's command line.
+
+    Raises:
+        TrainyardError: a value that is not of the setting's type.
+    """
+    given = {name: command_line[name] for name in PASSED_ON if name in command_line}
+    ImageSettings.read(given)
+    return given
 
 
 def table(*classes: type[FromEnvironment]) -> list[tuple[str, str, str]]:

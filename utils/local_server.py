@@ -8,9 +8,9 @@ import sys
 from trainyard.errors import TrainyardError
 from trainyard.routes import parse_routes
 from trainyard.serve.logs import configure_logging
-from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.server import listen
 from trainyard.serve.processes.supervisor import Supervisor
+from trainyard.serve.shared.common import Common
 from trainyard.settings import ImageSettings, refuse_telemetry
 
 PORT = 5111  # where ``make predict`` publishes too

@@ -142,6 +142,22 @@ class EngineContract(ConfinedServers):
             assert json.loads(ask(one, "double/predict", SAMPLE)[1])["payload"]["predictions"] == [6, 14]
             assert json.loads(ask(two, "triple/predict", SAMPLE)[1])["payload"]["predictions"] == [9, 21]
 
+    def test_settings_of_the_server_are_handed_on(self, repo: Monorepo, model: Model) -> None:
+        secret = {"API_TOKEN": "only-for-friends", **self.variables}
+        assert "only-for-friends" not in repo.make(model, "show", **secret).succeeded().out
+        assert "only-for-friends" not in repo.make(model, "predict", "-n", **secret).succeeded().out
+        port = free_port()
+        try:
+            made = repo.make(model, "predict", "DETACH=1", f"PORT={port}", "LOG_FORMAT=json", "ACCESS_LOG=1", **secret)
+            made.succeeded()
+            assert ask(port, "double/predict", SAMPLE)[0] == 401
+            repo.make(model, "test-endpoint", f"PORT={port}", **secret).succeeded()
+            logs = repo.make(model, "logs", **self.variables).succeeded()
+            assert '"path":"/double/predict","status":401' in logs.out + logs.err
+        finally:
+            repo.make(model, "stop", **self.variables).succeeded()
+        repo.make(model, "predict", "TIMEOUT=soon", **self.variables).failed("TIMEOUT=soon: not a whole number")
+
     def test_a_missing_binary_is_503_with_the_reason(self, repo: Monorepo) -> None:
         model = repo.add_model("untrained")
         with repo.serving(model, **self.variables) as port:

@@ -7,6 +7,10 @@ import pytest
 import requests
 import town
 
+from trainyard.errors import TrainyardError
+from trainyard.serve.http.access import check_access
+from trainyard.settings import ImageSettings
+
 TOKEN = "s3cret-Tok3n.of~mine"
 ROWS = {"instances": [[120, "Köln"]]}
 INPUTS = [
@@ -129,9 +133,18 @@ def test_a_file_of_tokens_is_read_again_when_it_changes(start, tmp_path):
         ({"CORS_ORIGINS": "*, https://a"}, "'*' is no origin"),
     ],
 )
-def test_settings_that_cannot_be_meant_stop_the_start(refused, tmp_path, environ, reason):
-    status, said = refused(town.build(tmp_path / "action"), **environ)
-    assert (status, said.count("\n"), reason in said) == (2, 1, True)
+def test_settings_that_cannot_be_meant_are_refused_without_showing_a_token(environ, reason):
+    settings = ImageSettings.read(environ)
+    assert TOKEN not in repr(settings)
+    with pytest.raises(TrainyardError) as caught:
+        check_access(settings)
+    assert reason in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+def test_such_settings_stop_the_start_in_one_line(refused, tmp_path):
+    status, said = refused(town.build(tmp_path / "action"), API_TOKEN=f"{TOKEN} x")
+    assert (status, said.count("\n"), "API_TOKEN: has characters" in said) == (2, 1, True)
     assert TOKEN not in said
 
 

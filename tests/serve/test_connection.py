@@ -3,13 +3,14 @@
 import contextlib
 import itertools
 import socket
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.serve.http.connection import Connection, Limits
-from trainyard.serve.http.request import answer_bytes
+from trainyard.serve.request import Request, answer_bytes
 
 LIMITS = Limits(body=1 << 20, arrival=30, idle=15)
 TWO = (
@@ -51,6 +52,27 @@ def test_requests_are_the_same_wherever_their_bytes_are_cut(cuts):
         assert (second.path, second.body) == (b"/b", b"def")
         answer(connection, second)
         assert client.recv(4096).count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_many_requests_that_waited_are_answered_one_after_another():
+    """Each within the answer to the one before it would be as deep a recursion as a client likes."""
+    client, server = socket.socketpair()
+    server.setblocking(False)
+    with client, server:
+        seen = []
+
+        def on_request(request):
+            seen.append(request.path)
+            if request.path != b"/slow":
+                connection.answer(request, 200, b"", "text/plain")
+
+        connection = Connection(server, LIMITS, on_request, failure_bytes)
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n" + b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * 1200)
+        connection.receive()
+        slow = Request(connection, "GET", b"/slow", b"", {}, b"", "1.1", True, 0.0)
+        connection.answer(slow, 200, b"", "text/plain")
+        assert seen == [b"/slow"] + [b"/"] * 1200
+        assert not connection.busy
 
 
 def test_a_client_that_reads_slowly_gets_all_of_it():
@@ -118,3 +140,19 @@ def test_what_two_servers_could_read_differently_is_refused(smuggled):
             connection.receive()
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
         assert requests == []
+
+
+def test_many_requests_behind_one_another_are_no_long_head(start):
+    daemon = start("basic", WORKERS="1")
+    host, port = daemon.url.removeprefix("http://").split(":")
+    body = b'{"payload":{"instances":[[1,2]]}}'
+    one = b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    count = 3000
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        sender = threading.Thread(target=client.sendall, args=(one * count,))
+        sender.start()
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 OK") < count and (piece := client.recv(1 << 16)):
+            answers += piece
+        sender.join()
+    assert answers.count(b"HTTP/1.1 200 OK") == count

@@ -132,6 +132,17 @@ def test_a_route_with_slashes_is_named_in_either_spelling(server):
     assert metadata["inputs"] == [{"name": "instances", "datatype": "FP64", "shape": [-1, -1]}]
 
 
+def test_a_models_name_is_understood_where_one_route_answers_by_it(start, tmp_path):
+    two = "a:town.houses.predict:predict_value,b:town.houses.predict:predict_value"
+    server = start(town.build(tmp_path / "two", two), WORKERS="1")
+    found = [requests.get(f"{server.url}/v2/models/{name}/ready", timeout=10).status_code for name in ("a", "houses")]
+    assert found == [200, 404]
+    missing = start(town.build(tmp_path / "one", "gone:town.gone.predict:predict"), WORKERS="1", MODEL_NAME="houses")
+    readiness = requests.get(f"{missing.url}/v2/models/houses/ready", timeout=10)
+    assert (readiness.status_code, readiness.json()["ready"]) == (503, False)
+    assert "town.gone" in readiness.json()["error"]
+
+
 def column(name, datatype, data, shape=None):
     return {"name": name, "datatype": datatype, "shape": shape or [len(data)], "data": data}
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import requests
 import town
-from conftest import ENVIRONMENT, end
+from daemons import end
+
+from trainyard.settings import ImageSettings
 
 ONE_ROUTE = "value:town.houses.predict:predict_value"
 RUN = Path(__file__).parents[2] / "builders/daemon/s2i/bin/run"
@@ -91,6 +93,21 @@ def test_invocations_answer_bare_instances_and_our_own_message(one_route):
     assert requests.post(url, json={"instances": [120, "Köln"]}, timeout=10).json() == DEAR
     wrapped = {"payload": {"instances": [[120, "Köln"]]}}
     assert requests.post(url, json=wrapped, timeout=10).json() == {"payload": DEAR}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/csv", "120,Köln\n80,Bonn\n"),
+        ("text/csv; charset=utf-8", "city,size\nKöln,120\nBonn,80\n"),
+        ("application/x-ndjson", '[120, "Köln"]\n[80, "Bonn"]\n'),
+        ("application/json", '{"instances": [{"city": "Köln", "size": 120}, {"city": "Bonn", "size": 80}]}'),
+    ],
+)
+def test_invocations_read_rows_by_their_content_type(one_route, content_type, body):
+    url, headers = f"{one_route.url}/invocations", {"Content-Type": content_type}
+    answer = requests.post(url, data=body.encode(), headers=headers, timeout=10).json()
+    assert answer["predictions"] == ["dear", "cheap"]
 
 
 def test_of_several_routes_a_request_names_one(several_routes):
@@ -199,15 +216,14 @@ def test_knative_and_cloud_run_say_the_port_and_sigterm_drains(run_script, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("given", "port"),
     [
-        ({"AIP_HTTP_PORT": "70001"}, "70001"),
-        ({"SAGEMAKER_BIND_TO_PORT": "70002"}, "70002"),
-        ({"SAGEMAKER_BIND_TO_PORT": "70002", "AIP_HTTP_PORT": "70001"}, "70001"),
-        ({"SAGEMAKER_BIND_TO_PORT": "70002", "AIP_HTTP_PORT": "70001", "PORT": "70003"}, "70003"),
+        ({}, 5000),
+        ({"AIP_HTTP_PORT": "1"}, 1),
+        ({"SAGEMAKER_BIND_TO_PORT": "2"}, 2),
+        ({"SAGEMAKER_BIND_TO_PORT": "2", "AIP_HTTP_PORT": "1"}, 1),
+        ({"SAGEMAKER_BIND_TO_PORT": "2", "AIP_HTTP_PORT": "1", "PORT": "3"}, 3),
     ],
 )
-def test_of_several_port_variables_ours_wins(refused, tmp_path, given, shown):
-    assert "PORT" in ENVIRONMENT
-    _, said = refused(town.build(tmp_path / "action"), **({"PORT": ""} | given))
-    assert f"={shown}: there is no such port" in said
+def test_of_several_port_variables_ours_wins(given, port):
+    assert ImageSettings.read(given).port == port

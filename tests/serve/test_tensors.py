@@ -16,8 +16,8 @@ from trainyard.serve.dialects.open_inference import OpenInference
 from trainyard.serve.dialects.output_tensors import output_tensor
 from trainyard.serve.dialects.tensor_rows import rows_of_tensors
 from trainyard.serve.dialects.tensors import DATATYPES, TooManyValues, read_tensors
-from trainyard.serve.http.request import Request
 from trainyard.serve.prediction.schema import Column, Schema
+from trainyard.serve.request import Request
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -28,7 +28,7 @@ VALUES = {
     "FP64": st.floats(allow_nan=False),
 }
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.floats(allow_nan=False) | TEXT,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4),
     max_leaves=8,
 )
@@ -193,9 +193,11 @@ def test_numpy_in_a_list_is_as_good_as_numpy():
     assert output_tensor("x", [{"a": 1}, {"b": [2]}]).values == ['{"a":1}', '{"b":[2]}']
 
 
-def test_text_that_is_no_unicode_is_what_the_function_did_wrong():
+def test_what_json_cannot_say_either_is_what_the_function_did_wrong():
     with pytest.raises(TypeError):
         output_tensor("x", ["\ud800"]).as_binary()
+    with pytest.raises(TypeError):
+        output_tensor("x", [2**64])
 
 
 @given(parts=st.lists(st.sampled_from(["a", "ready", "infer", "versions", "7", "%2F", "", "é"]), max_size=6))

@@ -19,7 +19,7 @@ from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
 from trainyard.errors import TrainyardError
 from trainyard.repository import Repository
-from trainyard.settings import HostSettings
+from trainyard.settings import SECRETS, HostSettings
 
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
@@ -118,7 +118,7 @@ class ContainerEngine:
     def _options(self, plan: RunPlan) -> list[str]:
         options = ["--label", f"{LABEL_MODEL}={plan.model}", "--label", f"{LABEL_ROOT}={self.repository.root}"]
         for key, value in sorted(plan.env.items()):
-            options += ["--env", f"{key}={value}"]
+            options += ["--env", key if key in SECRETS else f"{key}={value}"]
         for mount in plan.mounts:
             options += ["--volume", self._volume(mount, APP_ROOT[plan.role])]
         if plan.port:

@@ -26,6 +26,7 @@ from trainyard.engines.base import Mount, Running, RunPlan
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 from trainyard.locking import locked
+from trainyard.settings import SECRETS
 
 POLL = 0.05  # seconds between two looks at a stopping process
 # What a process may see of the caller's environment; a container would see nothing of it.
@@ -135,7 +136,7 @@ class Containers:
 
     def _shown(self, argv: Sequence[str], plan: RunPlan) -> bool:
         if self.dry_run:
-            settings = [f"{key}={value}" for key, value in sorted(plan.env.items())]
+            settings = [f"{key}={f'${key}' if key in SECRETS else value}" for key, value in sorted(plan.env.items())]
             console.result(" ".join([*settings, *(["PORT=" + str(plan.port)] if plan.port else []), *argv]))
         return self.dry_run
 

@@ -1,51 +1,29 @@
 """The application: what is predicted where, the pages beside it, and one error handler.
 
-It is whole by itself, as any WSGI application. The worker takes predictions past Flask (``prediction.batching``): what
+It is whole by itself, as any WSGI application. The worker takes predictions past Flask (``http.batching``): what
 Flask costs for a request is many times what a compiled model does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from trainyard.routes import Route
-from trainyard.serve.dialects.dialect import Dialect
+from trainyard.serve.application import REQUEST_ID, Application
 from trainyard.serve.dialects.model_names import PREFIX
 from trainyard.serve.dialects.paths import OtherDialects, prediction_paths
-from trainyard.serve.dialects.protocol_pages import add_protocol_pages, health_paths
-from trainyard.serve.http.error_answers import ErrorAnswers, Failed
-from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.error_answers import ErrorAnswers, Failed
+from trainyard.serve.pages.health import add_health_pages
+from trainyard.serve.pages.protocol_pages import add_protocol_pages, health_paths
 from trainyard.serve.pages.views import add_pages
 from trainyard.serve.prediction.endpoint import Endpoint
-from trainyard.serve.processes.common import Common
-from trainyard.serve.readiness import add_health_pages
+from trainyard.serve.request import JSON_TYPE, Request
+from trainyard.serve.shared.common import Common
 from trainyard.settings import ImageSettings
-
-REQUEST_ID = "trainyard.request_id"  # key of the WSGI environment
-
-
-class Application:
-    """Flask, and what the event loop takes past it: ``posts`` by path, and what ``others`` finds."""
-
-    def __init__(
-        self, flask: Flask, endpoints: tuple[Endpoint, ...], posts: Mapping[str, tuple[Endpoint, Dialect]],
-        others: OtherDialects, errors: ErrorAnswers, common: Common | None = None,
-    ) -> None:  # fmt: skip
-        """``common``: what is known of the other processes, where there are any."""
-        self.flask = flask
-        self.endpoints = endpoints
-        self.posts = posts
-        self.others = others
-        self.errors = errors
-        self.common = common
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return self.flask(environ, start_response)
 
 
 def load_endpoint(_number: int, endpoint: Endpoint) -> None:

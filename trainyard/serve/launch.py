@@ -15,10 +15,10 @@ from trainyard.routes import routes_of
 from trainyard.serve.dialects.paths import check_vertex_routes
 from trainyard.serve.http.access import check_access
 from trainyard.serve.logs import configure_logging
-from trainyard.serve.processes.common import Common
 from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
 from trainyard.serve.processes.server import check_settings, describe, listen, set_model_name
 from trainyard.serve.processes.supervisor import Supervisor
+from trainyard.serve.shared.common import Common
 from trainyard.settings import ImageSettings, refuse_telemetry
 
 LOG = logging.getLogger("trainyard.serve")

@@ -52,7 +52,10 @@ def _ask(session: Session, models: list[ModelDir]) -> tuple[list[tuple[str, ...]
         body, instances = read_sample(model)
         for route in model.routes:
             url = f"http://127.0.0.1:{session.settings.port}/{route.path}"
-            answers = [client.post(url, body, session.settings.request_timeout) for _ in range(REQUESTS)]
+            answers = [
+                client.post(url, body, session.settings.request_timeout, session.settings.api_token)
+                for _ in range(REQUESTS)
+            ]
             problems += [f"{route.path}: {problem}" for problem in {judge(a, instances) for a in answers} if problem]
             times = sorted(answer.seconds * 1000 for answer in answers)
             shown = _predictions(answers[-1])

@@ -28,7 +28,7 @@ def test_endpoint(session: Session, models: Iterable[ModelDir]) -> None:
             if session.commands.dry_run:
                 console.result(f"curl -d @{model.sample} {url}")
                 continue
-            answer = client.post(url, body, session.settings.request_timeout)
+            answer = client.post(url, body, session.settings.request_timeout, session.settings.api_token)
             problem = judge(answer, rows)
             mark = "FAILED" if problem else "ok"
             console.step(f"POST {url} -> {answer.status} in {answer.seconds * 1000:.1f} ms: {mark}")

@@ -11,7 +11,7 @@ from trainyard.dependencies import lock_path
 from trainyard.engines import resolve, s2i
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import MODEL_VARIABLES, ROLES, ModelDir
-from trainyard.settings import HostSettings, variables_of
+from trainyard.settings import SECRETS, HostSettings, variables_of
 from trainyard.verbs.session import Session
 
 HEADER = ("PROJECT", "MODEL", "ROUTES", "BINARY", "TRAIN IMAGE", "PREDICT IMAGE")
@@ -92,7 +92,7 @@ def show(session: Session, model: ModelDir) -> None:
 
 def _shown(variable: str, value: object) -> str:
     """A value as it may be shown: index URLs carry passwords."""
-    text = str(value)
+    text = "***" if variable in SECRETS and value else str(value)
     if "://" in text and "@" in text:
         scheme, _, rest = text.partition("://")
         return f"{scheme}://***@{rest.rpartition('@')[2]}"

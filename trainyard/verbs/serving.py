@@ -6,9 +6,10 @@ import errno
 import socket
 
 from trainyard import console
-from trainyard.client import wait_until_ready
+from trainyard.client import unready_routes, wait_until_ready
 from trainyard.engines.base import Engine, Mount, Running, RunPlan
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.settings import passed_on
 from trainyard.verbs.session import Session
 
 LAST_LINES = 20  # of a crashed container's log
@@ -32,10 +33,12 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
     settings = session.settings
     workers = {"WORKERS": str(settings.workers)} if settings.workers else {}
     limits = {"STOP_TIMEOUT": str(settings.stop_timeout)}
+    given = passed_on(session.repository.overrides)
+    if settings.api_token:
+        given["API_TOKEN"] = settings.api_token
     name = container_name(image)
-    return RunPlan(
-        image, name, "predict", model, env | workers | limits, mounts, settings.bind, settings.port, settings.hardened
-    )
+    env = env | workers | limits | given
+    return RunPlan(image, name, "predict", model, env, mounts, settings.bind, settings.port, hardened=settings.hardened)
 
 
 def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
@@ -53,6 +56,8 @@ def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
     if session.commands.dry_run:
         return
     _wait(session, plan, url)
+    for path, reason in unready_routes(url).items():
+        console.warn(f"/{path} is not ready: {reason}")
     console.step(f"{plan.name} is ready; stop it with make stop")
 
 

@@ -1,12 +1,15 @@
-"""The body of a request becomes a message: the one place for every dialect whose rows are not tensors."""
+"""The body of a request becomes a message, as other servers' clients send it, or as ours do."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from trainyard.message import Message
-from trainyard.serve.http.request import Request
+from trainyard.serve.dialects.native import row_reader
+from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import message_of, parse
+from trainyard.serve.prediction.schema import order_rows
+from trainyard.serve.request import Request
 
 
 class Body(NamedTuple):
@@ -16,15 +19,21 @@ class Body(NamedTuple):
     wrapped: bool
 
 
-def read_body(request: Request) -> Body:
-    """``{"payload": {"instances": ...}}``, or ``{"instances": ..., "parameters": ...}`` as other servers' clients send.
+def read_body(request: Request, endpoint: Endpoint) -> Body:
+    """``{"instances": ..., "parameters": ...}``, ``{"payload": {"instances": ...}}``, or rows alone: CSV, JSON lines.
 
     Raises:
-        BadRequest: as ``message_of``.
+        BadRequest: as ``message_of``, and as the readers of rows.
     """
+    schema = endpoint.schema
+    if reader := row_reader(request.headers.get(b"content-type", b"")):
+        return Body(Message(payload={"instances": reader(request.body, schema)}), False)
     value = parse(request.body)
-    if not isinstance(value, dict) or "payload" in value or "instances" not in value:
-        return Body(message_of(value), True)
-    if not value.get("parameters"):  # clients send an empty one, too
+    wrapped = not isinstance(value, dict) or "payload" in value or "instances" not in value
+    if not wrapped and not value.get("parameters"):  # clients send an empty one, too
         value.pop("parameters", None)
-    return Body(message_of({"payload": value}), False)
+    message = message_of(value if wrapped else {"payload": value})
+    rows = message["payload"]["instances"]
+    if schema and isinstance(rows[0], dict):
+        message["payload"]["instances"] = order_rows(schema, rows)
+    return Body(message, wrapped)

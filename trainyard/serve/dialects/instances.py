@@ -2,7 +2,8 @@
 
 SageMaker leaves the JSON to the container: what the function returned is answered as it is. Vertex AI wants
 ``{"predictions": [...]}`` with one for each instance (custom container requirements, "Response requirements"). Our own
-message is understood at both paths, and answered as everywhere.
+message is understood at both paths, and answered as everywhere. Rows alone, as CSV or JSON lines, are read by their
+Content-Type.
 """
 
 from __future__ import annotations
@@ -10,27 +11,29 @@ from __future__ import annotations
 from typing import Any
 
 from trainyard.message import Message
+from trainyard.serve.dialect import Written, refuse_compressed
 from trainyard.serve.dialects.bodies import read_body
-from trainyard.serve.dialects.dialect import Written, refuse_compressed
-from trainyard.serve.http.error_answers import plain_error_body
-from trainyard.serve.http.request import Request
+from trainyard.serve.error_answers import plain_error_body
 from trainyard.serve.prediction.codec import JSON
+from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.request import Request
 
 
 class Instances:
     """One for each request, since the answer is written as the request was."""
 
-    __slots__ = ("_only_predictions", "_rows", "_wrapped")
+    __slots__ = ("_endpoint", "_only_predictions", "_rows", "_wrapped")
 
-    def __init__(self, *, only_predictions: bool) -> None:
+    def __init__(self, endpoint: Endpoint, *, only_predictions: bool) -> None:
         """``only_predictions``: as Vertex AI wants it."""
+        self._endpoint = endpoint
         self._only_predictions = only_predictions
         self._rows = 0
         self._wrapped = False
 
     def read(self, request: Request) -> Message:
         refuse_compressed(request)
-        message, self._wrapped = read_body(request)
+        message, self._wrapped = read_body(request, self._endpoint)
         self._rows = len(message.payload["instances"])
         return message
 

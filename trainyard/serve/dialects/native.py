@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainyard.message import Message
+from trainyard.serve.dialect import Written, refuse_compressed
 from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
-from trainyard.serve.dialects.dialect import Written, refuse_compressed
-from trainyard.serve.http.error_answers import error_body
-from trainyard.serve.http.request import Request
+from trainyard.serve.error_answers import error_body
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import read_message
 from trainyard.serve.prediction.schema import Schema, order_rows
+from trainyard.serve.request import Request
 
 CSV_TYPE, JSON_LINES_TYPE = "text/csv", "application/x-ndjson"
 RowReader = Callable[[bytes, Schema | None], list[Any]]
@@ -38,7 +38,7 @@ class Native:
     def read(self, request: Request) -> Message:
         refuse_compressed(request)
         content_type = request.headers.get(b"content-type")
-        if content_type != b"application/json" and content_type and (reader := _reader(content_type)):
+        if content_type != b"application/json" and content_type and (reader := row_reader(content_type)):
             return Message(payload={"instances": reader(request.body, self._endpoint.schema)})
         message = read_message(request.body, names=self._names)
         payload = message["payload"]
@@ -57,6 +57,6 @@ class Native:
 
 
 @functools.lru_cache(maxsize=64)
-def _reader(content_type: bytes) -> RowReader | None:
-    """None for JSON, and for whatever else a client may say of it: curl -d says that it sends a form."""
+def row_reader(content_type: bytes) -> RowReader | None:
+    """What reads a body of rows alone. None for JSON, and for whatever else a client may say: curl -d says a form."""
     return READERS.get(content_type.partition(b";")[0].strip().lower().decode("latin-1"))

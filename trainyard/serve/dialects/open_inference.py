@@ -6,16 +6,16 @@ from typing import Any
 
 from trainyard.errors import BadRequest
 from trainyard.message import Message
-from trainyard.serve.dialects.dialect import Written, refuse_compressed
+from trainyard.serve.dialect import Written, refuse_compressed
 from trainyard.serve.dialects.model_names import version_of
 from trainyard.serve.dialects.output_tensors import OutputTensor, output_tensor
 from trainyard.serve.dialects.tensor_rows import rows_of_tensors
 from trainyard.serve.dialects.tensors import read_tensors
-from trainyard.serve.http.error_answers import plain_error_body
-from trainyard.serve.http.request import Request
+from trainyard.serve.error_answers import plain_error_body
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import parse
+from trainyard.serve.request import Request
 
 OUTPUTS = ("predictions", "scores")  # of an answer; what else is in it goes into the parameters
 HEADER_LENGTH = "Inference-Header-Content-Length"

@@ -48,7 +48,7 @@ class OutputTensor(NamedTuple):
 
 
 def output_tensor(name: str, value: Any) -> OutputTensor | None:
-    """The tensor of a list or an array; None for anything else, and where it is empty.
+    """The tensor of a list or an array; None for anything else, and where it is empty. TypeError as ``JSON.dumps``.
 
     Text is BYTES, whole numbers are INT64, other numbers FP64 (None: null, or NaN), truth values BOOL. What is none of
     these throughout is BYTES of its JSON.

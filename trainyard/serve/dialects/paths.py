@@ -7,13 +7,13 @@ from urllib.parse import unquote
 
 from trainyard.errors import BadRequest, TrainyardError
 from trainyard.routes import Route
-from trainyard.serve.dialects.dialect import Dialect
+from trainyard.serve.dialect import Dialect
 from trainyard.serve.dialects.instances import Instances
 from trainyard.serve.dialects.model_names import PREFIX, ModelNames
 from trainyard.serve.dialects.native import Native
 from trainyard.serve.dialects.open_inference import OpenInference
-from trainyard.serve.http.request import Request
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.request import Request
 from trainyard.settings import ImageSettings
 
 INVOCATIONS = "/invocations"
@@ -89,9 +89,10 @@ class OtherDialects:
             return self._open_inference(path)
         path = path.removesuffix("/")
         if path == INVOCATIONS:
-            return self._chosen(request), Instances(only_predictions=False)
+            endpoint = self._chosen(request)
+            return endpoint, Instances(endpoint, only_predictions=False)
         if self.vertex_path and path in (self.vertex_path, unquote(self.vertex_path)):
-            return self._vertex, Instances(only_predictions=True)
+            return self._vertex, Instances(self._vertex, only_predictions=True)
         return None
 
     def _open_inference(self, path: str) -> Found | None:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.serve.http.request import Request
+from trainyard.serve.request import Request
 from trainyard.settings import ImageSettings
 
 LOG = logging.getLogger("trainyard.serve")

@@ -6,8 +6,8 @@ import os
 import sys
 import time
 
-from trainyard.serve.http.request import Request
 from trainyard.serve.prediction.codec import JSON
+from trainyard.serve.request import Request
 from trainyard.settings import ImageSettings
 
 

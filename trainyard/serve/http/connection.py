@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import httptools
 
-from trainyard.serve.http.request import Request, answer_bytes
-from trainyard.serve.processes.fairness import ACTIVE_SECONDS
+from trainyard.serve.request import Request, answer_bytes
+from trainyard.serve.shared.fairness import ACTIVE_SECONDS
 from trainyard.settings import ImageSettings
 
 RECEIVE_BYTES = 1 << 18
@@ -52,9 +52,9 @@ class Connection:
     """Owned by the event loop of one worker; nothing here blocks."""
 
     __slots__ = (
-        "_active", "_body", "_discarding", "_expects", "_failure", "_failure_bytes", "_head_bytes", "_headers",
-        "_in_head", "_limits", "_on_request", "_out", "_parser", "_received", "_url", "busy", "closed", "deadline",
-        "keep_alive", "lingers", "paused", "reading", "sock", "waiting", "watched",
+        "_active", "_begun", "_body", "_discarding", "_expects", "_failure", "_failure_bytes", "_handing_on",
+        "_head_bytes", "_headers", "_in_head", "_limits", "_on_request", "_out", "_parser", "_received", "_url", "busy",
+        "closed", "deadline", "keep_alive", "lingers", "paused", "reading", "sock", "waiting", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -77,15 +77,18 @@ class Connection:
         self.deadline = self._active + limits.idle  # on the monotonic clock
         self._on_request = on_request
         self._failure_bytes = failure_bytes
+        self._handing_on = False
         self._limits = limits
         self._out = b""
         self._parser = httptools.HttpRequestParser(self)
+        self._begun = False  # a request begins in what is being read
         self._failure: tuple[int, str] | None = None
         self._forget()
 
     # -- what the parser calls ----------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        self._begun = True
         self._forget()
         self.reading = True
         self._active = time.monotonic()
@@ -161,13 +164,15 @@ class Connection:
         if self.lingers:
             return
         try:
+            self._begun = False
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.keep_alive = False  # we speak nothing else: the request is answered as HTTP/1.1, and that is all
         except httptools.HttpParserError as error:
             self._fail(400, str(error)[:_WORDS] or type(error).__name__)
         if self._in_head and self.reading:
-            self._head_bytes += len(data)
+            # Of what came with it, some may have been of requests before.
+            self._head_bytes += 1 if self._begun else len(data)
             if self._head_bytes > LONGEST_HEAD:
                 self._fail(431, f"the headers are longer than {LONGEST_HEAD} bytes")
         if self._expects:
@@ -187,13 +192,23 @@ class Connection:
         self._send(answer_bytes(request, status, body, content_type, more))
         self.keep_alive = self.keep_alive and request.keep_alive
         if self.waiting:
-            following = self.waiting.popleft()
-            self.busy = True
-            self._on_request(following)
+            self._hand_on()
         elif self._failure:
             self._answer_failure()
         elif not self.keep_alive and not self._out:
             raise ConnectionAbortedError("answered")
+
+    def _hand_on(self) -> None:
+        """The requests that waited, one after another; in a loop, since ``on_request`` may answer before it returns."""
+        if self._handing_on:
+            return
+        self._handing_on = True
+        try:
+            while self.waiting and not self.busy and not self.closed:
+                self.busy = True
+                self._on_request(self.waiting.popleft())
+        finally:
+            self._handing_on = False
 
     def late(self) -> None:
         """The request did not arrive in time: say so, if its headers did.

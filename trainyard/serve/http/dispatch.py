@@ -10,16 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from trainyard.errors import TrainyardError
-from trainyard.serve.app import REQUEST_ID, Application
-from trainyard.serve.dialects.dialect import Dialect
+from trainyard.serve.application import REQUEST_ID, Application
+from trainyard.serve.dialect import Dialect
+from trainyard.serve.error_answers import Failed
 from trainyard.serve.http.access_log import AccessLog
-from trainyard.serve.http.error_answers import Failed
-from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
+from trainyard.serve.http.batching import Batch, Overloaded, RouteQueue, count_drift
 from trainyard.serve.http.wsgi import call_wsgi
-from trainyard.serve.metrics.meters import PAGES, RouteMeter
-from trainyard.serve.prediction.batching import Batch, Overloaded, RouteQueue, count_drift
-from trainyard.serve.processes.board import Row, out_of_service
-from trainyard.serve.processes.common import Common
+from trainyard.serve.request import JSON_TYPE, Request, answer_bytes
+from trainyard.serve.shared.board import Row, out_of_service
+from trainyard.serve.shared.common import Common
+from trainyard.serve.shared.meters import PAGES, RouteMeter
 
 Send = Callable[[Request, int, bytes, str, str], None]  # status, body, content type, further header lines
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainyard.serve.app import Application
-from trainyard.serve.dialects.protocol_pages import health_paths
+from trainyard.serve.application import Application
 from trainyard.serve.http.access import CHALLENGE, OPEN_PATHS, Unauthorized, origins_of, tokens_of
 from trainyard.serve.http.dispatch import Dispatcher
-from trainyard.serve.http.request import JSON_TYPE, Request, answer_bytes
-from trainyard.serve.processes.common import Common
+from trainyard.serve.pages.protocol_pages import health_paths
+from trainyard.serve.request import JSON_TYPE, Request, answer_bytes
+from trainyard.serve.shared.common import Common
 
 
 def dispatcher(application: Application, common: Common, *arguments: Any) -> Dispatcher:

@@ -1,5 +1,5 @@
 """The event loop of a worker: connections in, predictions between, answers out. One thread does it all, but for calls
-that take long (``prediction.batching``), so a request costs no hand-over and a slow client costs nothing.
+that take long (``http.batching``), so a request costs no hand-over and a slow client costs nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from trainyard.serve.app import Application
+from trainyard.serve.application import Application
 from trainyard.serve.http.connection import Connection, Limits
 from trainyard.serve.http.guarded_dispatch import dispatcher
-from trainyard.serve.http.request import Request
-from trainyard.serve.processes.board import Row
-from trainyard.serve.processes.common import Common
-from trainyard.serve.processes.fairness import ACTIVE_SECONDS, Share
+from trainyard.serve.request import Request
+from trainyard.serve.shared.board import Row
+from trainyard.serve.shared.common import Common
+from trainyard.serve.shared.fairness import ACTIVE_SECONDS, Share
 
 MOST_CONNECTIONS = 1000  # of one worker; more wait in the kernel's queue
 SWEEP_SECONDS = 0.25  # between two looks at what is late

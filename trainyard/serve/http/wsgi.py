@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from trainyard.serve.http.request import Request
+from trainyard.serve.request import Request
 
 _NOT_PREFIXED = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 _OURS = ("content-length", "content-type", "connection", "date", "x-request-id")

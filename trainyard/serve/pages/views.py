@@ -17,12 +17,12 @@ from flask import Flask, Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from trainyard import __version__
-from trainyard.serve.http.request import JSON_TYPE
 from trainyard.serve.pages.openapi import document, sample_of
 from trainyard.serve.pages.row_schemas import what_training_saw
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.opened_models import ServedModel
+from trainyard.serve.request import JSON_TYPE
 
 FOLDER = Path(__file__).parent
 ASSETS = {"style.css": "text/css", "index.js": "text/javascript", "icon.svg": "image/svg+xml"}

@@ -6,9 +6,9 @@ import logging
 import time
 from collections import defaultdict
 
-from trainyard.serve.metrics.meters import IN_FLIGHT, counter_name
-from trainyard.serve.processes.board import LOADING, Row, out_of_service
-from trainyard.serve.processes.common import Common
+from trainyard.serve.shared.board import LOADING, Row, out_of_service
+from trainyard.serve.shared.common import Common
+from trainyard.serve.shared.meters import IN_FLIGHT, counter_name
 
 LOG = logging.getLogger("trainyard.serve")
 CRASHES = 3  # within

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
@@ -13,13 +13,11 @@ from trainyard.environment import Environment
 from trainyard.errors import TrainyardError
 from trainyard.resolve import MODEL_NAME_VARIABLES
 from trainyard.routes import Route, is_merged
-from trainyard.serve.app import Application
+from trainyard.serve.application import Application
 from trainyard.serve.logs import FORMATS, LEVELS, GunicornLog
+from trainyard.serve.processes.generation import Generation
 from trainyard.serve.processes.worker import EventWorker
 from trainyard.settings import ImageSettings
-
-if TYPE_CHECKING:
-    from trainyard.serve.processes.generation import Generation
 
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- in memory, where a heartbeat does not wait for a disk

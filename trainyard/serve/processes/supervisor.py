@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainyard.serve.processes import kernel
-from trainyard.serve.processes.board import LOADING, PID
-from trainyard.serve.processes.common import DRAINING, Common
-from trainyard.serve.processes.generation import UNSHAREABLE, Generation, leave, reset_signals
+from trainyard.serve.processes.arbiter import ALL, UNSHAREABLE, leave, reset_signals, run_generation
 from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
+from trainyard.serve.shared import kernel
+from trainyard.serve.shared.board import LOADING, PID
+from trainyard.serve.shared.common import DRAINING, Common
 
 LOG = logging.getLogger("trainyard.serve")
 MODELS = Path("models")
@@ -100,7 +100,7 @@ class Supervisor:
         if pid == 0:
             reset_signals()
             try:
-                Generation(self._common, number, shared=self._shared).run()
+                run_generation(self._common, number, shared=self._shared)
             except BaseException:
                 LOG.exception("the server cannot be started")
                 leave(1)
@@ -175,7 +175,7 @@ class Supervisor:
         if candidate and now > candidate.deadline:
             if candidate.pid:
                 _kill(candidate.pid, signal.SIGKILL)
-            self._refuse({self._loading(candidate.pid) or "?": f"loading took longer than LOAD_TIMEOUT={seconds} s"})
+            self._refuse({self._loading(candidate.pid) or ALL: f"loading took longer than LOAD_TIMEOUT={seconds} s"})
         elif self._current and not self._current.ready and now > self._current.deadline:
             LOG.error(
                 "loading took longer than LOAD_TIMEOUT=%d s (route /%s)", seconds, self._loading(self._current.pid)
@@ -226,7 +226,7 @@ class Supervisor:
     def _on_candidate_end(self, code: int, loading: str) -> None:
         """It ended without a word: because of the route that it was loading, if it was; then without that one."""
         self._candidate = None
-        self._note_refused({loading or "?": _how_loading(code)})
+        self._note_refused({loading or ALL: _how_loading(code)})
         if loading:
             self._note_crash(loading, code)
             self._fork_candidate()

@@ -9,15 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gunicorn.workers.base import Worker
 
 from trainyard.serve.http.loop import EventLoop
-from trainyard.serve.processes.board import PID, Row
-
-if TYPE_CHECKING:
-    from trainyard.serve.processes.generation import Generation
+from trainyard.serve.processes.generation import Generation
+from trainyard.serve.shared.board import Row
 
 HEARTBEAT = 1.0  # seconds
 DRAIN_STEP = 0.02  # seconds between two looks at what is still in flight
@@ -31,9 +29,9 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
 
     def load_wsgi(self) -> None:
         """Load the models, unless the parent has; then ask whether they may serve."""
-        self.row.cells[PID] = os.getpid()
-        if "numpy" in sys.modules:  # a fork draws the same numbers as its siblings otherwise
-            sys.modules["numpy"].random.seed()
+        self.generation.enter(self.row)
+        if "numpy.random" in sys.modules:  # a fork draws the same numbers as its siblings otherwise
+            sys.modules["numpy.random"].seed()
         random.seed()
         with self._beating():
             super().load_wsgi()
@@ -69,8 +67,9 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
 
     def _finish(self, loop: EventLoop) -> None:
         """Answer what was accepted. Where others go on serving, they get the connections."""
-        end = loop.drain if self.generation.common.is_draining else loop.hand_over
-        deadline = time.monotonic() + self.cfg.graceful_timeout
+        common = self.generation.common
+        end = loop.drain if common.is_draining else loop.hand_over
+        deadline = time.monotonic() + common.seconds_to_finish
         while not end() and time.monotonic() < deadline:
             loop.turn(DRAIN_STEP)
             self.notify()

@@ -7,8 +7,7 @@ CALLS = []
 
 
 def predict_value(msg):
-    if not CALLS:
-        Path("models/houses.pkl").read_bytes()
+    Path("models/houses.pkl").read_bytes()
     rows = msg["payload"]["instances"]
     CALLS.append(len(rows))
     shares = [0.75 if size > 100 and city == "Köln" else 0.25 for size, city in rows]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from trainyard.serve.processes.board import Board, Row
+from trainyard.serve.shared.board import Board, Row
 
 # Upper bounds of the buckets, in seconds and in requests; one bucket more is for all above.
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -13,6 +14,9 @@ BATCH = (1, 2, 4, 8, 16, 32, 64)
 STATUSES = (200, 400, 401, 404, 405, 408, 413, 414, 415, 422, 431, 500, 503, 504)
 PAGES = ""  # the route under which everything is counted that is no prediction
 MICRO = 1_000_000
+LABEL_BYTES = 80
+KINDS = 32  # of errors that are told apart
+OTHER = "other"
 
 # Names on the board: the metric, then its labels' names and values, separated by tabs.
 REQUESTS = "requests_total"
@@ -28,8 +32,16 @@ def counter_name(metric: str, **labels: str) -> str:
     """How a counter is called on the board."""
     parts = [metric]
     for label, value in labels.items():
-        parts += [label, value.replace("\t", " ")]
+        parts += [label, _short(value.replace("\t", " "))]
     return "\t".join(parts)
+
+
+def _short(text: str) -> str:
+    """Text that is too long for a name on the board is cut, and stays unlike others that begin like it."""
+    content = text.encode("utf-8", "backslashreplace")
+    if len(content) <= LABEL_BYTES:
+        return content.decode()
+    return f"{content[: LABEL_BYTES - 9].decode('utf-8', 'ignore')}~{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 class Histogram:
@@ -56,6 +68,7 @@ class RouteMeter:
         self._cells = row.cells
         self._route = route
         self._statuses = {status: self._counter(REQUESTS, code=str(status)) for status in STATUSES}
+        self._kinds: dict[str, int] = {}
         self._rows = self._counter(ROWS)
         self._in_flight = board.counter(counter_name(IN_FLIGHT, route=route))
         self.seconds = Histogram(board, row, REQUEST_SECONDS, route, SECONDS)
@@ -81,11 +94,13 @@ class RouteMeter:
 
     def failed(self, kind: str) -> None:
         """A request was answered by an error of this kind."""
-        self._cells[self._counter(ERRORS, kind=kind)] += 1
+        if kind not in self._kinds:
+            self._kinds[kind] = self._counter(ERRORS, kind=kind if len(self._kinds) < KINDS else OTHER)
+        self._cells[self._kinds[kind]] += 1
 
     def drifted(self, column: str, values: int) -> None:
         """Values of a column were unlike those that training saw."""
-        self._cells[self._counter(DRIFT, column=column[:80])] += values
+        self._cells[self._counter(DRIFT, column=column)] += values
 
     def _counter(self, metric: str, **labels: str) -> int:
         return self._board.counter(counter_name(metric, route=self._route, **labels))

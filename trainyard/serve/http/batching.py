@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from trainyard import drift
 from trainyard.errors import TrainyardError
-from trainyard.serve.dialects.dialect import Written
-from trainyard.serve.http.request import Request
-from trainyard.serve.metrics.meters import RouteMeter
+from trainyard.serve.dialect import Written
 from trainyard.serve.prediction.endpoint import Answer, Endpoint
+from trainyard.serve.request import Request
+from trainyard.serve.shared.meters import RouteMeter
 
 BATCH_REQUESTS = 128
 BATCH_BYTES = 1 << 16  # of bodies: what one call is given must not keep others waiting

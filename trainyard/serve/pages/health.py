@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
-from trainyard.serve.http.request import JSON_TYPE
+from trainyard.serve.application import Application
 from trainyard.serve.prediction.codec import JSON
-from trainyard.serve.processes.board import out_of_service
-
-if TYPE_CHECKING:
-    from trainyard.serve.app import Application
+from trainyard.serve.request import JSON_TYPE
+from trainyard.serve.shared.board import out_of_service
 
 DRAINING_REASON = "this server is being stopped"
 
@@ -64,7 +62,7 @@ def _readyz(application: Application, only: str | None = None) -> Response:
 
 
 def _metrics(application: Application) -> Response:
-    from trainyard.serve.metrics.exposition import CONTENT_TYPE, exposition
+    from trainyard.serve.pages.exposition import CONTENT_TYPE, exposition
 
     if application.common is None:  # no workers, nothing counted
         raise NotFound

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainyard.routes import Route
-from trainyard.serve.processes.board import Board, Row
+from trainyard.serve.shared.board import Board, Row
 from trainyard.settings import ImageSettings
 
 LONGEST_REPORT = 1 << 16
@@ -36,7 +36,7 @@ class Common:
     def create(cls, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> Common:
         """Everything but processes."""
         # Two generations at a time, each with workers that are being replaced.
-        board = Board(rows=8 * settings.workers + 16)
+        board = Board(rows=8 * settings.workers + 16, counters=2048 + 256 * len(routes))
         report = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (report[0], *handover):
@@ -47,6 +47,12 @@ class Common:
     def is_draining(self) -> bool:
         """Whether all of it is to end, and not one generation only."""
         return bool(self.own.cells[self.board.counter(DRAINING)])
+
+    @property
+    def seconds_to_finish(self) -> int:
+        """What a worker that is told to stop gets: where others go on serving there is no hurry."""
+        settings = self.settings
+        return settings.stop_timeout if self.is_draining else max(settings.stop_timeout, settings.timeout)
 
     def tell(self, what: str, generation: int, **facts: Any) -> None:
         """Report to the supervisor; facts that are too long are left out."""

@@ -7,7 +7,7 @@ more than the least of them. A worker that hangs keeps nobody waiting: after ``P
 
 from __future__ import annotations
 
-from trainyard.serve.processes.board import ACTIVE, Board, Row
+from trainyard.serve.shared.board import ACTIVE, Board, Row
 
 ACTIVE_SECONDS = 1.0  # a connection without a request for longer is idle: it costs its worker nothing
 PATIENCE = 0.1  # seconds for which a worker leaves a connection to others

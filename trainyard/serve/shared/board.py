@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-COUNTERS = 16384
 NAME_BYTES = 240
+OVERFLOW = "overflow"
 STATE_BYTES = 1 << 18
 
 # Cells that every row begins with. They are of the process that holds the row, and are cleared when another takes it.
@@ -45,13 +45,14 @@ class Board:
     Rows are as long as the most counters there can be; memory that nobody wrote to costs nothing.
     """
 
-    def __init__(self, rows: int) -> None:
-        """``rows``: of processes that live at one time."""
+    def __init__(self, rows: int, counters: int) -> None:
+        """``rows``: of processes that live at one time; ``counters``: the most that can be named."""
         self._rows = rows
-        self._row_cells = RESERVED + COUNTERS
+        self._counters = counters
+        self._row_cells = RESERVED + counters
         cells = 8 * rows * self._row_cells
         self._file = os.memfd_create("trainyard-board", os.MFD_CLOEXEC)
-        size = cells + STATE_BYTES + NAME_BYTES * COUNTERS
+        size = cells + STATE_BYTES + NAME_BYTES * counters
         os.ftruncate(self._file, size)
         memory = memoryview(mmap.mmap(self._file, size))
         self._cells = memory[:cells].cast("q")
@@ -59,6 +60,7 @@ class Board:
         self._names = memory[cells + STATE_BYTES :]
         self._known: list[str] = []  # names that this process has read, by index
         self._index: dict[str, int] = {}
+        self.counter(OVERFLOW)
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -92,11 +94,10 @@ class Board:
     # -- counters -----------------------------------------------------------------------------------------------
 
     def counter(self, name: str) -> int:
-        """The index of the counter ``name`` in every row, now and in every process.
+        """The index of the counter ``name`` in every row, now and in every process; where none is left, ``OVERFLOW``'s.
 
         Raises:
             ValueError: a name that is too long.
-            RuntimeError: more counters than ``COUNTERS``.
         """
         if name in self._index:
             return self._index[name]
@@ -107,15 +108,15 @@ class Board:
             self.names()
             if name not in self._index:
                 number = len(self._known)
-                if number >= COUNTERS:
-                    raise RuntimeError(f"more than {COUNTERS} counters")
+                if number >= self._counters:
+                    return self._index[OVERFLOW]
                 self._names[number * NAME_BYTES : number * NAME_BYTES + len(encoded)] = encoded
                 self._remember(name)
         return self._index[name]
 
     def names(self) -> list[str]:
         """The names of all counters, in the order of their indexes."""
-        while len(self._known) < COUNTERS:
+        while len(self._known) < self._counters:
             start = len(self._known) * NAME_BYTES
             name = bytes(self._names[start : start + NAME_BYTES]).rstrip(b"\0").decode()
             if not name:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from trainyard.errors import TrainyardError
 from trainyard.message import Message
-from trainyard.serve.http.request import JSON_TYPE, Request
+from trainyard.serve.request import JSON_TYPE, Request
 
 
 class Written(NamedTuple):

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from trainyard import __version__
+from trainyard.serve.application import Application
 from trainyard.serve.dialects.model_names import PREFIX, FoundModel, version_of
 from trainyard.serve.dialects.open_inference import output_tensors
-from trainyard.serve.http.request import JSON_TYPE
+from trainyard.serve.pages.health import unready
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import parse
-from trainyard.serve.readiness import unready
+from trainyard.serve.request import JSON_TYPE
 from trainyard.settings import ImageSettings
-
-if TYPE_CHECKING:
-    from trainyard.serve.app import Application
 
 # Of the Open Inference Protocol, of SageMaker; of Vertex AI as it says.
 LIVE, READY, PING = "/v2/health/live", "/v2/health/ready", "/ping"

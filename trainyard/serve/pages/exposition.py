@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from trainyard import __version__
-from trainyard.serve.metrics import meters
 from trainyard.serve.prediction.endpoint import Endpoint
-from trainyard.serve.processes import kernel
-from trainyard.serve.processes.board import ACTIVE, PID
-from trainyard.serve.processes.common import Common
+from trainyard.serve.shared import kernel, meters
+from trainyard.serve.shared.board import ACTIVE, PID
+from trainyard.serve.shared.common import Common
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[str, dict[str, str], float]

@@ -1,0 +1,35 @@
+"""What a worker serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Flask
+
+from trainyard.serve.dialect import Dialect
+from trainyard.serve.dialects.paths import OtherDialects
+from trainyard.serve.error_answers import ErrorAnswers
+from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.shared.common import Common
+
+REQUEST_ID = "trainyard.request_id"  # key of the WSGI environment
+
+
+class Application:
+    """Flask, and what the event loop takes past it: ``posts`` by path, and what ``others`` finds."""
+
+    def __init__(
+        self, flask: Flask, endpoints: tuple[Endpoint, ...], posts: Mapping[str, tuple[Endpoint, Dialect]],
+        others: OtherDialects, errors: ErrorAnswers, common: Common | None = None,
+    ) -> None:  # fmt: skip
+        """``common``: what is known of the other processes, where there are any."""
+        self.flask = flask
+        self.endpoints = endpoints
+        self.posts = posts
+        self.others = others
+        self.errors = errors
+        self.common = common
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return self.flask(environ, start_response)

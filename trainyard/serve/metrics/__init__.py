@@ -1,1 +1,0 @@
-"""What the workers count, and how Prometheus is told."""

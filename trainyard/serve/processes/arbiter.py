@@ -1,0 +1,148 @@
+"""gunicorn's arbiter, which forks the workers of a generation and watches them; and how the next one comes from it.
+
+The models are loaded before the workers are forked, so that these share their memory and a worker that died is replaced
+in milliseconds, whatever lies in ``models/`` by then. That is safe for a process of one thread that holds no connection
+open, and done for no other (``not_to_be_forked``): models then are loaded in each worker.
+
+A new model is loaded in a fork of the arbiter, beside the old ones. If its sample is predicted, the fork goes on as the
+arbiter of the next generation; if not, it ends, and nothing has happened to the one that serves.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from typing import NoReturn
+
+from gunicorn.arbiter import Arbiter
+
+from trainyard.serve.processes.generation import Generation
+from trainyard.serve.processes.server import Server
+from trainyard.serve.shared import kernel
+from trainyard.serve.shared.board import PID
+from trainyard.serve.shared.common import Common
+
+LOG = logging.getLogger("trainyard.serve")
+ALL = "*"  # where what is said of a route holds for all
+QUICK_STOP_SECONDS = 1
+UNSHAREABLE = 77  # exit status: load the models in each worker
+
+
+class Successor(BaseException):
+    """Raised in the fork that becomes the next generation; no ``except Exception`` of the arbiter's holds it up."""
+
+
+def run_generation(common: Common, number: int, *, shared: bool) -> NoReturn:
+    """In a process of its own: load the models, unless each worker is to, and serve until told to stop."""
+    kernel.end_with_parent()
+    reset_signals()
+    generation = Generation(common, number)
+    if shared:
+        before = kernel.connections()
+        generation.application = generation.load()
+        if reason := not_to_be_forked(before):
+            LOG.warning("models are loaded in each worker and not shared: %s", reason)
+            leave(UNSHAREABLE)
+    while True:
+        gc.unfreeze()  # what the last generation has left, too
+        gc.collect()
+        gc.freeze()  # collecting would write to every page that workers share
+        arbiter = GenerationArbiter(Server(generation), generation)
+        try:
+            arbiter.run()
+        except Successor:
+            arbiter.forget()
+            _succeed(generation)
+        except SystemExit as error:
+            leave(error.code if isinstance(error.code, int) else 1)
+
+
+def _succeed(generation: Generation) -> None:
+    """Load what has changed; go on as the next generation, or end."""
+    common = generation.common
+    while os.getppid() != common.own.cells[PID]:  # until the process between has gone
+        time.sleep(0.001)
+    kernel.end_with_parent()
+    reset_signals()
+    before = kernel.connections()
+    renewed, refused = generation.renew()
+    if reason := not_to_be_forked(before):
+        refused |= dict.fromkeys(renewed, reason)
+        renewed = []
+    if not renewed:
+        common.tell("refused", generation.number, refused=refused)
+        leave(0)
+    common.tell("renewed", generation.number, refused=refused, renewed=renewed)
+
+
+class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's, with SIGHUP meaning: look for new models."""
+
+    def __init__(self, server: Server, generation: Generation) -> None:
+        self._generation = generation
+        super().__init__(server)
+
+    def handle_hup(self) -> None:
+        """Fork the next generation off; it becomes the supervisor's child, since the process between ends at once."""
+        try:
+            between = os.fork()
+        except OSError as error:  # of memory or processes there are no more
+            reasons = {ALL: f"cannot be loaded: {error.strerror}"}
+            self._generation.common.tell("refused", self._generation.number + 1, refused=reasons)
+            return
+        if between == 0:
+            if os.fork() == 0:
+                raise Successor
+            os._exit(0)
+        try:
+            os.waitpid(between, 0)
+        except ChildProcessError:  # reaped already, as any child
+            self.log.debug("reaped: %s", between)
+
+    def forget(self) -> None:
+        """In a fork: these workers are another's."""
+        for worker in self.WORKERS.values():
+            worker.tmp.close()
+        self.WORKERS.clear()
+        self.LISTENERS.clear()
+
+    def spawn_workers(self) -> None:
+        """All at once: they have nothing to load that they could disturb each other with."""
+        for _ in range(self.num_workers - len(self.WORKERS)):
+            self.spawn_worker()
+
+    def stop(self, graceful: bool = True) -> None:
+        """Nobody listens from now on but the workers, which answer what has come."""
+        common = self._generation.common
+        common.listener.close()
+        # A worker that is just being forked may miss the signal.
+        self.cfg.set("graceful_timeout", common.seconds_to_finish if graceful else QUICK_STOP_SECONDS)
+        super().stop(graceful)
+
+
+def not_to_be_forked(before: set[str]) -> str:
+    """Why this process must not be forked after loading; empty where it may. ``before``: what it held open then."""
+    threads = kernel.thread_count()
+    if threads > 1:
+        return f"loading them started {threads - 1} thread(s)"
+    opened = kernel.connections() - before
+    return f"loading them left {len(opened)} connection(s) open" if opened else ""
+
+
+def reset_signals() -> None:
+    """As in a new process: a signal while models are loaded ends it."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def leave(status: int) -> NoReturn:
+    """End this process without what the supervisor's own end does."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
