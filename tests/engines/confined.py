@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from monorepo import Client, Model, Monorepo, ask
 
 # Behind a model's predict.py: what the server may do, where it is asked for a row that begins with REPORT. One that
-# begins with WRITE lets it write beside its sources.
+# begins with WRITE lets it write beside its sources. BALLAST makes it heavy: MiB.
 REPORT, WRITE = -1, -2
 REPORTING = """
 
@@ -18,6 +18,7 @@ import pathlib
 import tempfile
 
 _predict = predict_double
+_ballast = b"x" * (int(os.getenv("BALLAST", "0")) << 20)
 
 
 def predict_double(msg):
