@@ -56,6 +56,11 @@ def connections() -> set[str]:
     return found
 
 
+def occupied_bytes() -> int:
+    """The memory that this process has pages in, shared ones counted in full: resident of proc(5)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def resident_bytes(pid: int | str = "self") -> int:
     """The memory of a process, its share of what it shares with others: PSS of proc(5); 0 where it is gone."""
     try:
