@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from common_utils.compiled import METADATA, load_compiled
-from common_utils.predicting import CLASSIFICATION
+from common_utils.predicting import CLASSIFICATION, OneThread
 from trainyard.records import Compiled
 
 TOLERANCE = 1e-5  # of a score, absolute; of an estimate, relative to its size where that is above 1
@@ -62,6 +62,8 @@ def _export(model: Mapping[str, Any]) -> bytes:
     import onnx
 
     encoder, estimator = model["encoder"], model["estimator"]
+    if isinstance(estimator, OneThread):
+        estimator = estimator.estimator
     library = type(estimator).__module__.partition(".")[0]
     exported = _CONVERTERS.get(library, _from_sklearn)(estimator, encoder.width)
     _without_zip_map(exported)

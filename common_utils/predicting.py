@@ -11,6 +11,28 @@ CLASSIFICATION, REGRESSION = "classification", "regression"
 _EXAMPLE = 'send {"payload": {"instances": [[...], ...]}}'
 
 
+class OneThread:
+    """A CatBoost estimator that predicts in the calling thread.
+
+    By itself it starts others at the first prediction, whatever its ``thread_count``, and the models of a process that
+    has other threads cannot be shared between workers.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, features: Any, targets: Sequence[Any]) -> None:
+        self.estimator.fit(features, targets)
+
+    def predict_proba(self, features: Any) -> Any:
+        """Scores of shape ``(rows, labels)``."""
+        return self.estimator.predict_proba(features, thread_count=1)
+
+    def predict(self, features: Any) -> Any:
+        """Of a regression: one number per row."""
+        return self.estimator.predict(features, thread_count=1)
+
+
 def instances_of(msg: Mapping[str, Any]) -> list[Any]:
     """The rows to predict; one flat instance counts as a list of one.
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("Makefile", "build.sh", "mk", "all", "common_utils", "utils")
@@ -214,6 +219,48 @@ def ask(port: int, path: str, body: bytes | None = None) -> tuple[int, str]:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+class Client:
+    """Posts rows to one route over one connection; any answer but 200 is an error."""
+
+    def __init__(self, port: int, route: str) -> None:
+        self._port = port
+        self._route = route
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._connection.close()
+
+    def post(self, rows: list[list[float]]) -> tuple[dict[str, Any], str]:
+        """The payload of the answer, and the version of the model that gave it."""
+        self._connection.request("POST", f"/{self._route}", json.dumps({"payload": {"instances": rows}}))
+        response = self._connection.getresponse()
+        text = response.read()
+        assert response.status == 200, text
+        return json.loads(text)["payload"], response.headers["X-Model-Version"]
+
+    @contextmanager
+    def keep_posting(self, rows: list[list[float]]) -> Iterator[list[tuple[dict[str, Any], str]]]:
+        """Post from another thread meanwhile; all the answers. Raises what a request raised."""
+        answers: list[tuple[dict[str, Any], str]] = []
+        done = threading.Event()
+
+        def post_on() -> None:
+            with Client(self._port, self._route) as client:
+                while not done.is_set():
+                    answers.append(client.post(rows))
+
+        with ThreadPoolExecutor(1) as pool:
+            posting = pool.submit(post_on)
+            try:
+                yield answers
+            finally:
+                done.set()
+            posting.result()
 
 
 def wait_for(port: int, seconds: float = 60) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trainyard import confinement
 from trainyard.environment import Environment
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.routes import Route, train_target
@@ -171,6 +172,8 @@ def _relative(filename: str, sources: Path) -> str:
 def _mend(error: BaseException, target: Target, sources: Path) -> str:
     if isinstance(error, SystemExit):
         return 'put it below if __name__ == "__main__":'
+    if found := confinement.hint(error):
+        return found
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return "mend that line" if _place(error, sources) else "mend the module"
     if target.module == error.name or target.module.startswith(f"{error.name}."):

@@ -87,8 +87,11 @@ class HostSettings(FromEnvironment):
     builder: str = setting("BUILDER", "", "s2i or builtin: how images are built; default: s2i where installed")
     port: int = setting("PORT", 5111, "host port that make predict publishes")
     bind: str = setting("BIND", "127.0.0.1", "host address that make predict publishes on; 0.0.0.0 for every one")
-    workers: int = setting("WORKERS", 0, "worker processes of the server; 0: fitted to the cores")
+    workers: int = setting("WORKERS", 0, "worker processes of the server; 0: as many as cores and memory allow")
     detach: bool = setting("DETACH", False, "1: make predict returns when the server is ready")
+    hardened: bool = setting(
+        "HARDENED", True, "make predict: read-only but for /tmp, no capabilities, no new privileges; 0: none of that"
+    )
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
@@ -128,7 +131,7 @@ class ImageSettings(FromEnvironment):
         "SAGEMAKER_BIND_TO_PORT",
     )  # fmt: skip
     bind: str = setting("BIND", "0.0.0.0", "predict: address to listen on")  # noqa: S104 -- a container's own network
-    workers: int = setting("WORKERS", 0, "predict: worker processes; 0: one per core, at most 4")
+    workers: int = setting("WORKERS", 0, "predict: worker processes; 0: as many as cores and memory allow")
     threads: int = setting("THREADS", 4, "predict: threads of each worker, for predictions that take longer than 5 ms")
     compiled: bool = setting("COMPILED", True, "predict: serve the compiled form of a model; 0: unpickle its binary")
     batch: bool = setting("BATCH", True, "predict: requests that wait together are predicted together; 0: one by one")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 PEERS = Path(__file__).parent / "peers"
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "finance_income_prediction"
-# Folder below the project, and name, of each model.
+# Folder below the project, and name, of each model. Peers serve all but the last: pipeline.py.
 MODELS = {
     "lr": ("logisticRegression", "adult_income_lr"),
     "rf": ("randomForest", "adult_income_rf"),
     "xgb": ("xgBoost", "adult_income_xgb"),
+    "cat": ("catBoost", "adult_income_cat"),
 }
 # pandas 3 makes these pipelines 1.7 times slower: peers get the better one.
 PIPELINE = ("joblib", "scikit-learn", "pandas<3", "xgboost-cpu")
@@ -112,15 +113,19 @@ def _mlflow_folder(setting: Setting, run: Run) -> None:
 
 
 def _our_folder(setting: Setting, _run: Run) -> None:
-    """What is in a predict image: the sources, the route, the models."""
-    folder, name = MODELS[setting.model]
-    route = f"{name}/predict:{PROJECT}.{folder}.predict:predict_{name}"
-    (setting.folder / ".s2i").mkdir()
-    (setting.folder / ".s2i" / "environment").write_text(f"ROUTES={route}\n")
+    lay_out(setting.folder, [setting.model], setting.pipeline.parent / "models")
+
+
+def lay_out(folder: Path, models: Iterable[str], binaries: Path) -> None:
+    """What is in a predict image: the sources, the routes, the models."""
+    named = [MODELS[model] for model in models]
+    routes = [f"{name}/predict:{PROJECT}.{where}.predict:predict_{name}" for where, name in named]
+    (folder / ".s2i").mkdir()
+    (folder / ".s2i" / "environment").write_text(f"ROUTES={','.join(routes)}\n")
     sources = {"common_utils": ROOT, "utils": ROOT, "trainyard": ROOT, PROJECT: ROOT / "projects"}
     for source, parent in sources.items():
-        (setting.folder / source).symlink_to(parent / source)
-    (setting.folder / "models").symlink_to(setting.pipeline.parent / "models")
+        (folder / source).symlink_to(parent / source)
+    (folder / "models").symlink_to(binaries)
 
 
 def _locked(*, native: bool) -> tuple[str, ...]:

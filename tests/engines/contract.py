@@ -13,13 +13,14 @@ from typing import ClassVar
 
 import pexpect
 import pytest
+from engines.confined import ConfinedServers, report_from
 from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, wait_for
 from needs import need
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 
 
-class EngineContract:
+class EngineContract(ConfinedServers):
     """Inherit, and say which engine."""
 
     engine: ClassVar[str]
@@ -40,6 +41,7 @@ class EngineContract:
     def model(cls, repo: Monorepo) -> Model:
         """A trained model with both images."""
         model = repo.add_model("double")
+        report_from(model)
         for verb in ("build-train", "train", "build-predict"):
             repo.make(model, verb, **cls.variables).succeeded()
         return model

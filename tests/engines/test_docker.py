@@ -1,8 +1,11 @@
+import os
+import time
 from typing import ClassVar
 
+import images
 import pytest
 from engines.contract import EngineContract
-from monorepo import Monorepo
+from monorepo import Model, Monorepo
 
 
 class SetupScripts:
@@ -31,6 +34,23 @@ class TestDocker(SetupScripts, EngineContract):
     engine = "docker"
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
+
+    @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one worker")
+    @pytest.mark.parametrize(("share", "memory"), [("1", "170m"), ("0", "300m")])
+    def test_as_many_workers_as_cores_and_memory_allow(
+        self, repo: Monorepo, model: Model, share: str, memory: str
+    ) -> None:
+        options = ["--cpus", "2", "--memory", memory, "--volume", f"{model.binary.parent}:/action/models:ro"]
+        options += [f"--env={setting}" for setting in ("MODEL_NAME=double", "BALLAST=80", f"SHARE={share}")]
+        container = images.docker("run", "--detach", *options, f"{model.container}-predict").strip()
+        try:
+            deadline = time.monotonic() + 30
+            while "1 of 2 workers: they may take" not in (log := images.run(["docker", "logs", container]).output):
+                assert time.monotonic() < deadline, log
+                time.sleep(0.1)
+            assert log.count("Booting worker") <= 1
+        finally:
+            images.docker("rm", "--force", container)
 
 
 @pytest.mark.s2i

@@ -1,9 +1,25 @@
+import os
+from typing import Any
+
 from engines.contract import EngineContract
-from monorepo import Monorepo, ask
+from monorepo import Model, Monorepo, ask
 
 
 class TestProcess(EngineContract):
     engine = "process"
+
+    def check_confinement(self, facts: dict[str, Any]) -> None:
+        """A process has the rights of whoever started it."""
+        assert facts["user"] == [os.getuid(), os.getgid()]
+        assert "." in facts["writable"]
+
+    def check_write(self, status: int, logs: str) -> None:
+        assert status == 200
+
+    def test_it_says_that_it_does_not_confine(self, repo: Monorepo, model: Model) -> None:
+        words = "is not confined: the process engine runs it with all of your rights"
+        assert words in repo.make(model, "-n", "predict").succeeded().err
+        assert words not in repo.make(model, "-n", "predict", "HARDENED=0").succeeded().err
 
     def test_setup_sh_is_not_run_and_says_so(self, repo: Monorepo) -> None:
         model = repo.add_model("native")

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +13,23 @@ from common_utils.training import read_job
 from trainyard.errors import BadRequest, TrainyardError
 from trainyard.message import Message
 
+ROOT = Path(__file__).parents[2]
+CATBOOST = """
+import os
+import pickle
+import catboost
+from common_utils.predicting import OneThread
+
+model = catboost.{kind}(iterations=2, thread_count=1, verbose=False, allow_writing_files=False)
+wrapped = OneThread(model)
+wrapped.fit([[0.0], [1.0]] * 20, [0, 1] * 20)
+expected = getattr(pickle.loads(pickle.dumps(model)), "{method}")
+before = len(os.listdir("/proc/self/task"))
+for rows in (1, 1000):
+    getattr(pickle.loads(pickle.dumps(wrapped)), "{method}")([[0.5]] * rows)
+assert len(os.listdir("/proc/self/task")) == before
+assert (wrapped.{method}([[0.5]]) == expected([[0.5]])).all()
+"""
 DEFAULTS = {"depth": 3, "rate": 0.1, "kind": "gini"}
 
 
@@ -32,6 +53,15 @@ def test_a_message_without_instances_says_what_to_send(body: dict[str, Any], say
     with pytest.raises(BadRequest, match=says) as caught:
         instances_of(body)
     assert '{"payload": {"instances": [[...], ...]}}' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [("CatBoostClassifier", "predict_proba"), ("CatBoostRegressor", "predict")]
+)
+def test_catboost_predicts_in_the_calling_thread(kind: str, method: str) -> None:
+    """Models of a process with other threads cannot be shared between workers."""
+    script = CATBOOST.format(kind=kind, method=method)
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, timeout=120)
 
 
 def test_params_of_the_payload_override_the_defaults() -> None:

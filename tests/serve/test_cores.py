@@ -1,11 +1,14 @@
 """How many workers a container gets."""
 
+import logging
 import os
 
 import pytest
 
-from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
+from trainyard.serve.processes.cores import limit_threads, memory_limit, usable_cores
+from trainyard.serve.shared.limits import Limits
 
+MIB = 1 << 20
 ALLOWED = len(os.sched_getaffinity(0))
 
 
@@ -27,9 +30,60 @@ def test_without_control_groups_the_affinity_counts(tmp_path):
     assert usable_cores(tmp_path) == ALLOWED
 
 
-def test_workers_are_one_per_core_and_at_most_four():
-    assert [worker_count(0, cores) for cores in (1, 3, 64)] == [1, 3, 4]
-    assert worker_count(9, 2) == 9
+@pytest.mark.parametrize(
+    ("file", "text", "granted"),
+    [
+        ("memory.max", "max", 0),
+        ("memory.max", "268435456", 256 * MIB),
+        ("memory/memory.limit_in_bytes", "268435456", 256 * MIB),
+        ("memory/memory.limit_in_bytes", "9223372036854771712", 0),
+    ],
+)
+def test_a_limit_of_memory_of_both_cgroups_counts(tmp_path, file, text, granted):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text + "\n")
+    assert memory_limit(tmp_path) == granted
+
+
+def test_without_control_groups_memory_has_no_limit(tmp_path):
+    assert memory_limit(tmp_path) == 0
+
+
+def test_workers_are_one_per_core_and_at_most_four_that_share_nothing():
+    assert [Limits(0, cores).most(shared=True) for cores in (1, 3, 64)] == [1, 3, 64]
+    assert [Limits(0, cores).most(shared=False) for cores in (1, 3, 64)] == [1, 3, 4]
+    assert [Limits(9, 2).most(shared=shared) for shared in (True, False)] == [9, 9]
+
+
+@pytest.mark.parametrize(
+    ("memory", "shared", "workers"),
+    [(0, True, 8), (0, False, 4), (300, True, 8), (200, True, 4), (110, True, 1), (50, True, 1), (500, False, 2)],
+)
+def test_memory_decides_how_many_fit(memory, shared, workers):
+    """Of 8 cores, with models of 100 MiB."""
+    assert Limits(0, 8, memory * MIB).fitting(100 * MIB, shared=shared) == workers
+
+
+def test_as_long_as_nobody_knows_what_a_worker_takes_there_is_one():
+    assert Limits(0, 8, 500 * MIB).fitting(0, shared=False) == 1
+    assert Limits(0, 8).fitting(0, shared=False) == 4
+    assert Limits(3, 8, 500 * MIB).fitting(0, shared=False) == 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "level", "text"),
+    [
+        (Limits(0, 8, 200 * MIB), "INFO", "4 of 8 workers: they may take 180 MiB, 8 would 260 MiB of the 200 MiB"),
+        (Limits(0, 1, 100 * MIB), "WARNING", "the models take 100 MiB of the 100 MiB"),
+        (Limits(8, 8, 200 * MIB), "WARNING", "WORKERS=8 may take 260 MiB of the 200 MiB"),
+        (Limits(0, 8, 900 * MIB), "INFO", ""),
+        (Limits(0, 8), "INFO", ""),
+    ],
+)
+def test_what_memory_forbids_is_said(limits, level, text):
+    told_level, told = limits.remark(100 * MIB, shared=True)
+    assert (logging.getLevelName(told_level), told[: len(text)]) == (level, text)
+    assert bool(told) == bool(text)
 
 
 def test_cores_are_shared_and_the_users_choice_stands(monkeypatch):

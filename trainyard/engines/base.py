@@ -34,7 +34,8 @@ class Mount:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is."""
+    """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is.
+    ``hardened``: it gets no more rights than a server needs, and can write to /tmp alone."""
 
     image: str
     name: str
@@ -44,6 +45,7 @@ class RunPlan:
     mounts: tuple[Mount, ...] = ()
     bind: str = "127.0.0.1"
     port: int = 0
+    hardened: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ from trainyard.settings import SECRETS, HostSettings
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
 LABEL_ROOT = "trainyard.root"  # two clones may share one engine
+# As OpenShift confines a container. The memory of /tmp is the container's; who runs it may have no home but that.
+CONFINED = (
+    "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+    "--tmpfs", "/tmp:rw,nosuid,nodev,noexec,size=64m,mode=1777", "--env", "HOME=/tmp",  # noqa: S108 -- the container's
+)  # fmt: skip
+MOST_TASKS = 2048  # processes and threads; what podman sets by itself, wherever it can
 NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
 
 
@@ -117,6 +123,8 @@ class ContainerEngine:
             options += ["--volume", self._volume(mount, APP_ROOT[plan.role])]
         if plan.port:
             options += ["--publish", f"{plan.bind}:{plan.port}:5000", "--label", f"{LABEL_PORT}={plan.port}"]
+        if plan.hardened:
+            options += [*CONFINED, *(["--pids-limit", str(MOST_TASKS)] if self.name == "docker" else [])]
         return options + self._user(plan)
 
     def _volume(self, mount: Mount, root: str) -> str:

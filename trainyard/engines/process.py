@@ -217,9 +217,11 @@ class ProcessEngine:
     # -- containers ---------------------------------------------------------------------------------------------
 
     def run(self, plan: RunPlan) -> int:
+        _say_if_not_confined(plan)
         return self._containers.run(plan, self._need_image(plan.image))
 
     def start(self, plan: RunPlan) -> None:
+        _say_if_not_confined(plan)
         self._containers.start(plan, self._need_image(plan.image))
 
     def shell(self, plan: RunPlan) -> int:
@@ -239,6 +241,11 @@ class ProcessEngine:
 
     def running(self) -> list[Running]:
         return self._containers.running()
+
+
+def _say_if_not_confined(plan: RunPlan) -> None:
+    if plan.hardened:
+        console.step(f"{plan.name} is not confined: the process engine runs it with all of your rights")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from trainyard import confinement
 from trainyard.errors import TrainyardError
 from trainyard.routes import Route
 from trainyard.serve.prediction.codec import JSON
@@ -67,4 +68,6 @@ class ErrorAnswers:
             LOG.error("request %s: %s", request.id, error)
             return 500, str(error)
         LOG.error("request %s: %s %s failed", request.id, request.method, request.path, exc_info=error)
+        if hint := confinement.hint(error):
+            LOG.error("request %s: %s", request.id, hint)
         return 500, f"{type(error).__name__} in the predict function: see the log for request {request.id}"

@@ -15,10 +15,11 @@ from trainyard.routes import routes_of
 from trainyard.serve.dialects.paths import check_vertex_routes
 from trainyard.serve.http.access import check_access
 from trainyard.serve.logs import configure_logging
-from trainyard.serve.processes.cores import limit_threads, usable_cores, worker_count
+from trainyard.serve.processes.cores import limit_threads, memory_limit, usable_cores
 from trainyard.serve.processes.server import check_settings, describe, listen, set_model_name
 from trainyard.serve.processes.supervisor import Supervisor
 from trainyard.serve.shared.common import Common
+from trainyard.serve.shared.limits import Limits
 from trainyard.settings import ImageSettings, refuse_telemetry
 
 LOG = logging.getLogger("trainyard.serve")
@@ -33,23 +34,22 @@ def serve(arguments: list[str]) -> int:
         check_settings(settings)
         check_vertex_routes(routes, settings)
         check_access(settings)
-        cores = usable_cores()
-        settings = dataclasses.replace(settings, workers=worker_count(settings.workers, cores))
         listener = listen(settings)
     except TrainyardError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     os.umask(0o002)  # another uid of group 0 may follow this one
     configure_logging(settings)
-    single = limit_threads(settings.workers, cores)
-    settings = dataclasses.replace(settings, share=settings.share and single)
+    limits = Limits(settings.workers, usable_cores(), memory_limit())
+    shared = limit_threads(limits.most(shared=settings.share), limits.cores) and settings.share
+    settings = dataclasses.replace(settings, share=shared, workers=limits.most(shared=shared))
     refuse_telemetry()
     prepare_path(Path.cwd())
     for warning in (*environment.warnings, set_model_name(environment, settings)):
         if warning:
             LOG.warning("%s", warning)
     LOG.info("serving %s", describe(routes, settings, listener))
-    status = Supervisor(Common.create(routes, settings, listener)).run()
+    status = Supervisor(Common.create(routes, settings, listener, limits)).run()
     if status:
         sys.stderr.write("error: the server has ended: see above\n")
     return status

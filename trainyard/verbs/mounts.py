@@ -42,8 +42,7 @@ def all_mounts(session: Session, folder: Path, image: str) -> tuple[tuple[Mount,
     if not session.commands.dry_run:
         _make_links(links, models)
     nested = [Mount(models_folder(project), f"models/.projects/{project.name}", read_only=True) for project in projects]
-    # Not read-only itself: the engine makes the places for the nested mounts in it.
-    return (Mount(links, "models"), *nested), routes
+    return (Mount(links, "models", read_only=True), *nested), routes
 
 
 def _make_links(folder: Path, models: list[ModelDir]) -> None:

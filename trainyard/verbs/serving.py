@@ -37,7 +37,8 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
     if settings.api_token:
         given["API_TOKEN"] = settings.api_token
     name = container_name(image)
-    return RunPlan(image, name, "predict", model, env | workers | limits | given, mounts, settings.bind, settings.port)
+    env = env | workers | limits | given
+    return RunPlan(image, name, "predict", model, env, mounts, settings.bind, settings.port, hardened=settings.hardened)
 
 
 def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:

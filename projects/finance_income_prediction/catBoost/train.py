@@ -7,6 +7,7 @@ from typing import Any
 
 from catboost import CatBoostClassifier
 
+from common_utils.predicting import OneThread
 from common_utils.splits import split
 from common_utils.tables import read_table
 from common_utils.training import fit_classifier, read_job, save
@@ -20,7 +21,7 @@ def train(msg: Mapping[str, Any]) -> dict[str, Any]:
     job = read_job(msg, DEFAULTS)
     training, held_out = split(read_table(job.dataset, SCHEMA))
     classifier = CatBoostClassifier(thread_count=1, allow_writing_files=False, verbose=50, **job.params)
-    model = fit_classifier(classifier, training, scale=False)
+    model = fit_classifier(OneThread(classifier), training, scale=False)
     _forget_the_run(classifier)
     return save(job, model, held_out)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainyard import drift
+from trainyard import confinement, drift
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.message import Message
 from trainyard.records import binary_path, read_record
@@ -143,7 +143,8 @@ def _warm_up(route: Route, loaded: Loaded, opened: Opened, *, batch: bool) -> st
         if isinstance(error, TrainyardError):
             return f"its sample {shown} fails: {error}"
         LOG.warning("route /%s: its sample %s fails", route.path, shown, exc_info=error)
-        return f"its sample {shown} fails: {type(error).__name__}, see the log"
+        more = confinement.hint(error) or "see the log"
+        return f"its sample {shown} fails: {type(error).__name__}, {more}"
     if not message:
         return ""
     LOG.info("route /%s is warm (%.2f s)", route.path, time.monotonic() - started)

@@ -45,6 +45,7 @@ def run_generation(common: Common, number: int, *, shared: bool) -> NoReturn:
     if shared:
         before = kernel.connections()
         generation.application = generation.load()
+        common.note_loaded()
         if reason := not_to_be_forked(before):
             LOG.warning("models are loaded in each worker and not shared: %s", reason)
             leave(UNSHAREABLE)
@@ -52,6 +53,7 @@ def run_generation(common: Common, number: int, *, shared: bool) -> NoReturn:
         gc.unfreeze()  # what the last generation has left, too
         gc.collect()
         gc.freeze()  # collecting would write to every page that workers share
+        generation.fit_workers()
         arbiter = GenerationArbiter(Server(generation), generation)
         try:
             arbiter.run()
@@ -77,6 +79,7 @@ def _succeed(generation: Generation, number: int) -> None:
     if not renewed:
         common.tell("refused", generation.number, refused=refused)
         leave(0)
+    common.note_loaded()
     common.tell("renewed", generation.number, refused=refused, renewed=renewed)
 
 
@@ -123,6 +126,13 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
             worker.tmp.close()
         self.WORKERS.clear()
         self.LISTENERS.clear()
+
+    def manage_workers(self) -> None:
+        """Where models are not shared, what the first worker takes decides how many more there are."""
+        if self._generation.application is None:
+            self._generation.fit_workers()
+            self.num_workers = self._generation.workers
+        super().manage_workers()
 
     def reap_workers(self) -> None:
         """Note who was killed, which gunicorn does not tell ``child_exit``."""

@@ -1,15 +1,16 @@
-"""How many cores this process may use, which in a container is not how many the machine has."""
+"""The cores and the memory that this process may use, which in a container are not all that the machine has."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-MOST_WORKERS = 4  # memory is models x workers
+CGROUP = Path("/sys/fs/cgroup")
+_UNLIMITED = 1 << 60  # bytes; cgroup v1 says some such number for none
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+def usable_cores(cgroup: Path = CGROUP) -> int:
     """The cores this process may run on, at most as many as its control group (v1 or v2) grants; at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     granted = _granted(cgroup)
@@ -29,9 +30,15 @@ def _granted(cgroup: Path) -> float:
     return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() and int(period) else 0
 
 
-def worker_count(asked: int, cores: int) -> int:
-    """``asked`` workers; 0: one per core, at most 4."""
-    return asked or min(cores, MOST_WORKERS)
+def memory_limit(cgroup: Path = CGROUP) -> int:
+    """The bytes that its control group (v1 or v2) grants; 0 where it sets no limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            text = (cgroup / name).read_text().strip()
+        except OSError:
+            continue
+        return int(text) if text.isdecimal() and int(text) < _UNLIMITED else 0
+    return 0
 
 
 def limit_threads(workers: int, cores: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from trainyard.serve.shared.board import GENERATION, LOADING, PID, Row
 from trainyard.serve.shared.common import Common
 
 T = TypeVar("T")
+LOG = logging.getLogger("trainyard.serve")
 
 
 class Generation:
@@ -26,6 +28,8 @@ class Generation:
         self.number = number
         self.application: Application | None = None  # loaded before the workers are forked, where it may be
         self.outages = OutOfService(common)
+        self.workers = 1
+        self._said = ""
         self._row = self._take_row()
 
     def load(self) -> Application:
@@ -49,6 +53,15 @@ class Generation:
             if endpoint in renewed:
                 self.outages.forget(place)
         return [endpoint.route.path for endpoint in renewed], refused
+
+    def fit_workers(self) -> None:
+        """Decide how many workers there are, as far as it is known what one takes; say so where it matters."""
+        shared, loaded, limits = self.application is not None, self.common.loaded_bytes, self.common.limits
+        self.workers = limits.fitting(loaded, shared=shared)
+        level, text = limits.remark(loaded, shared=shared)
+        if text not in ("", self._said):
+            LOG.log(level, "%s", text)
+        self._said = text
 
     def claim_row(self) -> Row:
         """The row of a worker that is about to be forked."""

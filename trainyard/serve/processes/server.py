@@ -48,7 +48,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "bind": f"fd://{os.dup(self._common.listener.fileno())}",
             "backlog": BACKLOG,
             "worker_class": EventWorker,
-            "workers": settings.workers,
+            "workers": self._generation.workers,
             "threads": settings.threads,
             "timeout": settings.timeout,
             "graceful_timeout": settings.stop_timeout,

@@ -36,6 +36,8 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         random.seed()
         with self._beating():
             super().load_wsgi()
+        if self.generation.application is None:
+            self.generation.common.note_loaded()
         common, routes = self.generation.common, self.generation.routes(self.wsgi)
         if reasons := self.generation.worse_than_before(routes):
             common.tell("refused", self.generation.number, refused=reasons)

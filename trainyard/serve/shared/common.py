@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainyard.routes import Route
+from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import Board, Row
+from trainyard.serve.shared.limits import LOADED, Limits
 from trainyard.settings import ImageSettings
 
 LONGEST_REPORT = 1 << 16
@@ -31,22 +33,37 @@ class Common:
     own: Row
     report: tuple[socket.socket, socket.socket]
     handover: tuple[socket.socket, socket.socket]
+    limits: Limits
 
     @classmethod
-    def create(cls, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> Common:
-        """Everything but processes."""
+    def create(
+        cls, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket, limits: Limits | None = None
+    ) -> Common:
+        """Everything but processes. ``limits``: default: ``settings.workers``, come what may."""
         # Two generations at a time, each with workers that are being replaced.
         board = Board(rows=8 * settings.workers + 16, counters=2048 + 256 * len(routes))
         report = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (report[0], *handover):
             end.setblocking(False)
-        return cls(routes, settings, listener, board, board.claim(), report, handover)
+        return cls(
+            routes, settings, listener, board, board.claim(), report, handover, limits or Limits(settings.workers, 1)
+        )
 
     @property
     def is_draining(self) -> bool:
         """Whether all of it is to end, and not one generation only."""
         return bool(self.own.cells[self.board.counter(DRAINING)])
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What a process takes that has loaded all models; 0 as long as none has."""
+        return self.own.cells[self.board.counter(LOADED)]
+
+    def note_loaded(self) -> None:
+        """Called in a process that has."""
+        cell = self.board.counter(LOADED)
+        self.own.cells[cell] = max(self.own.cells[cell], kernel.occupied_bytes())
 
     @property
     def seconds_to_finish(self) -> int:

@@ -56,6 +56,11 @@ def connections() -> set[str]:
     return found
 
 
+def occupied_bytes() -> int:
+    """The memory that this process has pages in, shared ones counted in full: resident of proc(5)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def oom_kills() -> int | None:
     """How many processes this kernel has killed for want of memory, in any control group: proc(5); None: unknown."""
     try:

@@ -1,0 +1,41 @@
+"""The benchmarks that the docs name run, and print what they say. How quick anything is, is no test's business."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from needs import need
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(*arguments: str) -> str:
+    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def _load() -> None:
+    need("wrk")
+
+
+def test_bench_serving_measures_every_cell_that_it_is_asked_for(tmp_path: Path) -> None:
+    options = f"--servers trainyard --models lr --rows 1,100 --connections 2 --repeats 1 --seconds 1 --out {tmp_path}"
+    printed = make("bench-serving", f"OPTIONS={options}")
+    (measured,) = json.loads((tmp_path / "serving.json").read_text())
+    assert (measured["name"], measured["errors"]) == ("trainyard", 0)
+    assert set(measured["per_second"]) == {"lr 1x2", "lr 100x2"}
+    assert all(value > 0 for values in measured["per_second"].values() for value in values)
+    assert measured["memory"]["lr"][0] > 10
+    assert (tmp_path / "serving.md").read_text().strip() in printed
+    assert "<svg" in (tmp_path / "serving.svg").read_text()
+
+
+def test_profile_serving_prints_where_the_time_goes() -> None:
+    printed = make("profile-serving", "OPTIONS=--calls 50 --rows 1")
+    for stage in ("read and parse HTTP", "encode", "estimator", "write JSON", "a whole request"):
+        assert stage in printed
