@@ -28,9 +28,11 @@ def find_row_keys(predict: Predict, rows: Sequence[Any]) -> frozenset[str]:
     try:
         started = time.monotonic()
         joint = predict(copy.deepcopy(tried))
-        if time.monotonic() - started > PATIENCE:
-            return frozenset()
-        single = [predict([row]) for row in tried]
+        single = []
+        for row in tried:
+            if time.monotonic() - started > PATIENCE:
+                return frozenset()
+            single.append(predict([row]))
     except Exception:  # noqa: BLE001 -- a function that refuses one of these is predicted as it is asked
         return frozenset()
     if any(answer.keys() != joint.keys() for answer in single):
