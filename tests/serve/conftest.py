@@ -36,11 +36,11 @@ def daemon(start):
 
 @pytest.fixture
 def refused():
-    """``refused(folder, **environ)``: the exit status and stderr of a daemon that cannot start."""
+    """``refused(folder, prefix=(), **environ)``: the exit status and stderr of a daemon that cannot start."""
 
-    def run(folder: Path, **environ: str) -> tuple[int, str]:
+    def run(folder: Path, prefix: tuple[str, ...] = (), **environ: str) -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "trainyard.serve"],
+            [*prefix, sys.executable, "-m", "trainyard.serve"],
             cwd=folder,
             env=ENVIRONMENT | environ,
             capture_output=True,

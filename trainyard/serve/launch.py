@@ -16,7 +16,7 @@ from trainyard.serve.dialects.paths import check_vertex_routes
 from trainyard.serve.http.access import check_access
 from trainyard.serve.logs import configure_logging
 from trainyard.serve.processes.cores import limit_threads, memory_limit, usable_cores
-from trainyard.serve.processes.server import check_settings, describe, listen, set_model_name
+from trainyard.serve.processes.server import check_settings, describe, heartbeat_folder, listen, set_model_name
 from trainyard.serve.processes.supervisor import Supervisor
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.limits import Limits
@@ -34,6 +34,7 @@ def serve(arguments: list[str]) -> int:
         check_settings(settings)
         check_vertex_routes(routes, settings)
         check_access(settings)
+        heartbeat_folder()
         listener = listen(settings)
     except TrainyardError as error:
         sys.stderr.write(f"error: {error}\n")

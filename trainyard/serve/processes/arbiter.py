@@ -159,6 +159,8 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
 
 def not_to_be_forked(before: set[str]) -> str:
     """Why this process must not be forked after loading; empty where it may. ``before``: what it held open then."""
+    if not kernel.has_proc():
+        return "without /proc nobody sees what loading them has started"
     threads = kernel.thread_count()
     if threads > 1:
         return f"loading them started {threads - 1} thread(s)"

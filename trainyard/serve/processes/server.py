@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from trainyard.settings import ImageSettings
 
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- in memory, where a heartbeat does not wait for a disk
+TEMPORARY = (SHARED_MEMORY, "/tmp", "/var/tmp", ".")  # noqa: S108 -- a file is made there under a name of its own
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -53,7 +56,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "timeout": settings.timeout,
             "graceful_timeout": settings.stop_timeout,
             "logger_class": GunicornLog,
-            "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else None,
+            "worker_tmp_dir": heartbeat_folder(),
             # Its socket lies in a home directory, which an arbitrary uid has not.
             "control_socket_disable": True,
             "pre_fork": self._before_fork,
@@ -69,6 +72,21 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         if arbiter.LISTENERS:  # else it was told to stop
             self._generation.outages.blame(worker.row, killed=worker.killed)
         self._common.board.release(worker.row)
+
+
+def heartbeat_folder() -> str:
+    """Where a worker can have its heartbeat, which is the time of an empty file.
+
+    Raises:
+        TrainyardError: no folder takes one.
+    """
+    for folder in TEMPORARY:
+        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=folder):
+            return folder
+    raise TrainyardError(
+        f"no file can be made in {', '.join(TEMPORARY)}: workers need one each",
+        "mount a tmpfs at /dev/shm, or mend that",
+    )
 
 
 def listen(settings: ImageSettings) -> socket.socket:

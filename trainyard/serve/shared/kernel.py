@@ -38,15 +38,24 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def has_proc() -> bool:
+    """Whether proc(5) is there to look at."""
+    return Path("/proc/self/task").is_dir()
+
+
 def thread_count() -> int:
-    """The threads of this process, those of libraries included."""
+    """The threads of this process, those of libraries included.
+
+    Raises:
+        OSError: there is no proc(5).
+    """
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 def connections() -> set[str]:
-    """The sockets, event queues and the like that this process holds open."""
+    """The sockets, event queues and the like that this process holds open; none where there is no proc(5)."""
     found = set()
-    for entry in Path("/proc/self/fd").iterdir():
+    for entry in Path("/proc/self/fd").iterdir() if has_proc() else ():
         try:
             target = str(entry.readlink())
         except OSError:  # of the listing itself
@@ -57,7 +66,9 @@ def connections() -> set[str]:
 
 
 def occupied_bytes() -> int:
-    """The memory that this process has pages in, shared ones counted in full: resident of proc(5)."""
+    """The memory that this process has pages in, shared ones counted in full: resident of proc(5); 0: unknown."""
+    if not has_proc():
+        return 0
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

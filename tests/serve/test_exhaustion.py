@@ -1,0 +1,170 @@
+"""Too few files, no shared memory, no /proc, and clients that hold what they get."""
+
+import contextlib
+import os
+import resource
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import people
+import pytest
+import requests
+from wire import Wire, message, post
+
+ASK = post("/free", message([[1, 2]]))
+CLOCK_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def run(start, tmp_path):
+    """``run(shell="", **environ)``: a daemon that is started after some lines of shell, in mounts of its own."""
+
+    def run(shell="", **environ):
+        folder = people.write(tmp_path / "action")
+        prefix = ("sh", "-c", f'{shell}\nexec "$@"', "sh") if shell else ()
+        if "mount" in shell:
+            if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+                pytest.skip("mounts of its own need root")
+            prefix = ("unshare", "-m", *prefix)
+        return start(folder, prefix, **({"WORKERS": "2", "PYTHONPATH": str(people.ROOT)} | environ))
+
+    return run
+
+
+@pytest.fixture
+def many_files():
+    """Let this process open as many as the kernel lets it."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] < 4000:
+        pytest.skip("this process may open too few files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@contextlib.contextmanager
+def connected(daemon, count, sent=b""):
+    """So many open connections, that have sent something."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for _ in range(count):
+            sock = socket.create_connection(("127.0.0.1", int(daemon.url.rsplit(":", 1)[1])), 10)
+            opened.append(stack.enter_context(sock))
+            sock.sendall(sent)
+        yield opened
+
+
+def seconds_of(daemon):
+    """Processor time of all processes so far."""
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in daemon.family()]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / CLOCK_TICK
+
+
+def answers_within(daemon, seconds):
+    started = time.monotonic()
+    with Wire(daemon.url) as wire:
+        assert wire.ask(ASK).payload == {"predictions": [[1, 2]]}
+    assert time.monotonic() - started < seconds
+
+
+def test_more_connections_than_files(run):
+    daemon = run("ulimit -n 64")
+    with connected(daemon, 150):
+        time.sleep(1.5)
+        answers_within(daemon, 2)  # the longest idle makes room
+        before = seconds_of(daemon)
+        time.sleep(2)
+        assert seconds_of(daemon) - before < 0.5
+    answers_within(daemon, 2)
+
+
+def test_connections_that_are_busy_are_not_ended_for_new_ones(run):
+    daemon = run("ulimit -n 64", WORKERS="1")
+    half = ASK[:-5]
+    with connected(daemon, 80, half) as opened:
+        before = seconds_of(daemon)
+        time.sleep(1)
+        assert seconds_of(daemon) - before < 0.4
+        for sock in opened:
+            sock.sendall(ASK[-5:] if sock is not opened[0] else ASK[-5:] + ASK)
+            sock.settimeout(10)
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200 OK")
+            sock.close()
+
+
+def test_thousands_of_idle_connections(run, many_files):
+    daemon = run()
+    with connected(daemon, 2500):
+        time.sleep(1.5)
+        before = seconds_of(daemon)
+        time.sleep(1)
+        assert seconds_of(daemon) - before < 0.4
+        answers_within(daemon, 3)
+    with connected(daemon, 2500, ASK) as opened:
+        for sock in opened:
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200 OK")
+
+
+def memory(daemon):
+    texts = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in daemon.family()]
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("Pss:")) / 1e3
+
+
+def test_a_client_that_never_reads_costs_no_more_than_what_it_was_last_answered(run):
+    daemon = run(WORKERS="1")
+    answers_within(daemon, 2)
+    before = memory(daemon)
+    with connected(daemon, 3, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 4000):  # 100 MB of answers
+        time.sleep(1)
+        answers_within(daemon, 2)
+        assert memory(daemon) < before + 15
+
+
+def test_a_client_that_reads_slowly_gets_a_large_answer_whole(run):
+    daemon = run(WORKERS="1")
+    rows = [["x" * 1000]] * 6000
+    request = post("/free", message(rows))
+    with connected(daemon, 1, request) as (sock,):
+        received = 0
+        while received < 6_000_000:
+            piece = sock.recv(100_000)
+            assert piece, f"ended after {received} bytes"
+            received += len(piece)
+            time.sleep(0.02)
+        answers_within(daemon, 2)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "mount -t tmpfs -o ro none /dev/shm",
+        "mount -t tmpfs -o nr_inodes=2 none /dev/shm; touch /dev/shm/full",
+        "mount --bind . . && mount -o remount,ro,bind . && cd $PWD",
+    ],
+    ids=["no shared memory", "full shared memory", "read-only"],
+)
+def test_where_nothing_can_be_written(run, shell):
+    daemon = run(shell)
+    answers_within(daemon, 2)
+    assert "Traceback" not in daemon.text()
+
+
+def test_without_proc_models_are_not_shared_and_one_line_says_so(run):
+    daemon = run("mount -t tmpfs none /proc")
+    answers_within(daemon, 2)
+    assert daemon.text().count("models are loaded in each worker and not shared: without /proc") == 1
+    assert "Traceback" not in daemon.text()
+    assert requests.get(f"{daemon.url}/metrics", timeout=5).status_code == 200
+
+
+def test_nowhere_to_write_at_all_is_one_line(refused, tmp_path):
+    folder = people.write(tmp_path / "action")
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("mounts of its own need root")
+    places = " ".join(f"mount -t tmpfs -o ro none {place};" for place in ("/dev/shm", "/var/tmp"))
+    shell = f"{places} mount --bind . . && mount -o remount,ro,bind . && cd $PWD; mount -t tmpfs -o ro none /tmp"
+    status, said = refused(folder, prefix=("unshare", "-m", "sh", "-c", f'{shell}\nexec "$@"', "sh"))
+    assert status == 2
+    assert "mount a tmpfs at /dev/shm" in said.splitlines()[-1]
