@@ -11,15 +11,20 @@ sha256 of the binary that it is about to replace: a training killed between the 
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainyard.errors import ModelUnavailable
 
 Record = dict[str, Any]
+
+_thread = threading.local()  # ``reading``
 
 
 class Compiled(NamedTuple):
@@ -112,7 +117,8 @@ def read_verified(models: Path, model_name: str) -> tuple[bytes, Record | None]:
     """
     binary = binary_path(models, model_name)
     try:
-        content = binary.read_bytes()
+        with reading():
+            content = binary.read_bytes()
     except FileNotFoundError:
         raise ModelUnavailable(f"{binary}: no such model binary", "run make train") from None
     except OSError as error:
@@ -121,13 +127,33 @@ def read_verified(models: Path, model_name: str) -> tuple[bytes, Record | None]:
         raise ModelUnavailable(f"{binary}: the file is empty", "train the model again")
     record = read_record(binary)
     if record is not None:
-        _verify(binary, model_name, content, record)
+        check_sha256(binary, model_name, hashlib.sha256(content).hexdigest(), record)
     return content, record
 
 
-def _verify(binary: Path, model_name: str, content: bytes, record: Record) -> None:
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """This thread opens binaries to verify them: nobody else needs to, meanwhile."""
+    before = is_reading()
+    _thread.reading = True
+    try:
+        yield
+    finally:
+        _thread.reading = before
+
+
+def is_reading() -> bool:
+    """Whether this thread is within ``reading``."""
+    return getattr(_thread, "reading", False)
+
+
+def check_sha256(binary: Path, model_name: str, actual: str, record: Record) -> None:
+    """Compare the hash of a binary with its record.
+
+    Raises:
+        ModelUnavailable: it is another model's, or not the bytes that were recorded.
+    """
     _check_name(binary, model_name, record)
-    actual = hashlib.sha256(content).hexdigest()
     if actual not in (record.get("sha256"), record.get("replaces")):
         raise ModelUnavailable(
             f"{binary}: corrupt, sha256 {actual[:12]} is not the recorded {str(record.get('sha256'))[:12]}",

@@ -191,3 +191,15 @@ def test_a_star_is_everybody_and_off_is_nobody(start, daemon, tmp_path):
     answer = server.post("value", [[120, "Köln"]], headers={"Origin": "https://any.example"})
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "*")
     assert not [name for name in preflight(daemon, "https://any.example", "/sum").headers if "Access-Control" in name]
+
+
+def test_a_browser_may_give_the_token_as_a_password(start):
+    daemon = start("basic", WORKERS="1", API_TOKEN="secret-1")
+    refused = requests.get(f"{daemon.url}/", timeout=5)
+    assert refused.status_code == 401
+    assert 'Basic realm="trainyard"' in refused.headers["WWW-Authenticate"]
+    assert requests.get(f"{daemon.url}/", auth=("anybody", "secret-1"), timeout=5).status_code == 200
+    for auth in (("secret-1", "secret-2"), ("", ""), ("anybody", "secret-1:")):
+        assert requests.get(f"{daemon.url}/", auth=auth, timeout=5).status_code == 401
+    for header in ("Basic", "Basic ####", "Basic c2VjcmV0LTE=", "Digest secret-1"):
+        assert requests.get(f"{daemon.url}/", headers={"Authorization": header}, timeout=5).status_code == 401

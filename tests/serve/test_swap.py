@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from trainyard.serve.shared.kernel import resident_bytes
 from utils.binaries import save_model
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,7 @@ def shop(tmp_path, start):
     def run(**environ):
         return start(tmp_path, PYTHONPATH=os.pathsep.join(map(str, [ROOT])), **({"WORKERS": "2"} | environ))
 
+    run.folder = tmp_path
     return run
 
 
@@ -114,9 +116,7 @@ def test_a_new_model_takes_over_in_every_worker_and_no_request_is_lost(shop):
 def test_a_broken_model_is_refused_and_the_old_one_serves_on(shop, share):
     daemon = shop(SHARE=share)
     record = daemon.folder / "models/one.json"
-    record.write_text(
-        record.read_text().replace("sha256", "sha257").replace('"model_name": "one"', '"model_name": "x"')
-    )
+    record.write_text(record.read_text().replace('"model_name": "one"', '"model_name": "x"'))
     daemon.wait_for("keeps the model that it has.*its record says it is 'x'")
     assert {answer(daemon, "one") for _ in range(10)} == {"one 1"}
     write_model(daemon.folder, "one", "one 2")
@@ -179,3 +179,91 @@ def test_the_server_is_started_again_where_it_is_killed(shop):
     daemon.wait_for("it is started again")
     wait_for(lambda: answer(daemon, "one") == "one 1")
     assert json.loads(requests.get(f"{daemon.url}/health", timeout=5).text) == {"status": "ok"}
+
+
+def test_the_version_that_answers_is_in_a_header(shop):
+    sha256 = write_model(shop.folder, "one", "one 1")
+    daemon = shop()
+    assert daemon.post("one", [[1]]).headers["X-Model-Version"] == sha256[:12]
+    sha256 = write_model(daemon.folder, "one", "one 2")
+    wait_for(lambda: daemon.post("one", [[1]]).headers["X-Model-Version"] == sha256[:12])
+    assert answer(daemon, "one") == "one 2"
+    assert requests.get(f"{daemon.url}/readyz/one", timeout=5).json()["routes"]["one"]["version"] == sha256[:12]
+
+
+def test_a_refused_model_is_shown_until_a_good_one_comes(shop):
+    daemon = shop()
+    (daemon.folder / "models/one.pkl").write_bytes(b"no pickle")
+    daemon.wait_for("keeps the model that it has")
+
+    def shown():
+        ready = requests.get(f"{daemon.url}/readyz", timeout=5)
+        assert ready.status_code == 200
+        refused = "trainyard_model_refused" in requests.get(f"{daemon.url}/metrics", timeout=5).text
+        assert refused == ("refused" in ready.json()["routes"]["one"])
+        return refused
+
+    assert shown()
+    write_model(daemon.folder, "two", "two 2")
+    wait_for(lambda: answer(daemon, "two") == "two 2")
+    assert shown()
+    write_model(daemon.folder, "one", "one 2")
+    wait_for(lambda: answer(daemon, "one") == "one 2")
+    wait_for(lambda: not shown())
+
+
+def test_many_swaps_leave_the_memory_as_it_was(shop):
+    daemon = shop(WATCH="0")
+
+    def swap(number):
+        write_model(daemon.folder, "one", f"one {number}")
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: answer(daemon, "one") == f"one {number}")
+        wait_for(lambda: len(daemon.workers()) == 2)
+
+    def memory():
+        pids = [daemon.process.pid, *daemon.workers(parents=True), *daemon.workers()]
+        return sum(resident_bytes(pid) for pid in pids)
+
+    for number in range(5):
+        swap(number)
+    before = memory()
+    for number in range(5, 25):
+        swap(number)
+    assert memory() < 1.1 * before
+
+
+def test_a_worker_that_was_replaced_gets_its_share_of_lasting_connections(shop):
+    daemon = shop()
+    over = threading.Event()
+
+    def client():
+        with requests.Session() as session:
+            while not over.is_set():
+                session.post(f"{daemon.url}/one", json={"payload": {"instances": [[1]]}}, timeout=10)
+                time.sleep(0.02)
+
+    frozen, busy = daemon.workers()
+    os.kill(frozen, signal.SIGSTOP)  # so the other one takes them all
+    threads = [threading.Thread(target=client) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: connections_of(busy) == 12)
+        os.kill(frozen, signal.SIGKILL)
+        wait_for(lambda: {connections_of(pid) for pid in daemon.workers()} == {6})
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def connections_of(pid):
+    """Established connections whose socket this process holds."""
+    inodes = set()
+    with contextlib.suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                inodes.add(str(fd.readlink())[8:-1])
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[3] == "01" and line[9] in inodes for line in lines)

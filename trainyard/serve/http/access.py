@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import logging
 import os
@@ -15,7 +16,8 @@ from trainyard.settings import ImageSettings
 LOG = logging.getLogger("trainyard.serve")
 # Those that ask them have no token; they say nothing of the models.
 OPEN_PATHS = ("/health", "/livez", "/readyz")
-CHALLENGE = 'WWW-Authenticate: Bearer realm="trainyard"\r\n'
+# Browsers ask for a password where they are offered Basic, so people can open the pages.
+CHALLENGE = 'WWW-Authenticate: Bearer realm="trainyard"\r\nWWW-Authenticate: Basic realm="trainyard"\r\n'
 PREFLIGHT_SECONDS = 600
 _TOKEN = re.compile(rb"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/,\s]+")
@@ -45,10 +47,9 @@ class Tokens:
         """Raises Unauthorized where the request does not carry one of them; compares in constant time."""
         if self._file:
             self._read_again(self._file)
-        scheme, _, given = request.headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer":
+        given = _given(request.headers.get(b"authorization", b""))
+        if given is None:
             raise Unauthorized("this server needs a token", "send the header Authorization: Bearer <token>")
-        given = given.strip()
         if not sum([hmac.compare_digest(given, token) for token in self._tokens]):  # each of them, found or not
             raise Unauthorized("the token is not this server's", "send the one that API_TOKEN or API_TOKEN_FILE says")
 
@@ -61,6 +62,19 @@ class Tokens:
             self._tokens = _read(file)
         except TrainyardError as error:  # as while it is being replaced
             LOG.error("the tokens from before stay: %s", error)
+
+
+def _given(header: bytes) -> bytes | None:
+    """The token of a header: a bearer's, or the password beside any name (RFC 7617); None where there is none."""
+    scheme, _, given = header.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return given.strip()
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        return base64.b64decode(given.strip(), validate=True).partition(b":")[2]
+    except ValueError:
+        return None
 
 
 def _state(file: Path) -> tuple[int, ...]:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from trainyard.serve.application import Application
 from trainyard.serve.http.connection import Connection, Limits
@@ -110,14 +111,19 @@ class EventLoop:
         if self._listeners:
             self._share.leave()
             self._stop_listening(take_last=False)
-        for connection in [connection for connection in self._connections.values() if connection.is_idle]:
+        self._give([connection for connection in self._connections.values() if connection.is_idle])
+        return not self._connections
+
+    def _give(self, connections: Iterable[Connection]) -> None:
+        """Leave them to whoever takes them."""
+        for connection in connections:
             try:
                 socket.send_fds(self._giving, [b"c"], [connection.sock.fileno()])
             except BlockingIOError:  # the others are busy
                 break
             self._forget(connection)
+            self._share.closed(connection.is_active(self._now))
             connection.close()
-        return not self._connections
 
     # -- connections --------------------------------------------------------------------------------------------
 
@@ -224,6 +230,9 @@ class EventLoop:
                     self._drop(connection)
             active += not connection.closed and connection.is_active(self._now)
         self._share.count(active)
+        if surplus := self._share.surplus(self._now):
+            movable = (one for one in list(self._connections.values()) if one.is_idle and one.is_active(self._now))
+            self._give(itertools.islice(movable, surplus))
 
     def _answer(self, request: Request, status: int, body: bytes, content_type: str, more: str) -> None:
         connection = request.connection

@@ -24,7 +24,14 @@ from trainyard.resolve import (
 )
 from trainyard.routes import Route
 from trainyard.serve.prediction.message_body import read_message
-from trainyard.serve.prediction.opened_models import ServedModel, model_names, recording, served_models
+from trainyard.serve.prediction.opened_models import (
+    Opened,
+    ServedModel,
+    have_changed,
+    model_names,
+    recording,
+    served_models,
+)
 from trainyard.serve.prediction.row_wise import find_row_keys
 from trainyard.serve.prediction.schema import Schema, check_rows
 from trainyard.settings import served_model_name
@@ -112,6 +119,8 @@ def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
         loaded.models = served_models(MODELS, opened)
     except TrainyardError as error:
         loaded.reason = loaded.reason or str(error)
+    if have_changed(MODELS, opened):  # so nobody knows which version this is
+        loaded.reason = loaded.reason or "its files changed while they were loaded: they are loaded again"
     if len(loaded.models) == 1:
         loaded.schema = Schema.from_record(loaded.models[0].record)
     if loaded.sample_answer and not watch.encoded:
@@ -119,7 +128,7 @@ def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
     return loaded
 
 
-def _warm_up(route: Route, loaded: Loaded, opened: set[str], *, batch: bool) -> str:
+def _warm_up(route: Route, loaded: Loaded, opened: Opened, *, batch: bool) -> str:
     """Predict the sample beside the function, then that of the model's record. Returns why one fails."""
     started = time.monotonic()
     shown = SAMPLE
@@ -163,7 +172,7 @@ def _sample_file(route: Route, function: UserFunction | None) -> Path | None:
     return Path(file).parent / SAMPLE if file else None
 
 
-def _recorded_sample(opened: set[str]) -> Message | None:
+def _recorded_sample(opened: Opened) -> Message | None:
     """What training recorded of the one model that was opened, or of the one that this image serves."""
     name = served_model_name()
     names = model_names(opened) or ({name} if name else set())

@@ -10,6 +10,7 @@ arbiter of the next generation; if not, it ends, and nothing has happened to the
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -23,7 +24,7 @@ from gunicorn.arbiter import Arbiter
 from trainyard.serve.processes.generation import Generation
 from trainyard.serve.processes.server import Server
 from trainyard.serve.shared import kernel
-from trainyard.serve.shared.board import PID
+from trainyard.serve.shared.board import PID, WANTED
 from trainyard.serve.shared.common import Common
 
 LOG = logging.getLogger("trainyard.serve")
@@ -58,20 +59,20 @@ def run_generation(common: Common, number: int, *, shared: bool) -> NoReturn:
             arbiter.run()
         except Successor:
             arbiter.forget()
-            _succeed(generation)
+            _succeed(generation, arbiter.successor)
         except SystemExit as error:
             leave(error.code if isinstance(error.code, int) else 1)
 
 
-def _succeed(generation: Generation) -> None:
-    """Load what has changed; go on as the next generation, or end."""
+def _succeed(generation: Generation, number: int) -> None:
+    """Load what has changed; go on as generation ``number``, or end."""
     common = generation.common
     while os.getppid() != common.own.cells[PID]:  # until the process between has gone
         time.sleep(0.001)
     kernel.end_with_parent()
     reset_signals()
     before = kernel.connections()
-    renewed, refused = generation.renew()
+    renewed, refused = generation.renew(number)
     if reason := not_to_be_forked(before):
         refused |= dict.fromkeys(renewed, reason)
         renewed = []
@@ -85,17 +86,30 @@ def _succeed(generation: Generation) -> None:
 class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
     """gunicorn's, with SIGHUP meaning: look for new models."""
 
+    # With these exit statuses of a worker gunicorn gives up; its own, 3 and 4, a predict function may end with, too.
+    WORKER_BOOT_ERROR = 213
+    APP_LOAD_ERROR = 214
+
     def __init__(self, server: Server, generation: Generation) -> None:
         self._generation = generation
+        self.successor = generation.number  # the newest that was asked for
         super().__init__(server)
 
     def handle_hup(self) -> None:
-        """Fork the next generation off; it becomes the supervisor's child, since the process between ends at once."""
+        """Fork the next generation off; it becomes the supervisor's child, since the process between ends at once.
+
+        A SIGHUP of somebody else's goes to the supervisor, which must know of every generation.
+        """
+        wanted = self._generation.common.own.cells[WANTED]
+        if wanted <= self.successor:
+            os.kill(os.getppid(), signal.SIGHUP)
+            return
+        self.successor = wanted
         try:
             between = os.fork()
         except OSError as error:  # of memory or processes there are no more
             reasons = {ALL: f"cannot be loaded: {error.strerror}"}
-            self._generation.common.tell("refused", self._generation.number + 1, refused=reasons)
+            self._generation.common.tell("refused", wanted, refused=reasons)
             return
         if between == 0:
             if os.fork() == 0:
@@ -119,6 +133,15 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
             self._generation.fit_workers()
             self.num_workers = self._generation.workers
         super().manage_workers()
+
+    def reap_workers(self) -> None:
+        """Note who was killed, which gunicorn does not tell ``child_exit``."""
+        for pid, worker in self.WORKERS.items():
+            with contextlib.suppress(ChildProcessError):
+                ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                killed = ended and ended.si_code == os.CLD_KILLED and ended.si_status == signal.SIGKILL
+                worker.killed = bool(killed) and not worker.aborted
+        super().reap_workers()
 
     def spawn_workers(self) -> None:
         """All at once: they have nothing to load that they could disturb each other with."""
@@ -144,10 +167,11 @@ def not_to_be_forked(before: set[str]) -> str:
 
 
 def reset_signals() -> None:
-    """As in a new process: a signal while models are loaded ends it."""
+    """As in a new process: a signal while models are loaded ends it, but for the one that asks to load them."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

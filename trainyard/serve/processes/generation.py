@@ -36,22 +36,22 @@ class Generation:
         """Import and warm up all routes but those that are out of service."""
         return create_app(self.common.routes, self.common.settings, load=self._load_one, common=self.common)
 
-    def renew(self) -> tuple[list[str], dict[str, str]]:
-        """In a fork: become the next generation, with what has changed in ``models/`` loaded.
+    def renew(self, number: int) -> tuple[list[str], dict[str, str]]:
+        """In a fork: become generation ``number``, with what has changed in ``models/`` loaded.
 
         Returns:
             The routes that were renewed, and by route why others go on with what they had.
         """
         assert self.application
-        self.number += 1
+        self.number = number
         self._row = self._take_row()
         self.common.tell("candidate", self.number)
         changed = set(self.common.board.read_state().get("changed", ()))
         endpoints = self.application.endpoints
         renewed, refused = renew(endpoints, changed, Path.cwd(), self._renew_one)
-        for number, endpoint in enumerate(endpoints):
+        for place, endpoint in enumerate(endpoints):
             if endpoint in renewed:
-                self.outages.forget(number)
+                self.outages.forget(place)
         return [endpoint.route.path for endpoint in renewed], refused
 
     def fit_workers(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import defaultdict
 
+from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import LOADING, Row, out_of_service
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.meters import IN_FLIGHT, counter_name
@@ -27,6 +28,7 @@ class OutOfService:
         self._in_flight = [common.board.counter(counter_name(IN_FLIGHT, route=path)) for path in paths]
         self._crashes: dict[int, list[float]] = defaultdict(list)
         self._times: dict[int, int] = defaultdict(int)
+        self._oom_kills = kernel.oom_kills()
 
     def reason(self, number: int) -> str:
         """Why route ``number`` is out of service; empty where it is in service."""
@@ -35,11 +37,15 @@ class OutOfService:
             return ""
         return f"/{self._common.routes[number].path} ended its process again and again: out of service for {left:.0f} s"
 
-    def blame(self, row: Row) -> None:
-        """A worker has died unasked: the routes that it was predicting for, or loading, may be why."""
+    def blame(self, row: Row, *, killed: bool) -> None:
+        """A worker has died unasked: the routes that it was predicting for, or loading, may be why.
+
+        Not so where it was ``killed`` by a SIGKILL that was not the kernel's for want of memory: somebody's, then.
+        """
+        known, self._oom_kills = self._oom_kills, kernel.oom_kills()
+        if killed and known == self._oom_kills is not None:
+            return
         guilty = {number for number, cell in enumerate(self._in_flight) if row.cells[cell] > 0}
-        for cell in self._in_flight:
-            row.cells[cell] = 0
         if row.cells[LOADING]:
             guilty.add(row.cells[LOADING] - 1)
         for number in guilty:

@@ -63,10 +63,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def _before_fork(self, _arbiter: Any, worker: Any) -> None:
         worker.generation = self._generation
         worker.row = self._generation.claim_row()
+        worker.notify()  # gunicorn never ends one that hangs before its first heartbeat
 
     def _after_exit(self, arbiter: Any, worker: Any) -> None:
         if arbiter.LISTENERS:  # else it was told to stop
-            self._generation.outages.blame(worker.row)
+            self._generation.outages.blame(worker.row, killed=worker.killed)
         self._common.board.release(worker.row)
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.serve.processes.arbiter import ALL, UNSHAREABLE, leave, reset_signals, run_generation
+from trainyard.serve.processes.endings import any_child, how, how_loading, kill, pids
 from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
 from trainyard.serve.shared import kernel
-from trainyard.serve.shared.board import LOADING, PID
+from trainyard.serve.shared.board import GENERATION, LOADING, PID, WANTED
 from trainyard.serve.shared.common import DRAINING, Common
 
 LOG = logging.getLogger("trainyard.serve")
@@ -25,6 +26,8 @@ MODELS = Path("models")
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 RESTARTS = 5  # of a generation that ended by itself, within
 RESTART_SECONDS = 60.0
+TRIES = 3  # to load new models in a process that is killed meanwhile
+FORK_SECONDS = 10.0  # for the first word of a process that loads new models
 STOP_GRACE = 3.0  # seconds beyond STOP_TIMEOUT, before what is left is killed
 
 
@@ -47,6 +50,9 @@ class Supervisor:
         self._watch = Watch(MODELS)
         self._current: _Running | None = None
         self._candidate: _Running | None = None
+        self._number = 1  # of the newest generation
+        self._tries = 0
+        self._asked = False  # to look for new models, whatever the watch says
         self._retiring: set[int] = set()
         self._refused_by_candidate: dict[str, str] = {}  # what it goes on with the old model of, and why
         self._restarts: list[float] = []
@@ -66,7 +72,7 @@ class Supervisor:
                 signal.signal(number, lambda number, _frame: self._signals.append(number))
             selector.register(woken, selectors.EVENT_READ)
             selector.register(self._common.report[0], selectors.EVENT_READ)
-            self._current = self._start(1)
+            self._current = self._start()
             while True:
                 if any(key.fd == woken for key, _ in selector.select(WATCH_SECONDS)):
                     os.read(woken, 4096)
@@ -88,14 +94,18 @@ class Supervisor:
         if status is not None:
             return status
         self._check_deadline()
-        if signal.SIGHUP in signals:
-            self._renew(set(signature(MODELS)))
-        elif self._common.settings.watch and self._current and self._current.ready and not self._candidate:
-            self._renew(self._watch.changed(time.monotonic()))
+        self._asked = self._asked or signal.SIGHUP in signals
+        if self._current and self._current.ready and not self._candidate:
+            if self._asked:
+                self._asked = False
+                self._renew(set(signature(MODELS)))
+            elif self._common.settings.watch:
+                self._renew(self._watch.changed(time.monotonic()))
         return None
 
-    def _start(self, number: int) -> _Running:
+    def _start(self) -> _Running:
         """Fork a generation that loads everything anew."""
+        number = self._number
         pid = os.fork()
         if pid == 0:
             reset_signals()
@@ -108,26 +118,30 @@ class Supervisor:
 
     def _renew(self, changed: set[str]) -> None:
         """Let a new generation load what has changed."""
-        if not changed or self._current is None or self._candidate is not None:
+        if not changed:
             return
         LOG.info("models/ has changed: %s", ", ".join(sorted(changed)[:5]) + (" ..." if len(changed) > 5 else ""))
         self._publish(changed=sorted(changed), crashed={})
+        self._tries = 1
         self._fork_candidate()
 
     def _fork_candidate(self) -> None:
         assert self._current
         self._refused_by_candidate = {}
+        self._number += 1
         if self._shared:
-            number = self._current.number + 1
-            self._candidate = _Running(0, number, time.monotonic() + self._common.settings.load_timeout)
+            self._candidate = _Running(0, self._number, time.monotonic() + FORK_SECONDS)
+            self._common.own.cells[WANTED] = self._number
             os.kill(self._current.pid, signal.SIGHUP)
         else:
-            self._candidate = self._start(self._current.number + 1)
+            self._candidate = self._start()
 
     def _on_report(self, report: dict[str, Any]) -> None:
         what, candidate, current = report["what"], self._candidate, self._current
         if candidate and report["generation"] == candidate.number:
-            candidate.pid = candidate.pid or report["pid"]
+            if not candidate.pid:
+                candidate.pid = report["pid"]
+                candidate.deadline = time.monotonic() + self._common.settings.load_timeout
             if what == "refused":
                 self._refuse(report.get("refused", {}))
             elif what == "renewed":
@@ -139,6 +153,8 @@ class Supervisor:
         elif what == "ready" and current and not current.ready and report["generation"] == current.number:
             current.ready = True
             self._publish(accepted=current.number, routes=report.get("routes", {}))
+        elif what == "candidate" and report["pid"] in pids(self._common):  # nobody waits for it any more
+            kill(report["pid"], signal.SIGKILL)
 
     # -- taking over --------------------------------------------------------------------------------------------
 
@@ -162,7 +178,7 @@ class Supervisor:
         candidate, self._candidate = self._candidate, None
         if candidate and candidate.pid:
             self._retiring.add(candidate.pid)
-            _kill(candidate.pid, signal.SIGTERM)
+            kill(candidate.pid, signal.SIGTERM)
 
     def _note_refused(self, reasons: dict[str, str]) -> None:
         for path, reason in reasons.items():
@@ -172,15 +188,16 @@ class Supervisor:
     def _check_deadline(self) -> None:
         candidate, now = self._candidate, time.monotonic()
         seconds = self._common.settings.load_timeout
-        if candidate and now > candidate.deadline:
-            if candidate.pid:
-                _kill(candidate.pid, signal.SIGKILL)
+        if candidate and now > candidate.deadline and not candidate.pid:
+            self._on_candidate_end(-signal.SIGKILL, "")  # before it said a word
+        elif candidate and now > candidate.deadline:
+            kill(candidate.pid, signal.SIGKILL)
             self._refuse({self._loading(candidate.pid) or ALL: f"loading took longer than LOAD_TIMEOUT={seconds} s"})
         elif self._current and not self._current.ready and now > self._current.deadline:
             LOG.error(
                 "loading took longer than LOAD_TIMEOUT=%d s (route /%s)", seconds, self._loading(self._current.pid)
             )
-            _kill(self._current.pid, signal.SIGKILL)
+            kill(self._current.pid, signal.SIGKILL)
             self._current.deadline = now + seconds
 
     # -- processes that end -------------------------------------------------------------------------------------
@@ -196,6 +213,9 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             loading = self._loading(pid)
             self._free_rows(pid)
+            if self._candidate and self._current and pid == self._current.pid:
+                self._drop_candidate()  # what is started instead loads everything anew
+                self._candidate = None
             if self._current and pid == self._current.pid:
                 ended = self._on_current_end(code, loading)
                 if ended is not None:
@@ -207,26 +227,38 @@ class Supervisor:
     def _on_current_end(self, code: int, loading: str) -> int | None:
         """What serves has ended by itself: an exit status, where starting it again makes no sense."""
         assert self._current
-        number, was_ready = self._current.number + 1, self._current.ready
+        was_ready = self._current.ready
         if code == UNSHAREABLE:
             self._shared = False
         elif code >= 0 and not was_ready:
             return code or 1  # said why
         else:
-            LOG.error("the server has ended (%s): it is started again", _how(code))
+            LOG.error("the server has ended (%s): it is started again", how(code))
             now = time.monotonic()
             self._restarts = [at for at in self._restarts if now - at < RESTART_SECONDS] + [now]
             if len(self._restarts) > RESTARTS:
                 LOG.error("it has ended %d times within %d s", len(self._restarts), RESTART_SECONDS)
                 return 1
             self._note_crash(loading, code)
-        self._current = self._start(number)
+        self._number += 1
+        self._current = self._start()
         return None
+
+    def _drop_candidate(self) -> None:
+        """Kill what there is of it."""
+        for row in self._common.board.rows():
+            if self._candidate and row.cells[GENERATION] == self._candidate.number and row.cells[PID] > 0:
+                kill(row.cells[PID], signal.SIGKILL)
 
     def _on_candidate_end(self, code: int, loading: str) -> None:
         """It ended without a word: because of the route that it was loading, if it was; then without that one."""
         self._candidate = None
-        self._note_refused({loading or ALL: _how_loading(code)})
+        if code == -signal.SIGKILL and self._tries < TRIES:
+            LOG.warning("what was loading new models was killed: once more")
+            self._tries += 1
+            self._fork_candidate()
+            return
+        self._note_refused({loading or ALL: how_loading(code)})
         if loading:
             self._note_crash(loading, code)
             self._fork_candidate()
@@ -234,7 +266,7 @@ class Supervisor:
     def _note_crash(self, loading: str, code: int) -> None:
         """Let the next generation leave this route alone, until its files change."""
         if loading:
-            self._publish(crashed=self._state["crashed"] | {loading: _how_loading(code)})
+            self._publish(crashed=self._state["crashed"] | {loading: how_loading(code)})
 
     def _loading(self, pid: int) -> str:
         """The route that a process is loading; empty where it is not."""
@@ -244,8 +276,11 @@ class Supervisor:
         return ""
 
     def _free_rows(self, pid: int) -> None:
-        for row in self._common.board.rows():
-            if row.cells[PID] == pid:
+        rows = list(self._common.board.rows())
+        ended = {row.cells[GENERATION] for row in rows if row.cells[PID] == pid}
+        for row in rows:
+            # A row whose process was yet to be forked belongs to the arbiter that would have.
+            if row.cells[PID] == pid or (row.cells[PID] < 0 and row.cells[GENERATION] in ended):
                 self._common.board.release(row)
 
     # -- the end ------------------------------------------------------------------------------------------------
@@ -254,52 +289,21 @@ class Supervisor:
         """Pass the signal on, wait for all to end, kill what does not."""
         self._common.own.cells[self._common.board.counter(DRAINING)] = 1
         self._common.listener.close()
-        if self._candidate and self._candidate.pid:
-            _kill(self._candidate.pid, signal.SIGKILL)
         if self._current:
-            _kill(self._current.pid, number)
+            kill(self._current.pid, number)
         deadline = time.monotonic() + self._common.settings.stop_timeout + STOP_GRACE
         while time.monotonic() < deadline:
             if signal.SIGINT in self._signals and number == signal.SIGTERM and self._current:
-                _kill(self._current.pid, signal.SIGINT)
+                kill(self._current.pid, signal.SIGINT)
             self._signals.clear()
-            if not _children():
+            self._drop_candidate()
+            if not any_child():
                 return 0
             time.sleep(0.01)
-        for pid in _pids(self._common):
-            _kill(pid, signal.SIGKILL)
+        for pid in pids(self._common):
+            kill(pid, signal.SIGKILL)
         return 0
 
     def _publish(self, **facts: Any) -> None:
         self._state |= facts
         self._common.board.write_state(self._state)
-
-
-def _children() -> bool:
-    """Whether any child is left; those that have ended are reaped."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _pids(common: Common) -> list[int]:
-    """Of all processes but this one."""
-    return [row.cells[PID] for row in common.board.rows() if row.cells[PID] > 0 and row.cells[PID] != os.getpid()]
-
-
-def _kill(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return  # it has ended by itself; it is reaped as any
-
-
-def _how(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
-
-
-def _how_loading(code: int) -> str:
-    return f"loading it ended the process ({_how(code)})"

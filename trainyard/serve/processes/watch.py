@@ -1,4 +1,4 @@
-"""Notices that files below ``models/`` have changed, and waits until they have stopped changing."""
+"""Notices that files below ``models/`` have changed, and waits until those of one model have stopped changing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import stat
 import time
 from pathlib import Path
 
+from trainyard.serve.prediction.opened_models import model_names
+
 WATCH_SECONDS = 0.5  # between two looks
 MOST_OF_THE_TIME = 0.02  # of which a look may take: a folder of a million files is looked at less often
 
@@ -14,26 +16,34 @@ Signature = dict[str, tuple[int, int, int]]  # name -> inode, size, time of chan
 
 
 class Watch:
-    """Looks at one folder. A change is told once it has lasted from one look to the next."""
+    """Looks at one folder. A change is told once all files of its model are as they were at the look before."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known = self._seen = signature(folder)
+        self._seen = signature(folder)
+        self._known = dict(self._seen)
         self._next = time.monotonic() + WATCH_SECONDS
 
     def changed(self, now: float) -> set[str]:
-        """The names that were added, removed or replaced since the last answer; empty while they still change."""
+        """The names that were added, removed or replaced since they were last told, and do not change any more."""
         if now < self._next:
             return set()
         found = signature(self._folder)
         took = time.monotonic() - now
         self._next = now + max(WATCH_SECONDS, took / MOST_OF_THE_TIME)
-        settled, self._seen = found == self._seen, found
-        if not settled or found == self._known:
-            return set()
-        names = {name for name in found.keys() | self._known.keys() if found.get(name) != self._known.get(name)}
-        self._known = found
-        return names
+        changing = model_names(_differing(found, self._seen))
+        self._seen = found
+        told = {name for name in _differing(found, self._known) if not model_names({name}) & changing}
+        for name in told:
+            if name in found:
+                self._known[name] = found[name]
+            else:
+                del self._known[name]
+        return told
+
+
+def _differing(one: Signature, other: Signature) -> set[str]:
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
 
 
 def signature(folder: Path) -> Signature:

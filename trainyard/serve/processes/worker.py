@@ -26,6 +26,7 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
 
     generation: Generation  # both are set by the parent, before the fork
     row: Row
+    killed = False  # noted by the parent: it ended by a SIGKILL that was not the parent's
 
     def load_wsgi(self) -> None:
         """Load the models, unless the parent has; then ask whether they may serve."""

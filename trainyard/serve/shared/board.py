@@ -22,8 +22,9 @@ OVERFLOW = "overflow"
 STATE_BYTES = 1 << 18
 
 # Cells that every row begins with. They are of the process that holds the row, and are cleared when another takes it.
-PID, ACTIVE, LOADING, GENERATION = range(4)
+PID, ACTIVE, LOADING, GENERATION, WANTED = range(5)
 RESERVED = 8
+GAUGE = "in_flight"  # how counters begin that hold only while their process lives
 
 
 def out_of_service(route: str) -> str:
@@ -80,7 +81,10 @@ class Board:
         raise RuntimeError(f"more than {self._rows} processes at one time")
 
     def release(self, row: Row) -> None:
-        """The process of this row is gone; what it counted stays."""
+        """The process of this row is gone; what it counted stays, what it was about to do does not."""
+        for number, name in enumerate(self.names()):
+            if name.startswith(GAUGE):
+                row.cells[RESERVED + number] = 0
         row.cells[PID] = row.cells[ACTIVE] = row.cells[LOADING] = 0
 
     def rows(self) -> Iterator[Row]:

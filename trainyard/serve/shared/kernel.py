@@ -61,6 +61,15 @@ def occupied_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def oom_kills() -> int | None:
+    """How many processes this kernel has killed for want of memory, in any control group: proc(5); None: unknown."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
+
+
 def resident_bytes(pid: int | str = "self") -> int:
     """The memory of a process, its share of what it shares with others: PSS of proc(5); 0 where it is gone."""
     try:
