@@ -54,6 +54,10 @@ class Daemon:
         arbiters = _children(self.process.pid)
         return arbiters if parents else [pid for arbiter in arbiters for pid in _children(arbiter)]
 
+    def family(self) -> list[int]:
+        """The pids of all processes: the first one, those that fork workers, workers."""
+        return [self.process.pid, *self.workers(parents=True), *self.workers()]
+
     def stop(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
         self.process.send_signal(number)
         return self.process.wait(seconds)

@@ -239,13 +239,8 @@ def open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def family(daemon) -> list[int]:
-    """Supervisor, arbiter, workers."""
-    return [daemon.process.pid, *daemon.workers(parents=True), *daemon.workers()]
-
-
 def settled(daemon, truth: Truth) -> bool:
-    if len(family(daemon)) != 5:
+    if len(daemon.family()) != 5:
         return False
     with contextlib.suppress(requests.RequestException):
         ready = requests.get(f"{daemon.url}/readyz", timeout=5)
@@ -278,7 +273,7 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     daemon, truth = daemon
     assert settled(daemon, truth), requests.get(f"{daemon.url}/readyz", timeout=5).text
     time.sleep(1)
-    files = sorted(map(open_files, family(daemon)))
+    files = sorted(map(open_files, daemon.family()))
     over = threading.Event()
     clients = [threading.Thread(target=client, args=(daemon.url, truth, over, SEED + n)) for n in range(CLIENTS)]
     for thread in clients:
@@ -301,9 +296,9 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     assert counted.get("trainyard_in_flight", {}) == {}
     assert counted["trainyard_workers"][""] == 3
     assert counted["trainyard_connections"][""] <= 1
-    wait_until(lambda: sorted(map(open_files, family(daemon))) == files, 5)
+    wait_until(lambda: sorted(map(open_files, daemon.family())) == files, 5)
     group = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if in_group(stat, daemon.process.pid)]
-    assert sorted(group) == sorted(family(daemon)), "a process is left over"
+    assert sorted(group) == sorted(daemon.family()), "a process is left over"
     assert daemon.stop() == 0
 
 

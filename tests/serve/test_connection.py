@@ -71,6 +71,11 @@ def test_many_requests_that_waited_are_answered_one_after_another():
         connection.receive()
         slow = Request(connection, "GET", b"/slow", b"", {}, b"", "1.1", True, 0.0)
         connection.answer(slow, 200, b"", "text/plain")
+        assert connection.sending  # no more are answered than the client reads
+        assert len(seen) < 1200
+        while connection.sending:
+            client.recv(1 << 20)
+            connection.flush()
         assert seen == [b"/slow"] + [b"/"] * 1200
         assert not connection.busy
 

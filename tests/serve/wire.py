@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -85,6 +86,12 @@ class Wire:
             assert not rest, f"{len(rest)} bytes behind the last answer: {rest[:200]!r}"
             self.close()
         return Answer(int(status), headers, body)
+
+    def drain(self) -> None:
+        """Read until the server ends the connection; whatever it answers is an answer."""
+        with contextlib.suppress(Broken):
+            while self._sock is not None:
+                self.read()
 
     def ask(self, data: bytes, method: str = "POST") -> Answer:
         self.send(data)

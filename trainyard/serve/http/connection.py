@@ -79,7 +79,7 @@ class Connection:
         self._failure_bytes = failure_bytes
         self._handing_on = False
         self._limits = limits
-        self._out = b""
+        self._out: bytes | memoryview = b""
         self._parser = httptools.HttpRequestParser(self)
         self._begun = False  # a request begins in what is being read
         self._failure: tuple[int, str] | None = None
@@ -140,7 +140,7 @@ class Connection:
             b"".join(self._body), self._parser.get_http_version(), self.keep_alive, time.monotonic(),
         )  # fmt: skip
         self._body.clear()
-        if self.busy:
+        if self.busy or self._out:
             self.waiting.append(request)
         else:
             self.busy = True
@@ -178,7 +178,7 @@ class Connection:
         if self._expects:
             self._expects = False
             self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._failure and not self.busy:
+        if self._failure and not (self.busy or self.waiting):
             self._answer_failure()
 
     def answer(self, request: Request, status: int, body: bytes, content_type: str, more: str = "") -> None:
@@ -199,12 +199,15 @@ class Connection:
             raise ConnectionAbortedError("answered")
 
     def _hand_on(self) -> None:
-        """The requests that waited, one after another; in a loop, since ``on_request`` may answer before it returns."""
+        """The requests that waited, one after another; in a loop, since ``on_request`` may answer before it returns.
+
+        No further than the client reads: answers to thousands of small requests need not all be kept.
+        """
         if self._handing_on:
             return
         self._handing_on = True
         try:
-            while self.waiting and not self.busy and not self.closed:
+            while self.waiting and not (self.busy or self.closed or self._out):
                 self.busy = True
                 self._on_request(self.waiting.popleft())
         finally:
@@ -228,7 +231,12 @@ class Connection:
         Raises:
             OSError: the client is gone, or this was the last that it wanted.
         """
+        before = len(self._out)
         self._send(b"")
+        if len(self._out) < before:  # it reads, if slowly
+            self.deadline = time.monotonic() + self._limits.idle
+        if self.waiting and not self.busy:
+            self._hand_on()
         if not self._out and not self.keep_alive and not self.busy:
             raise ConnectionAbortedError("answered")
 
@@ -256,12 +264,12 @@ class Connection:
         self.sock.close()
 
     def _send(self, data: bytes) -> None:
-        pending = self._out + data if self._out else data
+        pending = b"".join((self._out, data)) if self._out and data else self._out or data
         try:
             sent = self.sock.send(pending) if pending else 0
         except BlockingIOError:
             sent = 0
-        self._out = pending[sent:]
+        self._out = b"" if sent == len(pending) else memoryview(pending)[sent:]
 
     @property
     def sending(self) -> bool:
@@ -288,8 +296,10 @@ class Connection:
         assert self._failure
         status, text = self._failure
         path = self._url.partition(b"?")[0]
-        request = Request(self, "", path, b"", self._headers, b"", "1.1", False, 0.0)
+        method = self._parser.get_method().decode("latin-1") if self._url else ""
+        request = Request(self, method, path, b"", self._headers, b"", "1.1", False, 0.0)
         self._send(self._failure_bytes(request, status, text))
         self.keep_alive = False
         self.lingers = self.reading
-        raise ConnectionAbortedError(text)
+        if not self._out:  # else ``flush`` will
+            raise ConnectionAbortedError(text)

@@ -5,9 +5,11 @@ that take long (``http.batching``), so a request costs no hand-over and a slow c
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import itertools
 import os
+import resource
 import select
 import socket
 import time
@@ -19,9 +21,12 @@ from trainyard.serve.http.guarded_dispatch import dispatcher
 from trainyard.serve.request import Request
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
-from trainyard.serve.shared.fairness import ACTIVE_SECONDS, Share
+from trainyard.serve.shared.fairness import ACTIVE_SECONDS, PAUSE, Share
 
-MOST_CONNECTIONS = 1000  # of one worker; more wait in the kernel's queue
+MOST_CONNECTIONS = 1000  # of one worker, at most; more wait in the kernel's queue
+SPARE_FILES = 24  # that a worker may open besides its connections
+FULL_PAUSE = 0.05  # seconds between two looks whether there is room for one more
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 SWEEP_SECONDS = 0.25  # between two looks at what is late
 QUIET_SECONDS = 0.1  # without a new connection, before a worker that stops leaves
 
@@ -52,6 +57,7 @@ class EventLoop:
         self._share = Share(common.board, row)
         self._dispatcher = dispatcher(application, common, row, self._answer, wake_end)
         self._connections: dict[int, Connection] = {}
+        self._most_connections = most_connections()
         self._draining_since = 0.0
         self._listening = False
         self._now = self._swept = self._accepted = time.monotonic()
@@ -64,7 +70,7 @@ class EventLoop:
         if not self._listening and self._now >= self._resume_at:
             self._listen(True)
         elif not self._listening:  # for a moment only
-            timeout = min(timeout, self._share.pause)
+            timeout = min(timeout, max(self._resume_at - self._now, self._share.pause))
         events = self._epoll.poll(timeout)
         self._now = time.monotonic()
         for fd, mask in events:
@@ -119,7 +125,7 @@ class EventLoop:
         for connection in connections:
             try:
                 socket.send_fds(self._giving, [b"c"], [connection.sock.fileno()])
-            except BlockingIOError:  # the others are busy
+            except OSError:  # the others are busy, or too many are on their way
                 break
             self._forget(connection)
             self._share.closed(connection.is_active(self._now))
@@ -127,7 +133,7 @@ class EventLoop:
 
     # -- connections --------------------------------------------------------------------------------------------
 
-    def _listen(self, on: bool) -> None:
+    def _listen(self, on: bool, pause: float = PAUSE) -> None:
         """Ask, or do not ask for a while, to be told of new connections."""
         self._listening = on
         for fd in self._sources:
@@ -136,7 +142,7 @@ class EventLoop:
             else:
                 self._epoll.unregister(fd)
         if not on:
-            self._resume_at = self._now + self._share.pause
+            self._resume_at = self._now + pause
 
     def _stop_listening(self, *, take_last: bool = True) -> None:
         """Take the last that have connected, and no more."""
@@ -152,16 +158,31 @@ class EventLoop:
     def _accept(self, source: Callable[[], socket.socket]) -> None:
         if not self._listening:
             return
-        if len(self._connections) < MOST_CONNECTIONS and self._share.may_accept(self._now):
+        if len(self._connections) >= self._most_connections:
+            self._make_room()
+        elif self._share.may_accept(self._now):
             self._accept_one(source)
         else:
             self._listen(False)
+
+    def _make_room(self) -> None:
+        """Leave new connections waiting for a moment, and end the one that has been idle for longest."""
+        idle = [one for one in self._connections.values() if one.is_idle and not one.is_active(self._now)]
+        if idle:
+            oldest = min(idle, key=lambda connection: connection.deadline)
+            self._on_event(oldest, select.EPOLLIN)  # or has its next request come already?
+            if oldest.is_idle and not oldest.closed:
+                self._drop(oldest)
+        else:
+            self._listen(False, FULL_PAUSE)
 
     def _accept_one(self, source: Callable[[], socket.socket]) -> bool:
         """Accept a connection; False where there is none."""
         try:
             sock = source()
-        except OSError:  # another worker was faster, or the client has gone
+        except OSError as error:  # another worker was faster, or the client has gone
+            if error.errno in _NO_ROOM and self._listening:
+                self._make_room()
             return False
         sock.setblocking(False)
         with contextlib.suppress(OSError):
@@ -192,7 +213,7 @@ class EventLoop:
     def _watch(self, connection: Connection) -> None:
         """Be told of what this connection waits for, and of nothing else."""
         wanted = select.EPOLLOUT if connection.sending else 0 if connection.paused else select.EPOLLIN
-        if wanted != connection.watched:
+        if wanted != connection.watched and not connection.closed:
             connection.watched = wanted
             self._epoll.modify(connection.sock, wanted)
 
@@ -245,6 +266,16 @@ class EventLoop:
             self._watch(connection)
         except OSError:
             self._drop(connection)
+
+
+def most_connections() -> int:
+    """Of one worker: as many as there is room for among the files that it may open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    probe = os.open(os.devnull, os.O_RDONLY)  # gets the lowest number that is free
+    os.close(probe)
+    return max(1, min(MOST_CONNECTIONS, soft - probe - SPARE_FILES))
 
 
 def _accept_from(listener: socket.socket) -> socket.socket:
