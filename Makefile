@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list builders demo test lint bench-serving profile-serving build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list builders demo test lint bench-serving bench-memory bench-images profile-serving build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -41,6 +41,12 @@ lint: $(DEV) ## ruff, mypy, shellcheck
 
 bench-serving: $(BENCH) ## against other servers: a table and a picture; OPTIONS=--help
 	$(VENV)/bin/python -m bench.serving $(OPTIONS)
+
+bench-memory: $(BENCH) ## memory of four models in one server, by workers; OPTIONS=--help
+	$(VENV)/bin/python -m bench.memory $(OPTIONS)
+
+bench-images: $(BENCH) ## image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help
+	$(VENV)/bin/python -m bench.images $(OPTIONS)
 
 profile-serving: $(BENCH) ## where the microseconds of a request go; OPTIONS=--help
 	$(VENV)/bin/python -m bench.profile_serving $(OPTIONS)

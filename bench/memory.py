@@ -1,4 +1,4 @@
-"""``make bench-memory``: what the four income models take in one server, by workers, shared between them and not.
+"""``make bench-memory``: what the income models take in one server, by workers, shared between them and not.
 
 Each server is started in a folder like that of the ``all`` image, loaded on every route, and measured: PSS of all of
 its processes. See docs/serving.md.
@@ -6,12 +6,14 @@ its processes. See docs/serving.md.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import os
 import statistics
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +22,7 @@ import click
 
 from bench.serving.load import drive, need_wrk
 from bench.serving.prepare import STATE, make_venv, read_rows, train, working_folder
-from bench.serving.processes import DidNotStart, running
+from bench.serving.processes import DidNotStart, Running, running
 from bench.serving.servers import MODELS, PROJECT, ROOT, SERVERS, Server, lay_out
 
 PORT = 7331
@@ -62,57 +64,75 @@ def environments() -> dict[str, Server]:
     }
 
 
+def prepare(kinds: list[str], models: list[str]) -> dict[str, Path]:
+    """Train the models, once; the virtual environment of each kind."""
+    known = environments()
+    venvs = {kind: make_venv(known[kind]) for kind in kinds}
+    trainer = venvs.get(NATIVE) or make_venv(known[NATIVE] if "cat" in models else SERVERS[1])
+    for model in models:
+        train(model, trainer)
+    return venvs
+
+
 @click.command()
 @click.option("--kinds", default=f"{COMPILED},{NATIVE}", show_default=True)
+@click.option("--models", default=",".join(MODELS), show_default=True)
 @click.option("--workers", "worker_counts", default="1,2,4", show_default=True)
 @click.option("--share", "shares", default="1,0", show_default=True)
 @click.option("--rows", default=1, show_default=True, help="rows of a request")
-@click.option("--seconds", default=1.0, show_default=True, help="of load on each route")
+@click.option("--seconds", default=1, show_default=True, help="of load on each route")
 @click.option("--repeats", default=1, show_default=True)
 @click.option("--out", default=str(STATE / "memory"), show_default=True, help="folder of the results")
-def main(kinds: str, worker_counts: str, shares: str, rows: int, seconds: float, repeats: int, out: str) -> None:
+def main(
+    kinds: str, models: str, worker_counts: str, shares: str, rows: int, seconds: int, repeats: int, out: str
+) -> None:
     """Measure, print, and leave memory.md and memory.json in the folder of the results."""
     need_wrk()
-    venvs = {kind: make_venv(server) for kind, server in environments().items()}
-    for model in MODELS:
-        train(model, venvs[NATIVE])
+    venvs = prepare(kinds.split(","), models.split(","))
     found = []
     for kind, share, workers in itertools.product(
         kinds.split(","), map(bool, map(int, shares.split(","))), map(int, worker_counts.split(","))
     ):
         case = Case(kind, share, workers)
         print(f"---> {kind}, SHARE={int(share)}, {workers} workers", file=sys.stderr, flush=True)
-        found.append(measure(case, venvs[kind], rows, seconds, repeats))
+        found.append(measure(case, venvs[kind], rows, seconds, repeats, models.split(",")))
     _report(found, Path(out))
 
 
-def measure(case: Case, venv: Path, rows: int, seconds: float, repeats: int) -> Found:
-    """Start it, load every route, look; ``repeats`` times."""
+@contextlib.contextmanager
+def start(case: Case, venv: Path, rows: int, models: list[str]) -> Iterator[tuple[Running, list[str], bytes]]:
+    """The server that answers, the URL of each model's route, a body for them. Where it does not start, all ends."""
     body = json.dumps({"payload": {"instances": read_rows(rows)[0]}}).encode()
+    folder = working_folder(SERVERS[0], f"memory-{case.kind}")
+    lay_out(folder, models, STATE / "trained" / "models")
+    env = {
+        "PATH": f"{venv / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "PORT": str(PORT), "BIND": "127.0.0.1",
+        "WORKERS": str(case.workers), "SHARE": str(int(case.share)), "COMPILED": str(int(case.kind == COMPILED)),
+        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+    }  # fmt: skip
+    urls = [f"http://127.0.0.1:{PORT}/{MODELS[model][1]}/predict" for model in models]
+    argv = [str(venv / "bin" / "python"), "-m", "trainyard.serve"]
+    try:
+        with running(argv, env, folder, urls[0], body) as server:
+            yield server, urls, body
+    except DidNotStart as error:
+        sys.exit(f"error: {case}: {error}")
+
+
+def measure(case: Case, venv: Path, rows: int, seconds: int, repeats: int, models: list[str]) -> Found:
+    """Start it, load every route, look; ``repeats`` times."""
     memory, requests, note = [], 0, ""
     for _ in range(repeats):
-        folder = working_folder(SERVERS[0], f"memory-{case.kind}")
-        lay_out(folder, MODELS, STATE / "trained" / "models")
-        env = {
-            "PATH": f"{venv / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "PORT": str(PORT), "BIND": "127.0.0.1",
-            "WORKERS": str(case.workers), "SHARE": str(int(case.share)), "COMPILED": str(int(case.kind == COMPILED)),
-            "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-        }  # fmt: skip
-        urls = [f"http://127.0.0.1:{PORT}/{name}/predict" for _, name in MODELS.values()]
-        argv = [str(venv / "bin" / "python"), "-m", "trainyard.serve"]
-        try:
-            with running(argv, env, folder, urls[0], body) as server:
-                for url in urls:
-                    load = drive(url, body, CONNECTIONS, seconds)
-                    if load.errors:
-                        sys.exit(f"error: {url}: {load.errors} failed requests: see {folder / 'server.log'}")
-                    requests += round(load.per_second * seconds)
-                memory.append(server.memory())
-        except DidNotStart as error:
-            sys.exit(f"error: {case}: {error}")
-        log = (folder / "server.log").read_text().splitlines()
+        with start(case, venv, rows, models) as (server, urls, body):
+            for url in urls:
+                load = drive(url, body, CONNECTIONS, seconds)
+                if load.errors:
+                    sys.exit(f"error: {url}: {load.errors} failed requests")
+                requests += round(load.per_second * seconds)
+            memory.append(server.memory())
+            log = server.log.read_text().splitlines()
         note = next((line.split(UNSHARED)[1] for line in log if UNSHARED in line), note)
-    return Found(case, memory, requests, note)
+    return Found(case, memory, requests // repeats, note)
 
 
 def report(found: list[Found]) -> str:

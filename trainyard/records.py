@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from trainyard.errors import ModelUnavailable
 
 Record = dict[str, Any]
+LINKED = ".projects"  # below models/ of an image of several projects: where the links there lead to, by project
 
 _thread = threading.local()  # ``reading``
 
@@ -84,8 +85,11 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
     if record is None or not isinstance(compiled, dict) or "sha256" not in compiled:
         return None
     _check_name(binary, model_name, record)
-    path = models / compiled_name(model_name, str(compiled["sha256"]))
+    name = compiled_name(model_name, str(compiled["sha256"]))
+    path, link = models / name, record_path(binary)
     try:
+        if not path.exists() and link.is_symlink():  # in an image of several projects: the file lies where that leads
+            path = (models / link.readlink()).with_name(name)
         content = path.read_bytes()
     except OSError as error:
         raise ModelUnavailable(f"{path}: cannot be read ({error.strerror})", "train the model again") from None

@@ -24,8 +24,9 @@ class DidNotStart(Exception):
 class Running:
     """A server that answers. ``cold_start`` in seconds, from the start of its process to the first good answer."""
 
-    def __init__(self, process: subprocess.Popen[bytes], cold_start: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], cold_start: float, log: Path) -> None:
         self.process = process
+        self.log = log
         self.cold_start = cold_start
 
     def memory(self) -> float:
@@ -54,7 +55,7 @@ def running(argv: list[str], env: dict[str, str], folder: Path, url: str, body: 
         )
         try:
             _wait(process, url, body, started + START_SECONDS, log)
-            yield Running(process, time.monotonic() - started)
+            yield Running(process, time.monotonic() - started, log)
         finally:
             _end(process)
 

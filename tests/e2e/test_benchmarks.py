@@ -35,6 +35,22 @@ def test_bench_serving_measures_every_cell_that_it_is_asked_for(tmp_path: Path) 
     assert "<svg" in (tmp_path / "serving.svg").read_text()
 
 
+def test_bench_memory_compares_workers(tmp_path: Path) -> None:
+    options = f"--kinds compiled --models lr --workers 1,2 --share 1 --out {tmp_path}"
+    printed = make("bench-memory", f"OPTIONS={options}")
+    one, two = json.loads((tmp_path / "memory.json").read_text())
+    assert (one["case"]["workers"], two["case"]["workers"]) == (1, 2)
+    assert 10 < one["memory"][0] < two["memory"][0] < 1.4 * one["memory"][0]
+    assert "compiled: two workers take 1." in printed
+
+
+def test_bench_images_starts_each_model(tmp_path: Path) -> None:
+    make("bench-images", f"OPTIONS=--engine none --kinds compiled --models lr --repeats 1 --out {tmp_path}")
+    (measured,) = json.loads((tmp_path / "images.json").read_text())
+    assert len(measured["cold_start"]) == 1
+    assert measured["memory"] > 10
+
+
 def test_profile_serving_prints_where_the_time_goes() -> None:
     printed = make("profile-serving", "OPTIONS=--calls 50 --rows 1")
     for stage in ("read and parse HTTP", "encode", "estimator", "write JSON", "a whole request"):

@@ -75,6 +75,17 @@ def test_the_compiled_model_is_what_is_served(workdir: Path) -> None:
     assert load_model("m")["model_name"] == "m"
 
 
+def test_compiled_models_of_several_projects(workdir: Path) -> None:
+    """As an image of several projects sees them: binaries and records are links, the rest lies where these lead."""
+    saved(DecisionTreeClassifier(max_depth=4, random_state=1))
+    Path("models").rename("project")
+    Path("models").mkdir()
+    Path("models/.projects").symlink_to("..")
+    for name in ("m.pkl", "m.json"):
+        Path("models", name).symlink_to(f".projects/project/{name}")
+    assert type(load_model("m")["estimator"]).__name__ == "CompiledEstimator"
+
+
 def test_the_pickle_is_served_where_the_setting_says_so(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(DecisionTreeClassifier(max_depth=4, random_state=1))
     monkeypatch.setenv("COMPILED", "0")

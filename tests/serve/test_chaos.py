@@ -268,6 +268,7 @@ def counts(daemon) -> dict[str, dict[str, float]]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     daemon, truth = daemon
     assert settled(daemon, truth), requests.get(f"{daemon.url}/readyz", timeout=5).text

@@ -57,7 +57,7 @@ def test_workers_are_one_per_core_and_at_most_four_that_share_nothing():
 
 @pytest.mark.parametrize(
     ("memory", "shared", "workers"),
-    [(0, True, 8), (0, False, 4), (300, True, 8), (200, True, 4), (110, True, 1), (50, True, 1), (500, False, 2)],
+    [(0, True, 8), (0, False, 4), (400, True, 8), (200, True, 3), (110, True, 1), (50, True, 1), (500, False, 2)],
 )
 def test_memory_decides_how_many_fit(memory, shared, workers):
     """Of 8 cores, with models of 100 MiB."""
@@ -73,9 +73,9 @@ def test_as_long_as_nobody_knows_what_a_worker_takes_there_is_one():
 @pytest.mark.parametrize(
     ("limits", "level", "text"),
     [
-        (Limits(0, 8, 200 * MIB), "INFO", "4 of 8 workers: they may take 180 MiB, 8 would 260 MiB of the 200 MiB"),
+        (Limits(0, 8, 200 * MIB), "INFO", "3 of 8 workers: they may take 175 MiB, 8 would 300 MiB of the 200 MiB"),
         (Limits(0, 1, 100 * MIB), "WARNING", "the models take 100 MiB of the 100 MiB"),
-        (Limits(8, 8, 200 * MIB), "WARNING", "WORKERS=8 may take 260 MiB of the 200 MiB"),
+        (Limits(8, 8, 200 * MIB), "WARNING", "WORKERS=8 may take 300 MiB of the 200 MiB"),
         (Limits(0, 8, 900 * MIB), "INFO", ""),
         (Limits(0, 8), "INFO", ""),
     ],

@@ -212,6 +212,7 @@ def test_a_refused_model_is_shown_until_a_good_one_comes(shop):
     wait_for(lambda: not shown())
 
 
+@pytest.mark.slow
 def test_many_swaps_leave_the_memory_as_it_was(shop):
     daemon = shop(WATCH="0")
 

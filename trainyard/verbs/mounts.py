@@ -8,6 +8,7 @@ from pathlib import Path
 from trainyard.engines.base import Mount
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ModelDir
+from trainyard.records import LINKED
 from trainyard.repository import all_members
 from trainyard.routes import Route
 from trainyard.verbs.session import Session
@@ -41,14 +42,14 @@ def all_mounts(session: Session, folder: Path, image: str) -> tuple[tuple[Mount,
     links = session.repository.state / "links" / f"{session.engine.name}-{image.replace('/', '%')}"
     if not session.commands.dry_run:
         _make_links(links, models)
-    nested = [Mount(models_folder(project), f"models/.projects/{project.name}", read_only=True) for project in projects]
+    nested = [Mount(models_folder(project), f"models/{LINKED}/{project.name}", read_only=True) for project in projects]
     return (Mount(links, "models", read_only=True), *nested), routes
 
 
 def _make_links(folder: Path, models: list[ModelDir]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for model in models:
-        (folder / ".projects" / model.project.name).mkdir(parents=True, exist_ok=True)
+        (folder / LINKED / model.project.name).mkdir(parents=True, exist_ok=True)
         for suffix in (".pkl", ".json"):
             name = f"{model.model_name}{suffix}"
-            (folder / name).symlink_to(Path(".projects") / model.project.name / name)
+            (folder / name).symlink_to(Path(LINKED) / model.project.name / name)

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import ModelUnavailable
-from trainyard.records import Record, is_reading, read_record
+from trainyard.records import LINKED, Record, is_reading, read_record
 from trainyard.serve.prediction.verified_opens import Signature, check_binary, sha256, signature
 
 VERSION_DIGITS = 12  # of the sha256 of a binary
 _SUFFIXES = re.compile(r"(\.[0-9a-f]{12}\.onnx|\.pkl|\.json)$")
+_LINKED = re.compile(rf"^{re.escape(LINKED)}/[^/]+/")
 _ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 
 # The files below models/ that were opened to read them, and what they were then.
@@ -109,7 +110,7 @@ def served_models(models: Path, opened: Opened) -> tuple[ServedModel, ...]:
 
 def model_names(files: Iterable[str]) -> set[str]:
     """The models that files below ``models/`` belong to: ``rf`` of ``rf.pkl``, ``rf.json``, ``rf.<hash>.onnx``."""
-    return {_SUFFIXES.sub("", name) for name in files}
+    return {_SUFFIXES.sub("", _LINKED.sub("", name)) for name in files}
 
 
 def _hash(binary: Path) -> str:
