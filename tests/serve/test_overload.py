@@ -22,6 +22,8 @@ def slow(msg):
 def deadly(msg):
     if msg.payload["instances"][0][0] == "die":
         os.abort()
+    if msg.payload["instances"][0][0] == "leave":
+        os._exit(3)
     return {"predictions": [os.getpid()]}
 
 
@@ -113,6 +115,29 @@ def test_a_route_that_ends_its_process_again_and_again_is_taken_out_of_service(m
     assert requests.get(f"{daemon.url}/readyz/quick", timeout=5).status_code == 200
     assert daemon.post("quick", [[1, 2]]).json()["payload"]["predictions"] == [3]
     assert daemon.process.poll() is None
+
+
+def test_no_exit_status_of_a_function_ends_more_than_its_worker(mixed):
+    """gunicorn takes a worker's 3 and 4 for its own, and gives all of them up."""
+    daemon = mixed()
+    parents = daemon.workers(parents=True)
+    with pytest.raises(requests.ConnectionError):
+        daemon.post("deadly", [["leave"]])
+    assert daemon.post("quick", [[1, 2]]).json()["payload"]["predictions"] == [3]
+    assert daemon.workers(parents=True) == parents
+
+
+def test_killing_workers_takes_no_route_out_of_service(mixed):
+    daemon = mixed(WORKERS="1")
+    for _ in range(4):
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(daemon.post, "slow", [[1]])
+            time.sleep(0.3)
+            before = daemon.workers()
+            os.kill(before[0], signal.SIGKILL)
+            with pytest.raises(requests.ConnectionError):
+                asked.result()
+    assert daemon.post("slow", [[0.01]]).status_code == 200
 
 
 def test_a_worker_that_is_stopped_is_replaced_while_the_other_serves(mixed):

@@ -159,6 +159,44 @@ def test_a_model_that_ends_its_process_is_refused(shop):
     assert answer(daemon, "old") == "old 1"
 
 
+def test_files_that_change_all_the_time_hold_up_no_new_model(shop):
+    daemon = shop()
+    over = threading.Event()
+
+    def write_on():
+        while not over.wait(0.05):
+            with (daemon.folder / "models/training.log").open("a") as log:
+                log.write("another epoch\n")
+
+    thread = threading.Thread(target=write_on)
+    thread.start()
+    try:
+        write_model(daemon.folder, "one", "one 2")
+        wait_for(lambda: answer(daemon, "one") == "one 2")
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_hangup_loads_new_models_whichever_process_gets_it(shop):
+    daemon = shop(WATCH="0")
+    for number, asked in enumerate((lambda: [daemon.process.pid], lambda: daemon.workers(parents=True)), 2):
+        write_model(daemon.folder, "one", f"one {number}")
+        os.kill(asked()[0], signal.SIGHUP)
+        wait_for(lambda number=number: answer(daemon, "one") == f"one {number}")
+        wait_for(lambda: len(daemon.family()) == 4)
+
+
+def test_loading_that_is_killed_is_tried_again(shop):
+    daemon = shop()
+    before = set(daemon.workers(parents=True))
+    write_model(daemon.folder, "one", "one 2")
+    wait_for(lambda: set(daemon.workers(parents=True)) - before)
+    for pid in set(daemon.workers(parents=True)) - before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: answer(daemon, "one") == "one 2")
+
+
 def test_idle_connections_go_over_to_the_new_workers(shop):
     daemon = shop()
     with requests.Session() as session:
