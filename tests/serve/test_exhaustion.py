@@ -13,6 +13,8 @@ import pytest
 import requests
 from wire import Wire, message, post
 
+pytestmark = pytest.mark.slow
+
 ASK = post("/free", message([[1, 2]]))
 CLOCK_TICK = os.sysconf("SC_CLK_TCK")
 

@@ -52,7 +52,7 @@ def unharmed(daemon):
     assert "Traceback" not in daemon.text()
 
 
-pytestmark = pytest.mark.usefixtures("unharmed")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unharmed")]
 
 
 def check(answer, sent: bytes) -> None:
