@@ -267,7 +267,7 @@ def counts(daemon) -> dict[str, dict[str, float]]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.slow
 def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     daemon, truth = daemon
@@ -280,7 +280,7 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
         thread.start()
     try:
         Chaos(daemon, truth, SEED).run(SECONDS)
-        wait_until(lambda: settled(daemon, truth))
+        wait_until(lambda: settled(daemon, truth), 90)  # the clients take what cores there are
     finally:
         over.set()
         for thread in clients:

@@ -87,6 +87,11 @@ class Wire:
             self.close()
         return Answer(int(status), headers, body)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server has kept the connection."""
+        return self._sock is not None
+
     def drain(self) -> None:
         """Read until the server ends the connection; whatever it answers is an answer."""
         with contextlib.suppress(Broken):

@@ -39,7 +39,7 @@ FAILURES = {
         ".s2i/environment:1: ROUTES: module 'shop.predict' cannot be imported: ModuleNotFoundError: No module named "
         "'nowhere_to_be_found' (shop/predict.py:2): add nowhere_to_be_found to requirements_predict.txt\n",
     ),
-    "an import that is called otherwise": ("import yaml\n", "add PyYAML to requirements_predict.txt"),
+    "an import that is called otherwise": ("import cv2\n", "add opencv-python-headless to requirements_predict.txt"),
     "a module of the sources that is not there": ("import shop.prices\n", "there is no shop.prices in the sources"),
     "a syntax error": ("def predict(msg:\n", "SyntaxError: '(' was never closed (shop/predict.py:1): mend that line"),
     "an exception": ("x = 1\ny = x / 0\n", "ZeroDivisionError: division by zero (shop/predict.py:2)"),
