@@ -99,7 +99,7 @@ def test_a_new_model_takes_over_in_every_worker_and_no_request_is_lost(shop):
     try:
         for number in (2, 3):
             write_model(daemon.folder, "one", f"one {number}")
-            wait_for(lambda number=number: all(given == (200, [f"one {number}"]) for given in seen[-40:]))
+            wait_for(lambda number=number: seen[-40:] == [(200, [f"one {number}"])] * 40)
     finally:
         over.set()
         for thread in clients:
