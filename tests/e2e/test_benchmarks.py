@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from needs import need
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 

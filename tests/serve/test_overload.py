@@ -131,10 +131,10 @@ def test_killing_workers_takes_no_route_out_of_service(mixed):
     daemon = mixed(WORKERS="1")
     for _ in range(4):
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(daemon.post, "slow", [[1]])
-            time.sleep(0.3)
-            before = daemon.workers()
-            os.kill(before[0], signal.SIGKILL)
+            asked = pool.submit(daemon.post, "slow", [[5]])
+            while 'in_flight{route="slow"} 1' not in requests.get(f"{daemon.url}/metrics", timeout=10).text:
+                assert not asked.done()
+            os.kill(daemon.workers()[0], signal.SIGKILL)
             with pytest.raises(requests.ConnectionError):
                 asked.result()
     assert daemon.post("slow", [[0.01]]).status_code == 200
