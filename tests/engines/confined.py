@@ -57,6 +57,7 @@ class ConfinedServers:
         assert status == 500
         assert "file system is read-only: write below /tmp, or serve it with HARDENED=0" in logs
 
+    @pytest.mark.slow
     def test_a_server_is_confined_and_swaps_models_under_load(self, repo: Monorepo, model: Model) -> None:
         with repo.serving(model, **self.variables) as port, Client(port, "double/predict") as client:
             self.check_confinement(client.post([[REPORT]])[0])
@@ -74,6 +75,7 @@ class ConfinedServers:
             logs = repo.make(model, "logs").succeeded()
             self.check_write(status, logs.out + logs.err)
 
+    @pytest.mark.slow
     def test_hardened_0_lifts_it(self, repo: Monorepo, model: Model) -> None:
         with repo.serving(model, HARDENED="0", **self.variables) as port, Client(port, "double/predict") as client:
             assert "." in client.post([[WRITE]])[0]["writable"]

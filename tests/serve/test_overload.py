@@ -13,6 +13,8 @@ PREDICT = """
 import os
 import time
 
+pytestmark = pytest.mark.slow
+
 
 def slow(msg):
     time.sleep(msg.payload["instances"][0][0])

@@ -11,6 +11,8 @@ from needs import need
 
 from trainyard.builder_files import library_files
 
+pytestmark = pytest.mark.slow
+
 PAGES = people.ROOT / "trainyard/serve/pages"
 HOSTILE = "</textarea></script><img src=x onerror=alert(1)>'\"{{ 7 * 7 }}"
 HOSTILE_RECORD = {

@@ -18,6 +18,8 @@ from daemons import end
 
 from trainyard.settings import ImageSettings
 
+pytestmark = pytest.mark.slow
+
 ONE_ROUTE = "value:town.houses.predict:predict_value"
 RUN = Path(__file__).parents[2] / "builders/daemon/s2i/bin/run"
 DEAR = {

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 PREDICT = """
 from utils.binaries import load_model, served_model_name
 
+pytestmark = pytest.mark.slow
+
 
 def predict(msg):
     model = load_model(served_model_name("{name}"))
