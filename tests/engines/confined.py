@@ -7,6 +7,7 @@ import re
 import time
 from typing import Any, ClassVar
 
+import pytest
 from monorepo import Client, Model, Monorepo, ask
 
 # Behind a model's predict.py: what the server may do, where it is asked for a row that begins with REPORT. One that
