@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+pytestmark = pytest.mark.slow
+
 PREDICT = """
 import os
 import time
-
-pytestmark = pytest.mark.slow
 
 
 def slow(msg):

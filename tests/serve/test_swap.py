@@ -18,10 +18,10 @@ from utils.binaries import save_model
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow
+
 PREDICT = """
 from utils.binaries import load_model, served_model_name
-
-pytestmark = pytest.mark.slow
 
 
 def predict(msg):
