@@ -16,8 +16,7 @@ def available(program: str) -> bool:
     if not shutil.which(program):
         return False
     if program in ENGINES:
-        ask = ["docker", "version"] if program == "docker" else ["podman", "info"]
-        return subprocess.run(ask, capture_output=True, check=False, timeout=60).returncode == 0
+        return subprocess.run([program, "ps"], capture_output=True, check=False, timeout=60).returncode == 0
     return True
 
 

@@ -169,7 +169,8 @@ PASSED_ON = (
     "CORS_ORIGINS", "THREADS", "COMPILED", "BATCH", "SHARE", "WATCH", "LOAD_TIMEOUT", "TIMEOUT", "MAX_WAIT",
     "MAX_BODY_MB", "ACCESS_LOG", "LOG_FORMAT", "LOG_LEVEL",
 )  # fmt: skip
-SECRETS = ("API_TOKEN",)  # are handed on by name, so that no list of processes shows them
+# Are handed on by name, so that no list of processes shows them.
+SECRETS = frozenset(name for declared in fields(ImageSettings) if not declared.repr for name in variables_of(declared))
 
 
 def passed_on(command_line: Mapping[str, str]) -> dict[str, str]:

@@ -7,11 +7,8 @@ import sys
 
 from trainyard.errors import TrainyardError
 from trainyard.routes import parse_routes
-from trainyard.serve.logs import configure_logging
-from trainyard.serve.processes.server import listen
-from trainyard.serve.processes.supervisor import Supervisor
-from trainyard.serve.shared.common import Common
-from trainyard.settings import ImageSettings, refuse_telemetry
+from trainyard.serve.launch import open_listener, run
+from trainyard.settings import ImageSettings
 
 PORT = 5111  # where ``make predict`` publishes too
 
@@ -27,10 +24,8 @@ def assemble_server(routes: str, port: int = PORT) -> None:
     try:
         parsed = parse_routes(routes, "the command line")
         settings = dataclasses.replace(ImageSettings.read(), bind="127.0.0.1", port=port, workers=1)
-        listener = listen(settings)
+        listener = open_listener(parsed, settings)
     except TrainyardError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
-    refuse_telemetry()
-    configure_logging(settings)
-    sys.exit(Supervisor(Common.create(parsed, settings, listener)).run())
+    sys.exit(run(parsed, settings, listener))

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from trainyard.serve.processes.cores import limit_threads, memory_limit, usable_cores
-from trainyard.serve.shared.limits import Limits
+from trainyard.serve.shared.worker_limits import WorkerLimits
 
 MIB = 1 << 20
 ALLOWED = len(os.sched_getaffinity(0))
@@ -50,9 +50,9 @@ def test_without_control_groups_memory_has_no_limit(tmp_path):
 
 
 def test_workers_are_one_per_core_and_at_most_four_that_share_nothing():
-    assert [Limits(0, cores).most(shared=True) for cores in (1, 3, 64)] == [1, 3, 64]
-    assert [Limits(0, cores).most(shared=False) for cores in (1, 3, 64)] == [1, 3, 4]
-    assert [Limits(9, 2).most(shared=shared) for shared in (True, False)] == [9, 9]
+    assert [WorkerLimits(0, cores).most(shared=True) for cores in (1, 3, 64)] == [1, 3, 64]
+    assert [WorkerLimits(0, cores).most(shared=False) for cores in (1, 3, 64)] == [1, 3, 4]
+    assert [WorkerLimits(9, 2).most(shared=shared) for shared in (True, False)] == [9, 9]
 
 
 @pytest.mark.parametrize(
@@ -61,23 +61,27 @@ def test_workers_are_one_per_core_and_at_most_four_that_share_nothing():
 )
 def test_memory_decides_how_many_fit(memory, shared, workers):
     """Of 8 cores, with models of 100 MiB."""
-    assert Limits(0, 8, memory * MIB).fitting(100 * MIB, shared=shared) == workers
+    assert WorkerLimits(0, 8, memory * MIB).fitting(100 * MIB, shared=shared) == workers
 
 
 def test_as_long_as_nobody_knows_what_a_worker_takes_there_is_one():
-    assert Limits(0, 8, 500 * MIB).fitting(0, shared=False) == 1
-    assert Limits(0, 8).fitting(0, shared=False) == 4
-    assert Limits(3, 8, 500 * MIB).fitting(0, shared=False) == 3
+    assert WorkerLimits(0, 8, 500 * MIB).fitting(0, shared=False) == 1
+    assert WorkerLimits(0, 8).fitting(0, shared=False) == 4
+    assert WorkerLimits(3, 8, 500 * MIB).fitting(0, shared=False) == 3
 
 
 @pytest.mark.parametrize(
     ("limits", "level", "text"),
     [
-        (Limits(0, 8, 200 * MIB), "INFO", "3 of 8 workers: they may take 175 MiB, 8 would 300 MiB of the 200 MiB"),
-        (Limits(0, 1, 100 * MIB), "WARNING", "the models take 100 MiB of the 100 MiB"),
-        (Limits(8, 8, 200 * MIB), "WARNING", "WORKERS=8 may take 300 MiB of the 200 MiB"),
-        (Limits(0, 8, 900 * MIB), "INFO", ""),
-        (Limits(0, 8), "INFO", ""),
+        (
+            WorkerLimits(0, 8, 200 * MIB),
+            "INFO",
+            "3 of 8 workers: they may take 175 MiB, 8 would 300 MiB of the 200 MiB",
+        ),
+        (WorkerLimits(0, 1, 100 * MIB), "WARNING", "the models take 100 MiB of the 100 MiB"),
+        (WorkerLimits(8, 8, 200 * MIB), "WARNING", "WORKERS=8 may take 300 MiB of the 200 MiB"),
+        (WorkerLimits(0, 8, 900 * MIB), "INFO", ""),
+        (WorkerLimits(0, 8), "INFO", ""),
     ],
 )
 def test_what_memory_forbids_is_said(limits, level, text):

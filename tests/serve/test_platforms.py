@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import pytest
 import requests
 import town
 from daemons import end
+from monorepo import free_port
 
 from trainyard.settings import ImageSettings
 
@@ -41,12 +41,6 @@ def one_route(start, tmp_path_factory):
 @pytest.fixture(scope="module")
 def several_routes(start, tmp_path_factory):
     return start(town.build(tmp_path_factory.mktemp("town") / "action"), WORKERS="1")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture

@@ -47,9 +47,7 @@ class ContainerEngine:
         return Assembler(self.name, self.repository, self.settings, self.commands)
 
     def unavailable(self) -> str:
-        answer = self.commands.query([self.name, "version", "--format", "{{.Client.Version}} {{.Server.Version}}"])
-        if answer is None and self.name == "podman":  # which has no server to ask
-            answer = self.commands.query([self.name, "info", "--format", "{{.Version.Version}}"])
+        answer = self.commands.query([self.name, "ps", "--quiet"])  # cheap, and it needs the engine to work
         return "" if answer else f"{self.name} is not installed, or does not answer"
 
     # -- images -------------------------------------------------------------------------------------------------

@@ -31,5 +31,10 @@ class Application:
         self.errors = errors
         self.common = common
 
+    @property
+    def paths(self) -> list[str]:
+        """The routes."""
+        return [endpoint.route.path for endpoint in self.endpoints]
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self.flask(environ, start_response)

@@ -26,12 +26,17 @@ def configure_logging(settings: ImageSettings) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
+def timestamp(seconds: float) -> str:
+    """A time since 1970 as RFC 3339 has it, UTC, in milliseconds."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03}Z"
+
+
 class _JsonLines(logging.Formatter):
     """An event is an object: time (UTC), level, pid, logger, message, and the traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts: dict[str, Any] = {
-            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03}Z",
+            "time": timestamp(record.created),
             "level": record.levelname.lower(),
             "pid": record.process,
             "logger": record.name,

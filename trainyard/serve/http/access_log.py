@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from trainyard.serve.logs import timestamp
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.request import Request
 from trainyard.settings import ImageSettings
@@ -28,7 +29,7 @@ class AccessLog:
     def add(self, request: Request, status: int, size: int, seconds: float) -> None:
         """A request was answered by ``size`` bytes, so many seconds after it had arrived."""
         facts = {
-            "time": _now(),
+            "time": timestamp(time.time()),
             "pid": self._pid,
             "level": "info",
             "logger": "access",
@@ -39,7 +40,7 @@ class AccessLog:
             "bytes_in": len(request.body),
             "bytes_out": size,
             "ms": round(seconds * 1000, 3),
-            "version": request.version_line[17:-2],
+            "version": request.version_line.partition(": ")[2].rstrip(),
             "request_id": request.id,
         }
         if self._as_json:
@@ -62,8 +63,3 @@ def _client(request: Request) -> str:
         return str(request.connection.sock.getpeername()[0])
     except OSError:  # gone
         return "-"
-
-
-def _now() -> str:
-    seconds = time.time()
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03}Z"

@@ -19,6 +19,7 @@ from trainyard.serve.dialect import Written
 from trainyard.serve.prediction.endpoint import Answer, Endpoint
 from trainyard.serve.request import Request
 from trainyard.serve.shared.meters import RouteMeter
+from trainyard.serve.shared.outages import Outage
 
 BATCH_REQUESTS = 128
 BATCH_BYTES = 1 << 16  # of bodies: what one call is given must not keep others waiting
@@ -76,44 +77,35 @@ class Batch:
 class RouteQueue:
     """What waits for one endpoint. Used by the event loop alone, but for ``predict``."""
 
-    def __init__(self, endpoint: Endpoint, threads: int, max_wait: float, meter: RouteMeter, out_cell: int) -> None:
+    def __init__(self, endpoint: Endpoint, threads: int, max_wait: float, meter: RouteMeter, outage: Outage) -> None:
         """
         Args:
             endpoint: answers.
             threads: predictions that may run at once, where they run in threads.
             max_wait: seconds that a request may be expected to wait for its turn.
             meter: counts.
-            out_cell: of the supervisor's row, where it says until when the route is out of service.
+            outage: says whether the route is out of service.
         """
-        self.out_cell = out_cell
         self.endpoint = endpoint
         self.meter = meter
         self.waiting: deque[Request] = deque()
         self.running: list[Batch] = []  # in threads
         self.version_line = f"X-Model-Version: {endpoint.version}\r\n" if endpoint.version else ""
         self._max_wait = max_wait
+        self._outage = outage
         self._threads = 1 if endpoint.is_row_wise else threads
         self._pace = _Pace(seconds=statistics.median(endpoint.warm_seconds) if endpoint.warm_seconds else 0.0)
         for seconds in endpoint.warm_seconds:
             self._pace.note(seconds, 1)
 
-    def check_in_service(self, until: int) -> None:
-        """``until``: when it is in service again, in seconds since 1970.
-
-        Raises:
-            Overloaded: that is not now.
-        """
-        left = until - time.time()
-        if left > 0:
-            path = self.endpoint.route.path
-            raise Overloaded(f"/{path} ended its process again and again, and is out of service for {left:.0f} s", left)
-
     def add(self, request: Request) -> None:
         """Let a request wait for its turn.
 
         Raises:
-            Overloaded: its turn would come too late.
+            Overloaded: its turn would come too late, or the route is out of service.
         """
+        if left := self._outage.seconds_left:
+            raise Overloaded(self._outage.reason, left)
         wait = len(self.waiting) * self._pace.seconds / self._threads
         if wait > self._max_wait:
             raise Overloaded(

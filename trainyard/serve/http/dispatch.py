@@ -17,9 +17,10 @@ from trainyard.serve.http.access_log import AccessLog
 from trainyard.serve.http.batching import Batch, Overloaded, RouteQueue, count_drift
 from trainyard.serve.http.wsgi import call_wsgi
 from trainyard.serve.request import JSON_TYPE, Request, answer_bytes
-from trainyard.serve.shared.board import Row, out_of_service
+from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.meters import PAGES, RouteMeter
+from trainyard.serve.shared.outages import Outage
 
 Send = Callable[[Request, int, bytes, str, str], None]  # status, body, content type, further header lines
 
@@ -48,14 +49,13 @@ class Dispatcher:
         self._send = send
         self._wake = wake
         self._timeout = settings.timeout
-        self._outages = common.own.cells
         self._pages = RouteMeter(board, row, PAGES)
         self._access_log = AccessLog.of(settings)
         self._pool = ThreadPoolExecutor(settings.threads, "predict")
         self._queues = {
             endpoint: RouteQueue(
                 endpoint, settings.threads, settings.max_wait, RouteMeter(board, row, endpoint.route.path),
-                board.counter(out_of_service(endpoint.route.path)),
+                Outage(board, common.own, endpoint.route.path),
             )
             for endpoint in application.endpoints
         }  # fmt: skip
@@ -98,8 +98,6 @@ class Dispatcher:
     def _enqueue(self, request: Request, queue: RouteQueue, dialect: Dialect) -> None:
         request.dialect, request.meter, request.version_line = dialect, queue.meter, queue.version_line
         try:
-            if self._outages[queue.out_cell]:
-                queue.check_in_service(self._outages[queue.out_cell])
             queue.add(request)
         except TrainyardError as error:
             self._answer_error(request, error)
@@ -174,10 +172,11 @@ class Dispatcher:
         more = f"Retry-After: {error.retry_after}\r\n" if isinstance(error, Overloaded) else ""
         self._answer(request, status, body, more=more)
 
-    def failure_bytes(self, request: Request, status: int, text: str) -> bytes:
+    def failure_bytes(self, request: Request, status: int, text: str, more: str = "") -> bytes:
         """The answer to what never became a request."""
         self._pages.answered(status, 0.0)
-        return answer_bytes(request, status, self._application.errors.body(request.path.decode("latin-1"), text))
+        body = self._application.errors.body(request.path.decode("latin-1"), text)
+        return answer_bytes(request, status, body, more=more)
 
     def _answer(
         self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""

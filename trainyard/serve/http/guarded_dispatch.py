@@ -11,7 +11,7 @@ from trainyard.serve.application import Application
 from trainyard.serve.http.access import CHALLENGE, OPEN_PATHS, Unauthorized, origins_of, tokens_of
 from trainyard.serve.http.dispatch import Dispatcher
 from trainyard.serve.pages.protocol_pages import health_paths
-from trainyard.serve.request import JSON_TYPE, Request, answer_bytes
+from trainyard.serve.request import JSON_TYPE, Request
 from trainyard.serve.shared.common import Common
 
 
@@ -53,9 +53,10 @@ class GuardedDispatcher(Dispatcher):
             more += self._origins.lines(request)
         super()._answer(request, status, body, content_type, more)
 
-    def failure_bytes(self, request: Request, status: int, text: str) -> bytes:
-        body = self._application.errors.body(request.path.decode("latin-1"), text)
-        return answer_bytes(request, status, body, more=self._origins.lines(request) if self._origins else "")
+    def failure_bytes(self, request: Request, status: int, text: str, more: str = "") -> bytes:
+        return super().failure_bytes(
+            request, status, text, more + (self._origins.lines(request) if self._origins else "")
+        )
 
     def _is_open(self, request: Request) -> bool:
         return request.method in ("GET", "HEAD") and (request.path.rstrip(b"/") or b"/") in self._open

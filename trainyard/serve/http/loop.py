@@ -70,7 +70,7 @@ class EventLoop:
         if not self._listening and self._now >= self._resume_at:
             self._listen(True)
         elif not self._listening:  # for a moment only
-            timeout = min(timeout, max(self._resume_at - self._now, self._share.pause))
+            timeout = min(timeout, max(self._resume_at - self._now, PAUSE))
         events = self._epoll.poll(timeout)
         self._now = time.monotonic()
         for fd, mask in events:

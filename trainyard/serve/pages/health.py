@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from flask import Flask, Response
@@ -11,7 +10,7 @@ from werkzeug.exceptions import NotFound
 from trainyard.serve.application import Application
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.request import JSON_TYPE
-from trainyard.serve.shared.board import out_of_service
+from trainyard.serve.shared.outages import Outage
 
 DRAINING_REASON = "this server is being stopped"
 
@@ -23,13 +22,9 @@ def unready(application: Application) -> dict[str, str]:
     if common is None:
         return reasons
     if common.is_draining:
-        return {endpoint.route.path: DRAINING_REASON for endpoint in application.endpoints}
-    for endpoint in application.endpoints:
-        path = endpoint.route.path
-        left = common.own.cells[common.board.counter(out_of_service(path))] - time.time()
-        if left > 0:
-            reasons[path] = f"it ended its process again and again, and is out of service for {left:.0f} s"
-    return reasons
+        return dict.fromkeys(application.paths, DRAINING_REASON)
+    outages = ((path, Outage(common.board, common.own, path).reason) for path in application.paths)
+    return reasons | {path: reason for path, reason in outages if reason}
 
 
 def add_health_pages(flask: Flask, application: Application) -> None:

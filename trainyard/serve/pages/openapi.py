@@ -71,7 +71,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 def sample_of(endpoint: Endpoint) -> list[Any]:
     """Rows to try a route with: its sample, else a row that the schema makes up, else none."""
-    rows = endpoint.sample_rows()
+    rows = endpoint.sample_rows
     return rows or ([example_row(endpoint.schema)] if endpoint.schema else [])
 
 

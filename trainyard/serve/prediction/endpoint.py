@@ -63,15 +63,11 @@ class Endpoint:
         return self._loaded.reason
 
     @property
-    def failure(self) -> str:
-        """Why every request to it is answered by 503; empty where its function is loaded."""
-        return self._loaded.reason if self._loaded.function is None else ""
-
-    @property
     def sample_answer(self) -> dict[str, Any]:
         """The payload that its sample was answered with; empty where it has no sample."""
         return self._loaded.sample_answer
 
+    @property
     def sample_rows(self) -> list[Any]:
         """Rows to try it with: the model's recorded ones, or those of its test request; empty where there are none."""
         return self._loaded.sample_rows

@@ -7,9 +7,10 @@ import time
 from collections import defaultdict
 
 from trainyard.serve.shared import kernel
-from trainyard.serve.shared.board import LOADING, Row, out_of_service
+from trainyard.serve.shared.board import LOADING, Row
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.meters import IN_FLIGHT, counter_name
+from trainyard.serve.shared.outages import Outage
 
 LOG = logging.getLogger("trainyard.serve")
 CRASHES = 3  # within
@@ -24,7 +25,7 @@ class OutOfService:
     def __init__(self, common: Common) -> None:
         self._common = common
         paths = [route.path for route in common.routes]
-        self._until = [common.board.counter(out_of_service(path)) for path in paths]
+        self._outages = [Outage(common.board, common.own, path) for path in paths]
         self._in_flight = [common.board.counter(counter_name(IN_FLIGHT, route=path)) for path in paths]
         self._crashes: dict[int, list[float]] = defaultdict(list)
         self._times: dict[int, int] = defaultdict(int)
@@ -32,10 +33,7 @@ class OutOfService:
 
     def reason(self, number: int) -> str:
         """Why route ``number`` is out of service; empty where it is in service."""
-        left = self._common.own.cells[self._until[number]] - time.time()
-        if left <= 0:
-            return ""
-        return f"/{self._common.routes[number].path} ended its process again and again: out of service for {left:.0f} s"
+        return self._outages[number].reason
 
     def blame(self, row: Row, *, killed: bool) -> None:
         """A worker has died unasked: the routes that it was predicting for, or loading, may be why.
@@ -55,7 +53,7 @@ class OutOfService:
         """Its model is another now."""
         self._crashes.pop(number, None)
         self._times.pop(number, None)
-        self._common.own.cells[self._until[number]] = 0
+        self._outages[number].end()
 
     def _note_crash(self, number: int) -> None:
         now = time.monotonic()
@@ -67,5 +65,5 @@ class OutOfService:
             seconds = min(OUT_SECONDS * 2 ** self._times[number], LONGEST_OUT_SECONDS)
             self._times[number] += 1
             self._crashes.pop(number)
-            self._common.own.cells[self._until[number]] = int(time.time()) + seconds
+            self._outages[number].begin(seconds)
             LOG.error("route /%s is out of service for %d s", path, seconds)

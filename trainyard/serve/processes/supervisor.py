@@ -53,7 +53,6 @@ class Supervisor:
         self._number = 1  # of the newest generation
         self._tries = 0
         self._asked = False  # to look for new models, whatever the watch says
-        self._retiring: set[int] = set()
         self._refused_by_candidate: dict[str, str] = {}  # what it goes on with the old model of, and why
         self._restarts: list[float] = []
         self._signals: list[int] = []
@@ -167,7 +166,6 @@ class Supervisor:
             if facts["version"] != before.get("version"):
                 LOG.info("route /%s is served by version %s", path, facts["version"] or "-")
         self._publish(accepted=self._candidate.number, routes=routes, refused=self._refused_by_candidate)
-        self._retiring.add(self._current.pid)
         os.kill(self._current.pid, signal.SIGTERM)
         self._current, self._candidate = self._candidate, None
         self._current.ready = True
@@ -177,7 +175,6 @@ class Supervisor:
         self._note_refused(reasons)
         candidate, self._candidate = self._candidate, None
         if candidate and candidate.pid:
-            self._retiring.add(candidate.pid)
             kill(candidate.pid, signal.SIGTERM)
 
     def _note_refused(self, reasons: dict[str, str]) -> None:
@@ -222,7 +219,6 @@ class Supervisor:
                     return ended
             elif self._candidate and pid == self._candidate.pid:
                 self._on_candidate_end(code, loading)
-            self._retiring.discard(pid)
 
     def _on_current_end(self, code: int, loading: str) -> int | None:
         """What serves has ended by itself: an exit status, where starting it again makes no sense."""

@@ -27,11 +27,6 @@ RESERVED = 8
 GAUGE = "in_flight"  # how counters begin that hold only while their process lives
 
 
-def out_of_service(route: str) -> str:
-    """The counter in the supervisor's row that says until when a route is out, in seconds since 1970; 0: it is not."""
-    return f"out_of_service_until\t{route}"
-
-
 @dataclass(frozen=True)
 class Row:
     """One process's numbers; ``cells[index]`` is a 64-bit integer."""

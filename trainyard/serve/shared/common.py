@@ -11,7 +11,7 @@ from typing import Any
 from trainyard.routes import Route
 from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import Board, Row
-from trainyard.serve.shared.limits import LOADED, Limits
+from trainyard.serve.shared.worker_limits import LOADED, WorkerLimits
 from trainyard.settings import ImageSettings
 
 LONGEST_REPORT = 1 << 16
@@ -33,11 +33,15 @@ class Common:
     own: Row
     report: tuple[socket.socket, socket.socket]
     handover: tuple[socket.socket, socket.socket]
-    limits: Limits
+    limits: WorkerLimits
 
     @classmethod
     def create(
-        cls, routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket, limits: Limits | None = None
+        cls,
+        routes: tuple[Route, ...],
+        settings: ImageSettings,
+        listener: socket.socket,
+        limits: WorkerLimits | None = None,
     ) -> Common:
         """Everything but processes. ``limits``: default: ``settings.workers``, come what may."""
         # Two generations at a time, each with workers that are being replaced.
@@ -47,7 +51,14 @@ class Common:
         for end in (report[0], *handover):
             end.setblocking(False)
         return cls(
-            routes, settings, listener, board, board.claim(), report, handover, limits or Limits(settings.workers, 1)
+            routes,
+            settings,
+            listener,
+            board,
+            board.claim(),
+            report,
+            handover,
+            limits or WorkerLimits(settings.workers, 1),
         )
 
     @property

@@ -22,8 +22,6 @@ _TAKES_NONE = 0
 class Share:
     """One worker's view. The number in a row is active connections + 1; 0 where no connections are taken."""
 
-    pause = PAUSE
-
     def __init__(self, board: Board, row: Row) -> None:
         self._mine = row.cells
         self._all = [other.cells for other in board.rows()]

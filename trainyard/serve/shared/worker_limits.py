@@ -15,7 +15,7 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """``asked``: WORKERS, 0 where it is left to us; ``memory``: bytes for all processes, 0 where there is no limit."""
 
     asked: int
