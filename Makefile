@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list builders demo test lint bench-serving bench-memory bench-images profile-serving build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -22,6 +22,9 @@ help: ## this list
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
 	@$(RUN) list .
+
+affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON for a CI matrix
+	@$(RUN) affected .
 
 builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
 	@$(RUN) builders .
@@ -48,6 +51,9 @@ bench-memory: $(BENCH) ## memory of four models in one server, by workers; OPTIO
 bench-images: $(BENCH) ## image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help
 	$(VENV)/bin/python -m bench.images $(OPTIONS)
 
+bench-builds: $(BENCH) ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
+	$(VENV)/bin/python -m bench.builds $(OPTIONS)
+
 profile-serving: $(BENCH) ## where the microseconds of a request go; OPTIONS=--help
 	$(VENV)/bin/python -m bench.profile_serving $(OPTIONS)
 
@@ -56,7 +62,8 @@ format: $(DEV) ## ruff's formatting and mends
 	$(VENV)/bin/ruff check --fix .
 
 train-all: $(TRAIN) ## build and run the train image of every model
-build-all: $(BUILD) $(MERGED) ## every image: of each model, each project's all/, and all/
+build-all: $(SETUP) ## build what changed: the images of each model, each project's all/, and all/
+	@$(RUN) build-all .
 predict-all: ## serve every model of every project on PORT (5111)
 test-all: ## post every model's sample to that server
 create-routes: ## generate the files of all/

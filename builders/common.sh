@@ -52,6 +52,10 @@ copy_sources() {
         die ".s2i/environment: no such file: write it: ROUTES=<route>:<module>:<function> and TRAIN_MODULE=<module>"
     step "Installing application source ..."
     mkdir -p "$APP_ROOT"
+    if [ -f "$S2I_SOURCES/.s2i/image_metadata.json" ]; then # s2i makes labels of what it finds there
+        mkdir -p /tmp/.s2i
+        mv "$S2I_SOURCES/.s2i/image_metadata.json" /tmp/.s2i/
+    fi
     cp -R "$S2I_SOURCES/." "$APP_ROOT/"
     mkdir -p "$APP_ROOT/data" "$APP_ROOT/models"
 }
@@ -92,7 +96,7 @@ install_dependencies() {
     rm -f "$DEPS_STAMP"
     run_setup "$1"
     install_requirements "$1"
-    compile_bytecode unchecked-hash "$VENV"/lib/python*/site-packages
+    prepare_packages
     printf '%s\n' "$hash" >"$DEPS_STAMP"
 }
 
@@ -142,12 +146,27 @@ explain_install_failure() {
     die "$2: cannot be installed: see uv's reasons above"
 }
 
-# compile_bytecode MODE DIR...: so that the first start is as fast as the second; packages' own tests are left out.
-compile_bytecode() {
-    local mode=$1
-    shift
-    "$VENV/bin/python" -m compileall -q -j 0 --invalidation-mode "$mode" -x 'site-packages/.*/tests?/' "$@" >/dev/null 2>&1 ||
-        : # ignore failure since packages ship templates and Python 2 files; our own modules are imported below
+# prepare_packages: without their own tests, and with bytecode, so that the first start is as fast as the second.
+prepare_packages() {
+    local cache=
+    if [ -w "$TRAINYARD_CACHE" ]; then cache=$TRAINYARD_CACHE/bytecode; fi
+    "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" slim "$VENV"/lib/python*/site-packages
+    # The order of a set is part of the bytecode, and shall be the same every time.
+    PYTHONHASHSEED=0 "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" compile "$VENV"/lib/python*/site-packages \
+        ${cache:+"$cache"}
+}
+
+# compile_sources: of the model, so that the first start writes nothing.
+compile_sources() {
+    PYTHONHASHSEED=0 "$VENV/bin/python" -m compileall -q --invalidation-mode checked-hash "$APP_ROOT" >/dev/null 2>&1 ||
+        : # ignore failure since the modules that count are imported below
+}
+
+# settle_times DIR...: equal builds give equal file systems. Only in an image: on a host files are shared with a cache.
+settle_times() {
+    local epoch=@${SOURCE_DATE_EPOCH:-315532800} # 1980-01-01, the first time that a zip can say
+    [ "$S2I_SOURCES" = /tmp/src ] || return 0
+    find "$@" -xdev -newermt "$epoch" -exec touch --no-dereference --date "$epoch" {} +
 }
 
 # restore_artifacts: what save-artifacts streamed out of the previous image, for `s2i build --incremental`.
@@ -199,15 +218,18 @@ assemble() {
     if [ "${2:-}" = dependencies ]; then
         install_dependencies "$S2I_SOURCES"
         echo 'from the builder image' >>"$DEPS_STAMP"
+        settle_times "$VENV"
     else
         export PYTHONPATH=$APP_ROOT:$TRAINYARD_HOME/lib
         copy_sources
         install_dependencies "$APP_ROOT"
-        compile_bytecode checked-hash "$APP_ROOT"
+        compile_sources
         check_wiring "$1"
         open_to_group
+        settle_times "$APP_ROOT" "$VENV"
     fi
     clean_up
+    settle_times /tmp
 }
 
 # save_artifacts: a tar of the virtual environment on stdout; an empty one where the builder image brings it along.

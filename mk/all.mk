@@ -27,7 +27,8 @@ help: ## this list
 	$(call SHOW_HELP,"$(ROOT)/mk/all.mk")
 
 train-all: $(TRAIN) ## build and run every train image
-build-all: $(BUILD) build-image ## build every image of the members, and the merged one
+build-all: $(SETUP) ## build what changed: the images of the members, and the merged one
+	@$(RUN) build-all "$(CURDIR)"
 build-image: $(SETUP) ## build the merged image alone
 	@$(RUN) build-all-image "$(CURDIR)"
 predict-all: ## build the merged image, serve it on PORT (5111); DETACH=1 returns when it is ready

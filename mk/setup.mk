@@ -8,7 +8,7 @@ SETUP := $(VENV)/.stamp
 
 # What may be given on the command line, or come from the environment.
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
-SETTINGS := ENGINE BUILDER PORT BIND WORKERS DETACH HARDENED KEEP PAYLOAD FOLLOW BASE_IMAGE CA_BUNDLE INDEX_URL EXTRA_INDEX_URL \
+SETTINGS := ENGINE BUILDER PORT BIND WORKERS DETACH HARDENED KEEP FORCE SINCE PAYLOAD FOLLOW BASE_IMAGE CA_BUNDLE INDEX_URL EXTRA_INDEX_URL \
 	HTTP_PROXY HTTPS_PROXY NO_PROXY BUILD_TIMEOUT BUILD_LOCK_TIMEOUT READY_TIMEOUT REQUEST_TIMEOUT STOP_TIMEOUT API_TOKEN PYTHON
 # What make predict hands on to the server: trainyard/settings.py has the same list.
 SERVER := CORS_ORIGINS THREADS COMPILED BATCH SHARE WATCH LOAD_TIMEOUT TIMEOUT MAX_WAIT MAX_BODY_MB ACCESS_LOG \
@@ -33,7 +33,7 @@ export TRAINYARD_COMMAND_LINE := $(GIVEN)
 
 # With -n the verbs show what they would run, once there is an environment to ask.
 # The package is this monorepo's, wherever the environment was made; nothing is imported from the model's own folder.
-RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" "$(VENV)/bin/python" -P -m trainyard
+RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" TRAINYARD_MAKE="$(MAKE_COMMAND)" "$(VENV)/bin/python" -P -m trainyard
 
 .DEFAULT_GOAL := help
 .SUFFIXES:

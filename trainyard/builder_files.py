@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from trainyard.context import Context, ContextFile, make_context, tree
+from trainyard.context import Context, ContextFile, make_context, text_file, tree
 
 Role = Literal["train", "predict"]
 # The folder of each role's builder image below builders/: the historical images were called model and daemon.
@@ -23,12 +23,12 @@ IMAGE_PACKAGES = ("compat", "serve", "train")
 
 
 def base_context(package: Path) -> Context:
-    """What installing dependencies needs, in the base image: common.sh and the runtime's requirements."""
+    """What installing dependencies needs, in the base image: scripts and the runtime's requirements."""
     builders = package / "builders"
     return make_context(
         [
-            ContextFile(PurePosixPath("common.sh"), (builders / "common.sh").read_bytes()),
-            ContextFile(PurePosixPath("requirements.txt"), (builders / "base" / "requirements.txt").read_bytes()),
+            text_file("common.sh", (builders / "common.sh").read_bytes()),
+            *(text_file(name, (builders / "base" / name).read_bytes()) for name in ("packages.py", "requirements.txt")),
         ]
     )
 

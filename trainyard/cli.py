@@ -21,7 +21,7 @@ from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.model_dir import ModelDir
 from trainyard.repository import all_members
 from trainyard.settings import HostSettings
-from trainyard.verbs import build, clean, demo, endpoint, inventory, run
+from trainyard.verbs import affected, build, changed, clean, demo, endpoint, inventory, run
 from trainyard.verbs.s2i_wrapper import run_s2i
 from trainyard.verbs.session import Session, open_session
 
@@ -89,6 +89,7 @@ model_verb("show", "Every value and where it came from.")(inventory.show)
 model_verb("clean", "Remove the model's images.")(clean.clean_model)
 
 folder_verb("create-routes", "Generate the files of an all/ folder.")(build.create_routes)
+folder_verb("build-all", "Build every image that is not up to date.")(changed.build_changed)
 folder_verb("build-all-image", "Build the image of an all/ folder.")(build.build_all)
 folder_verb("predict-all", "Serve every model of an all/ folder.")(run.predict_all)
 folder_verb("test-all", "Post every model's sample.")(lambda s, f: endpoint.test_endpoint(s, _members(s, f)))
@@ -96,6 +97,7 @@ folder_verb("stop-all", "Stop the server of an all/ folder.")(lambda s, f: _stop
 folder_verb("logs-all", "Show the log of an all/ folder's server.")(lambda s, f: _logs(s, build.all_image(s, f)))
 folder_verb("clean-all", "Remove the image and the generated files of an all/ folder.")(clean.clean_all)
 folder_verb("list", "A table of every model.")(lambda s, _: inventory.list_models(s))
+folder_verb("affected", "Which models a change touches, as JSON.")(lambda s, _: affected.print_affected(s))
 folder_verb("builders", "Build the builder images.")(lambda s, _: s.engine.ensure_builders())
 folder_verb("stop-everything", "Stop every server.")(lambda s, _: run.stop_everything(s))
 folder_verb("clean-everything", "Remove every image and all state.")(lambda s, _: clean.clean_everything(s))

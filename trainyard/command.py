@@ -89,7 +89,13 @@ class Commands:
         return done.stdout.decode(errors="replace").strip()
 
     def stream(
-        self, argv: Sequence[str], limit: Limit, *, env: Mapping[str, str] | None = None, noise: tuple[str, ...] = ()
+        self,
+        argv: Sequence[str],
+        limit: Limit,
+        *,
+        stdin: IO[bytes] | None = None,
+        env: Mapping[str, str] | None = None,
+        noise: tuple[str, ...] = (),
     ) -> None:
         """Run a program and pass its output on line by line, but for lines that begin like one of ``noise``.
 
@@ -99,7 +105,7 @@ class Commands:
         if self._shown(argv):
             return
         process = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env,
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=stdin or subprocess.DEVNULL, env=env,
             text=True, errors="replace",
         )  # fmt: skip
         expired = threading.Event()

@@ -8,11 +8,13 @@ common_utils/  utils/                                               shared by ev
 from __future__ import annotations
 
 import fnmatch
+import functools
 import hashlib
 import io
 import os
+import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +28,7 @@ EXCLUDED_NAMES = (
     ".git", ".venv", ".env", ".env.*", ".trainyard", "__pycache__", "*.pyc", ".ipynb_checkpoints", ".DS_Store",
     "*.pem", "*.key", "id_rsa*", "id_ed25519*", ".netrc", ".aws", ".ssh",
 )  # fmt: skip
+OLDEST_TIME = 315532800  # 1980-01-01, the first time that a zip can say; SOURCE_DATE_EPOCH overrides it in images
 EXCLUDED_AT_TOP = ("data", "models", ".s2i", "Makefile", "requirements*", "setup.sh")
 
 
@@ -77,6 +80,7 @@ class Context:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.content)
             target.chmod(0o755 if file.executable else 0o644)
+            os.utime(target, (OLDEST_TIME, OLDEST_TIME))  # equal builds give equal file systems
 
     def _folders(self, below: str) -> set[PurePosixPath]:
         folders = {PurePosixPath(below)}
@@ -87,7 +91,7 @@ class Context:
 
 def _tar_entry(path: PurePosixPath, mode: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(str(path))
-    entry.mode, entry.type = mode, kind
+    entry.mode, entry.type, entry.mtime = mode, kind, OLDEST_TIME
     return entry
 
 
@@ -142,7 +146,7 @@ def tree(folder: Path, target: PurePosixPath, ignored: tuple[str, ...] = ()) -> 
     """
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = path.name
-        if any(fnmatch.fnmatch(name, pattern) for pattern in EXCLUDED_NAMES + ignored):
+        if excluded(name, ignored):
             continue
         if path.is_dir():
             nested = tuple(p.removeprefix(f"{name}/") for p in ignored if p.startswith(f"{name}/"))
@@ -156,6 +160,17 @@ def tree(folder: Path, target: PurePosixPath, ignored: tuple[str, ...] = ()) -> 
             raise TrainyardError(
                 f"{path}: not a file (a dangling link, a socket?)", "remove it, or list it in .s2iignore"
             )
+
+
+def excluded(name: str, also: tuple[str, ...] = ()) -> bool:
+    """Whether a file or folder of that name stays out of contexts; ``also`` are more patterns."""
+    return _excluding(also)(name) is not None
+
+
+@functools.cache
+def _excluding(also: tuple[str, ...]) -> Callable[[str], object]:
+    """One expression for all patterns: large monorepos ask for some hundred thousand names."""
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in EXCLUDED_NAMES + also)).match
 
 
 def _s2iignore(model: Path) -> tuple[str, ...]:

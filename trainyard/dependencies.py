@@ -30,6 +30,10 @@ HEADER = "# trainyard lock of inputs sha256:"
 RUNTIME = Path("builders") / "base" / "requirements.txt"
 
 
+class Unresolved(TrainyardError):
+    """A lock that would have to be asked of the package index."""
+
+
 @dataclass(frozen=True)
 class Lock:
     """The text of a lock file and where it came from."""
@@ -62,11 +66,13 @@ def read_requirement(path: Path) -> Requirement:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Turns requirements into locks; in a dry run only those that are known already."""
+    """Turns requirements into locks; in a dry run only those that are known already. ``known_only``: whoever asks for
+    another gets an Unresolved."""
 
     repository: Repository
     settings: HostSettings
     dry_run: bool = False
+    known_only: bool = False
 
     @property
     def runtime(self) -> Requirement:
@@ -110,6 +116,8 @@ class Resolver:
         *models, runtime = inputs
         paths = [folder / f"{number}.lock" for number in range(len(models))]
         if renew or not all(path.is_file() for path in paths):
+            if self.known_only:
+                raise Unresolved(f"{' and '.join(str(item.path) for item in models)}: not resolved yet")
             if self.dry_run:
                 console.result(f"uv pip compile --universal {' '.join(str(item.path) for item in inputs)}")
                 return tuple(Lock("", "not resolved in a dry run") for _ in models)
@@ -176,7 +184,7 @@ def _explain(stderr: str, inputs: tuple[Requirement, ...]) -> str:
 
 
 def _digest(inputs: tuple[Requirement, ...], preferred: str = "") -> str:
-    digest = hashlib.sha256(OLDEST_PYTHON.encode())
+    digest = hashlib.sha256(OLDEST_PYTHON.encode())  # the header of every committed lock holds what this gives
     for text in (*(item.text for item in inputs), *([_pins(preferred)] if preferred else [])):
         digest.update(b"\0" + text.encode())
     return digest.hexdigest()

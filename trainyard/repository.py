@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -80,6 +81,38 @@ class Repository:
             check=False,
         )
         return described.stdout.strip()
+
+
+    def source(self) -> str:
+        """The URL of the git remote ``origin``, without the credentials that it may have; empty where there is none."""
+        try:
+            url = self._git("config", "--get", "remote.origin.url").strip()
+        except TrainyardError:
+            return ""
+        return re.sub("(?<=://)[^/]*@", "", url)
+
+    def changed_paths(self, since: str) -> list[str]:
+        """The paths below the root that differ from the git ref ``since``, those that git does not track included.
+
+        Raises:
+            TrainyardError: no git, no work tree, or no such ref.
+        """
+        if since.startswith("-"):
+            raise TrainyardError(f"SINCE={since}: not a git ref", "name a branch, a tag or a commit")
+        changed = self._git("diff", "--name-only", "--no-renames", "-z", "--relative", since, "--", ".")
+        untracked = self._git("ls-files", "--others", "--exclude-standard", "-z")
+        return sorted({path for path in (changed + untracked).split("\0") if path})
+
+    def _git(self, *arguments: str) -> str:
+        if not (git := shutil.which("git")):
+            raise TrainyardError("git is not on PATH", "install git")
+        done = subprocess.run(
+            [git, "-C", str(self.root), *arguments], capture_output=True, text=True, errors="replace", check=False
+        )
+        if done.returncode:
+            reason = next(iter(done.stderr.strip().splitlines()), f"status {done.returncode}")
+            raise TrainyardError(f"git {arguments[0]}: {reason}", "name a ref that this clone has: git fetch it")
+        return done.stdout
 
 
 def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Repository:

@@ -93,6 +93,8 @@ class HostSettings(FromEnvironment):
         "HARDENED", True, "make predict: read-only but for /tmp, no capabilities, no new privileges; 0: none of that"
     )
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
+    since: str = setting("SINCE", "", "git ref: make affected lists what changed since")
+    force: bool = setting("FORCE", False, "1: build even what is up to date")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
     ca_bundle: str = setting(

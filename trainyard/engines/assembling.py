@@ -6,8 +6,12 @@ a Dockerfile it makes one layer, and it can mount caches and secrets with every 
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +25,16 @@ from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
 CACHE_VOLUME = "trainyard-cache:/var/cache/trainyard"
-ASSEMBLE = ("/usr/libexec/s2i/assemble",)
+ASSEMBLE = "/usr/libexec/s2i/assemble"
+NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that is here."""
+
+    id: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,15 +55,28 @@ class Assembler:
         path = self.repository.state / "locks" / f"{self.name}-{key}.lock"
         return locked(path, what, self.settings.lock_timeout)
 
+    def inspect(self, names: Iterable[str]) -> dict[str, Image]:
+        """Those of ``names`` that are images here. One question, however many names: each costs the engine little, and
+        its command line much.
+
+        By their names: podman's listing of all fails where another process removes any of them meanwhile.
+        """
+        asked = sorted(set(names))
+        if not asked:
+            return {}
+        described = "{{json .RepoTags}}\t{{.Id}}\t{{json .Config.Labels}}"
+        found = self.commands.ask([self.name, "image", "inspect", "--format", described, *asked], unless=NO_IMAGE)
+        images: dict[str, Image] = {}
+        for line in found.splitlines():
+            tags, identifier, labels = line.split("\t", 2)
+            image = Image(identifier, json.loads(labels) or {})
+            for tag in json.loads(tags) or []:
+                images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
+        return {name: images[name] for name in asked if name in images}
+
     def image_id(self, image: str) -> str:
         """The id of an image; empty where there is none."""
         answer = self.commands.query([self.name, "image", "inspect", "--format", "{{.Id}}", image])
-        return answer.stdout.strip() if answer else ""
-
-    def label(self, image: str, label: str) -> str:
-        answer = self.commands.query(
-            [self.name, "image", "inspect", "--format", f'{{{{index .Config.Labels "{label}"}}}}', image]
-        )
         return answer.stdout.strip() if answer else ""
 
     def build_dockerfile(self, folder: Path, image: str, arguments: dict[str, str], labels: dict[str, str]) -> None:
@@ -66,29 +92,33 @@ class Assembler:
         )
 
     def assemble(
-        self, builder: str, image: str, context: Context, changes: Sequence[str], command: Sequence[str],
-        *, network: bool = False,
-    ) -> None:  # fmt: skip
-        """The s2i protocol: ``builder`` runs ``command`` on ``context``, the result becomes ``image``."""
+        self, builder: str, image: str, context: Context, changes: Sequence[str], command: str, *, network: bool = False
+    ) -> None:
+        """The s2i protocol: ``builder`` unpacks ``context``, runs ``command`` on it, the result becomes ``image``.
+
+        The sources come as a tar on standard input, as s2i sends them.
+        """
         console.step(f"Building {image} on {builder} ...")
-        options = ["--user", "0", *([] if network else ["--network", "none"])]
-        with settings_folder(self.settings) as folder:
+        container = f"trainyard-build-{os.getpid()}-{secrets.token_hex(4)}"
+        options = ["--interactive", "--name", container, "--user", "0", *([] if network else ["--network", "none"])]
+        script = f"tar -xf - -C /tmp && {command}"
+        with settings_folder(self.settings) as folder, tempfile.TemporaryFile() as sources:
+            sources.write(context.tar("src"))
+            sources.seek(0)
             mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
-            created = self.commands.run([self.name, "create", *options, *mounts, builder, *command], self.limit)
-            container = created or "CONTAINER"
+            run = [self.name, "run", *options, *mounts, "--entrypoint", "/bin/bash", builder, "-Eeuc", script]
             try:
-                self._copy(context, container)
-                self.commands.stream([self.name, "start", "--attach", container], self.limit)
+                self.commands.stream(run, self.limit, stdin=sources)
                 edits = [part for change in changes for part in ("--change", change)]
                 self.commands.run([self.name, "commit", *edits, container, image], self.limit)
             finally:
-                # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
-                if not self.commands.dry_run:
-                    self.commands.query([self.name, "kill", container])
-                self.commands.run([self.name, "rm", "--force", container], self.limit)
+                self._remove(container)
 
-    def _copy(self, context: Context, container: str) -> None:
-        with tempfile.TemporaryFile() as file:
-            file.write(context.tar("src"))
-            file.seek(0)
-            self.commands.run([self.name, "cp", "-", f"{container}:/tmp"], self.limit, stdin=file)
+    def _remove(self, container: str) -> None:
+        if self.commands.dry_run:
+            return
+        # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
+        if self.name == "podman":
+            self.commands.query([self.name, "kill", container])
+        if self.commands.query([self.name, "rm", "--force", "--volumes", container]) is None:
+            console.warn(f"{self.name} could not remove the container {container}: {self.name} rm --force {container}")

@@ -14,13 +14,15 @@ from trainyard.context import Context
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top."""
+    """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top. ``labels``
+    say where it came from; they change nothing else."""
 
     image: str
     role: Role
     context: Context
     lock: str
     setup: bytes = b""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,17 @@ class Engine(Protocol):
     def ensure_builders(self) -> None:
         """Build the builder images, where they are not there or not of today's sources."""
 
-    def images(self, names: Iterable[str]) -> set[str]:
-        """Those of ``names`` that are images of this engine."""
+    def built(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of ``names`` that are images of this engine, each with the identity of what it was built from; that
+        is empty where it was not built by us."""
 
-    def build(self, plan: BuildPlan) -> None:
-        """Build an image. Its name moves to the new image only when that is complete."""
+    def identity(self, plan: BuildPlan) -> str:
+        """A hash over all that decides what building ``plan`` gives: its files, its lock, the scripts, the base; empty
+        where the builder images have to be built first."""
+
+    def build(self, plan: BuildPlan) -> bool:
+        """Build an image, unless it is there and of the same identity; whether there was something to build. Its name
+        moves to the new image only when that is complete."""
 
     def run(self, plan: RunPlan) -> int:
         """Run in the foreground until it ends, or until Ctrl-C ends it; its exit status."""

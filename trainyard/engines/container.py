@@ -6,7 +6,6 @@ How they build is in engines.assembling, what they build on in engines.images.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from functools import cached_property
 
 from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
+from trainyard.digests import digest_of
 from trainyard.engines import images, s2i
 from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
+from trainyard.engines.bases import IDENTITY, base_identity
 from trainyard.errors import TrainyardError
 from trainyard.repository import Repository
 from trainyard.settings import SECRETS, HostSettings
@@ -30,7 +31,6 @@ CONFINED = (
     "--tmpfs", "/tmp:rw,nosuid,nodev,noexec,size=64m,mode=1777", "--env", "HOME=/tmp",  # noqa: S108 -- the container's
 )  # fmt: skip
 MOST_TASKS = 2048  # processes and threads; what podman sets by itself, wherever it can
-NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
 
 
 @dataclass(frozen=True)
@@ -53,31 +53,46 @@ class ContainerEngine:
     # -- images -------------------------------------------------------------------------------------------------
 
     def ensure_builders(self) -> None:
+        self._ensure_builders()
+
+    def _ensure_builders(self) -> str:
+        """The identity of the base image."""
         with self._assembler.locked("builders", "the builder images"):
-            images.ensure_builders(self._assembler)
+            return images.ensure_builders(self._assembler)
 
-    def images(self, names: Iterable[str]) -> set[str]:
-        # By their names: podman's listing of all fails where another process removes any of them meanwhile.
-        asked = sorted(set(names))
-        if not asked:
-            return set()
-        format_tags = "{{range .RepoTags}}{{.}} {{end}}"
-        found = self.commands.ask([self.name, "image", "inspect", "--format", format_tags, *asked], unless=NO_IMAGE)
-        present = {tag.removeprefix("localhost/").removesuffix(":latest") for tag in found.split()}
-        return present.intersection(asked)
+    def built(self, names: Iterable[str]) -> dict[str, str]:
+        found = self._assembler.inspect(names)
+        return {name: image.labels.get(IDENTITY, "") for name, image in found.items()}
 
-    def build(self, plan: BuildPlan) -> None:
-        self.ensure_builders()
+    def identity(self, plan: BuildPlan) -> str:
+        return self._identity(self._base, plan) if self._base else ""
+
+    @cached_property
+    def _base(self) -> str:
+        return base_identity(self._assembler)
+
+    def _identity(self, base: str, plan: BuildPlan) -> str:
+        return digest_of(images.builder_image(self._assembler, base, plan), plan.image, plan.context.sha256)
+
+    def build(self, plan: BuildPlan) -> bool:
         assembler = self._assembler
+        base = self._ensure_builders()
+        identity = self._identity(base, plan)
         with assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):
-            builder = images.ensure_dependencies(assembler, plan)
-            replaced = assembler.image_id(plan.image)
+            replaced = assembler.inspect([plan.image]).get(plan.image)
+            if replaced and replaced.labels.get(IDENTITY) == identity and not self.settings.force:
+                return False
+            builder = images.ensure_dependencies(assembler, base, plan)
+            labels = {IDENTITY: identity, **plan.labels}
             if s2i.chosen(self.settings, self.name):
-                s2i.build(self.commands, assembler.limit, plan, builder)
+                s2i.build(self.commands, assembler.limit, plan, builder, labels)
             else:
-                assembler.assemble(builder, plan.image, plan.context, images.changes(plan, builder), ASSEMBLE)
-            if replaced and not self.commands.dry_run and replaced != assembler.image_id(plan.image):
-                self.commands.query([self.name, "rmi", replaced])  # refused where a container still uses it
+                assembler.assemble(
+                    builder, plan.image, plan.context, images.changes(plan, builder, labels), ASSEMBLE
+                )
+            if replaced and not self.commands.dry_run and replaced.id != assembler.image_id(plan.image):
+                self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
+        return True
 
     def remove_image(self, image: str) -> bool:
         if not self._assembler.image_id(image):

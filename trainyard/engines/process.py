@@ -11,7 +11,6 @@ It runs the builder images' own scripts with their roots moved into ``.trainyard
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -30,6 +29,7 @@ from trainyard.build_settings import ca_bundle, index_environment
 from trainyard.builder_files import BUILDERS, Role, base_context, library_files, role_context
 from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
+from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan, Running, RunPlan
 from trainyard.engines.process_containers import Containers, ProcessImage, clean_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
@@ -38,7 +38,7 @@ from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
-# Where assemble expects what it must not find on a host: no mounted settings, no mounted cache.
+# Where assemble expects what it must not find on a host: no mounted settings.
 NOWHERE = "/nonexistent/trainyard"
 
 
@@ -69,7 +69,7 @@ class ProcessEngine:
 
     @cached_property
     def _builder(self) -> Path:
-        digest = hashlib.sha256("".join(context.sha256 for context in self._contexts.values()).encode()).hexdigest()
+        digest = digest_of(*(context.sha256 for context in self._contexts.values()))
         return self._state / "builders" / digest[:16]
 
     def unavailable(self) -> str:
@@ -84,15 +84,21 @@ class ProcessEngine:
             for name, context in self._contexts.items():
                 context.write(folder / name)
 
-    def images(self, names: Iterable[str]) -> set[str]:
-        return {name for name in names if self._read_image(name)}
+    def built(self, names: Iterable[str]) -> dict[str, str]:
+        found = {name: self._read_image(name) for name in names}
+        return {name: image.identity for name, image in found.items() if image}
 
-    def build(self, plan: BuildPlan) -> None:
+    def identity(self, plan: BuildPlan) -> str:
+        return digest_of(self._builder.name, self._venv(plan).name, plan.image, plan.context.sha256)
+
+    def build(self, plan: BuildPlan) -> bool:
         self.ensure_builders()
         if plan.setup:
             console.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
         context = make_context([file for file in plan.context.files if str(file.path) != "setup.sh"])
         with self._locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
+            if self.built([plan.image]).get(plan.image) == self.identity(plan) and not self.settings.force:
+                return False
             venv = self._ensure_dependencies(plan)
             console.step(f"Building {plan.image} in {self._short(self._image(plan.image))} ...")
             build = self._image(plan.image) / "builds" / f"{time.time_ns():x}"
@@ -103,16 +109,20 @@ class ProcessEngine:
             except BaseException:
                 shutil.rmtree(build, ignore_errors=True)
                 raise
+        return True
+
+    def _venv(self, plan: BuildPlan) -> Path:
+        """The virtual environment of the plan's lock; it holds for this Python and this place alone."""
+        base = base_context(self.repository.package).sha256
+        digest = digest_of(base, sys.version, sys.base_prefix, str(self._state), plan.lock)
+        return self._state / "deps" / digest[:16]
 
     def _ensure_dependencies(self, plan: BuildPlan) -> Path:
         """The virtual environment of the plan's lock; its stamp says that it is complete."""
-        base = base_context(self.repository.package).sha256
-        identity = "\0".join([base, sys.version, sys.base_prefix, str(self._state), plan.lock])
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        venv = self._state / "deps" / digest
-        with self._locked(f"deps-{digest}", f"the dependencies {digest}"):
+        venv = self._venv(plan)
+        with self._locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
             if not (venv / ".trainyard-deps").is_file():
-                with console.waiting(f"Installing dependencies {digest} ..."):
+                with console.waiting(f"Installing dependencies {venv.name} ..."):
                     self._make_venv(venv)
                     context = make_context([text_file("requirements.lock", plan.lock.encode())])
                     self._assemble(context, plan.role, ["dependencies"], venv, self._state / "unused")
@@ -134,7 +144,7 @@ class ProcessEngine:
                 "S2I_SOURCES": sources,
                 "S2I_ARTIFACTS": NOWHERE,
                 "BUILD_SETTINGS": NOWHERE,
-                "TRAINYARD_CACHE": NOWHERE,
+                "TRAINYARD_CACHE": self._bytecode_cache,
                 "TRAINYARD_HOME": str(self._builder / "home"),
                 "APP_ROOT": str(app_root),
                 "VENV": str(venv),
@@ -157,11 +167,20 @@ class ProcessEngine:
         answer = self.commands.query([uv.find_uv_bin(), "cache", "dir"])
         return answer.stdout.strip() if answer else str(self._state / "cache")
 
+    @cached_property
+    def _bytecode_cache(self) -> str:
+        """Beside uv's own cache; where it cannot be made, there is none."""
+        folder = Path(self._cache).parent / "trainyard"
+        with contextlib.suppress(OSError):
+            folder.mkdir(exist_ok=True)
+        return str(folder)
+
     def _point_to(self, plan: BuildPlan, build: Path, venv: Path) -> None:
         """From now on the image is ``build``; older builds go, but for those that a running container uses."""
         paths = {"build": build, "venv": venv, "builder": self._builder}
         # Relative, so that a monorepo that was moved finds its own.
-        image = {name: str(path.relative_to(self._state)) for name, path in paths.items()} | {"role": plan.role}
+        image = {name: str(path.relative_to(self._state)) for name, path in paths.items()}
+        image |= {"role": plan.role, "identity": self.identity(plan), **plan.labels}
         write_whole(self._image(plan.image) / "image.json", json.dumps(image, indent=2) + "\n")
         used = self._containers.builds_in_use()
         for other in build.parent.iterdir():
@@ -176,11 +195,11 @@ class ProcessEngine:
         try:
             found = json.loads((self._image(image) / "image.json").read_text())
             build, venv, builder = (self._state / found[name] for name in ("build", "venv", "builder"))
-            role = str(found["role"])
+            role, identity = str(found["role"]), str(found.get("identity", ""))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         complete = build.is_dir() and (venv / ".trainyard-deps").is_file() and builder.is_dir()
-        return ProcessImage(build, venv, builder, role) if complete else None
+        return ProcessImage(build, venv, builder, role, identity) if complete else None
 
     def _need_image(self, image: str) -> ProcessImage:
         if found := self._read_image(image):

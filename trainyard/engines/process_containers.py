@@ -41,6 +41,7 @@ class ProcessImage:
     venv: Path
     builder: Path
     role: str
+    identity: str = ""
 
 
 def clean_environment(venv: Path) -> dict[str, str]:

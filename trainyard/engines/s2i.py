@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from trainyard import console
@@ -13,6 +15,7 @@ from trainyard.errors import TrainyardError
 from trainyard.settings import HostSettings
 
 PROGRAM = "s2i"
+METADATA = ".s2i/image_metadata.json"
 # It asks a registry for labels of an image that is here, and says so; harmless.
 NOISE = ("WARNING: could not inspect the builder image", "Checking if image")
 
@@ -32,11 +35,16 @@ def chosen(settings: HostSettings, engine: str) -> bool:
     return possible and settings.builder != "builtin"
 
 
-def build(commands: Commands, limit: Limit, plan: BuildPlan, builder: str) -> None:
-    """``s2i build`` of the plan's context; the dependencies are in ``builder``, so it needs no network."""
+def build(commands: Commands, limit: Limit, plan: BuildPlan, builder: str, labels: Mapping[str, str]) -> None:
+    """``s2i build`` of the plan's context; the dependencies are in ``builder``, so it needs no network.
+
+    s2i takes labels from a file that assemble leaves; see ``docs/new_labels.md`` of its sources.
+    """
     console.step(f"Building {plan.image} with s2i on {builder} ...")
     with tempfile.TemporaryDirectory(prefix="trainyard-context-") as name:
         plan.context.write(Path(name))
+        metadata = {"labels": [{key: value} for key, value in labels.items()]}
+        (Path(name) / METADATA).write_text(json.dumps(metadata))
         commands.stream(
             [PROGRAM, "build", "--copy", name, builder, plan.image, "--pull-policy", "never", "--network", "none"],
             limit,

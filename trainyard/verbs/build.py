@@ -1,17 +1,18 @@
-"""make build-train, build-predict, lock, builders: from a model directory to an image."""
+"""make build-train, build-predict, build-image, lock: from a model directory to an image."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from trainyard import console
 from trainyard.builder_files import Role
 from trainyard.conflicts import explain_conflict, requirement_lines
 from trainyard.context import model_context
-from trainyard.dependencies import Requirement
+from trainyard.dependencies import Requirement, Resolver, Unresolved
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
-from trainyard.files import write_whole
 from trainyard.merge import Merged, merge, write_merged
 from trainyard.model_dir import ModelDir, read_variables
 from trainyard.repository import all_members
@@ -22,50 +23,57 @@ WIRING = ".s2i/environment"
 
 
 def build_model(session: Session, model: ModelDir, role: Role, image: str = "") -> str:
-    """Build one model's train or predict image; its name."""
+    """Build one model's train or predict image, where it is not up to date; its name."""
     session.repository.check_names(model)
     _check(model, role)
-    lock = session.resolver.model_lock(model, role)
-    context = model_context(model, role, lock.text)
+    return _build(session, plan_model(session.resolver, model, role, image), model.path)
+
+
+def plan_model(resolver: Resolver, model: ModelDir, role: Role, image: str = "") -> BuildPlan:
+    """How one model's image is built."""
+    lock = resolver.model_lock(model, role)
     setup = model.setup.read_bytes() if model.setup else b""
-    plan = BuildPlan(image or model.image(role), role, context, lock.text, setup)
-    _build(session, plan, model.path)
-    if not session.commands.dry_run:
-        stamp = _stamp_path(session, plan.image)
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(stamp, model_context(model, role, "").sha256)
-    return plan.image
+    return BuildPlan(image or model.image(role), role, model_context(model, role, lock.text), lock.text, setup)
 
 
 def warn_if_stale(session: Session, model: ModelDir, role: Role, image: str) -> None:
     """Say so where a model's sources are not those that its image was built from."""
-    stamp = _stamp_path(session, image)
-    if stamp.is_file() and stamp.read_text() != model_context(model, role, "").sha256:
+    try:
+        plan = plan_model(session.known_resolver, model, role, image)
+    except Unresolved:
+        wanted = "of requirements that are not resolved yet"
+    else:
+        wanted = session.engine.identity(plan)
+    built = session.engine.built([image]).get(image)
+    if built and built != wanted:
         console.warn(f"the sources of {model.name} have changed since {image} was built: make build-{role}")
 
 
-def _stamp_path(session: Session, image: str) -> Path:
-    return session.repository.state / "built" / f"{session.engine.name}-{image.replace('/', '%')}"
-
-
 def build_all(session: Session, folder: Path) -> str:
-    """Build the ``all`` image of an ``all/`` folder; its name."""
-    merged = create_routes(session, folder)
-    image = all_image(session, folder)
-    lock = _merged_lock(session, merged, folder)
-    _build(session, BuildPlan(image, "predict", merged.context(lock), lock, merged.setup.encode()), folder)
-    return image
+    """Build the ``all`` image of an ``all/`` folder, where it is not up to date; its name."""
+    return _build(session, plan_all(session, session.resolver, create_routes(session, folder), folder), folder)
+
+
+def plan_all(session: Session, resolver: Resolver, merged: Merged, folder: Path) -> BuildPlan:
+    """How the ``all`` image of an ``all/`` folder is built."""
+    lock = _merged_lock(resolver, merged, folder)
+    return BuildPlan(all_image(session, folder), "predict", merged.context(lock), lock, merged.setup.encode())
 
 
 def create_routes(session: Session, folder: Path) -> Merged:
     """Generate the files of an ``all/`` folder."""
-    merged = merge(session.repository.model(path) for path in all_members(folder, session.repository))
+    merged = merge_members(session, folder)
     for model in merged.members:
         _check(model, "predict")
     if not session.commands.dry_run:
         write_merged(merged, folder)
     _say_written(session, [folder / path for path in merged.files()])
     return merged
+
+
+def merge_members(session: Session, folder: Path) -> Merged:
+    """What an ``all/`` folder merges; nothing is written."""
+    return merge(session.repository.model(path) for path in all_members(folder, session.repository))
 
 
 def all_image(session: Session, folder: Path) -> str:
@@ -83,15 +91,27 @@ def lock_model(session: Session, model: ModelDir) -> None:
     _say_written(session, session.resolver.write_locks(model))
 
 
-def _merged_lock(session: Session, merged: Merged, folder: Path) -> str:
+def _merged_lock(resolver: Resolver, merged: Merged, folder: Path) -> str:
     """A lock for all members together, with the versions of their own locks wherever that is possible."""
-    resolver = session.resolver
     inputs = (Requirement(folder / "requirements.txt", merged.requirements), resolver.runtime)
     own = "".join(resolver.model_lock(model, "predict").text for model in merged.members)
     try:
         return resolver.together(inputs, preferred=own)[0].text
+    except Unresolved:
+        raise
     except TrainyardError as error:
         raise explain_conflict(merged.members, resolver, str(error)) from None
+
+
+def _labels(session: Session, plan: BuildPlan) -> dict[str, str]:
+    """Where an image came from, under the names of the OCI image specification (annotations.md) where it has one."""
+    labels = {
+        "org.opencontainers.image.title": plan.image,
+        "org.opencontainers.image.source": session.repository.source(),
+        "org.opencontainers.image.revision": session.repository.commit(),
+        "trainyard.lock": hashlib.sha256(plan.lock.encode()).hexdigest(),
+    }
+    return {name: value for name, value in labels.items() if value}
 
 
 def _say_written(session: Session, paths: list[Path]) -> None:
@@ -114,13 +134,16 @@ def _check(model: ModelDir, role: Role) -> None:
         pass
 
 
-def _build(session: Session, plan: BuildPlan, folder: Path) -> None:
+def _build(session: Session, plan: BuildPlan, folder: Path) -> str:
     """Build; what assemble says of the context's own file is said of the file that the user can mend."""
     try:
-        session.engine.build(plan)
+        built = session.engine.build(replace(plan, labels=_labels(session, plan)))
     except TrainyardError as error:
         if error.message.startswith(WIRING):
             raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
         raise
-    if not session.commands.dry_run:
+    if not built:
+        console.step(f"{plan.image} is up to date")
+    elif not session.commands.dry_run:
         console.step(f"Built {plan.image}")
+    return plan.image

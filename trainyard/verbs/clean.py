@@ -54,7 +54,7 @@ def _images(model: ModelDir) -> list[str]:
 def _remove(session: Session, images: list[str]) -> None:
     """Remove those of ``images`` that are there, and what a server of such an image left behind when it crashed."""
     for engine in session.engines():
-        there = engine.images(images)
+        there = engine.built(images)
         for image in images:
             if image not in there:
                 continue

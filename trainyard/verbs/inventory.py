@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def list_models(session: Session) -> None:
     """A table of every model; one that cannot be read has its reason in place of its routes."""
     found = [_read(session, project, path) for project, path in _paths(session)]
     models = [model for model in found if isinstance(model, ModelDir)]
-    images = session.engine.images(model.image(role) for model in models for role in ROLES)
+    images = session.engine.built(model.image(role) for model in models for role in ROLES)
     rows = [_row(model, images) if isinstance(model, ModelDir) else model for model in found]
     problems = len(found) - len(models)
     if not rows:
@@ -47,7 +47,7 @@ def _read(session: Session, project: Path, path: Path) -> ModelDir | tuple[str, 
         return (project.name, path.name, f"! {error}", "", "", "")
 
 
-def _row(model: ModelDir, images: set[str]) -> tuple[str, ...]:
+def _row(model: ModelDir, images: Collection[str]) -> tuple[str, ...]:
     present = ["yes" if model.image(role) in images else "-" for role in ROLES]
     routes = " ".join(route.path for route in model.routes)
     return (model.project.name, model.path.name, routes, "yes" if model.binary.is_file() else "-", *present)

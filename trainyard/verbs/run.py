@@ -102,7 +102,7 @@ def _ensure_image(session: Session, model: ModelDir, role: Role) -> str:
     image = model.image(role)
     if session.commands.dry_run:
         return image
-    if session.engine.images([image]):
+    if session.engine.built([image]):
         warn_if_stale(session, model, role, image)
         return image
     console.step(f"There is no image {image} yet, so it is built first")

@@ -30,6 +30,11 @@ class Session:
     def resolver(self) -> Resolver:
         return Resolver(self.repository, self.settings, self.commands.dry_run)
 
+    @property
+    def known_resolver(self) -> Resolver:
+        """Knows only what was resolved before; for questions that must not take long."""
+        return replace(self.resolver, known_only=True)
+
     def engines(self) -> list[Engine]:
         """Every engine that answers, for what asks all of them: stop, list, who holds a port."""
         return every_engine(self.repository, self.settings, self.commands)

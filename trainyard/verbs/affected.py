@@ -1,0 +1,102 @@
+"""make affected SINCE=<git ref>: which models a change touches, as JSON that a CI matrix can read.
+
+Asked of git, not of an engine: a CI server asks before it has any image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from trainyard import console
+from trainyard.context import EXCLUDED_AT_TOP, SHARED, excluded
+from trainyard.errors import TrainyardError
+from trainyard.verbs.session import Session
+
+# What every image is made of or by.
+EVERYWHERE = (*SHARED, "builders", "mk", "trainyard", "pyproject.toml")
+# What all models of a project are made of, or trained on.
+OF_PROJECT = ("common_utils", "data", "__init__.py")
+# Kept out of a context as such, but read while building, or what decides the names of images.
+READ = ("Makefile", ".s2i", "requirements*", "setup.sh")
+
+
+@dataclass
+class Affected:
+    """Models and ``all/`` folders, each with the changed paths that touch it."""
+
+    models: dict[str, list[str]] = field(default_factory=dict)
+    merged: dict[str, list[str]] = field(default_factory=dict)
+
+    def as_json(self, since: str) -> str:
+        """``projects``, ``models`` and ``all`` are lists for a matrix; ``because`` names the paths."""
+        projects = sorted({name.partition("/")[0] for name in self.models})
+        because = {name: sorted(paths) for name, paths in sorted({**self.models, **self.merged}.items())}
+        answer = {
+            "since": since,
+            "projects": projects,
+            "models": sorted(self.models),
+            "all": sorted(self.merged),
+            "because": because,
+        }
+        return json.dumps(answer, indent=2)
+
+
+def print_affected(session: Session) -> None:
+    """Print what changed since SINCE, in commits, in the work tree, and in files that git does not know yet.
+
+    Raises:
+        TrainyardError: no SINCE, no git work tree, or a name that git does not know.
+    """
+    since = session.settings.since
+    if not since:
+        raise TrainyardError("since when? SINCE is missing", "say make affected SINCE=origin/main, or another git ref")
+    changed = session.repository.changed_paths(since)
+    models = [
+        f"{project.name}/{path.name}"
+        for project in session.repository.projects()
+        for path in session.repository.model_paths(project)
+    ]
+    root = session.repository.root
+    folders = [*sorted(root.glob("projects/*/all")), *root.glob("all")]
+    console.result(affected(changed, models, [str(path.relative_to(root)) for path in folders]).as_json(since))
+
+
+def affected(changed: Iterable[str], models: Iterable[str], merged: Iterable[str]) -> Affected:
+    """Map changed paths (relative to the root) to ``<project>/<model>`` names and to ``all/`` folders."""
+    models, merged = list(models), list(merged)
+    found = Affected()
+    for path in changed:
+        touched = [model for model in models if _touches(PurePosixPath(path), *model.split("/"))]
+        for model in touched:
+            found.models.setdefault(model, []).append(path)
+        projects = {model.partition("/")[0] for model in touched} | _project_of(path)
+        for folder in merged:
+            if folder == "all" and projects or folder.removeprefix("projects/").removesuffix("/all") in projects:
+                found.merged.setdefault(folder, []).append(path)
+            elif PurePosixPath(path) == PurePosixPath(folder) / "Makefile":
+                found.merged.setdefault(folder, []).append(path)
+    return found
+
+
+def _project_of(path: str) -> set[str]:
+    """The project of a model directory that is there no more: what merged it has to be built anew."""
+    parts = PurePosixPath(path).parts
+    gone = len(parts) == 4 and parts[0] == "projects" and parts[3] == "Makefile" and parts[2] != "all"
+    return {parts[1]} if gone else set()
+
+
+def _touches(path: PurePosixPath, project: str, model: str) -> bool:
+    parts = path.parts
+    if parts[0] in EVERYWHERE:
+        return not any(excluded(part) for part in parts)
+    if parts[:2] != ("projects", project) or len(parts) < 3:
+        return False
+    if parts[2] in OF_PROJECT:
+        return not any(excluded(part) for part in parts[3:])
+    if parts[2] != model or len(parts) < 4:
+        return False
+    kept_out = tuple(pattern for pattern in EXCLUDED_AT_TOP if pattern not in READ)
+    return not excluded(parts[3], kept_out) and not any(excluded(part) for part in parts[4:])

@@ -1,0 +1,110 @@
+"""make build-all: which images are not of today's sources; make builds those, and no others.
+
+Make runs the builds, as it runs everything: -j, -k and Ctrl-C mean what they always mean.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainyard import console
+from trainyard.builder_files import Role
+from trainyard.dependencies import Unresolved
+from trainyard.engines.base import BuildPlan
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.repository import all_members
+from trainyard.verbs.build import all_image, merge_members, plan_all, plan_model
+from trainyard.verbs.session import Session
+
+ROLES: tuple[Role, ...] = ("train", "predict")
+
+
+@dataclass(frozen=True)
+class Target:
+    """An image that may have to be built: make's target for it, and how, as far as that is known.
+
+    ``plan`` is None where the requirements have to be resolved first, or where a mistake is in the way, which the build
+    will say.
+    """
+
+    name: str
+    image: str
+    plan: BuildPlan | None
+
+
+def build_changed(session: Session, folder: Path) -> None:
+    """Have make build every image below ``folder`` (the monorepo, or an ``all/``) that is not up to date."""
+    targets = list(_targets(session, folder))
+    stale = targets if session.settings.force else _stale(session, targets)
+    if not stale:
+        console.step(f"All {len(targets)} images are up to date")
+        return
+    if session.commands.dry_run:
+        for target in stale:
+            console.result(f"build {target.image}")
+        return
+    console.step(f"To build: {len(stale)} of {len(targets)} images")
+    make = os.environ.get("TRAINYARD_MAKE", "make")
+    sys.stderr.flush()
+    try:  # in our place, so that it has the job slots of the make that called us
+        os.execvp(make, [make, "--no-print-directory", *(target.name for target in stale)])  # noqa: S606 -- no shell
+    except OSError as error:
+        raise TrainyardError(f"{make}: {error.strerror}", "install GNU make", EXIT_FAILED) from None
+
+
+def _stale(session: Session, targets: list[Target]) -> list[Target]:
+    """Those whose image is missing, or of another identity than its plan."""
+    built = session.engine.built(target.image for target in targets)
+    return [
+        target
+        for target in targets
+        if not (target.plan and built.get(target.image) and built[target.image] == session.engine.identity(target.plan))
+    ]
+
+
+def _targets(session: Session, folder: Path) -> Iterator[Target]:
+    """Train images first: they have the larger dependencies, and with -j different ones are installed side by side."""
+    root = session.repository.root
+    top = folder == root
+    models = [
+        path for project in session.repository.projects() for path in session.repository.model_paths(project)
+    ] if top else all_members(folder, session.repository)  # fmt: skip
+    base = root / "projects" if top or folder.parent == root else folder.parent
+    for role in ROLES:
+        for path in models:
+            yield _model_target(session, path, role, f"{role}-image+{_as_target(path.relative_to(base))}")
+    if top:
+        for makefile in [*sorted(root.glob("projects/*/all/Makefile")), *root.glob("all/Makefile")]:
+            yield _all_target(session, makefile.parent, f"merge+{_as_target(makefile.parent.relative_to(root))}")
+    else:
+        yield _all_target(session, folder, "build-image")
+
+
+def _model_target(session: Session, path: Path, role: Role, name: str) -> Target:
+    try:
+        model = session.repository.model(path)
+        image = model.image(role)
+    except TrainyardError:
+        return Target(name, f"{path.parent.name}/{path.name} ({role})", None)
+    try:
+        return Target(name, image, plan_model(session.known_resolver, model, role))
+    except (Unresolved, TrainyardError):
+        return Target(name, image, None)
+
+
+def _all_target(session: Session, folder: Path, name: str) -> Target:
+    try:
+        image = all_image(session, folder)
+        plan = plan_all(session, session.known_resolver, merge_members(session, folder), folder)
+    except (Unresolved, TrainyardError):
+        return Target(name, session.short(folder), None)
+    return Target(name, image, plan)
+
+
+def _as_target(path: Path) -> str:
+    """A slash in a target's name would mean a folder to make."""
+    return str(path).replace("/", "+")
