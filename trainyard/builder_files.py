@@ -5,6 +5,7 @@ The same layout serves the base image (/opt/trainyard, /usr/libexec/s2i) and the
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -42,6 +43,7 @@ def library_files(package: Path) -> list[ContextFile]:
     return files
 
 
+@functools.cache  # the package does not change while it runs
 def role_context(package: Path, role: Role) -> Context:
     """What a role's builder image adds to the base: its Dockerfile, the four s2i scripts, the library.
 

@@ -82,7 +82,6 @@ class Repository:
         )
         return described.stdout.strip()
 
-
     def source(self) -> str:
         """The URL of the git remote ``origin``, without the credentials that it may have; empty where there is none."""
         try:

@@ -47,10 +47,8 @@ def _sources(package: Path) -> Iterator[Path]:
 
 def compile_all(site: Path, cache: Path | None) -> None:
     """Bytecode of every installed package: from the cache where it is there, else compiled, and put there."""
-    missing: dict[str, list[str]] = {}
-    for key, modules in _packages(site):
-        if not (cache and _restore(site, cache / f"{key}.zip")):
-            missing[key] = modules
+    packages = dict(_packages(site))
+    missing = {key: packages[key] for key in packages if not (cache and _restore(site, cache / f"{key}.zip"))}
     with ProcessPoolExecutor() as pool:
         paths = [str(site / module) for modules in missing.values() for module in modules]
         for _ in pool.map(_compile, paths, chunksize=32):

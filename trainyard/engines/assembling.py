@@ -64,13 +64,13 @@ class Assembler:
         asked = sorted(set(names))
         if not asked:
             return {}
-        described = "{{json .RepoTags}}\t{{.Id}}\t{{json .Config.Labels}}"
+        described = '{"id": {{json .Id}}, "tags": {{json .RepoTags}}, "labels": {{json .Config.Labels}}}'
         found = self.commands.ask([self.name, "image", "inspect", "--format", described, *asked], unless=NO_IMAGE)
         images: dict[str, Image] = {}
         for line in found.splitlines():
-            tags, identifier, labels = line.split("\t", 2)
-            image = Image(identifier, json.loads(labels) or {})
-            for tag in json.loads(tags) or []:
+            said = json.loads(line)
+            image = Image(said["id"], said["labels"] or {})
+            for tag in said["tags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
 

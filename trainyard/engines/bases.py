@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import uv
@@ -16,49 +17,53 @@ from trainyard.engines.assembling import Assembler
 from trainyard.errors import TrainyardError
 
 BASE = "trainyard/base"
+IDENTITY = "trainyard.identity"
 REGISTRY_BASE = "python:3.12-slim-bookworm"
 DEBIAN_BASE = "trainyard/debian:bookworm"
 DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates,libgomp1"
-DIGEST = "trainyard.digest"
-IDENTITY = "trainyard.identity"
 PULL_SECONDS = 600
 
 
-def base_digest(assembler: Assembler) -> str:
-    """Of the files that the base image is to be built from, and of what was asked for to build it on."""
+@dataclass(frozen=True)
+class Base:
+    """A base image. Its identity is over its files and the id of the image below, which is the same on every machine
+    that pulled it: so a dependency image that one machine made is found by another."""
+
+    name: str
+    identity: str
+
+
+def base_image(assembler: Assembler) -> str:
+    """The name of the base image: it says of which files it is, and what was asked for to build it on. So clones of
+    different versions live on one engine."""
     package = assembler.repository.package
     dockerfile = (package / "builders" / "base" / "Dockerfile").read_bytes()
     uv_program = Path(uv.find_uv_bin()).read_bytes()
-    return digest_of(base_context(package).sha256, dockerfile, uv_program, assembler.settings.base_image)
+    digest = digest_of(base_context(package).sha256, dockerfile, uv_program, assembler.settings.base_image)
+    return f"{BASE}:{digest[:12]}"
 
 
-def base_identity(assembler: Assembler) -> str:
-    """What dependency images stand on; empty where the base image is missing, or of other files than today's.
-
-    It is over the files and the id of the image below, which are the same on every machine that pulled that image: so
-    a dependency image that one machine made is found by another.
-    """
-    found = assembler.inspect([BASE]).get(BASE)
-    current = found is not None and found.labels.get(DIGEST) == base_digest(assembler)
-    return found.labels.get(IDENTITY, "") if found and current else ""
-
-
-def ensure_base(assembler: Assembler) -> str:
-    """Build the base image, where it is missing or not of today's files; its identity."""
-    identity = base_identity(assembler)
-    if identity and not assembler.commands.dry_run:
-        return identity
+def ensure_base(assembler: Assembler) -> Base:
+    """The base image of today's files; it is built where it is missing."""
+    name = base_image(assembler)
+    if (base := found_base(assembler, name)) and not assembler.commands.dry_run:
+        return base
     source = find_base(assembler, assembler.settings.base_image)
-    package, digest = assembler.repository.package, base_digest(assembler)
-    identity = digest_of(digest, assembler.image_id(source))
-    with tempfile.TemporaryDirectory() as name, console.waiting(f"Building {BASE} on {source} ..."):
-        folder = Path(name)
+    package = assembler.repository.package
+    identity = digest_of(name, assembler.image_id(source))
+    with tempfile.TemporaryDirectory() as scratch, console.waiting(f"Building {name} on {source} ..."):
+        folder = Path(scratch)
         shutil.copy(package / "builders" / "base" / "Dockerfile", folder)
         base_context(package).write(folder / "trainyard")
         shutil.copy(uv.find_uv_bin(), folder / "uv")
-        labels = {DIGEST: digest, IDENTITY: identity, "trainyard.base": source}
-        assembler.build_dockerfile(folder, BASE, {"BASE_IMAGE": source}, labels)
-    return identity
+        assembler.build_dockerfile(folder, name, {"BASE_IMAGE": source}, {IDENTITY: identity, "trainyard.base": source})
+    return Base(name, identity)
+
+
+def found_base(assembler: Assembler, name: str) -> Base | None:
+    """The base image of that name, if it is here."""
+    image = assembler.inspect([name]).get(name)
+    return Base(name, image.labels.get(IDENTITY, "")) if image else None
 
 
 def find_base(assembler: Assembler, wanted: str) -> str:

@@ -17,7 +17,7 @@ from trainyard.digests import digest_of
 from trainyard.engines import images, s2i
 from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
-from trainyard.engines.bases import IDENTITY, base_identity
+from trainyard.engines.bases import IDENTITY, Base, base_image, found_base
 from trainyard.errors import TrainyardError
 from trainyard.repository import Repository
 from trainyard.settings import SECRETS, HostSettings
@@ -55,8 +55,7 @@ class ContainerEngine:
     def ensure_builders(self) -> None:
         self._ensure_builders()
 
-    def _ensure_builders(self) -> str:
-        """The identity of the base image."""
+    def _ensure_builders(self) -> Base:
         with self._assembler.locked("builders", "the builder images"):
             return images.ensure_builders(self._assembler)
 
@@ -68,10 +67,10 @@ class ContainerEngine:
         return self._identity(self._base, plan) if self._base else ""
 
     @cached_property
-    def _base(self) -> str:
-        return base_identity(self._assembler)
+    def _base(self) -> Base | None:
+        return found_base(self._assembler, base_image(self._assembler))
 
-    def _identity(self, base: str, plan: BuildPlan) -> str:
+    def _identity(self, base: Base, plan: BuildPlan) -> str:
         return digest_of(images.builder_image(self._assembler, base, plan), plan.image, plan.context.sha256)
 
     def build(self, plan: BuildPlan) -> bool:
@@ -87,9 +86,7 @@ class ContainerEngine:
             if s2i.chosen(self.settings, self.name):
                 s2i.build(self.commands, assembler.limit, plan, builder, labels)
             else:
-                assembler.assemble(
-                    builder, plan.image, plan.context, images.changes(plan, builder, labels), ASSEMBLE
-                )
+                assembler.assemble(builder, plan.image, plan.context, images.changes(plan, builder, labels), ASSEMBLE)
             if replaced and not self.commands.dry_run and replaced.id != assembler.image_id(plan.image):
                 self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
         return True

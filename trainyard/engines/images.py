@@ -18,7 +18,7 @@ from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler
 from trainyard.engines.base import BuildPlan
-from trainyard.engines.bases import BASE, DIGEST, ensure_base
+from trainyard.engines.bases import BASE, Base, ensure_base
 from trainyard.environment import parse_environment
 
 DEPENDENCIES = "trainyard/deps"
@@ -27,41 +27,41 @@ USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
 INSTALL = ". /opt/trainyard/common.sh; assemble '' dependencies"
 
 
-def ensure_builders(assembler: Assembler) -> str:
-    """Build the base image and both builder images, where they are missing or of other files than today's; the
-    identity of the base image."""
-    identity = ensure_base(assembler)
-    there = assembler.inspect(BUILDER_NAMES.values())
-    for role, image in BUILDER_NAMES.items():
-        scripts = role_context(assembler.repository.package, role)
-        digest = digest_of(scripts.sha256, identity)
-        current = image in there and there[image].labels.get(DIGEST) == digest
-        if not current or assembler.commands.dry_run:
-            build_role(assembler, scripts, BASE, image, {DIGEST: digest})
-    return identity
+def ensure_builders(assembler: Assembler) -> Base:
+    """The base image; it and both builder images are built where they are missing or of other files than today's."""
+    base = ensure_base(assembler)
+    scripts = {role: role_context(assembler.repository.package, role) for role in BUILDER_NAMES}
+    wanted = {role: f"{BUILDER_NAMES[role]}:{digest_of(base.name, scripts[role].sha256)[:12]}" for role in scripts}
+    plain = {wanted[role]: BUILDER_NAMES[role] for role in scripts} | {base.name: BASE}
+    there = assembler.inspect([*plain, *plain.values()])
+    for role, image in wanted.items():
+        if image not in there or assembler.commands.dry_run:
+            build_role(assembler, scripts[role], base.name, image)
+    for image, name in plain.items():  # the names that people use with s2i
+        if image not in there or name not in there or there[image].id != there[name].id:
+            assembler.commands.run([assembler.name, "tag", image, name], assembler.limit)
+    return base
 
 
-def build_role(
-    assembler: Assembler, scripts: Context, base: str, image: str, labels: dict[str, str] | None = None
-) -> None:
+def build_role(assembler: Assembler, scripts: Context, base: str, image: str) -> None:
     """Put one role's s2i scripts on ``base``."""
     with tempfile.TemporaryDirectory() as name:
         scripts.write(Path(name))
-        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, labels or {})
+        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {})
 
 
-def dependencies_hash(base: str, plan: BuildPlan) -> str:
-    """Names the dependency image of a plan, on the base image of the identity ``base``."""
-    return digest_of(base, plan.lock, plan.setup)[:16]
+def dependencies_hash(base: Base, plan: BuildPlan) -> str:
+    """Names the dependency image of a plan."""
+    return digest_of(base.identity, plan.lock, plan.setup)[:16]
 
 
-def builder_image(assembler: Assembler, base: str, plan: BuildPlan) -> str:
+def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
     """What a plan's image is built on: the name says which base, lock and scripts."""
     scripts = role_context(assembler.repository.package, plan.role).sha256[:8]
     return f"{DEPENDENCIES}:{dependencies_hash(base, plan)}-{BUILDERS[plan.role]}-{scripts}"
 
 
-def ensure_dependencies(assembler: Assembler, base: str, plan: BuildPlan) -> str:
+def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
     """The image to build ``plan`` on: its lock installed, its role's scripts in place."""
     key, builder = dependencies_hash(base, plan), builder_image(assembler, base, plan)
     image = f"{DEPENDENCIES}:{key}"
@@ -73,7 +73,7 @@ def ensure_dependencies(assembler: Assembler, base: str, plan: BuildPlan) -> str
             files = [text_file("requirements.lock", plan.lock.encode())]
             files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             with console.waiting(f"Installing dependencies {key} ..."):
-                assembler.assemble(BASE, image, make_context(files), [], INSTALL, network=True)
+                assembler.assemble(base.name, image, make_context(files), [], INSTALL, network=True)
         if builder not in there:
             scripts = role_context(assembler.repository.package, plan.role)
             build_role(assembler, scripts, image, builder)

@@ -74,11 +74,15 @@ def affected(changed: Iterable[str], models: Iterable[str], merged: Iterable[str
             found.models.setdefault(model, []).append(path)
         projects = {model.partition("/")[0] for model in touched} | _project_of(path)
         for folder in merged:
-            if folder == "all" and projects or folder.removeprefix("projects/").removesuffix("/all") in projects:
-                found.merged.setdefault(folder, []).append(path)
-            elif PurePosixPath(path) == PurePosixPath(folder) / "Makefile":
+            whole = folder == "all" and projects
+            if whole or _project(folder) in projects or path == f"{folder}/Makefile":
                 found.merged.setdefault(folder, []).append(path)
     return found
+
+
+def _project(folder: str) -> str:
+    """``projects/<project>/all`` is of a project; the ``all`` at the top is of none."""
+    return folder.split("/")[1] if "/" in folder else ""
 
 
 def _project_of(path: str) -> set[str]:
