@@ -67,7 +67,7 @@ class Assembler:
         described = '{"id": {{json .Id}}, "tags": {{json .RepoTags}}, "labels": {{json .Config.Labels}}}'
         found = self.commands.ask([self.name, "image", "inspect", "--format", described, *asked], unless=NO_IMAGE)
         images: dict[str, Image] = {}
-        for line in found.splitlines():
+        for line in filter(None, found.splitlines()):
             said = json.loads(line)
             image = Image(said["id"], said["labels"] or {})
             for tag in said["tags"] or []:
