@@ -93,7 +93,7 @@ install_dependencies() {
         if [ "${restored:-}" ]; then run_setup "$1"; fi
         return
     fi
-    rm -f "$DEPS_STAMP"
+    rm -f "$DEPS_STAMP" "$VENV/.trainyard-daemon"
     run_setup "$1"
     install_requirements "$1"
     prepare_packages
@@ -156,12 +156,6 @@ prepare_packages() {
         ${cache:+"$cache"}
 }
 
-# compile_sources: of the model, so that the first start writes nothing.
-compile_sources() {
-    PYTHONHASHSEED=0 "$VENV/bin/python" -m compileall -q --invalidation-mode checked-hash "$APP_ROOT" >/dev/null 2>&1 ||
-        : # ignore failure since the modules that count are imported below
-}
-
 # settle_times DIR...: equal builds give equal file systems. Only in an image: on a host files are shared with a cache.
 settle_times() {
     local epoch=@${SOURCE_DATE_EPOCH:-315532800} # 1980-01-01, the first time that a zip can say
@@ -185,11 +179,12 @@ restore_artifacts() {
     rm -rf "$S2I_ARTIFACTS/venv"
 }
 
-# check_wiring train|predict: a typo in .s2i/environment must not wait for the first request.
+# check_wiring train|predict: compiles the sources; a typo in .s2i/environment must not wait for the first request.
 check_wiring() {
     local status=0
     step "Checking .s2i/environment ..."
-    (cd "$APP_ROOT" && "$VENV/bin/python" -m trainyard.check "$1") || status=$?
+    # The order of a set is part of the bytecode, and shall be the same every time.
+    (cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.check "$1") || status=$?
     case $status in
     0) ;;
     2) exit 2 ;; # its last line has said why
@@ -223,7 +218,6 @@ assemble() {
         export PYTHONPATH=$APP_ROOT:$TRAINYARD_HOME/lib
         copy_sources
         install_dependencies "$APP_ROOT"
-        compile_sources
         check_wiring "$1"
         open_to_group
         settle_times "$APP_ROOT" "$VENV"

@@ -1,13 +1,16 @@
-"""``python -m trainyard.check train|predict``: what ``assemble`` runs, so that a typo fails the build.
+"""``python -m trainyard.check train|predict|daemon``: what ``assemble`` runs, so that a typo fails the build.
 
-Imports every module that ``.s2i/environment`` names and looks its function up; for predict images the daemon too, so
-that requirements it cannot live with fail here and not at the first start.
+Compiles the sources, so that the first start writes nothing. Imports every module that ``.s2i/environment`` names and
+looks its function up; for predict images the daemon too, so that requirements it cannot live with fail here and not at
+the first start. One Python does all that: to start another takes as long as either.
 """
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import os
+import py_compile
 import sys
 from pathlib import Path
 
@@ -17,6 +20,9 @@ from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, r
 from trainyard.routes import routes_of
 
 ROLES = ("train", "predict")
+DAEMON = "daemon"
+# Which library was imported with the packages of this virtual environment; `daemon` does it before there are sources.
+STAMP = Path(sys.prefix) / ".trainyard-daemon"
 
 
 def check(role: str, sources: Path) -> list[str]:
@@ -42,7 +48,15 @@ def check(role: str, sources: Path) -> list[str]:
     return warnings
 
 
+def compile_sources(sources: Path) -> None:
+    """Bytecode that holds as long as its source has the same content, whatever its time."""
+    compileall.compile_dir(sources, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+
+
 def _import_daemon() -> None:
+    library = str(Path(__file__).parent)
+    if STAMP.is_file() and STAMP.read_text() == library:
+        return
     try:
         import trainyard.serve.processes.server  # noqa: F401 -- trains do not have to wait for flask
     except Exception as error:
@@ -51,17 +65,24 @@ def _import_daemon() -> None:
             f"{' '.join(str(error).split())}",
             "let flask, gunicorn and what they need be chosen by the builder image",
         ) from error
+    with contextlib.suppress(OSError):  # somebody else's environment: then it is imported the next time, too
+        STAMP.write_text(library)
 
 
 def main(arguments: list[str]) -> int:
     """Run the check; an error is one line on stderr and exit status 2."""
-    if len(arguments) != 1 or arguments[0] not in ROLES:
-        sys.stderr.write("usage: python -m trainyard.check train|predict\n")
+    if len(arguments) != 1 or arguments[0] not in (*ROLES, DAEMON):
+        sys.stderr.write("usage: python -m trainyard.check train|predict|daemon\n")
         return EXIT_BAD_INPUT
+    warnings = []
     try:
         # What the user's code prints must not be mistaken for our answer.
         with contextlib.redirect_stdout(sys.stderr):
-            warnings = check(arguments[0], Path.cwd())
+            if arguments[0] == DAEMON:
+                _import_daemon()
+            else:
+                compile_sources(Path.cwd())
+                warnings = check(arguments[0], Path.cwd())
     except TrainyardError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_INPUT

@@ -5,6 +5,7 @@ Errors become exit codes here and nowhere else.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -18,12 +19,8 @@ import click
 
 from trainyard import console
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.model_dir import ModelDir
-from trainyard.repository import all_members
 from trainyard.settings import HostSettings
-from trainyard.verbs import affected, build, changed, clean, demo, endpoint, inventory, run
-from trainyard.verbs.s2i_wrapper import run_s2i
-from trainyard.verbs.session import Session, open_session
+from trainyard.verbs.session import open_session
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path), default=".")
 
@@ -43,65 +40,62 @@ def _make_dry_run() -> bool:
     return bool({"n", "q"} & set(first)) and "=" not in first and not first.startswith("-")
 
 
-def model_verb(name: str, help_text: str) -> Callable[[Callable[[Session, ModelDir], object]], click.Command]:
-    """Declare a verb for a model directory."""
+def model_verb(name: str, verb: str, help_text: str, *, local: bool = False) -> None:
+    """Declare a verb for a model directory: ``module:function`` below verbs/. ``local``: without containers."""
 
-    def declare(verb: Callable[[Session, ModelDir], object]) -> click.Command:
-        @cli.command(name, help=help_text)
-        @FOLDER
-        @click.pass_obj
-        def command(dry_run: bool, folder: Path) -> None:
-            session = open_session(folder, dry_run=dry_run)
-            verb(session, session.repository.model(folder))
-
-        return command
-
-    return declare
+    @cli.command(name, help=help_text)
+    @FOLDER
+    @click.pass_obj
+    def command(dry_run: bool, folder: Path) -> None:
+        session = open_session(folder, dry_run=dry_run)
+        _load(verb)(session.local() if local else session, session.repository.model(folder))
 
 
-def folder_verb(name: str, help_text: str) -> Callable[[Callable[[Session, Path], object]], click.Command]:
+def folder_verb(name: str, verb: str, help_text: str) -> None:
     """Declare a verb for an ``all/`` folder or for the whole monorepo."""
 
-    def declare(verb: Callable[[Session, Path], object]) -> click.Command:
-        @cli.command(name, help=help_text)
-        @FOLDER
-        @click.pass_obj
-        def command(dry_run: bool, folder: Path) -> None:
-            verb(open_session(folder, dry_run=dry_run), folder.resolve())
-
-        return command
-
-    return declare
+    @cli.command(name, help=help_text)
+    @FOLDER
+    @click.pass_obj
+    def command(dry_run: bool, folder: Path) -> None:
+        _load(verb)(open_session(folder, dry_run=dry_run), folder.resolve())
 
 
-model_verb("build-train", "Build the train image.")(lambda s, m: build.build_model(s, m, "train"))
-model_verb("build-predict", "Build the predict image.")(lambda s, m: build.build_model(s, m, "predict"))
-model_verb("lock", "Resolve the requirements, write both lock files.")(build.lock_model)
-model_verb("train", "Train: a binary and its record in models/.")(run.train)
-model_verb("predict", "Serve the model's routes.")(run.predict)
-model_verb("train-local", "Train without containers.")(lambda s, m: run.train(s.local(), m))
-model_verb("predict-local", "Serve without containers.")(lambda s, m: run.predict(s.local(), m))
-model_verb("test-endpoint", "Post the sample to each route.")(lambda s, m: endpoint.test_endpoint(s, [m]))
-model_verb("stop", "Stop the model's server.")(lambda s, m: _stop(s, m.image("predict")))
-model_verb("logs", "Show the server's log.")(lambda s, m: _logs(s, m.image("predict")))
-model_verb("shell", "Open a shell in the predict image.")(lambda s, m: run.shell(s, m, "predict"))
-model_verb("show", "Every value and where it came from.")(inventory.show)
-model_verb("clean", "Remove the model's images.")(clean.clean_model)
+def _load(verb: str) -> Callable[..., object]:
+    """Only what is called is imported: a build has no time for what a server needs."""
+    module, _, function = verb.partition(":")
+    loaded: Callable[..., object] = getattr(importlib.import_module(f"trainyard.verbs.{module}"), function)
+    return loaded
 
-folder_verb("create-routes", "Generate the files of an all/ folder.")(build.create_routes)
-folder_verb("build-all", "Build every image that is not up to date.")(changed.build_changed)
-folder_verb("build-all-image", "Build the image of an all/ folder.")(build.build_all)
-folder_verb("predict-all", "Serve every model of an all/ folder.")(run.predict_all)
-folder_verb("test-all", "Post every model's sample.")(lambda s, f: endpoint.test_endpoint(s, _members(s, f)))
-folder_verb("stop-all", "Stop the server of an all/ folder.")(lambda s, f: _stop(s, build.all_image(s, f)))
-folder_verb("logs-all", "Show the log of an all/ folder's server.")(lambda s, f: _logs(s, build.all_image(s, f)))
-folder_verb("clean-all", "Remove the image and the generated files of an all/ folder.")(clean.clean_all)
-folder_verb("list", "A table of every model.")(lambda s, _: inventory.list_models(s))
-folder_verb("affected", "Which models a change touches, as JSON.")(lambda s, _: affected.print_affected(s))
-folder_verb("builders", "Build the builder images.")(lambda s, _: s.engine.ensure_builders())
-folder_verb("stop-everything", "Stop every server.")(lambda s, _: run.stop_everything(s))
-folder_verb("clean-everything", "Remove every image and all state.")(lambda s, _: clean.clean_everything(s))
-folder_verb("demo", "Build, train, serve and ask an all/ folder's models.")(demo.demo)
+
+model_verb("build-train", "build:build_train", "Build the train image.")
+model_verb("build-predict", "build:build_predict", "Build the predict image.")
+model_verb("lock", "build:lock_model", "Resolve the requirements, write both lock files.")
+model_verb("train", "run:train", "Train: a binary and its record in models/.")
+model_verb("predict", "run:predict", "Serve the model's routes.")
+model_verb("train-local", "run:train", "Train without containers.", local=True)
+model_verb("predict-local", "run:predict", "Serve without containers.", local=True)
+model_verb("test-endpoint", "endpoint:test_model", "Post the sample to each route.")
+model_verb("stop", "run:stop_model", "Stop the model's server.")
+model_verb("logs", "run:logs_of_model", "Show the server's log.")
+model_verb("shell", "run:shell", "Open a shell in the predict image.")
+model_verb("show", "inventory:show", "Every value and where it came from.")
+model_verb("clean", "clean:clean_model", "Remove the model's images.")
+
+folder_verb("build-all", "changed:build_changed", "Build every image that is not up to date.")
+folder_verb("create-routes", "build:create_routes", "Generate the files of an all/ folder.")
+folder_verb("build-all-image", "build:build_all", "Build the image of an all/ folder.")
+folder_verb("predict-all", "run:predict_all", "Serve every model of an all/ folder.")
+folder_verb("test-all", "endpoint:test_all", "Post every model's sample.")
+folder_verb("stop-all", "run:stop_all", "Stop the server of an all/ folder.")
+folder_verb("logs-all", "run:logs_of_all", "Show the log of an all/ folder's server.")
+folder_verb("clean-all", "clean:clean_all", "Remove the image and the generated files of an all/ folder.")
+folder_verb("list", "inventory:list_models", "A table of every model.")
+folder_verb("affected", "affected:print_affected", "Which models a change touches, as JSON.")
+folder_verb("builders", "build:build_builders", "Build the builder images.")
+folder_verb("stop-everything", "run:stop_everything", "Stop every server.")
+folder_verb("clean-everything", "clean:clean_everything", "Remove every image and all state.")
+folder_verb("demo", "demo:demo", "Build, train, serve and ask an all/ folder's models.")
 
 
 @cli.command("build", help="Build one image, as build.sh does.")
@@ -111,27 +105,16 @@ folder_verb("demo", "Build, train, serve and ask an all/ folder's models.")(demo
 @click.pass_obj
 def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
     session = open_session(folder, dry_run=dry_run)
-    build.build_model(session, session.repository.model(folder), "train" if role == "train" else "predict", image)
+    _load("build:build_model")(session, session.repository.model(folder), role, image)
 
 
 @cli.command("s2i", help="Run the real s2i with this machine's build settings, as bin/s2i does.")
 @click.option("--wrapper", type=click.Path(path_type=Path), required=True, help="The s2i on PATH that is not the real.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def s2i_command(wrapper: Path, arguments: tuple[str, ...]) -> None:
+    from trainyard.verbs.s2i_wrapper import run_s2i
+
     sys.exit(run_s2i(arguments, HostSettings.read(), wrapper))
-
-
-def _members(session: Session, folder: Path) -> list[ModelDir]:
-    return [session.repository.model(path) for path in all_members(folder, session.repository)]
-
-
-def _stop(session: Session, name: str) -> None:
-    if not run.stop(session, name):
-        console.step(f"{name} does not run")
-
-
-def _logs(session: Session, name: str) -> None:
-    run.logs(session, name, follow=bool(os.environ.get("FOLLOW")))
 
 
 def main() -> None:

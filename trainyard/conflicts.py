@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement
-from packaging.requirements import Requirement as Parsed
-from packaging.utils import canonicalize_name
-
 from trainyard.dependencies import Requirement, Resolver, read_requirement
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text
-from trainyard.model_dir import ModelDir
+from trainyard.model_dir import ROLES, ModelDir
 
 
 @dataclass(frozen=True)
@@ -37,6 +33,10 @@ def requirement_lines(path: Path) -> Iterator[Line]:
     Raises:
         TrainyardError: a line that is neither a requirement nor an option we know of.
     """
+    from packaging.requirements import InvalidRequirement  # takes longer to import than a build has to wait
+    from packaging.requirements import Requirement as Parsed
+    from packaging.utils import canonicalize_name
+
     for number, raw in enumerate(read_text(path).splitlines(), start=1):
         text = raw.partition(" #")[0].strip()
         if not text or text.startswith("#"):
@@ -52,6 +52,13 @@ def requirement_lines(path: Path) -> Iterator[Line]:
             raise TrainyardError(
                 f"{path}:{number}: {text!r} is not a requirement: {reason}", "write name>=version"
             ) from None
+
+
+def check_requirements(model: ModelDir) -> None:
+    """Raise for the first line that cannot be a requirement, before the package index is asked for anything."""
+    for role in ROLES:
+        for _ in requirement_lines(model.requirements(role)):
+            pass
 
 
 def explain_conflict(members: tuple[ModelDir, ...], resolver: Resolver, why: str) -> TrainyardError:

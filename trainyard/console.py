@@ -7,23 +7,24 @@ import sys
 import time
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.markup import escape
-
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
+import click
 
 
 def step(text: str) -> None:
     """One line of progress, in the form that the s2i scripts use too."""
-    _err.print(f"[bold]--->[/bold] {escape(text)}")
+    _say(click.style("--->", bold=True), text)
 
 
 def warn(text: str) -> None:
-    _err.print(f"[yellow]warning:[/yellow] {escape(text)}")
+    _say(click.style("warning:", fg="yellow"), text)
 
 
 def error(text: str) -> None:
-    _err.print(f"[red]error:[/red] {escape(text)}")
+    _say(click.style("error:", fg="red"), text)
+
+
+def _say(head: str, text: str) -> None:
+    click.echo(f"{head} {text}", err=True)  # which drops colours where there is no terminal
 
 
 def line(text: str = "") -> None:
@@ -40,8 +41,11 @@ def result(text: str) -> None:
 def waiting(text: str) -> Iterator[None]:
     """Show that something long is going on: a spinner on a terminal, in a log a line at the start and its duration."""
     started = time.monotonic()
-    if _err.is_terminal:
-        with _err.status(escape(text)):
+    if sys.stderr.isatty():
+        from rich.console import Console  # takes longer to import than most builds have to wait
+        from rich.markup import escape
+
+        with Console(stderr=True).status(escape(text)):
             yield
     else:
         step(text)

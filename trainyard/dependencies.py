@@ -91,7 +91,8 @@ class Resolver:
             text = read_text(committed)
             if text.startswith(HEADER + _digest(inputs)):
                 return Lock(text, str(committed), committed=True)
-            console.warn(f"{committed}: stale, its requirements have changed: run make lock")
+            if not self.known_only:
+                console.warn(f"{committed}: stale, its requirements have changed: run make lock")
         return self.together(inputs)[ROLES.index(role)]
 
     def write_locks(self, model: ModelDir) -> list[Path]:

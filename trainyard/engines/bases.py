@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from trainyard import console
 from trainyard.builder_files import base_context
 from trainyard.command import Limit
 from trainyard.digests import digest_of
-from trainyard.engines.assembling import Assembler
+from trainyard.engines.assembling import Assembler, Image
 from trainyard.errors import TrainyardError
 
 BASE = "trainyard/base"
@@ -38,16 +39,15 @@ def base_image(assembler: Assembler) -> str:
     different versions live on one engine."""
     package = assembler.repository.package
     dockerfile = (package / "builders" / "base" / "Dockerfile").read_bytes()
-    uv_program = Path(uv.find_uv_bin()).read_bytes()
-    digest = digest_of(base_context(package).sha256, dockerfile, uv_program, assembler.settings.base_image)
+    uv_version = importlib.metadata.version("uv")  # to hash the program takes longer than an edit has to wait
+    digest = digest_of(base_context(package).sha256, dockerfile, uv_version, assembler.settings.base_image)
     return f"{BASE}:{digest[:12]}"
 
 
-def ensure_base(assembler: Assembler) -> Base:
-    """The base image of today's files; it is built where it is missing."""
-    name = base_image(assembler)
-    if (base := found_base(assembler, name)) and not assembler.commands.dry_run:
-        return base
+def ensure_base(assembler: Assembler, name: str, found: Image | None) -> Base:
+    """The base image of that name; it is built where it is missing, that is, where it was not ``found``."""
+    if found and not assembler.commands.dry_run:
+        return as_base(name, found)
     source = find_base(assembler, assembler.settings.base_image)
     package = assembler.repository.package
     identity = digest_of(name, assembler.image_id(source))
@@ -60,10 +60,9 @@ def ensure_base(assembler: Assembler) -> Base:
     return Base(name, identity)
 
 
-def found_base(assembler: Assembler, name: str) -> Base | None:
-    """The base image of that name, if it is here."""
-    image = assembler.inspect([name]).get(name)
-    return Base(name, image.labels.get(IDENTITY, "")) if image else None
+def as_base(name: str, found: Image) -> Base:
+    """What an image that is here says of itself."""
+    return Base(name, found.labels.get(IDENTITY, ""))
 
 
 def find_base(assembler: Assembler, wanted: str) -> str:

@@ -17,7 +17,7 @@ from trainyard.digests import digest_of
 from trainyard.engines import images, s2i
 from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
-from trainyard.engines.bases import IDENTITY, Base, base_image, found_base
+from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
 from trainyard.errors import TrainyardError
 from trainyard.repository import Repository
 from trainyard.settings import SECRETS, HostSettings
@@ -68,7 +68,9 @@ class ContainerEngine:
 
     @cached_property
     def _base(self) -> Base | None:
-        return found_base(self._assembler, base_image(self._assembler))
+        name = base_image(self._assembler)
+        found = self._assembler.inspect([name]).get(name)
+        return as_base(name, found) if found else None
 
     def _identity(self, base: Base, plan: BuildPlan) -> str:
         return digest_of(images.builder_image(self._assembler, base, plan), plan.image, plan.context.sha256)
@@ -78,10 +80,13 @@ class ContainerEngine:
         base = self._ensure_builders()
         identity = self._identity(base, plan)
         with assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):
-            replaced = assembler.inspect([plan.image]).get(plan.image)
+            builder = images.builder_image(assembler, base, plan)
+            there = assembler.inspect([plan.image, builder])
+            replaced = there.get(plan.image)
             if replaced and replaced.labels.get(IDENTITY) == identity and not self.settings.force:
                 return False
-            builder = images.ensure_dependencies(assembler, base, plan)
+            if builder not in there:
+                images.ensure_dependencies(assembler, base, plan)
             labels = {IDENTITY: identity, **plan.labels}
             if s2i.chosen(self.settings, self.name):
                 s2i.build(self.commands, assembler.limit, plan, builder, labels)

@@ -18,7 +18,7 @@ from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler
 from trainyard.engines.base import BuildPlan
-from trainyard.engines.bases import BASE, Base, ensure_base
+from trainyard.engines.bases import BASE, Base, base_image, ensure_base
 from trainyard.environment import parse_environment
 
 DEPENDENCIES = "trainyard/deps"
@@ -29,11 +29,12 @@ INSTALL = ". /opt/trainyard/common.sh; assemble '' dependencies"
 
 def ensure_builders(assembler: Assembler) -> Base:
     """The base image; it and both builder images are built where they are missing or of other files than today's."""
-    base = ensure_base(assembler)
     scripts = {role: role_context(assembler.repository.package, role) for role in BUILDER_NAMES}
-    wanted = {role: f"{BUILDER_NAMES[role]}:{digest_of(base.name, scripts[role].sha256)[:12]}" for role in scripts}
-    plain = {wanted[role]: BUILDER_NAMES[role] for role in scripts} | {base.name: BASE}
+    name = base_image(assembler)
+    wanted = {role: f"{BUILDER_NAMES[role]}:{digest_of(name, scripts[role].sha256)[:12]}" for role in scripts}
+    plain = {wanted[role]: BUILDER_NAMES[role] for role in scripts} | {name: BASE}
     there = assembler.inspect([*plain, *plain.values()])
+    base = ensure_base(assembler, name, there.get(name))
     for role, image in wanted.items():
         if image not in there or assembler.commands.dry_run:
             build_role(assembler, scripts[role], base.name, image)
@@ -65,8 +66,6 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
     """The image to build ``plan`` on: its lock installed, its role's scripts in place."""
     key, builder = dependencies_hash(base, plan), builder_image(assembler, base, plan)
     image = f"{DEPENDENCIES}:{key}"
-    if builder in assembler.inspect([builder]):
-        return builder
     with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
         there = assembler.inspect([image, builder])
         if image not in there:

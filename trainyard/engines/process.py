@@ -10,9 +10,11 @@ It runs the builder images' own scripts with their roots moved into ``.trainyard
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import json
 import os
+import py_compile
 import shutil
 import sys
 import tempfile
@@ -38,6 +40,7 @@ from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
+UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the folder's name says what it holds
 # Where assemble expects what it must not find on a host: no mounted settings.
 NOWHERE = "/nonexistent/trainyard"
 
@@ -83,6 +86,7 @@ class ProcessEngine:
         with self._scratch(self._builder) as folder:
             for name, context in self._contexts.items():
                 context.write(folder / name)
+            compileall.compile_dir(folder / "home" / "lib", quiet=2, invalidation_mode=UNCHECKED)
 
     def built(self, names: Iterable[str]) -> dict[str, str]:
         found = {name: self._read_image(name) for name in names}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from trainyard import console
 from trainyard.context import EXCLUDED_AT_TOP, SHARED, excluded
@@ -44,7 +44,7 @@ class Affected:
         return json.dumps(answer, indent=2)
 
 
-def print_affected(session: Session) -> None:
+def print_affected(session: Session, _: Path) -> None:
     """Print what changed since SINCE, in commits, in the work tree, and in files that git does not know yet.
 
     Raises:

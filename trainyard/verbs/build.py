@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.builder_files import Role
-from trainyard.conflicts import explain_conflict, requirement_lines
+from trainyard.conflicts import check_requirements, explain_conflict
 from trainyard.context import model_context
 from trainyard.dependencies import Requirement, Resolver, Unresolved
 from trainyard.engines.base import BuildPlan
@@ -22,10 +22,27 @@ from trainyard.verbs.session import Session
 WIRING = ".s2i/environment"
 
 
+def build_builders(session: Session, _: Path) -> None:
+    """Build the builder images, where they are not of today's sources."""
+    session.engine.ensure_builders()
+
+
+def build_train(session: Session, model: ModelDir) -> None:
+    build_model(session, model, "train")
+
+
+def build_predict(session: Session, model: ModelDir) -> None:
+    build_model(session, model, "predict")
+
+
 def build_model(session: Session, model: ModelDir, role: Role, image: str = "") -> str:
     """Build one model's train or predict image, where it is not up to date; its name."""
     session.repository.check_names(model)
     _check(model, role)
+    try:
+        session.known_resolver.model_lock(model, role)
+    except Unresolved:
+        check_requirements(model)
     return _build(session, plan_model(session.resolver, model, role, image), model.path)
 
 
@@ -65,6 +82,7 @@ def create_routes(session: Session, folder: Path) -> Merged:
     merged = merge_members(session, folder)
     for model in merged.members:
         _check(model, "predict")
+        check_requirements(model)
     if not session.commands.dry_run:
         write_merged(merged, folder)
     _say_written(session, [folder / path for path in merged.files()])
@@ -130,8 +148,6 @@ def _check(model: ModelDir, role: Role) -> None:
         train_target(model.environment)
     else:
         _ = model.routes
-    for _ in requirement_lines(model.requirements(role)):
-        pass
 
 
 def _build(session: Session, plan: BuildPlan, folder: Path) -> str:

@@ -30,7 +30,7 @@ def clean_all(session: Session, folder: Path) -> None:
     _remove_generated(session, folder)
 
 
-def clean_everything(session: Session) -> None:
+def clean_everything(session: Session, _: Path) -> None:
     """All of that for every model and every ``all/``, and the state folder."""
     root = session.repository.root
     images = [image for model in session.repository.models() for image in _images(model)]
@@ -38,7 +38,7 @@ def clean_everything(session: Session) -> None:
         with contextlib.suppress(TrainyardError):  # without a CONTAINER_NAME there is no image of it
             images.append(all_image(session, makefile.parent))
         _remove_generated(session, makefile.parent)
-    stop_everything(session)
+    stop_everything(session, root)
     _remove(session, images)
     if session.commands.dry_run:
         console.result(f"rm -r {session.repository.state}")

@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from trainyard import client, console
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ModelDir
+from trainyard.repository import all_members
 from trainyard.verbs.serving import base_url
 from trainyard.verbs.session import Session
+
+
+def test_model(session: Session, model: ModelDir) -> None:
+    """Post one model's sample."""
+    test_endpoint(session, [model])
+
+
+def test_all(session: Session, folder: Path) -> None:
+    """Post the sample of every model that an ``all/`` folder merges."""
+    test_endpoint(session, [session.repository.model(path) for path in all_members(folder, session.repository)])
 
 
 def test_endpoint(session: Session, models: Iterable[ModelDir]) -> None:

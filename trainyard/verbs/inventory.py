@@ -17,7 +17,7 @@ from trainyard.verbs.session import Session
 HEADER = ("PROJECT", "MODEL", "ROUTES", "BINARY", "TRAIN IMAGE", "PREDICT IMAGE")
 
 
-def list_models(session: Session) -> None:
+def list_models(session: Session, _: Path) -> None:
     """A table of every model; one that cannot be read has its reason in place of its routes."""
     found = [_read(session, project, path) for project, path in _paths(session)]
     models = [model for model in found if isinstance(model, ModelDir)]

@@ -12,7 +12,7 @@ from trainyard.builder_files import Role
 from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ModelDir
-from trainyard.verbs.build import build_all, build_model, warn_if_stale
+from trainyard.verbs.build import all_image, build_all, build_model, warn_if_stale
 from trainyard.verbs.mounts import all_mounts, models_folder
 from trainyard.verbs.serving import container_name, serve, serving_plan
 from trainyard.verbs.session import Session
@@ -67,7 +67,22 @@ def stop(session: Session, name: str) -> bool:
     return bool(stopped)
 
 
-def stop_everything(session: Session) -> None:
+def stop_model(session: Session, model: ModelDir) -> None:
+    """Stop a model's server."""
+    _stop_or_say(session, model.image("predict"))
+
+
+def stop_all(session: Session, folder: Path) -> None:
+    """Stop the server of an ``all/`` folder."""
+    _stop_or_say(session, all_image(session, folder))
+
+
+def _stop_or_say(session: Session, name: str) -> None:
+    if not stop(session, name):
+        console.step(f"{name} does not run")
+
+
+def stop_everything(session: Session, _: Path) -> None:
     """Stop every server of this monorepo."""
     for engine in session.engines():
         for server in engine.running():
@@ -84,14 +99,25 @@ def holder_of(session: Session, name: str) -> Engine:
     return session.engine
 
 
-def logs(session: Session, name: str, *, follow: bool) -> None:
-    """Print what a server in the background has said."""
+def logs_of_model(session: Session, model: ModelDir) -> None:
+    """Print what a model's server in the background has said."""
+    _logs(session, model.image("predict"))
+
+
+def logs_of_all(session: Session, folder: Path) -> None:
+    """Print what the server of an ``all/`` folder has said."""
+    _logs(session, all_image(session, folder))
+
+
+def _logs(session: Session, name: str) -> None:
+    """All of it; with FOLLOW=1 also what comes."""
     name = container_name(name)
-    holder_of(session, name).logs(name, follow)
+    holder_of(session, name).logs(name, follow=bool(os.environ.get("FOLLOW")))
 
 
-def shell(session: Session, model: ModelDir, role: Role) -> int:
-    """An interactive shell in a model's image, with its folders mounted."""
+def shell(session: Session, model: ModelDir) -> int:
+    """An interactive shell in a model's predict image, with its folders mounted."""
+    role: Role = "predict"
     image = _ensure_image(session, model, role)
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(model.project), "models"))
     return session.engine.shell(RunPlan(image, f"{image}-shell-{os.getpid()}", role, model.name, {}, mounts))
