@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from monorepo import Model, Monorepo
 
-from trainyard.context import Context, model_context
+from trainyard.context import OLDEST_TIME, Context, model_context
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import read_model_dir
 
@@ -82,7 +82,7 @@ def test_a_tar_is_roots_and_readable(model: Model) -> None:
     (model.path / "predict.py").chmod(0o600)
     with tarfile.open(fileobj=io.BytesIO(context(model).tar("src"))) as archive:
         members = archive.getmembers()
-    assert all((member.uid, member.gid, member.mtime) == (0, 0, 0) for member in members)
+    assert all((member.uid, member.gid, member.mtime) == (0, 0, OLDEST_TIME) for member in members)
     assert all(member.mode & 0o444 == 0o444 for member in members)
     assert all(PurePosixPath(member.name).parts[0] == "src" for member in members)
 

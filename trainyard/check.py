@@ -65,7 +65,7 @@ def _import_daemon() -> None:
             f"{' '.join(str(error).split())}",
             "let flask, gunicorn and what they need be chosen by the builder image",
         ) from error
-    with contextlib.suppress(OSError):  # somebody else's environment: then it is imported the next time, too
+    if STAMP.with_name(".trainyard-deps").is_file():  # nobody else installs into it
         STAMP.write_text(library)
 
 

@@ -6,10 +6,11 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NoReturn
 
 from trainyard import console
 from trainyard.errors import EXIT_FAILED, TrainyardError
@@ -127,6 +128,15 @@ class Commands:
             raise _too_long(argv, limit)
         if status:
             raise TrainyardError(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
+
+    def become_make(self, arguments: Sequence[str]) -> NoReturn:
+        """The make that called us (mk/setup.mk says which), in our place: so it has that one's job slots."""
+        make = os.environ.get("TRAINYARD_MAKE", "make")
+        sys.stderr.flush()
+        try:
+            os.execvp(make, [make, *arguments])  # noqa: S606 -- no shell
+        except OSError as error:
+            raise TrainyardError(f"{make}: {error.strerror}", "install GNU make", EXIT_FAILED) from None
 
     def _shown(self, argv: Sequence[str]) -> bool:
         if self.dry_run:

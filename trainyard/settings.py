@@ -93,6 +93,7 @@ class HostSettings(FromEnvironment):
         "HARDENED", True, "make predict: read-only but for /tmp, no capabilities, no new privileges; 0: none of that"
     )
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
+    follow: bool = setting("FOLLOW", False, "1: make logs stays")
     since: str = setting("SINCE", "", "git ref: make affected lists what changed since")
     force: bool = setting("FORCE", False, "1: build even what is up to date")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")

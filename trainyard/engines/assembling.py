@@ -64,13 +64,11 @@ class Assembler:
         asked = sorted(set(names))
         if not asked:
             return {}
-        described = '{"id": {{json .Id}}, "tags": {{json .RepoTags}}, "labels": {{json .Config.Labels}}}'
-        found = self.commands.ask([self.name, "image", "inspect", "--format", described, *asked], unless=NO_IMAGE)
+        found = self.commands.ask([self.name, "image", "inspect", *asked], unless=NO_IMAGE)
         images: dict[str, Image] = {}
-        for line in filter(None, found.splitlines()):
-            said = json.loads(line)
-            image = Image(said["id"], said["labels"] or {})
-            for tag in said["tags"] or []:
+        for said in json.loads(found):
+            image = Image(said["Id"], said["Config"].get("Labels") or {})
+            for tag in said["RepoTags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
 
@@ -106,7 +104,7 @@ class Assembler:
             sources.write(context.tar("src"))
             sources.seek(0)
             mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
-            run = [self.name, "run", *options, *mounts, "--entrypoint", "/bin/bash", builder, "-Eeuc", script]
+            run = [self.name, "run", *options, *mounts, builder, "/bin/bash", "-Eeuc", script]
             try:
                 self.commands.stream(run, self.limit, stdin=sources)
                 edits = [part for change in changes for part in ("--change", change)]

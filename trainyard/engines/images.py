@@ -53,7 +53,7 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
-    return digest_of(base.identity, plan.lock, plan.setup)[:16]
+    return digest_of(base.identity, INSTALL, plan.lock, plan.setup)[:16]
 
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:

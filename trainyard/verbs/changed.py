@@ -5,8 +5,6 @@ Make runs the builds, as it runs everything: -j, -k and Ctrl-C mean what they al
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from trainyard import console
 from trainyard.builder_files import Role
 from trainyard.dependencies import Unresolved
 from trainyard.engines.base import BuildPlan
-from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.errors import TrainyardError
 from trainyard.repository import all_members
 from trainyard.verbs.build import all_image, merge_members, plan_all, plan_model
 from trainyard.verbs.session import Session
@@ -48,12 +46,7 @@ def build_changed(session: Session, folder: Path) -> None:
             console.result(f"build {target.image}")
         return
     console.step(f"To build: {len(stale)} of {len(targets)} images")
-    make = os.environ.get("TRAINYARD_MAKE", "make")
-    sys.stderr.flush()
-    try:  # in our place, so that it has the job slots of the make that called us
-        os.execvp(make, [make, "--no-print-directory", *(target.name for target in stale)])  # noqa: S606 -- no shell
-    except OSError as error:
-        raise TrainyardError(f"{make}: {error.strerror}", "install GNU make", EXIT_FAILED) from None
+    session.commands.become_make(["--no-print-directory", *(target.name for target in stale)])
 
 
 def _stale(session: Session, targets: list[Target]) -> list[Target]:

@@ -112,7 +112,7 @@ def logs_of_all(session: Session, folder: Path) -> None:
 def _logs(session: Session, name: str) -> None:
     """All of it; with FOLLOW=1 also what comes."""
     name = container_name(name)
-    holder_of(session, name).logs(name, follow=bool(os.environ.get("FOLLOW")))
+    holder_of(session, name).logs(name, session.settings.follow)
 
 
 def shell(session: Session, model: ModelDir) -> int:
