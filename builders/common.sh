@@ -159,8 +159,10 @@ prepare_packages() {
 # settle_times DIR...: equal builds give equal file systems. Only in an image: on a host files are shared with a cache.
 settle_times() {
     local epoch=@${SOURCE_DATE_EPOCH:-315532800} # 1980-01-01, the first time that a zip can say
+    local -a mine=()
     [ "$S2I_SOURCES" = /tmp/src ] || return 0
-    find "$@" -xdev -newermt "$epoch" -exec touch --no-dereference --date "$epoch" {} +
+    if [ "$(id -u)" != 0 ]; then mine=(-user "$(id -u)"); fi # nobody else may set the times of a file
+    find "$@" -xdev -newermt "$epoch" "${mine[@]}" -exec touch --no-dereference --date "$epoch" {} +
 }
 
 # restore_artifacts: what save-artifacts streamed out of the previous image, for `s2i build --incremental`.

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import pexpect
 import pytest
+from engines.broken import BrokenBuilds
 from engines.confined import ConfinedServers, report_from
 from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, wait_for
 from needs import need
@@ -20,7 +21,7 @@ from needs import need
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 
 
-class EngineContract(ConfinedServers):
+class EngineContract(BrokenBuilds, ConfinedServers):
     """Inherit, and say which engine."""
 
     engine: ClassVar[str]

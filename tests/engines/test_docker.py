@@ -5,6 +5,7 @@ from typing import ClassVar
 import images
 import pytest
 from engines.contract import EngineContract
+from engines.reproducible import ReproducibleImages
 from monorepo import Model, Monorepo
 
 
@@ -30,7 +31,7 @@ class SetupScripts:
 
 
 @pytest.mark.engine("docker")
-class TestDocker(SetupScripts, EngineContract):
+class TestDocker(SetupScripts, ReproducibleImages, EngineContract):
     engine = "docker"
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
@@ -54,7 +55,7 @@ class TestDocker(SetupScripts, EngineContract):
 
 
 @pytest.mark.s2i
-class TestDockerWithS2i(SetupScripts, EngineContract):
+class TestDockerWithS2i(SetupScripts, ReproducibleImages, EngineContract):
     """The same, with images built by the real s2i."""
 
     engine = "docker"

@@ -1,9 +1,10 @@
 import pytest
 from engines.contract import EngineContract
+from engines.reproducible import ReproducibleImages
 from engines.test_docker import SetupScripts
 
 
 @pytest.mark.engine("podman")
-class TestPodman(SetupScripts, EngineContract):
+class TestPodman(SetupScripts, ReproducibleImages, EngineContract):
     engine = "podman"
     programs = ("podman",)

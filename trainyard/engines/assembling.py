@@ -78,13 +78,15 @@ class Assembler:
         return answer.stdout.strip() if answer else ""
 
     def build_dockerfile(self, folder: Path, image: str, arguments: dict[str, str], labels: dict[str, str]) -> None:
-        """Build a builder image from its Dockerfile."""
+        """Build a builder image from its Dockerfile. Without the engine's cache: our names say what is known already,
+        and podman's looks at images that another process may be removing.
+        """
         options = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
         options += [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
         # Neither BuildKit nor buildx is needed; where the client defaults to them without having them, it fails.
         without_buildkit = {"DOCKER_BUILDKIT": "0"}
         self.commands.run(
-            [self.name, "build", "--network", "none", "--tag", image, *options, str(folder)],
+            [self.name, "build", "--no-cache", "--network", "none", "--tag", image, *options, str(folder)],
             self.limit,
             env=without_buildkit,
         )

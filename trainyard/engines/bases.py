@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import uv
 from trainyard import console
 from trainyard.builder_files import base_context
 from trainyard.command import Limit
+from trainyard.context import OLDEST_TIME
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler, Image
 from trainyard.errors import TrainyardError
@@ -56,6 +58,7 @@ def ensure_base(assembler: Assembler, name: str, found: Image | None) -> Base:
         shutil.copy(package / "builders" / "base" / "Dockerfile", folder)
         base_context(package).write(folder / "trainyard")
         shutil.copy(uv.find_uv_bin(), folder / "uv")
+        os.utime(folder / "uv", (OLDEST_TIME, OLDEST_TIME))
         assembler.build_dockerfile(folder, name, {"BASE_IMAGE": source}, {IDENTITY: identity, "trainyard.base": source})
     return Base(name, identity)
 
