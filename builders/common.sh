@@ -118,7 +118,10 @@ install_requirements() {
     file=$(requirements_file "$1")
     case $file in
     *.lock) options=(--require-hashes -r "$file") ;;
-    *.txt) options=(-r "$file" -r "$TRAINYARD_HOME/requirements.txt") ;;
+    *.txt)
+        say_unlocked "${file##*/}"
+        options=(-r "$file" -r "$TRAINYARD_HOME/requirements.txt")
+        ;;
     *) options=(-r "$TRAINYARD_HOME/requirements.txt") ;;
     esac
     step "Installing dependencies (${file:+${file##*/}}) ..."
@@ -126,6 +129,13 @@ install_requirements() {
         printf '%s\n' "$said" | sed 's/^/    /' >&2 # indented: the one line that begins with error: is ours
         explain_install_failure "$said" "${file##*/}"
     fi
+}
+
+# say_unlocked FILE: a warning, or with STRICT=1 the end.
+say_unlocked() {
+    local said="$1: not locked, so each build may get other packages: add a requirements.lock with hashes"
+    [ "${STRICT:-0}" != 1 ] || die "$said (STRICT=1)"
+    warn "$said"
 }
 
 # explain_install_failure OUTPUT FILE: the one line that says what to mend.

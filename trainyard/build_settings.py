@@ -66,6 +66,8 @@ def settings_folder(settings: HostSettings) -> Iterator[Path]:
             for variable in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
                 environment[variable] = certificate
             apt.append(f'Acquire::https::CAInfo "{certificate}";')
+        if settings.strict:
+            environment["STRICT"] = "1"
         environment["APT_CONFIG"] = f"{FOLDER}/apt.conf"
         (folder / "apt.conf").write_text("\n".join(apt) + "\n")
         lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]

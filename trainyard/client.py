@@ -78,18 +78,19 @@ def wait_until_ready(url: str, alive: Callable[[], bool], seconds: int) -> None:
     raise TrainyardError(f"the server was not ready in {seconds} s", "raise READY_TIMEOUT", EXIT_FAILED)
 
 
-def unready_routes(url: str) -> dict[str, str]:
-    """Of a server that answers: which routes are not ready, and why, as ``/readyz`` says it.
+def remarks(url: str) -> list[str]:
+    """Of a server that answers: which routes are not ready, and why, and its warnings, as ``/readyz`` says it.
 
     Raises:
         TrainyardError: it does not say.
     """
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=READY_SECONDS):  # noqa: S310
-            return {}
+        with urllib.request.urlopen(f"{url}/readyz", timeout=READY_SECONDS) as response:  # noqa: S310
+            answer = _parsed(response.read())
     except urllib.error.HTTPError as error:
         answer = _parsed(error.read())
     except (OSError, http.client.HTTPException) as error:
         raise TrainyardError(f"{url}/readyz: {error}", "see make logs", EXIT_FAILED) from None
     routes = answer.get("routes", {}) if isinstance(answer, dict) else {}
-    return {path: str(facts.get("reason", "")) for path, facts in routes.items() if not facts.get("ready")}
+    unready = [f"/{path} is not ready: {one.get('reason', '')}" for path, one in routes.items() if not one.get("ready")]
+    return unready + [f"/{path}: {facts['warning']}" for path, facts in routes.items() if facts.get("warning")]

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text
 from trainyard.model_dir import ModelDir
+from trainyard.requirement_files import model_requirement
 
 SHARED = ("common_utils", "utils")
 # Never part of an image: state, secrets, what is mounted, what is said elsewhere in the context.
@@ -29,7 +30,9 @@ EXCLUDED_NAMES = (
     "*.pem", "*.key", "id_rsa*", "id_ed25519*", ".netrc", ".aws", ".ssh",
 )  # fmt: skip
 OLDEST_TIME = 315532800  # 1980-01-01, the first time that a zip can say; SOURCE_DATE_EPOCH overrides it in images
-EXCLUDED_AT_TOP = ("data", "models", ".s2i", "Makefile", "requirements*", "setup.sh")
+EXCLUDED_AT_TOP = (
+    "data", "models", ".s2i", "Makefile", "requirements*", "setup.sh", "uv.lock", "pylock.toml", "pylock.*.toml",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def model_context(model: ModelDir, role: str, lock: str) -> Context:
     return make_context(
         [
             text_file(".s2i/environment", (model.path / ".s2i" / "environment").read_bytes()),
-            text_file("requirements.txt", model.requirements(role).read_bytes()),
+            text_file("requirements.txt", model_requirement(model, role).text.encode()),
             text_file("requirements.lock", lock.encode()),
             *([text_file("setup.sh", model.setup.read_bytes())] if model.setup else []),
             *shared_files(model.root),

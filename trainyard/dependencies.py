@@ -12,7 +12,8 @@ import os
 import re
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uv
@@ -21,12 +22,14 @@ from trainyard import console
 from trainyard.build_settings import index_environment
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
+from trainyard.lock_files import as_text, check_sealed, is_of, is_whole, merged, read_entries, seal
+from trainyard.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.repository import Repository
+from trainyard.requirement_files import Requirement, read_requirement
 from trainyard.settings import HostSettings
 
 OLDEST_PYTHON = "3.11"
-HEADER = "# trainyard lock of inputs sha256:"
 RUNTIME = Path("builders") / "base" / "requirements.txt"
 
 
@@ -36,32 +39,20 @@ class Unresolved(TrainyardError):
 
 @dataclass(frozen=True)
 class Lock:
-    """The text of a lock file and where it came from."""
+    """The text of a lock and where it came from. ``remark``: why the next build may get other packages."""
 
     text: str
     source: str
-    committed: bool = False
+    remark: str = ""
 
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Requirement:
-    """One requirements file, under the name that messages give it."""
-
-    path: Path
-    text: str
-
-
 def lock_path(model: ModelDir, role: str) -> Path:
     """The lock that is committed beside the requirements."""
     return model.path / f"requirements_{role}.lock"
-
-
-def read_requirement(path: Path) -> Requirement:
-    return Requirement(path, read_text(path))
 
 
 @dataclass(frozen=True)
@@ -82,22 +73,27 @@ class Resolver:
     def model_lock(self, model: ModelDir, role: str) -> Lock:
         """The lock of one model's role: the committed one where it is up to date, else resolved now and remembered.
 
+        That nothing is committed, or something stale, is said, where it is not just asked what is known.
+
         Raises:
-            TrainyardError: no requirements file, or requirements that cannot be resolved.
+            TrainyardError: no requirements, requirements that cannot be resolved, a damaged lock; with STRICT=1 also
+                one that is stale or missing.
         """
         inputs = self._inputs(model)
-        committed = lock_path(model, role)
-        if committed.is_file():
-            text = read_text(committed)
-            if text.startswith(HEADER + _digest(inputs)):
-                return Lock(text, str(committed), committed=True)
-            if not self.known_only:
-                console.warn(f"{committed}: stale, its requirements have changed: run make lock")
-        return self.together(inputs)[ROLES.index(role)]
+        own = inputs[ROLES.index(role)]
+        lock = self._committed(inputs, own, lock_path(model, role)) or self._uncommitted(inputs, own, role)
+        self._refuse(lock.remark, own)
+        if lock.remark and not self.known_only:
+            console.warn(f"{lock.remark}: {mend_lock(own)}")
+        return lock
 
     def write_locks(self, model: ModelDir) -> list[Path]:
         """``make lock``: resolve anew and write both lock files beside the requirements."""
-        locks = self.together(self._inputs(model), renew=True)
+        inputs = self._inputs(model)
+        for item in {item.path: item for item in inputs}.values():
+            if remark := remark_on(item):
+                console.warn(f"{remark}: {mend_lock(item)}")
+        locks = self.together(inputs, renew=True)
         paths = [lock_path(model, role) for role in ROLES]
         for path, lock in zip(paths, locks, strict=True):
             if not self.dry_run:
@@ -114,21 +110,64 @@ class Resolver:
         """
         digest = _digest(inputs, preferred)
         folder = self.repository.state / "locks" / digest[:16]
-        *models, runtime = inputs
+        models = inputs[:-1]
         paths = [folder / f"{number}.lock" for number in range(len(models))]
-        if renew or not all(path.is_file() for path in paths):
+        if renew or not all(map(is_whole, paths)):
             if self.known_only:
                 raise Unresolved(f"{' and '.join(str(item.path) for item in models)}: not resolved yet")
             if self.dry_run:
                 console.result(f"uv pip compile --universal {' '.join(str(item.path) for item in inputs)}")
                 return tuple(Lock("", "not resolved in a dry run") for _ in models)
             folder.mkdir(parents=True, exist_ok=True)
-            with console.waiting(f"Resolving {', '.join(self._short(item.path) for item in models)} ..."):
-                union = self.compile(inputs, preferred=preferred)
-                for item, path in zip(models, paths, strict=True):
-                    text = union if len(models) == 1 else self.compile((item, runtime), constraint=union)
-                    write_whole(path, f"{HEADER}{digest}\n{text}")
+            names = ", ".join(dict.fromkeys(self._short(item.path) for item in models))
+            with console.waiting(f"Resolving {names} ..."):
+                for path, text in zip(paths, self._resolve(inputs, preferred), strict=True):
+                    write_whole(path, seal(digest, text))
         return tuple(Lock(read_text(path), "resolved now, not committed") for path in paths)
+
+    def _committed(self, inputs: tuple[Requirement, ...], own: Requirement, path: Path) -> Lock | None:
+        """The lock file at ``path``; None where there is none, or one of other requirements."""
+        if not path.is_file():
+            return None
+        text = read_text(path)
+        check_sealed(path, text)
+        return Lock(text, str(path), remark_on(own)) if is_of(text, _digest(inputs)) else None
+
+    def _uncommitted(self, inputs: tuple[Requirement, ...], own: Requirement, role: str) -> Lock:
+        path = own.path.with_name(f"requirements_{role}.lock")
+        remark = remark_on(own)
+        if path.is_file():
+            remark = f"{path}: stale, its requirements have changed"
+        elif not own.locked:
+            remark = f"{path}: not there, so every clone may get other packages"
+        self._refuse(remark, own)  # before the index is asked
+        lock = self.together(inputs)[ROLES.index(role)]
+        if own.locked and not remark:
+            return replace(lock, source=str(own.path), remark=remark_on(own, lock.text))
+        return replace(lock, remark=remark)
+
+    def _refuse(self, remark: str, own: Requirement) -> None:
+        if remark and self.settings.strict and not self.known_only:
+            raise TrainyardError(f"{remark} (STRICT=1)", mend_lock(own))
+
+    def _resolve(self, inputs: tuple[Requirement, ...], preferred: str) -> Iterator[str]:
+        """The entries of a lock for each input but the last. Locks of other tools stay as they are."""
+        *models, runtime = inputs
+        free = [item for item in models if not item.locked]
+        fixed = as_text(fixed_entries(models))
+        try:
+            union = self.compile((*free, runtime), constraint=fixed, preferred=preferred)
+        except TrainyardError as error:
+            if not fixed:
+                raise
+            names = " and ".join(str(item.path) for item in models if item.locked)
+            raise TrainyardError(f"{names}, with what the server needs: {error.message}", error.hint) from None
+        for item in models:
+            if item.locked:
+                more = self.compile((runtime,), constraint=fixed + union) if free else union
+                yield as_text(merged(read_entries(item.text, str(item.path)), read_entries(more, str(runtime.path))))
+            else:
+                yield union if len(models) == 1 else self.compile((item, runtime), constraint=fixed + union)
 
     def compile(self, inputs: tuple[Requirement, ...], *options: str, constraint: str = "", preferred: str = "") -> str:
         """``uv pip compile``: a lock with hashes for every supported Python and platform.
@@ -161,7 +200,8 @@ class Resolver:
             return lock.read_text(encoding="utf-8")
 
     def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
-        return (*(read_requirement(model.requirements(role)) for role in ROLES), self.runtime)
+        cache = None if self.dry_run else self.repository.state / "locks"
+        return (*(role_input(model, role, cache) for role in ROLES), self.runtime)
 
     def _short(self, path: Path) -> str:
         root = self.repository.root
@@ -177,7 +217,7 @@ def _pins(lock: str) -> str:
 
 
 def _explain(stderr: str, inputs: tuple[Requirement, ...]) -> str:
-    names = " and ".join(str(item.path) for item in inputs[:-1])
+    names = " and ".join(str(item.path) for item in inputs[:-1] or inputs)
     reason = " ".join(stderr.encode("ascii", "ignore").decode().split())  # without uv's drawing
     for number, item in enumerate(inputs):
         reason = reason.replace(f"{number}.txt", item.path.name)

@@ -13,6 +13,7 @@ from trainyard.context import Context, make_context, model_files, project_files,
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ModelDir
+from trainyard.requirement_files import model_requirement
 from trainyard.routes import Route
 
 GENERATED = (".s2i/environment", "predict.py", "requirements.txt", "setup.sh")
@@ -107,12 +108,12 @@ def _requirements(models: tuple[ModelDir, ...]) -> str:
     seen: set[str] = set()
     text = f"# {NOTICE}\n"
     for model in models:
-        path = model.requirements("predict")
-        lines = (line.strip() for line in read_text(path).splitlines())
+        required = model_requirement(model, "predict")
+        lines = (line.strip() for line in required.text.splitlines())
         new = [line for line in lines if line and not line.startswith("#") and line not in seen]
         seen.update(new)
         if new:
-            text += "\n".join([f"# {model.name}/{path.name}", *new]) + "\n"
+            text += "\n".join([f"# {model.name}/{required.path.name}", *new]) + "\n"
     return text
 
 

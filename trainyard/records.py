@@ -15,16 +15,21 @@ import contextlib
 import glob
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainyard.errors import ModelUnavailable
+from trainyard.packages import difference
+from trainyard.settings import ImageSettings
 
 Record = dict[str, Any]
 LINKED = ".projects"  # below models/ of an image of several projects: where the links there lead to, by project
 
+_log = logging.getLogger(__name__)
+_said: set[tuple[str, str]] = set()  # binaries, with the sha256 that was recorded, of which a warning was given
 _thread = threading.local()  # ``reading``
 
 
@@ -85,6 +90,7 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
     if record is None or not isinstance(compiled, dict) or "sha256" not in compiled:
         return None
     _check_name(binary, model_name, record)
+    _check_packages(binary, record)
     name = compiled_name(model_name, str(compiled["sha256"]))
     path, link = models / name, record_path(binary)
     try:
@@ -155,9 +161,11 @@ def check_sha256(binary: Path, model_name: str, actual: str, record: Record) -> 
     """Compare the hash of a binary with its record.
 
     Raises:
-        ModelUnavailable: it is another model's, or not the bytes that were recorded.
+        ModelUnavailable: it is another model's, or not the bytes that were recorded; with STRICT=1 also where it was
+            trained with other packages.
     """
     _check_name(binary, model_name, record)
+    _check_packages(binary, record)
     if actual not in (record.get("sha256"), record.get("replaces")):
         raise ModelUnavailable(
             f"{binary}: corrupt, sha256 {actual[:12]} is not the recorded {str(record.get('sha256'))[:12]}",
@@ -169,3 +177,16 @@ def _check_name(binary: Path, model_name: str, record: Record) -> None:
     recorded = record.get("model_name")
     if recorded and recorded != model_name:
         raise ModelUnavailable(f"{binary}: its record says it is {recorded!r}, not {model_name!r}", "run make train")
+
+
+def _check_packages(binary: Path, record: Record) -> None:
+    """Say once, or with STRICT=1 refuse, that a model was trained with other packages than this environment has."""
+    if not (others := difference(record)):
+        return
+    message, mend = f"{binary}: trained with other versions of packages: {others}", "train it again, or build it again"
+    if ImageSettings.read().strict:
+        raise ModelUnavailable(f"{message} (STRICT=1)", mend)
+    key = str(binary), str(record.get("sha256"))
+    if key not in _said:
+        _said.add(key)
+        _log.warning("%s: %s", message, mend)

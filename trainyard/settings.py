@@ -95,6 +95,9 @@ class HostSettings(FromEnvironment):
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
     follow: bool = setting("FOLLOW", False, "1: make logs stays")
     since: str = setting("SINCE", "", "git ref: make affected lists what changed since")
+    strict: bool = setting(
+        "STRICT", False, "1: a lock that is missing or stale is an error; make predict hands it on to the server"
+    )
     force: bool = setting("FORCE", False, "1: build even what is up to date")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
@@ -138,6 +141,9 @@ class ImageSettings(FromEnvironment):
     threads: int = setting("THREADS", 4, "predict: threads of each worker, for predictions that take longer than 5 ms")
     compiled: bool = setting("COMPILED", True, "predict: serve the compiled form of a model; 0: unpickle its binary")
     batch: bool = setting("BATCH", True, "predict: requests that wait together are predicted together; 0: one by one")
+    strict: bool = setting(
+        "STRICT", False, "predict: 1: a model that was trained with other versions of packages is not served"
+    )
     share: bool = setting(
         "SHARE", True, "predict: load models once and share their memory between workers; 0: each worker loads its own"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.files import sha256_of
+from trainyard.packages import of_training
 from trainyard.records import Record
 from trainyard.settings import ImageSettings
 
@@ -31,6 +32,7 @@ class Clock:
 def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: Clock) -> Record:
     """The part of a record that is the same for every binary of one training."""
     lock = sources / "requirements.lock"
+    imported = imported_packages()
     return {
         "payload": payload,
         "dataset": payload.get("$ref"),
@@ -38,7 +40,8 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
         "lock": sha256_of(lock) if lock.is_file() else None,
         "commit": ImageSettings.read().commit or None,
         "python": platform.python_version(),
-        "packages": imported_packages(),
+        "packages": imported,
+        "installed": of_training(imported),
         "started": clock.started.isoformat(timespec="milliseconds"),
         "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": clock.seconds,

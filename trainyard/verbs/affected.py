@@ -20,7 +20,7 @@ EVERYWHERE = (*SHARED, "builders", "mk", "trainyard", "pyproject.toml")
 # What all models of a project are made of, or trained on.
 OF_PROJECT = ("common_utils", "data", "__init__.py")
 # Kept out of a context as such, but read while building, or what decides the names of images.
-READ = ("Makefile", ".s2i", "requirements*", "setup.sh")
+READ = ("Makefile", ".s2i", "requirements*", "setup.sh", "uv.lock", "pylock.toml", "pylock.*.toml")
 
 
 @dataclass

@@ -10,12 +10,13 @@ from trainyard import console
 from trainyard.builder_files import Role
 from trainyard.conflicts import check_requirements, explain_conflict
 from trainyard.context import model_context
-from trainyard.dependencies import Requirement, Resolver, Unresolved
+from trainyard.dependencies import Lock, Resolver, Unresolved
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
 from trainyard.merge import Merged, merge, write_merged
 from trainyard.model_dir import ModelDir, read_variables
 from trainyard.repository import all_members
+from trainyard.requirement_files import Requirement
 from trainyard.routes import train_target
 from trainyard.verbs.session import Session
 
@@ -48,7 +49,11 @@ def build_model(session: Session, model: ModelDir, role: Role, image: str = "") 
 
 def plan_model(resolver: Resolver, model: ModelDir, role: Role, image: str = "") -> BuildPlan:
     """How one model's image is built."""
-    lock = resolver.model_lock(model, role)
+    return plan_locked(model, role, resolver.model_lock(model, role), image)
+
+
+def plan_locked(model: ModelDir, role: Role, lock: Lock, image: str = "") -> BuildPlan:
+    """The same, of that lock."""
     setup = model.setup.read_bytes() if model.setup else b""
     return BuildPlan(image or model.image(role), role, model_context(model, role, lock.text), lock.text, setup)
 

@@ -15,7 +15,7 @@ from trainyard.dependencies import Unresolved
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
 from trainyard.repository import all_members
-from trainyard.verbs.build import all_image, merge_members, plan_all, plan_model
+from trainyard.verbs.build import all_image, merge_members, plan_all, plan_locked
 from trainyard.verbs.session import Session
 
 ROLES: tuple[Role, ...] = ("train", "predict")
@@ -32,12 +32,14 @@ class Target:
     name: str
     image: str
     plan: BuildPlan | None
+    remark: str = ""  # on its lock
 
 
 def build_changed(session: Session, folder: Path) -> None:
     """Have make build every image below ``folder`` (the monorepo, or an ``all/``) that is not up to date."""
     targets = list(_targets(session, folder))
     stale = targets if session.settings.force else _stale(session, targets)
+    _say_unlocked([target.remark for target in targets if target.remark and target not in stale])
     if not stale:
         console.step(f"All {len(targets)} images are up to date")
         return
@@ -47,6 +49,13 @@ def build_changed(session: Session, folder: Path) -> None:
         return
     console.step(f"To build: {len(stale)} of {len(targets)} images")
     session.commands.become_make(["--no-print-directory", *(target.name for target in stale)])
+
+
+def _say_unlocked(remarks: list[str]) -> None:
+    """Of images that are up to date; whoever is built says it then."""
+    if remarks:
+        more = f" (and {len(remarks) - 1} more)" if remarks[1:] else ""
+        console.warn(f"{remarks[0]}{more}: make lock")
 
 
 def _stale(session: Session, targets: list[Target]) -> list[Target]:
@@ -84,7 +93,10 @@ def _model_target(session: Session, path: Path, role: Role, name: str) -> Target
     except TrainyardError:
         return Target(name, f"{path.parent.name}/{path.name} ({role})", None)
     try:
-        return Target(name, image, plan_model(session.known_resolver, model, role))
+        lock = session.known_resolver.model_lock(model, role)
+        if lock.remark and session.settings.strict:
+            return Target(name, image, None)
+        return Target(name, image, plan_locked(model, role, lock), lock.remark)
     except (Unresolved, TrainyardError):
         return Target(name, image, None)
 

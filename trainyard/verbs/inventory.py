@@ -7,7 +7,6 @@ from dataclasses import fields
 from pathlib import Path
 
 from trainyard import console
-from trainyard.dependencies import lock_path
 from trainyard.engines import resolve, s2i
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import MODEL_VARIABLES, ROLES, ModelDir
@@ -77,9 +76,7 @@ def show(session: Session, model: ModelDir) -> None:
     rows += [(f"{role} image", model.image(role), "CONTAINER_NAME") for role in ROLES]
     for role in ROLES:
         lock = session.resolver.model_lock(model, role)
-        rows.append(
-            (f"{role} lock", lock.sha256[:12], session.short(lock_path(model, role)) if lock.committed else lock.source)
-        )
+        rows.append((f"{role} lock", lock.sha256[:12], lock.source))
     for declared in fields(HostSettings):
         variable = variables_of(declared)[0]
         if variable not in ("ENGINE", "BUILDER"):

@@ -6,7 +6,7 @@ import errno
 import socket
 
 from trainyard import console
-from trainyard.client import unready_routes, wait_until_ready
+from trainyard.client import remarks, wait_until_ready
 from trainyard.engines.base import Engine, Mount, Running, RunPlan
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.settings import passed_on
@@ -34,6 +34,8 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
     workers = {"WORKERS": str(settings.workers)} if settings.workers else {}
     limits = {"STOP_TIMEOUT": str(settings.stop_timeout)}
     given = passed_on(session.repository.overrides)
+    if settings.strict:
+        given["STRICT"] = "1"
     if settings.api_token:
         given["API_TOKEN"] = settings.api_token
     name = container_name(image)
@@ -56,8 +58,8 @@ def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
     if session.commands.dry_run:
         return
     _wait(session, plan, url)
-    for path, reason in unready_routes(url).items():
-        console.warn(f"/{path} is not ready: {reason}")
+    for remark in remarks(url):
+        console.warn(remark)
     console.step(f"{plan.name} is ready; stop it with make stop")
 
 

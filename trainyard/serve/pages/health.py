@@ -37,7 +37,7 @@ def add_health_pages(flask: Flask, application: Application) -> None:
 
 
 def _readyz(application: Application, only: str | None = None) -> Response:
-    """For each route: the version that answers, and why it does not, or why a newer one was refused."""
+    """For each route: the version that answers, and why it does not, or why a newer one was refused, and warnings."""
     endpoints = [one for one in application.endpoints if only is None or one.route.path == only.strip("/")]
     if not endpoints:
         raise NotFound
@@ -51,6 +51,8 @@ def _readyz(application: Application, only: str | None = None) -> Response:
             facts["reason"] = reasons[path]
         if path in refused:
             facts["refused"] = refused[path]
+        if endpoint.warning:
+            facts["warning"] = endpoint.warning
         routes[path] = facts
     is_ready = all(facts["ready"] for facts in routes.values())
     return _json({"ready": is_ready, "routes": routes}, 200 if is_ready else 503)

@@ -63,6 +63,11 @@ class Endpoint:
         return self._loaded.reason
 
     @property
+    def warning(self) -> str:
+        """What is to be said of its models although they are served."""
+        return self._loaded.warning
+
+    @property
     def sample_answer(self) -> dict[str, Any]:
         """The payload that its sample was answered with; empty where it has no sample."""
         return self._loaded.sample_answer

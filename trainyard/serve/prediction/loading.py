@@ -13,6 +13,7 @@ from typing import Any
 from trainyard import confinement, drift
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.message import Message
+from trainyard.packages import difference
 from trainyard.records import binary_path, read_record
 from trainyard.resolve import (
     MODEL_NAME_HINT,
@@ -55,6 +56,7 @@ class Loaded:
     sources: Path = Path()
     function: UserFunction | None = None
     models: tuple[ServedModel, ...] = ()
+    warning: str = ""  # of a model that is served all the same
     opened: frozenset[str] = frozenset()  # files below models/
     row_keys: frozenset[str] = frozenset()  # of the answer: what holds an item per row; empty where not row-wise
     schema: Schema | None = None
@@ -121,6 +123,10 @@ def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
         loaded.reason = loaded.reason or str(error)
     if have_changed(MODELS, opened):  # so nobody knows which version this is
         loaded.reason = loaded.reason or "its files changed while they were loaded: they are loaded again"
+    others = [
+        f"{model.name} was trained with {found}" for model in loaded.models if (found := difference(model.record))
+    ]
+    loaded.warning = "; ".join(others)
     if len(loaded.models) == 1:
         loaded.schema = Schema.from_record(loaded.models[0].record)
     if loaded.sample_answer and not watch.encoded:
