@@ -9,12 +9,12 @@ include mk/members.mk
 
 # The merged images: of every project that has an all/, and of everything.
 MERGED := $(subst /,+,$(patsubst %/Makefile,merge+%,$(wildcard projects/*/all/Makefile all/Makefile)))
-LEAF_VERBS := build-train train build-predict predict test-endpoint logs shell train-local predict-local lock show
+LEAF_VERBS := build-train train build-predict predict test-endpoint logs shell train-local predict-local lock show sbom
 TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop clean prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -28,6 +28,9 @@ affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON f
 
 builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
 	@$(RUN) builders .
+
+prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
+	@$(RUN) prune .
 
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
 	@$(RUN) demo projects/finance_income_prediction/all

@@ -14,7 +14,8 @@ from trainyard.settings import refuse_telemetry
 refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))
 
-for name in ("monorepo", "images", "engines.contract", "engines.confined"):  # a failed assert in there shows its values
+ENGINE_PARTS = [f"engines.{name}" for name in ("contract", "confined", "baked", "layers", "bills", "pruned")]
+for name in ("monorepo", "images", *ENGINE_PARTS):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)
 
 # Started in the background, the tests inherit a SIGINT that is ignored, and so would all that they interrupt.

@@ -80,6 +80,7 @@ model_verb("stop", "run:stop_model", "Stop the model's server.")
 model_verb("logs", "run:logs_of_model", "Show the server's log.")
 model_verb("shell", "run:shell", "Open a shell in the predict image.")
 model_verb("show", "inventory:show", "Every value and where it came from.")
+model_verb("sbom", "sbom:sbom_model", "Write a bill of materials for each image.")
 model_verb("clean", "clean:clean_model", "Remove the model's images.")
 
 folder_verb("build-all", "changed:build_changed", "Build every image that is not up to date.")
@@ -89,12 +90,14 @@ folder_verb("predict-all", "run:predict_all", "Serve every model of an all/ fold
 folder_verb("test-all", "endpoint:test_all", "Post every model's sample.")
 folder_verb("stop-all", "run:stop_all", "Stop the server of an all/ folder.")
 folder_verb("logs-all", "run:logs_of_all", "Show the log of an all/ folder's server.")
+folder_verb("sbom-all", "sbom:sbom_all", "Write a bill of materials for the image of an all/ folder.")
 folder_verb("clean-all", "clean:clean_all", "Remove the image and the generated files of an all/ folder.")
 folder_verb("list", "inventory:list_models", "A table of every model.")
 folder_verb("affected", "affected:print_affected", "Which models a change touches, as JSON.")
 folder_verb("builders", "build:build_builders", "Build the builder images.")
 folder_verb("stop-everything", "run:stop_everything", "Stop every server.")
 folder_verb("clean-everything", "clean:clean_everything", "Remove every image and all state.")
+folder_verb("prune", "prune:prune", "Remove dependencies that no image is built on.")
 folder_verb("demo", "demo:demo", "Build, train, serve and ask an all/ folder's models.")
 
 

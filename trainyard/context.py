@@ -68,9 +68,9 @@ class Context:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for folder in sorted(self._folders(below), key=lambda path: path.parts):
-                archive.addfile(_tar_entry(folder, 0o755, tarfile.DIRTYPE))
+                archive.addfile(tar_entry(folder, 0o755, tarfile.DIRTYPE))
             for file in self.files:
-                entry = _tar_entry(PurePosixPath(below) / file.path, 0o755 if file.executable else 0o644)
+                entry = tar_entry(PurePosixPath(below) / file.path, 0o755 if file.executable else 0o644)
                 entry.size = len(file.content)
                 archive.addfile(entry, io.BytesIO(file.content))
             end = archive.offset + 2 * tarfile.BLOCKSIZE
@@ -92,7 +92,8 @@ class Context:
         return folders
 
 
-def _tar_entry(path: PurePosixPath, mode: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+def tar_entry(path: PurePosixPath, mode: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    """Root's, and of one time: equal files give equal archives."""
     entry = tarfile.TarInfo(str(path))
     entry.mode, entry.type, entry.mtime = mode, kind, OLDEST_TIME
     return entry

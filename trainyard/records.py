@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trainyard.baked import check_baked
 from trainyard.errors import ModelUnavailable
 from trainyard.packages import difference
 from trainyard.settings import ImageSettings
@@ -54,17 +55,19 @@ def read_record(binary: Path) -> Record | None:
     """The record beside ``binary``; None where there is none.
 
     Raises:
-        ModelUnavailable: the record is there but is not a JSON object.
+        ModelUnavailable: the record is there but is not a JSON object, or not the one that was baked into the image.
     """
     path = record_path(binary)
     try:
-        record = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        record = json.loads(content)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"{path}: not a readable JSON record ({error})", "train the model again") from None
     if not isinstance(record, dict):
         raise ModelUnavailable(f"{path}: not a JSON object", "train the model again")
+    check_baked(path, hashlib.sha256(content).hexdigest())
     return record
 
 
@@ -105,6 +108,7 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
             f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {str(compiled['sha256'])[:12]}",
             "train the model again, or restore the file",
         )
+    check_baked(path, actual)
     return content
 
 
@@ -136,8 +140,7 @@ def read_verified(models: Path, model_name: str) -> tuple[bytes, Record | None]:
     if not content:
         raise ModelUnavailable(f"{binary}: the file is empty", "train the model again")
     record = read_record(binary)
-    if record is not None:
-        check_sha256(binary, model_name, hashlib.sha256(content).hexdigest(), record)
+    check_sha256(binary, model_name, hashlib.sha256(content).hexdigest(), record)
     return content, record
 
 
@@ -157,13 +160,16 @@ def is_reading() -> bool:
     return getattr(_thread, "reading", False)
 
 
-def check_sha256(binary: Path, model_name: str, actual: str, record: Record) -> None:
-    """Compare the hash of a binary with its record.
+def check_sha256(binary: Path, model_name: str, actual: str, record: Record | None) -> None:
+    """Compare the hash of a binary with what was baked into the image, and with its record, as far as there are such.
 
     Raises:
-        ModelUnavailable: it is another model's, or not the bytes that were recorded; with STRICT=1 also where it was
-            trained with other packages.
+        ModelUnavailable: it is another model's, or not the bytes that were baked in or recorded; with STRICT=1 also
+            where it was trained with other packages.
     """
+    check_baked(binary, actual)
+    if record is None:
+        return
     _check_name(binary, model_name, record)
     _check_packages(binary, record)
     if actual not in (record.get("sha256"), record.get("replaces")):

@@ -52,6 +52,12 @@ def served_model_name() -> str:
     return os.environ.get("MODEL_NAME") or os.environ.get("MODElNAME", "")  # noqa: SIM112
 
 
+def baked_models() -> dict[str, str]:
+    """``ImageSettings.baked_models``: the files that ``models/`` has to hold, by name, and the sha256 of each."""
+    pairs = (item.partition("=") for item in os.environ.get("BAKED_MODELS", "").split(",") if item)
+    return {name: sha256 for name, _, sha256 in pairs}
+
+
 def refuse_telemetry() -> None:
     """Keep libraries from reporting to their makers: onnxruntime does since 1.29, in a thread that it starts for it."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -99,8 +105,17 @@ class HostSettings(FromEnvironment):
         "STRICT", False, "1: a lock that is missing or stale is an error; make predict hands it on to the server"
     )
     force: bool = setting("FORCE", False, "1: build even what is up to date")
+    bake: bool = setting("BAKE", False, "1: put the binaries of models/ into the predict image, as its last layer")
+    mount: bool = setting("MOUNT", False, "1: make predict mounts models/ over the binaries of a baked image, too")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
+    cache_registry: str = setting(
+        "CACHE_REGISTRY",
+        "",
+        "host:port/path of a registry that base and dependency images are pulled from, by their hash",
+    )
+    cache_push: bool = setting("CACHE_PUSH", True, "0: what was built is not pushed to CACHE_REGISTRY")
+    cache_timeout: int = setting("CACHE_TIMEOUT", 120, "seconds that a pull from CACHE_REGISTRY, or a push, may take")
     ca_bundle: str = setting(
         "CA_BUNDLE", "", "PEM file trusted during builds", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"
     )
@@ -131,6 +146,9 @@ class ImageSettings(FromEnvironment):
     train: bool = setting("TRAIN", True, "train: 0 to do nothing")
     commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
     model_name: str = setting("MODEL_NAME", "", "predict: the binary that a single-model image serves", "MODElNAME")
+    baked_models: str = setting(
+        "BAKED_MODELS", "", "predict: `file=sha256,...` that models/ has to hold, set in images built with BAKE=1"
+    )
     # PORT is what Knative and Cloud Run say; who sets it beside another platform's variable means it.
     port: int = setting(
         "PORT", 5000, "predict: port to listen on; the first of these that is set", "AIP_HTTP_PORT",

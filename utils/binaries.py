@@ -155,7 +155,8 @@ def _read(model_name: str) -> Any:
 def _unpickle(model_name: str) -> Any:
     content, record = read_verified(MODELS, model_name)
     binary = binary_path(MODELS, model_name)
-    if record is None:
+    vouched = record is not None or bool(settings.baked_models())
+    if not vouched:
         _log.warning("%s: no record beside it, so the binary cannot be verified: train the model again", binary)
     try:
         import joblib
@@ -167,7 +168,7 @@ def _unpickle(model_name: str) -> Any:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ModelUnavailable(f"{binary}: cannot be unpickled ({reason})", "train the model again") from None
     name = bundle.get("model_name") if isinstance(bundle, dict) else None
-    if name is None and record is None:
+    if name is None and not vouched:
         raise ModelUnavailable(
             f"{binary}: neither a record nor a model_name in it says whose it is", "train the model again"
         )

@@ -13,15 +13,18 @@ from typing import ClassVar
 
 import pexpect
 import pytest
+from engines.baked import BakedImages
+from engines.bills import BillsOfMaterials
 from engines.broken import BrokenBuilds
 from engines.confined import ConfinedServers, report_from
+from engines.pruned import PrunedDependencies
 from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, wait_for
 from needs import need
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 
 
-class EngineContract(BrokenBuilds, ConfinedServers):
+class EngineContract(BrokenBuilds, ConfinedServers, BakedImages, BillsOfMaterials, PrunedDependencies):
     """Inherit, and say which engine."""
 
     engine: ClassVar[str]

@@ -5,6 +5,7 @@ from typing import ClassVar
 import images
 import pytest
 from engines.contract import EngineContract
+from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
 from monorepo import Model, Monorepo
 
@@ -31,7 +32,7 @@ class SetupScripts:
 
 
 @pytest.mark.engine("docker")
-class TestDocker(SetupScripts, ReproducibleImages, EngineContract):
+class TestDocker(SetupScripts, ReproducibleImages, BakedLayers, EngineContract):
     engine = "docker"
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
@@ -55,7 +56,7 @@ class TestDocker(SetupScripts, ReproducibleImages, EngineContract):
 
 
 @pytest.mark.s2i
-class TestDockerWithS2i(SetupScripts, ReproducibleImages, EngineContract):
+class TestDockerWithS2i(SetupScripts, ReproducibleImages, BakedLayers, EngineContract):
     """The same, with images built by the real s2i."""
 
     engine = "docker"

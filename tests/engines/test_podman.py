@@ -1,10 +1,11 @@
 import pytest
 from engines.contract import EngineContract
+from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
 from engines.test_docker import SetupScripts
 
 
 @pytest.mark.engine("podman")
-class TestPodman(SetupScripts, ReproducibleImages, EngineContract):
+class TestPodman(SetupScripts, ReproducibleImages, BakedLayers, EngineContract):
     engine = "podman"
     programs = ("podman",)

@@ -1,8 +1,13 @@
+import json
 import os
+import re
+import shutil
 from typing import Any
 
 from engines.contract import EngineContract
 from monorepo import Model, Monorepo, ask
+
+from trainyard.locking import locked
 
 
 class TestProcess(EngineContract):
@@ -15,6 +20,41 @@ class TestProcess(EngineContract):
 
     def check_write(self, status: int, logs: str) -> None:
         assert status == 200
+
+    def label_of(self, repo: Monorepo, model: Model) -> str:
+        return str(self._image(repo, model)["labels"].get("trainyard.model.sha256", ""))
+
+    def replace_binary(self, repo: Monorepo, model: Model) -> None:
+        folder = repo.path / ".trainyard" / "process" / self._image(repo, model)["build"] / "models"
+        for path in (model.binary, model.record):
+            shutil.copy(path, folder / path.name)
+
+    def depend_on_its_own(self, model: Model) -> None:
+        (model.path / "requirements_predict.txt").write_text(f"tinydb==4.8.{model.name[-1]}\n")
+
+    def test_prune_frees_room(self, repo: Monorepo) -> None:
+        model = repo.add_model("frugal")
+        (model.path / "requirements_predict.txt").write_text("tinydb==4.7.1\n")
+        repo.make(model, "build-predict").succeeded()
+        folder = repo.path / ".trainyard" / "process" / self._image(repo, model)["venv"]
+        (folder / "ballast").write_bytes(bytes(3_000_000))
+        repo.make(model, "train").succeeded()
+        with repo.serving(model):
+            model.replace("requirements_predict.txt", "4.7.1", "4.8.0")
+            repo.make(model, "build-predict").succeeded()
+            repo.make(None, "prune").succeeded()
+            assert folder.is_dir(), "a server that runs uses it"
+        with locked(repo.path / ".trainyard" / "locks" / "process-x.lock", "a test", 0):
+            repo.make(None, "prune").failed("a build of this monorepo is under way")
+        made = repo.make(None, "prune").succeeded()
+        assert not folder.exists()
+        assert int(re.search(r"Freed: (\d+) MB", made.err)[1]) >= 3
+        assert "Nothing to remove" in repo.make(None, "prune").succeeded().err
+        repo.make(model, "predict", "-n").succeeded()
+
+    def _image(self, repo: Monorepo, model: Model) -> dict[str, Any]:
+        images = repo.path / ".trainyard" / "process" / "images"
+        return dict(json.loads((images / f"{model.container}-predict" / "image.json").read_text()))
 
     def test_it_says_that_it_does_not_confine(self, repo: Monorepo, model: Model) -> None:
         words = "is not confined: the process engine runs it with all of your rights"

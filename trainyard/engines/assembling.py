@@ -14,12 +14,14 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from trainyard import console
 from trainyard.build_settings import FOLDER, settings_folder
 from trainyard.command import Commands, Limit
 from trainyard.context import Context
+from trainyard.engines.cache import RegistryCache
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -50,6 +52,10 @@ class Assembler:
     def limit(self) -> Limit:
         return Limit("BUILD_TIMEOUT", self.settings.build_timeout)
 
+    @cached_property
+    def cache(self) -> RegistryCache:
+        return RegistryCache(self.name, self.settings, self.commands)
+
     def locked(self, key: str, what: str) -> AbstractContextManager[None]:
         """One build of ``what`` at a time."""
         path = self.repository.state / "locks" / f"{self.name}-{key}.lock"
@@ -59,14 +65,15 @@ class Assembler:
         """Those of ``names`` that are images here. One question, however many names: each costs the engine little, and
         its command line much.
 
-        By their names: podman's listing of all fails where another process removes any of them meanwhile.
+        By their names: podman's listing of all fails where another process removes any of them meanwhile. Without a
+        template: podman cannot fill it in where one of them is missing.
         """
         asked = sorted(set(names))
         if not asked:
             return {}
         found = self.commands.ask([self.name, "image", "inspect", *asked], unless=NO_IMAGE)
         images: dict[str, Image] = {}
-        for said in json.loads(found):
+        for said in json.loads(found or "[]"):
             image = Image(said["Id"], said["Config"].get("Labels") or {})
             for tag in said["RepoTags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
@@ -106,15 +113,17 @@ class Assembler:
             sources.write(context.tar("src"))
             sources.seek(0)
             mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
+            # Not as an entrypoint: that would stay in the image.
             run = [self.name, "run", *options, *mounts, builder, "/bin/bash", "-Eeuc", script]
             try:
                 self.commands.stream(run, self.limit, stdin=sources)
                 edits = [part for change in changes for part in ("--change", change)]
                 self.commands.run([self.name, "commit", *edits, container, image], self.limit)
             finally:
-                self._remove(container)
+                self.remove_container(container)
 
-    def _remove(self, container: str) -> None:
+    def remove_container(self, container: str) -> None:
+        """Remove what an image was made in; says so where it stays."""
         if self.commands.dry_run:
             return
         # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.

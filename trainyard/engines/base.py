@@ -6,22 +6,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from trainyard.baking import BakedFile
 from trainyard.builder_files import Role
 from trainyard.context import Context
+
+LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
 
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top. ``labels``
-    say where it came from; they change nothing else."""
+    """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top, ``baked``
+    what lies in its models/. ``labels`` say where it came from; they change nothing else."""
 
     image: str
     role: Role
     context: Context
     lock: str
     setup: bytes = b""
+    baked: tuple[BakedFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,6 +81,12 @@ class Engine(Protocol):
         """Those of ``names`` that are images of this engine, each with the identity of what it was built from; that
         is empty where it was not built by us."""
 
+    def labels(self, image: str) -> Mapping[str, str]:
+        """The labels of an image; empty where there is none."""
+
+    def facts(self, image: str) -> dict[str, Any]:
+        """What ``builders/facts.py`` finds in an image; empty in a dry run."""
+
     def identity(self, plan: BuildPlan) -> str:
         """A hash over all that decides what building ``plan`` gives: its files, its lock, the scripts, the base; empty
         where the builder images have to be built first."""
@@ -111,3 +121,10 @@ class Engine(Protocol):
 
     def remove_image(self, image: str) -> bool:
         """Remove an image; False where there was none."""
+
+    def unused(self) -> dict[str, int]:
+        """Dependencies of ours that no image is built on any more, in the order to remove them, and the bytes that each
+        has for itself."""
+
+    def remove_unused(self, name: str) -> bool:
+        """Remove one of them; False where it is used again."""

@@ -17,6 +17,7 @@ from trainyard.command import Limit
 from trainyard.context import OLDEST_TIME
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler, Image
+from trainyard.engines.cache import NAME
 from trainyard.errors import TrainyardError
 
 BASE = "trainyard/base"
@@ -50,6 +51,8 @@ def ensure_base(assembler: Assembler, name: str, found: Image | None) -> Base:
     """The base image of that name; it is built where it is missing, that is, where it was not ``found``."""
     if found and not assembler.commands.dry_run:
         return as_base(name, found)
+    if assembler.cache.pull(name):
+        return as_base(name, assembler.inspect([name])[name])
     source = find_base(assembler, assembler.settings.base_image)
     package = assembler.repository.package
     identity = digest_of(name, assembler.image_id(source))
@@ -59,7 +62,9 @@ def ensure_base(assembler: Assembler, name: str, found: Image | None) -> Base:
         base_context(package).write(folder / "trainyard")
         shutil.copy(uv.find_uv_bin(), folder / "uv")
         os.utime(folder / "uv", (OLDEST_TIME, OLDEST_TIME))
-        assembler.build_dockerfile(folder, name, {"BASE_IMAGE": source}, {IDENTITY: identity, "trainyard.base": source})
+        labels = {IDENTITY: identity, "trainyard.base": source, NAME: name}
+        assembler.build_dockerfile(folder, name, {"BASE_IMAGE": source}, labels)
+    assembler.cache.push(name)
     return Base(name, identity)
 
 

@@ -5,19 +5,23 @@ How they build is in engines.assembling, what they build on in engines.images.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from trainyard.baking import described
 from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
-from trainyard.engines import images, s2i
+from trainyard.engines import baking, images, s2i
 from trainyard.engines.assembling import ASSEMBLE, Assembler
-from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
+from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Running, RunPlan
 from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
+from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
 from trainyard.repository import Repository
 from trainyard.settings import SECRETS, HostSettings
@@ -63,6 +67,15 @@ class ContainerEngine:
         found = self._assembler.inspect(names)
         return {name: image.labels.get(IDENTITY, "") for name, image in found.items()}
 
+    def labels(self, image: str) -> Mapping[str, str]:
+        found = self._assembler.inspect([image]).get(image)
+        return found.labels if found else {}
+
+    def facts(self, image: str) -> dict[str, Any]:
+        script = (self.repository.package / "builders" / "facts.py").read_text()
+        run = [self.name, "run", "--rm", "--network", "none", "--entrypoint", "/opt/venv/bin/python"]
+        return dict(json.loads(self.commands.run([*run, image, "-c", script, "1"], self._assembler.limit) or "{}"))
+
     def identity(self, plan: BuildPlan) -> str:
         return self._identity(self._base, plan) if self._base else ""
 
@@ -73,34 +86,54 @@ class ContainerEngine:
         return as_base(name, found) if found else None
 
     def _identity(self, base: Base, plan: BuildPlan) -> str:
-        return digest_of(images.builder_image(self._assembler, base, plan), plan.image, plan.context.sha256)
+        baked = [described(plan.baked)] if plan.baked else []
+        return digest_of(images.builder_image(self._assembler, base, plan), plan.image, plan.context.sha256, *baked)
 
     def build(self, plan: BuildPlan) -> bool:
-        assembler = self._assembler
         base = self._ensure_builders()
+        with self._assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):
+            return self._build(base, plan)
+
+    def _build(self, base: Base, plan: BuildPlan) -> bool:
+        assembler = self._assembler
         identity = self._identity(base, plan)
-        with assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):
-            builder = images.builder_image(assembler, base, plan)
-            there = assembler.inspect([plan.image, builder])
-            replaced = there.get(plan.image)
-            if replaced and replaced.labels.get(IDENTITY) == identity and not self.settings.force:
-                return False
+        builder = images.builder_image(assembler, base, plan)
+        there = assembler.inspect([plan.image, builder])
+        replaced = there.get(plan.image)
+        if replaced and replaced.labels.get(IDENTITY) == identity and not self.settings.force:
+            return False
+        labels = {IDENTITY: identity, **plan.labels}
+        if plan.baked:
+            self._build(base, baking.without_binaries(plan))
+            baking.bake(assembler, plan, labels)
+        else:
             if builder not in there:
                 images.ensure_dependencies(assembler, base, plan)
-            labels = {IDENTITY: identity, **plan.labels}
-            if s2i.chosen(self.settings, self.name):
-                s2i.build(self.commands, assembler.limit, plan, builder, labels)
-            else:
-                assembler.assemble(builder, plan.image, plan.context, images.changes(plan, builder, labels), ASSEMBLE)
-            if replaced and not self.commands.dry_run and replaced.id != assembler.image_id(plan.image):
-                self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
+            self._build_sources(builder, plan, labels)
+        if replaced and not self.commands.dry_run and replaced.id != assembler.image_id(plan.image):
+            self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
+            if LABEL_BAKED in replaced.labels and not plan.baked:
+                self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
         return True
 
+    def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> None:
+        if s2i.chosen(self.settings, self.name):
+            s2i.build(self.commands, self._assembler.limit, plan, builder, labels)
+        else:
+            changes = images.changes(plan, builder, labels)
+            self._assembler.assemble(builder, plan.image, plan.context, changes, ASSEMBLE)
+
     def remove_image(self, image: str) -> bool:
-        if not self._assembler.image_id(image):
-            return False
-        self.commands.run([self.name, "rmi", "--force", image], self._assembler.limit)
-        return True
+        found = self._assembler.inspect([image, baking.sources_image(image)])
+        for name in found:
+            self.commands.run([self.name, "rmi", "--force", name], self._assembler.limit)
+        return image in found
+
+    def unused(self) -> dict[str, int]:
+        return unused_images(self._assembler)
+
+    def remove_unused(self, name: str) -> bool:
+        return self.commands.query([self.name, "rmi", name]) is not None  # refused where a container uses it
 
     # -- containers ---------------------------------------------------------------------------------------------
 

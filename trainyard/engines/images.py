@@ -19,6 +19,7 @@ from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler
 from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import BASE, Base, base_image, ensure_base
+from trainyard.engines.cache import NAME
 from trainyard.environment import parse_environment
 
 DEPENDENCIES = "trainyard/deps"
@@ -68,11 +69,13 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
     image = f"{DEPENDENCIES}:{key}"
     with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
         there = assembler.inspect([image, builder])
-        if image not in there:
+        if image not in there and not assembler.cache.pull(image):
             files = [text_file("requirements.lock", plan.lock.encode())]
             files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             with console.waiting(f"Installing dependencies {key} ..."):
-                assembler.assemble(base.name, image, make_context(files), [], INSTALL, network=True)
+                named = [f"LABEL {NAME}={image}"]
+                assembler.assemble(base.name, image, make_context(files), named, INSTALL, network=True)
+            assembler.cache.push(image)
         if builder not in there:
             scripts = role_context(assembler.repository.package, plan.role)
             build_role(assembler, scripts, image, builder)

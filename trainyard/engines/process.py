@@ -19,14 +19,16 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import uv
 
 from trainyard import console
+from trainyard.baking import described, write_files
 from trainyard.build_settings import ca_bundle, index_environment
 from trainyard.builder_files import BUILDERS, Role, base_context, library_files, role_context
 from trainyard.command import Commands, Limit
@@ -35,7 +37,7 @@ from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan, Running, RunPlan
 from trainyard.engines.process_containers import Containers, ProcessImage, clean_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.files import write_whole
+from trainyard.files import size_of, write_whole
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -92,8 +94,19 @@ class ProcessEngine:
         found = {name: self._read_image(name) for name in names}
         return {name: image.identity for name, image in found.items() if image}
 
+    def labels(self, image: str) -> Mapping[str, str]:
+        found = self._read_image(image)
+        return found.labels if found else {}
+
+    def facts(self, image: str) -> dict[str, Any]:
+        found = self._need_image(image)
+        script = str(self.repository.package / "builders" / "facts.py")
+        run = ["env", f"--chdir={found.build}", str(found.venv / "bin" / "python"), "-I", script]
+        return dict(json.loads(self.commands.run(run, Limit("BUILD_TIMEOUT", self.settings.build_timeout)) or "{}"))
+
     def identity(self, plan: BuildPlan) -> str:
-        return digest_of(self._builder.name, self._venv(plan).name, plan.image, plan.context.sha256)
+        baked = [described(plan.baked)] if plan.baked else []
+        return digest_of(self._builder.name, self._venv(plan).name, plan.image, plan.context.sha256, *baked)
 
     def build(self, plan: BuildPlan) -> bool:
         self.ensure_builders()
@@ -109,6 +122,7 @@ class ProcessEngine:
             try:
                 self._assemble(context, plan.role, [], venv, build)
                 if not self.commands.dry_run:
+                    write_files(plan.baked, build / "models")
                     self._point_to(plan, build, venv)
             except BaseException:
                 shutil.rmtree(build, ignore_errors=True)
@@ -184,8 +198,8 @@ class ProcessEngine:
         paths = {"build": build, "venv": venv, "builder": self._builder}
         # Relative, so that a monorepo that was moved finds its own.
         image = {name: str(path.relative_to(self._state)) for name, path in paths.items()}
-        image |= {"role": plan.role, "identity": self.identity(plan), **plan.labels}
-        write_whole(self._image(plan.image) / "image.json", json.dumps(image, indent=2) + "\n")
+        facts = {"role": plan.role, "identity": self.identity(plan), "labels": dict(plan.labels)}
+        write_whole(self._image(plan.image) / "image.json", json.dumps(image | facts, indent=2) + "\n")
         used = self._containers.builds_in_use()
         for other in build.parent.iterdir():
             if other != build and str(other) not in used:
@@ -200,10 +214,11 @@ class ProcessEngine:
             found = json.loads((self._image(image) / "image.json").read_text())
             build, venv, builder = (self._state / found[name] for name in ("build", "venv", "builder"))
             role, identity = str(found["role"]), str(found.get("identity", ""))
+            labels = dict(found.get("labels", {}))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         complete = build.is_dir() and (venv / ".trainyard-deps").is_file() and builder.is_dir()
-        return ProcessImage(build, venv, builder, role, identity) if complete else None
+        return ProcessImage(build, venv, builder, role, identity, labels) if complete else None
 
     def _need_image(self, image: str) -> ProcessImage:
         if found := self._read_image(image):
@@ -220,6 +235,17 @@ class ProcessEngine:
             console.result(f"rm -r {folder}")
         else:
             shutil.rmtree(folder)
+        return True
+
+    def unused(self) -> dict[str, int]:
+        images = [self._read_image(path.parent.name) for path in self._state.glob("images/*/image.json")]
+        used = {path for image in images if image for path in (image.venv, image.builder)}
+        used |= {self._builder, *map(Path, self._containers.dependencies_in_use())}
+        found = {path for folder in ("deps", "builders") for path in self._state.glob(f"{folder}/*")}
+        return {str(self._short(path)): size_of(path) for path in sorted(found - used)}
+
+    def remove_unused(self, name: str) -> bool:
+        shutil.rmtree(self.repository.root / name)
         return True
 
     @contextlib.contextmanager

@@ -16,13 +16,13 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trainyard import console
 from trainyard.builder_files import BUILDERS
-from trainyard.engines.base import Mount, Running, RunPlan
+from trainyard.engines.base import LABEL_BAKED, Mount, Running, RunPlan
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 from trainyard.locking import locked
@@ -42,6 +42,7 @@ class ProcessImage:
     builder: Path
     role: str
     identity: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def clean_environment(venv: Path) -> dict[str, str]:
@@ -132,6 +133,11 @@ class Containers:
         names = [path.parent.name for path in self.folder.glob("*/container.json")]
         return {self._read(name)["build"] for name in names if self.alive(name)}
 
+    def dependencies_in_use(self) -> set[str]:
+        """The virtual environments and builders of running containers."""
+        names = [path.parent.name for path in self.folder.glob("*/container.json")]
+        return {path for name in names if self.alive(name) for path in self._read(name).get("needs", [])}
+
     def _root(self, name: str) -> Path:
         return self.folder / name / "root"
 
@@ -162,7 +168,8 @@ class Containers:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _note(self, plan: RunPlan, image: ProcessImage, process: subprocess.Popen[bytes]) -> None:
-        facts = {"model": plan.model, "port": plan.port, "build": str(image.build)}
+        needs = [str(image.venv), str(image.builder)]
+        facts = {"model": plan.model, "port": plan.port, "build": str(image.build), "needs": needs}
         data = {"pid": process.pid, "started": started_at(process.pid), **facts}
         try:
             write_whole(self.folder / plan.name / "container.json", json.dumps(data) + "\n")
@@ -220,6 +227,7 @@ def _environment(plan: RunPlan, image: ProcessImage, root: Path) -> Mapping[str,
     home = image.builder / "home"
     environment = {
         **clean_environment(image.venv),
+        "BAKED_MODELS": image.labels.get(LABEL_BAKED, ""),
         **plan.env,
         "APP_ROOT": str(root),
         "VENV": str(image.venv),

@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from trainyard import console
+from trainyard import baking, console
 from trainyard.builder_files import Role
 from trainyard.conflicts import check_requirements, explain_conflict
 from trainyard.context import model_context
 from trainyard.dependencies import Lock, Resolver, Unresolved
-from trainyard.engines.base import BuildPlan
+from trainyard.engines.base import LABEL_BAKED, BuildPlan
 from trainyard.errors import TrainyardError
 from trainyard.merge import Merged, merge, write_merged
 from trainyard.model_dir import ModelDir, read_variables
@@ -49,26 +49,39 @@ def build_model(session: Session, model: ModelDir, role: Role, image: str = "") 
 
 def plan_model(resolver: Resolver, model: ModelDir, role: Role, image: str = "") -> BuildPlan:
     """How one model's image is built."""
-    return plan_locked(model, role, resolver.model_lock(model, role), image)
+    return plan_locked(model, role, resolver.model_lock(model, role), image, bake=resolver.settings.bake)
 
 
-def plan_locked(model: ModelDir, role: Role, lock: Lock, image: str = "") -> BuildPlan:
+def plan_locked(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
     """The same, of that lock."""
     setup = model.setup.read_bytes() if model.setup else b""
-    return BuildPlan(image or model.image(role), role, model_context(model, role, lock.text), lock.text, setup)
+    baked = baking.files_of([model]) if role == "predict" and bake else ()
+    return BuildPlan(image or model.image(role), role, model_context(model, role, lock.text), lock.text, setup, baked)
 
 
 def warn_if_stale(session: Session, model: ModelDir, role: Role, image: str) -> None:
     """Say so where a model's sources are not those that its image was built from."""
+    baked = is_baked(session, image)
+    if baked and not model.binary.is_file():
+        return  # it has what nobody can compare
+    resolver = replace(session.known_resolver, settings=replace(session.settings, bake=baked))
     try:
-        plan = plan_model(session.known_resolver, model, role, image)
+        plan = plan_model(resolver, model, role, image)
     except Unresolved:
         wanted = "of requirements that are not resolved yet"
     else:
         wanted = session.engine.identity(plan)
     built = session.engine.built([image]).get(image)
     if built and built != wanted:
-        console.warn(f"the sources of {model.name} have changed since {image} was built: make build-{role}")
+        what, how = ("sources or the binary", " BAKE=1") if baked else ("sources", "")
+        console.warn(f"the {what} of {model.name} have changed since {image} was built: make build-{role}{how}")
+
+
+def is_baked(session: Session, image: str) -> bool:
+    """Whether an image has its binaries in it; a dry run works without an engine that could tell."""
+    if session.commands.dry_run and session.engine.unavailable():
+        return False
+    return LABEL_BAKED in session.engine.labels(image)
 
 
 def build_all(session: Session, folder: Path) -> str:
@@ -79,7 +92,8 @@ def build_all(session: Session, folder: Path) -> str:
 def plan_all(session: Session, resolver: Resolver, merged: Merged, folder: Path) -> BuildPlan:
     """How the ``all`` image of an ``all/`` folder is built."""
     lock = _merged_lock(resolver, merged, folder)
-    return BuildPlan(all_image(session, folder), "predict", merged.context(lock), lock, merged.setup.encode())
+    baked = baking.files_of(merged.members) if session.settings.bake else ()
+    return BuildPlan(all_image(session, folder), "predict", merged.context(lock), lock, merged.setup.encode(), baked)
 
 
 def create_routes(session: Session, folder: Path) -> Merged:
@@ -133,6 +147,7 @@ def _labels(session: Session, plan: BuildPlan) -> dict[str, str]:
         "org.opencontainers.image.source": session.repository.source(),
         "org.opencontainers.image.revision": session.repository.commit(),
         "trainyard.lock": hashlib.sha256(plan.lock.encode()).hexdigest(),
+        LABEL_BAKED: baking.described(plan.baked),
     }
     return {name: value for name, value in labels.items() if value}
 

@@ -96,7 +96,7 @@ def _model_target(session: Session, path: Path, role: Role, name: str) -> Target
         lock = session.known_resolver.model_lock(model, role)
         if lock.remark and session.settings.strict:
             return Target(name, image, None)
-        return Target(name, image, plan_locked(model, role, lock), lock.remark)
+        return Target(name, image, plan_locked(model, role, lock, bake=session.settings.bake), lock.remark)
     except (Unresolved, TrainyardError):
         return Target(name, image, None)
 

@@ -12,7 +12,7 @@ from trainyard.builder_files import Role
 from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ModelDir
-from trainyard.verbs.build import all_image, build_all, build_model, warn_if_stale
+from trainyard.verbs.build import all_image, build_all, build_model, is_baked, warn_if_stale
 from trainyard.verbs.mounts import all_mounts, models_folder
 from trainyard.verbs.serving import container_name, serve, serving_plan
 from trainyard.verbs.session import Session
@@ -23,7 +23,7 @@ def train(session: Session, model: ModelDir) -> None:
     session.repository.check_names(model)
     payload = _payload(session, model)
     _need_dataset(model, str(payload.get("$ref", "")))
-    image = _ensure_image(session, model, "train")
+    image = ensure_image(session, model, "train")
     env = {"PAYLOAD": json.dumps(payload), "TRAIN": "1", "TRAINYARD_COMMIT": session.repository.commit()}
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(model.project), "models"))
     name = f"{image}-{os.getpid()}"  # two trainings of one model at once do not get into each other's way
@@ -41,11 +41,11 @@ def train(session: Session, model: ModelDir) -> None:
 
 def predict(session: Session, model: ModelDir) -> None:
     """Run the predict image: in the foreground, or with DETACH=1 until it is ready."""
-    image = _ensure_image(session, model, "predict")
-    if not model.binary.is_file():
+    image = ensure_image(session, model, "predict")
+    mounts, env = models_of(session, image, (Mount(models_folder(model.project), "models", read_only=True),))
+    if mounts and not model.binary.is_file():
         console.warn(f"{session.short(model.binary)}: no such binary yet, so its routes answer 503: make train")
-    env = {"MODEL_NAME": model.model_name}
-    mounts = (Mount(models_folder(model.project), "models", read_only=True),)
+    env |= {"MODEL_NAME": model.model_name}
     paths = [route.path for route in model.routes]
     serve(session, serving_plan(session, image, model.name, env, mounts), paths)
 
@@ -54,8 +54,21 @@ def predict_all(session: Session, folder: Path) -> None:
     """Build and run the ``all`` image."""
     image = build_all(session, folder)
     mounts, routes = all_mounts(session, folder, image)
+    mounts, env = models_of(session, image, mounts)
     name = session.short(folder).removeprefix("projects/")
-    serve(session, serving_plan(session, image, name, {}, mounts), [route.path for route in routes])
+    serve(session, serving_plan(session, image, name, env, mounts), [route.path for route in routes])
+
+
+def models_of(session: Session, image: str, mounts: tuple[Mount, ...]) -> tuple[tuple[Mount, ...], dict[str, str]]:
+    """What is mounted at models/, and the variables that go with it: nothing hides the binaries of a baked image,
+    unless that is asked for."""
+    if not is_baked(session, image):
+        return mounts, {}
+    if session.settings.mount:
+        console.step(f"models/ is mounted over the binaries that are in {image} (MOUNT=1)")
+        return mounts, {"BAKED_MODELS": ""}
+    console.step(f"models/ is not mounted: {image} has its binaries in it (MOUNT=1 mounts it all the same)")
+    return (), {}
 
 
 def stop(session: Session, name: str) -> bool:
@@ -118,20 +131,22 @@ def _logs(session: Session, name: str) -> None:
 def shell(session: Session, model: ModelDir) -> int:
     """An interactive shell in a model's predict image, with its folders mounted."""
     role: Role = "predict"
-    image = _ensure_image(session, model, role)
-    mounts = (Mount(model.project / "data", "data"), Mount(models_folder(model.project), "models"))
-    return session.engine.shell(RunPlan(image, f"{image}-shell-{os.getpid()}", role, model.name, {}, mounts))
+    image = ensure_image(session, model, role)
+    mounts, env = models_of(session, image, (Mount(models_folder(model.project), "models"),))
+    mounts = (Mount(model.project / "data", "data"), *mounts)
+    return session.engine.shell(RunPlan(image, f"{image}-shell-{os.getpid()}", role, model.name, env, mounts))
 
 
-def _ensure_image(session: Session, model: ModelDir, role: Role) -> str:
+def ensure_image(session: Session, model: ModelDir, role: Role) -> str:
     """The image's name; it is built where it is missing."""
     image = model.image(role)
     if session.commands.dry_run:
         return image
-    if session.engine.built([image]):
+    if session.engine.built([image]) and not (session.settings.bake and role == "predict"):
         warn_if_stale(session, model, role, image)
         return image
-    console.step(f"There is no image {image} yet, so it is built first")
+    if not session.settings.bake:
+        console.step(f"There is no image {image} yet, so it is built first")
     return build_model(session, model, role)
 
 

@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 
 from trainyard.records import check_sha256, read_record, reading, record_path
+from trainyard.settings import baked_models
 
 LOG = logging.getLogger("trainyard.serve")
 
@@ -39,7 +40,7 @@ def check_binary(binary: Path) -> None:
     """Compare a binary with the record beside it, unless both are as they were the last time.
 
     Raises:
-        ModelUnavailable: it is not the one that was recorded, or the record cannot be read.
+        ModelUnavailable: it is not the one that was recorded or baked into the image, or the record cannot be read.
     """
     path = str(binary)
     found = signature(path)
@@ -50,7 +51,7 @@ def check_binary(binary: Path) -> None:
         return
     with reading():
         record = read_record(binary)
-        if record is not None:
+        if record is not None or baked_models():
             check_sha256(binary, binary.name.removesuffix(".pkl"), sha256(binary), record)
         elif path not in _without_record:
             _without_record.add(path)

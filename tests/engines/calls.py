@@ -1,0 +1,23 @@
+"""The engines' command lines, for what tests ask them without make."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+
+def call(engine: str, *arguments: str) -> str:
+    """The standard output of an engine's command, which has to succeed."""
+    done = subprocess.run([engine, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def listed(engine: str, *arguments: str) -> list[str]:
+    """The lines of ``images``; podman's fails where another process removes any image meanwhile."""
+    for _ in range(20):
+        done = subprocess.run([engine, "images", *arguments], capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode == 0:
+            return done.stdout.replace("localhost/", "").split()
+        time.sleep(0.5)
+    raise AssertionError(done.stderr)

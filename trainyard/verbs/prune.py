@@ -1,0 +1,52 @@
+"""make prune: removes dependencies that no image is built on any more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainyard import console
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.locking import locked
+from trainyard.verbs.session import Session
+
+
+def prune(session: Session, _: Path) -> None:
+    """On the engine of ENGINE, or on every one that answers; says what each had that nothing else has."""
+    freed = count = 0
+    engines = [session.engine] if session.settings.engine else session.engines()
+    with _no_builds(session):
+        for engine in engines:
+            for name, size in engine.unused().items():
+                if session.commands.dry_run:
+                    console.result(f"remove {name} ({engine.name}, {_shown(size)})")
+                elif engine.remove_unused(name):
+                    console.step(f"Removed {name} ({engine.name}, {_shown(size)})")
+                else:  # somebody has begun to use it
+                    continue
+                freed, count = freed + size, count + 1
+    done = "To free" if session.commands.dry_run else "Freed"
+    console.step(f"{done}: {_shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")
+
+
+@contextlib.contextmanager
+def _no_builds(session: Session) -> Iterator[None]:
+    """What a build has just installed is not used by its image yet: no build of this monorepo is under way meanwhile.
+
+    Raises:
+        TrainyardError: one is.
+    """
+    with contextlib.ExitStack() as stack:
+        for path in sorted((session.repository.state / "locks").glob("*.lock")):
+            try:
+                stack.enter_context(locked(path, "a build", 0))
+            except TrainyardError:
+                raise TrainyardError(
+                    "a build of this monorepo is under way", "prune when it is through", EXIT_FAILED
+                ) from None
+        yield
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"

@@ -1,0 +1,37 @@
+"""make sbom: a CycloneDX bill of materials for each image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard import console
+from trainyard.builder_files import BUILDERS
+from trainyard.files import write_whole
+from trainyard.model_dir import ModelDir
+from trainyard.verbs.build import build_all
+from trainyard.verbs.run import ensure_image
+from trainyard.verbs.session import Session
+
+
+def sbom_model(session: Session, model: ModelDir) -> None:
+    """Of a model's two images; one that is missing is built first."""
+    for role in BUILDERS:
+        _write(session, ensure_image(session, model, role))
+
+
+def sbom_all(session: Session, folder: Path) -> None:
+    """Of the image of an ``all/`` folder."""
+    _write(session, build_all(session, folder))
+
+
+def _write(session: Session, image: str) -> None:
+    path = session.repository.state / "sbom" / f"{image.replace('/', '%')}.cdx.json"
+    facts = session.engine.facts(image)
+    if session.commands.dry_run:
+        console.result(f"write {session.short(path)}")
+        return
+    from trainyard.sbom import bill_of_materials  # takes longer to import than all others together
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, bill_of_materials(image, session.engine.labels(image), facts))
+    console.step(f"Wrote {session.short(path)}")
