@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -28,6 +28,9 @@ affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON f
 
 builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
 	@$(RUN) builders .
+
+wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
+	@$(RUN) wheelhouse .
 
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
 	@$(RUN) demo projects/finance_income_prediction/all
@@ -81,13 +84,16 @@ stop: $(SETUP) ## stop every server of ours
 clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay
 	@$(RUN) clean-everything .
 
+audit: $(SETUP) ## look for credentials in every image: environment, history, every layer
+	@$(RUN) audit-everything .
+
 $(LEAF_VERBS):
 	@echo 'error: which model? make $@ MODEL=<project>/<model>; make list shows them' >&2; exit 2
 else
 ifeq ($(wildcard projects/$(MODEL)/Makefile),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
-stop clean $(LEAF_VERBS):
+stop audit clean $(LEAF_VERBS):
 	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
 endif
 

@@ -20,8 +20,8 @@ endif
 MEMBERS := $(patsubst $(BASE)/%/Makefile,%,$(filter-out %/all/Makefile,$(LEAVES)))
 include $(ROOT)/mk/members.mk
 
-VERBS := create-routes predict-all test-all stop-all logs-all clean-all
-.PHONY: help train-all build-all build-image stop logs clean $(VERBS)
+VERBS := create-routes predict-all test-all stop-all logs-all audit-all clean-all
+.PHONY: help train-all build-all build-image stop logs audit clean $(VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,"$(ROOT)/mk/all.mk")
@@ -36,6 +36,7 @@ test-all: ## post every member's sample, show the answers, fail on anything but 
 create-routes: ## generate .s2i/environment, predict.py, requirements.txt and setup.sh
 stop: stop-all ## stop the server
 logs: logs-all ## the log of a server started with DETACH=1; FOLLOW=1 stays
+audit: audit-all ## look for credentials in the merged image
 clean: clean-all ## remove the merged image and the generated files
 
 $(VERBS): $(SETUP)

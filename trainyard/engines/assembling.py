@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard import console
-from trainyard.build_settings import FOLDER, settings_folder
+from trainyard.build_settings import settings_folder, volumes
 from trainyard.command import Commands, Limit
 from trainyard.context import Context
 from trainyard.locking import locked
@@ -105,7 +105,8 @@ class Assembler:
         with settings_folder(self.settings) as folder, tempfile.TemporaryFile() as sources:
             sources.write(context.tar("src"))
             sources.seek(0)
-            mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
+            mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
+            mounts = [part for volume in mounted for part in ("--volume", volume)]
             run = [self.name, "run", *options, *mounts, builder, "/bin/bash", "-Eeuc", script]
             try:
                 self.commands.stream(run, self.limit, stdin=sources)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,10 +15,12 @@ from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
 from trainyard.engines import images, s2i
+from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import ASSEMBLE, Assembler
-from trainyard.engines.base import BuildPlan, Mount, Running, RunPlan
+from trainyard.engines.base import BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
 from trainyard.errors import TrainyardError
+from trainyard.leaks import Look
 from trainyard.repository import Repository
 from trainyard.settings import SECRETS, HostSettings
 
@@ -101,6 +103,15 @@ class ContainerEngine:
             return False
         self.commands.run([self.name, "rmi", "--force", image], self._assembler.limit)
         return True
+
+    def search(self, images: Iterable[str], look: Look) -> Iterator[Stored]:
+        several = ["--multi-image-archive"] if self.name == "podman" else []
+        return search_saved([self.name, "save", *several, *images], look)
+
+    def python(self) -> Python:
+        base = self._ensure_builders().name
+        program = ["--entrypoint", "python3", base, "-c", Python.PROGRAM]
+        return Python.parse(self.commands.ask([self.name, "run", "--rm", "--network", "none", *program]))
 
     # -- containers ---------------------------------------------------------------------------------------------
 

@@ -72,7 +72,8 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
             files = [text_file("requirements.lock", plan.lock.encode())]
             files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             with console.waiting(f"Installing dependencies {key} ..."):
-                assembler.assemble(base.name, image, make_context(files), [], INSTALL, network=True)
+                network = bool(plan.setup) or not assembler.settings.wheelhouse
+                assembler.assemble(base.name, image, make_context(files), [], INSTALL, network=network)
         if builder not in there:
             scripts = role_context(assembler.repository.package, plan.role)
             build_role(assembler, scripts, image, builder)

@@ -17,6 +17,7 @@ from trainyard.merge import Merged, merge, write_merged
 from trainyard.model_dir import ModelDir, read_variables
 from trainyard.repository import all_members
 from trainyard.routes import train_target
+from trainyard.verbs.secrets import refuse_secrets
 from trainyard.verbs.session import Session
 
 WIRING = ".s2i/environment"
@@ -152,6 +153,7 @@ def _check(model: ModelDir, role: Role) -> None:
 
 def _build(session: Session, plan: BuildPlan, folder: Path) -> str:
     """Build; what assemble says of the context's own file is said of the file that the user can mend."""
+    refuse_secrets(session, plan, folder)
     try:
         built = session.engine.build(replace(plan, labels=_labels(session, plan)))
     except TrainyardError as error:
