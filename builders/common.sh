@@ -136,6 +136,8 @@ explain_install_failure() {
         die "no space left on the device while installing $2: free some disk space"
     elif grep -qiE 'certificate|UnknownIssuer' <<<"$1"; then
         die "the package index's certificate is not trusted: set CA_BUNDLE to your company's CA file"
+    elif grep -qiE 'hash mismatch|invalid package format' <<<"$1"; then
+        die "$2: a package is not the one that was locked: run make lock, or check the index"
     elif [ "${WHEELHOUSE:-}" ] && grep -qE 'No solution found|disabled' <<<"$1"; then
         die "$2: WHEELHOUSE lacks what is locked: see uv's reasons above; fill it again: make wheelhouse"
     elif grep -qE '40[13] (Unauthorized|Forbidden)' <<<"$1"; then
@@ -144,13 +146,11 @@ explain_install_failure() {
         die "$2: the package index does not have what is locked: check INDEX_URL: is it a package index?"
     elif grep -q 'No solution found' <<<"$1"; then
         die "$2: the requirements cannot be resolved together: see uv's reasons above"
-    elif grep -qiE 'hash mismatch' <<<"$1"; then
-        die "$2: a package is not the one that was locked: run make lock, or check the index"
     elif grep -qE "No such file or directory: '?[^ ]*(gcc|cc|clang)|command '[^ ]*(gcc|cc)' failed" <<<"$1"; then
         die "$2: $(grep -o 'Failed to build .*' <<<"$1" | tail -n 1 | cut -d' ' -f4) comes as source and needs a C compiler: install gcc in setup.sh, or choose a version with wheels"
     elif grep -q 'timed out' <<<"$1"; then
         die "the package index did not answer within ${UV_HTTP_TIMEOUT:-30} s: check the network and INDEX_URL, or set INDEX_TIMEOUT higher"
-    elif grep -qE 'status (server|client) error|unexpected (JSON|HTML)' <<<"$1"; then
+    elif grep -qE 'status (server|client) error|unexpected (JSON|HTML)|Content-Type' <<<"$1"; then
         die "the package index answered $(sed -nE 's/.*status (server|client) error \(([^)]*)\).*/\2/p' <<<"$1" | head -n 1 | grep . || echo 'what is no list of packages'): check INDEX_URL and HTTPS_PROXY"
     elif grep -qiE 'dns|connect|error sending request' <<<"$1"; then
         die "the package index cannot be reached: check the network, INDEX_URL and HTTPS_PROXY"

@@ -33,7 +33,7 @@ def explain_index(said: str, settings: HostSettings) -> TrainyardError | None:
         return TrainyardError(f"{url} answered {status[1]}", CHECK)
     if refused := re.search(r"\((40[13] [A-Za-z ]+)\)", text):
         return TrainyardError(f"{url} answered {refused[1]}", "check the user and the password in INDEX_URL")
-    if "unexpected JSON" in text or "unexpected HTML" in text:
+    if re.search("unexpected (JSON|HTML)|Content-Type", text):
         return TrainyardError(f"{url} answered what is no list of packages", CHECK)
     if "error sending request" in text or "Connect" in text:
         return TrainyardError(f"{url} cannot be reached", CHECK)
