@@ -44,8 +44,15 @@ def index_environment(settings: HostSettings, wheels: str = "") -> dict[str, str
             "PIP_INDEX_URL": settings.index_url,
             "UV_INDEX": settings.extra_index_url,
             "PIP_EXTRA_INDEX_URL": settings.extra_index_url,
+            "PIP_TRUSTED_HOST": " ".join(_without_tls(settings)),  # uv asks them because they were named; pip would not
         }
     return {name: value for name, value in named.items() if value}
+
+
+def _without_tls(settings: HostSettings) -> list[str]:
+    urls = f"{settings.index_url} {settings.extra_index_url}".split()
+    authorities = (url.removeprefix("http://").partition("/")[0] for url in urls if url.startswith("http://"))
+    return [authority.rpartition("@")[2] for authority in authorities]
 
 
 def proxies(settings: HostSettings) -> dict[str, str]:

@@ -18,10 +18,12 @@ PROXY = f"http://me:{CANARY}@127.0.0.1:9"
 WITH_CONTAINERS = ("docker", "podman")
 
 
-@pytest.fixture(
-    scope="module",
-    params=["process", *(pytest.param(name, marks=pytest.mark.engine(name)) for name in WITH_CONTAINERS)],
-)
+def engine(name: str) -> object:
+    """Those with containers take minutes for it: they are CI's."""
+    return pytest.param(name, marks=[pytest.mark.engine(name), pytest.mark.slow])
+
+
+@pytest.fixture(scope="module", params=["process", *map(engine, WITH_CONTAINERS)])
 def repo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
     if request.param in WITH_CONTAINERS:
         need(request.param)
@@ -31,6 +33,10 @@ def repo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         plain = builder.rsplit("-", 2)[0]
         subprocess.run([repo.engine, "rmi", "--force", builder, plain], capture_output=True, check=False)
     repo.make(None, "clean")
+
+
+# In place of the parameters of ``repo``: setup.sh is run in containers alone.
+in_containers = pytest.mark.parametrize("repo", [engine(name) for name in WITH_CONTAINERS], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +124,9 @@ def test_a_wheelhouse_that_lacks_something(repo: Monorepo, wheels: Path, tmp_pat
     assert "tabulate" in made.err
 
 
+@in_containers
 @pytest.mark.parametrize("place", ["/root/.config/pip.conf", "/etc/apt/apt.conf", "/opt/tool/login", "/action/x"])
 def test_a_setup_script_that_writes_a_credential(repo: Monorepo, wheels: Path, tmp_path: Path, place: str) -> None:
-    if repo.engine not in WITH_CONTAINERS:
-        pytest.skip("setup.sh is not run")
     model = stocked(repo, f"leaky{place.count('/')}{len(place)}")
     (model.path / "setup.sh").write_text(f"mkdir -p {Path(place).parent}\necho proxy=$http_proxy > {place}\n")
     settings = {**offline(wheels, tmp_path), "HTTP_PROXY": PROXY}
@@ -132,16 +137,35 @@ def test_a_setup_script_that_writes_a_credential(repo: Monorepo, wheels: Path, t
     assert f"{model.container}-predict" not in images(repo)
 
 
+@in_containers
 def test_one_that_is_cleaned_up_builds_and_passes_an_audit(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
-    if repo.engine not in WITH_CONTAINERS:
-        pytest.skip("setup.sh is not run")
     model = stocked(repo, "tidy")
     (model.path / "setup.sh").write_text("echo $http_proxy > /etc/proxy\nrm /etc/proxy\n")
-    settings = {**offline(wheels, tmp_path), "HTTP_PROXY": PROXY}
+    # docker's client puts these proxies into every container, podman those of the environment.
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": {"httpProxy": PROXY, "noProxy": "x"}}}))
+    settings = {**offline(wheels, tmp_path), "HTTP_PROXY": PROXY, "DOCKER_CONFIG": str(tmp_path)}
     repo.make(model, "lock", **settings).succeeded()
     repo.make(model, "build-predict", **settings).succeeded()
     made = repo.make(model, "audit", HTTP_PROXY=PROXY).succeeded()
     assert "the password in HTTP_PROXY" in made.err
+
+
+@in_containers
+def test_a_setup_script_finds_the_settings(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
+    """For apt, curl and pip, whatever they read."""
+    model = stocked(repo, "asking")
+    asked = ("Acquire::http::Proxy", "Acquire::https::Proxy", "Acquire::http::Timeout", "Acquire::https::CAInfo")
+    shown = " ".join(f"$(apt-config dump --no-empty --format '%v%n' {name})" for name in asked)
+    (model.path / "setup.sh").write_text(
+        f"echo apt: {shown}\necho curl: $https_proxy $no_proxy $CURL_CA_BUNDLE\n"
+        "echo pip: $PIP_CERT $PIP_DEFAULT_TIMEOUT\n"
+    )
+    settings = {**offline(wheels, tmp_path), "NO_PROXY": "intranet.example", "INDEX_TIMEOUT": "7"}
+    repo.make(model, "lock", **settings).succeeded()
+    said = repo.make(model, "build-predict", **settings).succeeded().err
+    assert f"apt: {NOWHERE} {NOWHERE} 7 /run/trainyard/ca.pem" in said
+    assert f"curl: {NOWHERE} intranet.example /run/trainyard/ca.pem" in said
+    assert "pip: /run/trainyard/ca.pem 7" in said
 
 
 def test_an_audit_names_image_layer_and_path(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from trainyard import console
 from trainyard.build_settings import settings_folder, volumes
 from trainyard.command import Commands, Limit
 from trainyard.context import Context
+from trainyard.engines.client_proxies import without_proxies
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -107,9 +108,10 @@ class Assembler:
             sources.seek(0)
             mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
             mounts = [part for volume in mounted for part in ("--volume", volume)]
-            run = [self.name, "run", *options, *mounts, builder, "/bin/bash", "-Eeuc", script]
+            own, environment = without_proxies(self.name)
+            run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
             try:
-                self.commands.stream(run, self.limit, stdin=sources)
+                self.commands.stream(run, self.limit, stdin=sources, env=environment)
                 edits = [part for change in changes for part in ("--change", change)]
                 self.commands.run([self.name, "commit", *edits, container, image], self.limit)
             finally:
