@@ -1,5 +1,5 @@
-"""Proxies that docker and podman give to every container by themselves. A container that is committed would keep them in
-its image's environment, with the password; what a build needs of them is mounted.
+"""Proxies that docker and podman give to every container by themselves. A committed container would keep them in its
+image's environment, with the password; what a build needs of them is mounted.
 """
 
 from __future__ import annotations
