@@ -65,20 +65,19 @@ def offline(wheels: Path, cache: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def builders(repo: Monorepo) -> list[str]:
-    """What the images of this monorepo were built on."""
+def builders(repo: Monorepo) -> set[str]:
+    """What the images of this monorepo were built on. By name: podman's listing of all fails while others remove some."""
     if repo.engine not in WITH_CONTAINERS:
-        return []
-    listed = subprocess.run(
-        [repo.engine, "images", "--format", "{{.Repository}}"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    names = [name for name in listed if repo.prefix in name]
+        return set()
+    names = [f"{repo.container(f'sums-{path.name}')}-predict" for path in repo.path.glob("projects/sums/*")]
     label = '{{index .Config.Labels "io.openshift.s2i.build.image"}}'
-    inspected = [
-        subprocess.run([repo.engine, "image", "inspect", "--format", label, name], capture_output=True, text=True)
-        for name in names
-    ]
-    return sorted({done.stdout.strip() for done in inspected if done.stdout.strip()})
+    return {said for name in names if (said := inspected(repo, name, label))}
+
+
+def inspected(repo: Monorepo, image: str, what: str) -> str:
+    """Empty where there is no such image."""
+    argv = [repo.engine, "image", "inspect", "--format", what, image]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def test_a_build_without_a_network(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
@@ -134,7 +133,7 @@ def test_a_setup_script_that_writes_a_credential(repo: Monorepo, wheels: Path, t
     made = repo.make(model, "build-predict", **settings)
     said = made.failed(f"{place}: a credential of this build", "layer: dependencies")
     assert CANARY not in said
-    assert f"{model.container}-predict" not in images(repo)
+    assert inspected(repo, f"{model.container}-predict", "{{.Id}}") == ""
 
 
 @in_containers
@@ -187,8 +186,3 @@ def test_an_audit_names_image_layer_and_path(repo: Monorepo, wheels: Path, tmp_p
         assert any(": environment: GREETING: " in line for line in lines)
         assert any(": layer " in line and ": /action/sums/leaking/notes.txt: " in line for line in lines)
     assert "canary" not in made.out + made.err
-
-
-def images(repo: Monorepo) -> str:
-    """The names that the engine knows."""
-    return subprocess.run([repo.engine, "images"], capture_output=True, text=True, check=True).stdout
