@@ -66,7 +66,7 @@ def offline(wheels: Path, cache: Path) -> dict[str, str]:
 
 
 def builders(repo: Monorepo) -> set[str]:
-    """What the images of this monorepo were built on. By name: podman's listing of all fails while others remove some."""
+    """What the images of this monorepo were built on. By name: podman cannot list while others remove."""
     if repo.engine not in WITH_CONTAINERS:
         return set()
     names = [f"{repo.container(f'sums-{path.name}')}-predict" for path in repo.path.glob("projects/sums/*")]
