@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop clean prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -31,6 +31,9 @@ builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainy
 
 prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
 	@$(RUN) prune .
+
+wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
+	@$(RUN) wheelhouse .
 
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
 	@$(RUN) demo projects/finance_income_prediction/all
@@ -84,13 +87,16 @@ stop: $(SETUP) ## stop every server of ours
 clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay
 	@$(RUN) clean-everything .
 
+audit: $(SETUP) ## look for credentials in every image: environment, history, every layer
+	@$(RUN) audit-everything .
+
 $(LEAF_VERBS):
 	@echo 'error: which model? make $@ MODEL=<project>/<model>; make list shows them' >&2; exit 2
 else
 ifeq ($(wildcard projects/$(MODEL)/Makefile),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
-stop clean $(LEAF_VERBS):
+stop audit clean $(LEAF_VERBS):
 	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
 endif
 

@@ -94,6 +94,7 @@ install_dependencies() {
         return
     fi
     rm -f "$DEPS_STAMP" "$VENV/.trainyard-daemon"
+    installed=1
     run_setup "$1"
     install_requirements "$1"
     prepare_packages
@@ -124,6 +125,7 @@ install_requirements() {
         ;;
     *) options=(-r "$TRAINYARD_HOME/requirements.txt") ;;
     esac
+    if [ "${WHEELHOUSE:-}" ]; then options+=(--no-index --find-links "$WHEELHOUSE"); fi
     step "Installing dependencies (${file:+${file##*/}}) ..."
     if ! said=$(uv pip install --quiet --python "$VENV/bin/python" "${options[@]}" 2>&1); then
         printf '%s\n' "$said" | sed 's/^/    /' >&2 # indented: the one line that begins with error: is ours
@@ -144,13 +146,23 @@ explain_install_failure() {
         die "no space left on the device while installing $2: free some disk space"
     elif grep -qiE 'certificate|UnknownIssuer' <<<"$1"; then
         die "the package index's certificate is not trusted: set CA_BUNDLE to your company's CA file"
+    elif grep -qiE 'hash mismatch|invalid package format' <<<"$1"; then
+        die "$2: a package is not the one that was locked: run make lock, or check the index"
+    elif [ "${WHEELHOUSE:-}" ] && grep -qE 'No solution found|disabled' <<<"$1"; then
+        die "$2: WHEELHOUSE lacks what is locked: see uv's reasons above; fill it again: make wheelhouse"
+    elif grep -qE '40[13] (Unauthorized|Forbidden)' <<<"$1"; then
+        die "the package index refuses the user and the password: check INDEX_URL and EXTRA_INDEX_URL"
+    elif grep -qE 'there (is|are) no versions? of|not found in the package registry' <<<"$1" && [ "${2##*.}" = lock ]; then
+        die "$2: the package index does not have what is locked: check INDEX_URL: is it a package index?"
     elif grep -q 'No solution found' <<<"$1"; then
         die "$2: the requirements cannot be resolved together: see uv's reasons above"
-    elif grep -qiE 'hash mismatch' <<<"$1"; then
-        die "$2: a package is not the one that was locked: run make lock, or check the index"
     elif grep -qE "No such file or directory: '?[^ ]*(gcc|cc|clang)|command '[^ ]*(gcc|cc)' failed" <<<"$1"; then
         die "$2: $(grep -o 'Failed to build .*' <<<"$1" | tail -n 1 | cut -d' ' -f4) comes as source and needs a C compiler: install gcc in setup.sh, or choose a version with wheels"
-    elif grep -qiE 'dns|connect|timed out|error sending request' <<<"$1"; then
+    elif grep -q 'timed out' <<<"$1"; then
+        die "the package index did not answer within ${UV_HTTP_TIMEOUT:-30} s: check the network and INDEX_URL, or set INDEX_TIMEOUT higher"
+    elif grep -qE 'status (server|client) error|unexpected (JSON|HTML)|Content-Type' <<<"$1"; then
+        die "the package index answered $(sed -nE 's/.*status (server|client) error \(([^)]*)\).*/\2/p' <<<"$1" | head -n 1 | grep . || echo 'what is no list of packages'): check INDEX_URL and HTTPS_PROXY"
+    elif grep -qiE 'dns|connect|error sending request' <<<"$1"; then
         die "the package index cannot be reached: check the network, INDEX_URL and HTTPS_PROXY"
     fi
     die "$2: cannot be installed: see uv's reasons above"
@@ -217,6 +229,24 @@ clean_up() {
     if [ "$S2I_SOURCES" = /tmp/src ]; then rm -rf /tmp/src; fi
 }
 
+# check_secrets LAYER: what this assembling wrote must not hold a credential that it was given. Where nothing was installed,
+# nobody was there to write to the large folders, and looking through them would take longer than all the rest.
+check_secrets() {
+    local found
+    local -a places=(/) skipped=()
+    [ -s "$BUILD_SETTINGS/secrets" ] || return 0
+    if [ "$S2I_SOURCES" != /tmp/src ]; then
+        places=()
+        for found in "$VENV" "$APP_ROOT"; do if [ -d "$found" ]; then places+=("$found"); fi; done
+    fi
+    if [ -z "${installed:-}" ]; then skipped=(-path /usr -prune -o -path "$VENV" -prune -o); fi
+    found=$(find "${places[@]}" -xdev "${skipped[@]}" -type f -cnewer "$BUILD_SETTINGS/secrets" -print0 |
+        LC_ALL=C xargs -0 -r grep -slFf "$BUILD_SETTINGS/secrets" | head -n 1) ||
+        : # ignore failure since that is what grep says where it finds nothing
+    [ -z "$found" ] ||
+        die "$found: a credential of this build would stay in the image (layer: $1): let what writes it remove it, or not write it"
+}
+
 # assemble ROLE [dependencies]: the whole of it; `dependencies` stops before the sources, for a dependency image.
 assemble() {
     umask 0022
@@ -236,6 +266,7 @@ assemble() {
     fi
     clean_up
     settle_times /tmp
+    check_secrets "${2:-sources}"
 }
 
 # save_artifacts: a tar of the virtual environment on stdout; an empty one where the builder image brings it along.

@@ -20,8 +20,8 @@ endif
 MEMBERS := $(patsubst $(BASE)/%/Makefile,%,$(filter-out %/all/Makefile,$(LEAVES)))
 include $(ROOT)/mk/members.mk
 
-VERBS := create-routes predict-all test-all stop-all logs-all sbom-all clean-all
-.PHONY: help train-all build-all build-image stop logs sbom clean $(VERBS)
+VERBS := create-routes predict-all test-all stop-all logs-all sbom-all audit-all clean-all
+.PHONY: help train-all build-all build-image stop logs sbom audit clean $(VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,"$(ROOT)/mk/all.mk")
@@ -37,6 +37,7 @@ create-routes: ## generate .s2i/environment, predict.py, requirements.txt and se
 stop: stop-all ## stop the server
 logs: logs-all ## the log of a server started with DETACH=1; FOLLOW=1 stays
 sbom: sbom-all ## the bill of materials of the merged image: .trainyard/sbom/<image>.cdx.json
+audit: audit-all ## look for credentials in the merged image
 clean: clean-all ## remove the merged image and the generated files
 
 $(VERBS): $(SETUP)

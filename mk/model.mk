@@ -17,7 +17,7 @@ ifneq ($(MODEL),)
 $(error MODEL=$(MODEL) is for the top of the monorepo; here the model is $(notdir $(CURDIR)))
 endif
 
-VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom clean
+VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit clean
 .PHONY: help $(VERBS)
 
 help: ## this list
@@ -36,6 +36,7 @@ predict-local: ## serve without containers
 lock: ## resolve the requirements, write both lock files
 show: ## every value and where it came from
 sbom: ## the bill of materials of both images: .trainyard/sbom/<image>.cdx.json
+audit: ## look for credentials in both images: environment, history, every layer
 clean: ## remove the images; binaries in models/ stay
 
 $(VERBS): $(SETUP)

@@ -37,6 +37,10 @@ printf -- '---> Setting up %s (once)\n' "$venv" >&2
 index=${INDEX_URL:-${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-https://pypi.org/simple}}}}
 bundle=${CA_BUNDLE:-${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-${PIP_CERT:-}}}}
 if [ -n "$bundle" ]; then export SSL_CERT_FILE="$bundle" PIP_CERT="$bundle"; fi
+# Not for ever, and from a folder of wheels where there is one.
+export UV_HTTP_TIMEOUT="${INDEX_TIMEOUT:-30}" PIP_DEFAULT_TIMEOUT="${INDEX_TIMEOUT:-30}"
+if ! ls "${WHEELHOUSE:-}"/*.whl >/dev/null 2>&1; then WHEELHOUSE=; fi # make wheelhouse fills it
+if [ -n "$WHEELHOUSE" ]; then export UV_OFFLINE=1 PIP_NO_INDEX=1 PIP_FIND_LINKS="$WHEELHOUSE"; fi
 unreachable="the package index cannot be reached: see the reasons above; set INDEX_URL, HTTPS_PROXY or CA_BUNDLE"
 
 python=$(find_python)
@@ -49,6 +53,7 @@ else
     [ -x "$uv" ] || PIP_INDEX_URL=$index PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/pip" install --quiet uv ||
         die "$unreachable"
 fi
-UV_DEFAULT_INDEX=$index "$uv" pip install --quiet --python "$venv/bin/python" -e "$root${extra:+[$extra]}" ||
+UV_DEFAULT_INDEX=$index "$uv" pip install --quiet --python "$venv/bin/python" ${WHEELHOUSE:+--no-index --find-links "$WHEELHOUSE"} \
+    -e "$root${extra:+[$extra]}" ||
     die "$unreachable"
 touch "$stamp"

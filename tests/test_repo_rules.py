@@ -195,7 +195,7 @@ def test_help_lists_every_public_target(makefile: str) -> None:
     phony = " ".join(re.findall(r"^\.PHONY: (.*)$", (ROOT / makefile).read_text(), re.M))
     verbs = " ".join(re.findall(r"^VERBS := (.*)$", (ROOT / makefile).read_text(), re.M))
     public = {name for name in f"{phony} {verbs}".split() if not name.startswith("$")}
-    assert public - {"stop-all", "logs-all", "sbom-all", "clean-all"} <= listed
+    assert public - {"stop-all", "logs-all", "sbom-all", "audit-all", "clean-all"} <= listed
 
 
 def test_mk_readme_lists_every_file_and_target() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -107,13 +109,13 @@ class Commands:
             return
         process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=stdin or subprocess.DEVNULL, env=env,
-            text=True, errors="replace",
+            text=True, errors="replace", process_group=0,
         )  # fmt: skip
         expired = threading.Event()
 
         def expire() -> None:
             expired.set()
-            process.kill()
+            _signal(process, signal.SIGKILL)
 
         timer = threading.Timer(limit.seconds or 10**8, expire)
         timer.daemon = True
@@ -160,12 +162,18 @@ def _end(process: subprocess.Popen[str]) -> None:
     """End a program that was interrupted: it may clean up after itself, but not for ever."""
     if process.poll() is not None:
         return
-    process.terminate()
+    _signal(process, signal.SIGTERM)
     try:
         process.wait(GRACE)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _signal(process, signal.SIGKILL)
         process.wait()
+
+
+def _signal(process: subprocess.Popen[str], number: int) -> None:
+    """To all that it has started, too: a shell that is killed leaves the programs that it waits for behind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _too_long(argv: Sequence[str], limit: Limit) -> TrainyardError:

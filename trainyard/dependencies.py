@@ -19,9 +19,10 @@ from pathlib import Path
 import uv
 
 from trainyard import console
-from trainyard.build_settings import index_environment
+from trainyard.build_settings import index_environment, index_options
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
+from trainyard.index_errors import explain_index
 from trainyard.lock_files import as_text, check_sealed, is_of, is_whole, merged, read_entries, seal
 from trainyard.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
 from trainyard.model_dir import ROLES, ModelDir
@@ -184,20 +185,34 @@ class Resolver:
             (scratch / "constraints.txt").write_text(constraint, encoding="utf-8")
             lock = scratch / "lock.txt"
             lock.write_text(_pins(preferred), encoding="utf-8")  # uv prefers what its output file says already
-            done = subprocess.run(
+            self._uv(
                 [
-                    uv.find_uv_bin(), "pip", "compile", "--universal", "--python-version", OLDEST_PYTHON,
-                    "--generate-hashes", "--no-header", "--no-annotate", "--quiet", *options,
+                    "pip", "compile", "--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes",
+                    "--no-header", "--no-annotate", "--quiet", *index_options(self.settings), *options,
                     "--constraint", "constraints.txt", "--output-file", "lock.txt", *(file.name for file in files),
                 ],
-                cwd=scratch, capture_output=True, text=True, check=False,
-                env={**os.environ, **index_environment(self.settings)},
+                scratch,
+                inputs,
             )  # fmt: skip
-            if done.returncode:
-                raise TrainyardError(
-                    _explain(done.stderr, inputs), "mend the requirements, or the network and INDEX_URL"
-                )
             return lock.read_text(encoding="utf-8")
+
+    def _uv(self, arguments: list[str], folder: Path, inputs: tuple[Requirement, ...]) -> None:
+        """An index that sends a byte now and then is never silent: so there is a limit on the whole, too."""
+        limit = self.settings.build_timeout
+        try:
+            done = subprocess.run(
+                [uv.find_uv_bin(), *arguments], cwd=folder, capture_output=True, text=True, check=False,
+                env={**os.environ, **index_environment(self.settings)}, timeout=limit or None,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise TrainyardError(
+                f"{_names(inputs)}: cannot be resolved: the package index took longer than {limit} s",
+                "check the network and INDEX_URL, or set BUILD_TIMEOUT to allow more seconds",
+            ) from None
+        if done.returncode:
+            if trouble := explain_index(done.stderr, self.settings):
+                raise TrainyardError(f"{_names(inputs)}: cannot be resolved: {trouble.message}", trouble.hint)
+            raise TrainyardError(_explain(done.stderr, inputs), "mend the requirements, or the network and INDEX_URL")
 
     def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
         cache = None if self.dry_run else self.repository.state / "locks"
@@ -216,12 +231,15 @@ def _pins(lock: str) -> str:
     return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
 
 
+def _names(inputs: tuple[Requirement, ...]) -> str:
+    return " and ".join(str(item.path) for item in inputs[:-1] or inputs)
+
+
 def _explain(stderr: str, inputs: tuple[Requirement, ...]) -> str:
-    names = " and ".join(str(item.path) for item in inputs[:-1] or inputs)
     reason = " ".join(stderr.encode("ascii", "ignore").decode().split())  # without uv's drawing
     for number, item in enumerate(inputs):
         reason = reason.replace(f"{number}.txt", item.path.name)
-    return f"{names}: cannot be resolved: {reason.removeprefix('error: ').rstrip('.')}"
+    return f"{_names(inputs)}: cannot be resolved: {reason.removeprefix('error: ').rstrip('.')}"
 
 
 def _digest(inputs: tuple[Requirement, ...], preferred: str = "") -> str:

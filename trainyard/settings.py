@@ -128,6 +128,11 @@ class HostSettings(FromEnvironment):
     http_proxy: str = setting("HTTP_PROXY", "", "proxy for http during builds", "http_proxy")
     https_proxy: str = setting("HTTPS_PROXY", "", "proxy for https during builds", "https_proxy")
     no_proxy: str = setting("NO_PROXY", "", "hosts that builds reach without a proxy", "no_proxy")
+    wheelhouse: str = setting("WHEELHOUSE", "", "folder of wheels: builds take packages from it alone and ask no index")
+    index_timeout: int = setting(
+        "INDEX_TIMEOUT", 30, "seconds that a package index may stay silent; it is asked three times"
+    )
+    pull_timeout: int = setting("PULL_TIMEOUT", 600, "seconds that pulling the base image may take")
     build_timeout: int = setting("BUILD_TIMEOUT", 1800, "seconds that one build step may take")
     lock_timeout: int = setting("BUILD_LOCK_TIMEOUT", 1800, "seconds to wait for another build of the same image")
     ready_timeout: int = setting("READY_TIMEOUT", 60, "seconds that a started server may take to answer")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from contexts import write_context
-from images import DAEMON, config, docker, run_real_s2i
+from images import DAEMON, config, docker, exists, run_real_s2i
 from monorepo import Monorepo
 
 from trainyard.build_settings import FOLDER, settings_folder
@@ -119,6 +119,18 @@ def test_image_of_s2i(workshop, index, host, tmp_path):
     assert index.admitted > 0
     assert CANARY not in done.output
     assert holders(image, CANARY) == []
+
+
+def test_what_setup_sh_leaves_behind_fails_the_build(workshop, index, host, tmp_path):
+    context = write_context(tmp_path, {"setup.sh": "echo $PIP_INDEX_URL > /etc/pip.conf\n"})
+    image = workshop.name("keeping")
+
+    done = workshop.s2i("build", "--copy", str(context), DAEMON, image, INDEX_URL=index.url(host))
+
+    assert done.status != 0
+    assert [line for line in done.errors if "/etc/pip.conf: a credential of this build" in line], done.output
+    assert CANARY not in done.output
+    assert not exists(image)
 
 
 def test_images_of_make(workshop, index, host, tmp_path):

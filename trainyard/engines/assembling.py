@@ -18,10 +18,11 @@ from functools import cached_property
 from pathlib import Path
 
 from trainyard import console
-from trainyard.build_settings import FOLDER, settings_folder
+from trainyard.build_settings import settings_folder, volumes
 from trainyard.command import Commands, Limit
 from trainyard.context import Context
 from trainyard.engines.cache import RegistryCache
+from trainyard.engines.client_proxies import without_proxies
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -112,11 +113,13 @@ class Assembler:
         with settings_folder(self.settings) as folder, tempfile.TemporaryFile() as sources:
             sources.write(context.tar("src"))
             sources.seek(0)
-            mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
+            mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
+            mounts = [part for volume in mounted for part in ("--volume", volume)]
+            own, environment = without_proxies(self.name)
             # Not as an entrypoint: that would stay in the image.
-            run = [self.name, "run", *options, *mounts, builder, "/bin/bash", "-Eeuc", script]
+            run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
             try:
-                self.commands.stream(run, self.limit, stdin=sources)
+                self.commands.stream(run, self.limit, stdin=sources, env=environment)
                 edits = [part for change in changes for part in ("--change", change)]
                 self.commands.run([self.name, "commit", *edits, container, image], self.limit)
             finally:

@@ -3,14 +3,15 @@ image is a folder, its container a process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from trainyard.baking import BakedFile
 from trainyard.builder_files import Role
 from trainyard.context import Context
+from trainyard.leaks import Finding, Look
 
 LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
 
@@ -64,6 +65,36 @@ class Running:
     root: str
 
 
+@dataclass(frozen=True)
+class Python:
+    """What wheels are chosen by: version, processor, version of glibc (empty where there is none)."""
+
+    version: str
+    machine: str
+    glibc: str
+
+    # Prints them, in this order, a line each.
+    PROGRAM: ClassVar[str] = (
+        "import platform as p; print(p.python_version(), p.machine(), p.libc_ver()[1], sep=chr(10))"
+    )
+
+    @classmethod
+    def parse(cls, printed: str) -> Python:
+        version, machine, glibc = [*printed.split(), ""][:3]
+        return cls(version, machine, glibc)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One file as it lies in an image, or what an image says of itself. ``place`` is the layer and what made it,
+    ``path`` where in it; ``images`` are those that have it."""
+
+    images: tuple[str, ...]
+    place: str
+    path: str
+    findings: tuple[Finding, ...]
+
+
 class Engine(Protocol):
     """Builds images and runs containers. A method that fails raises TrainyardError."""
 
@@ -94,6 +125,13 @@ class Engine(Protocol):
     def build(self, plan: BuildPlan) -> bool:
         """Build an image, unless it is there and of the same identity; whether there was something to build. Its name
         moves to the new image only when that is complete."""
+
+    def search(self, images: Iterable[str], look: Look) -> Iterator[Stored]:
+        """Look through everything that is kept of ``images``: files of each layer, environment, labels, history. What
+        has findings."""
+
+    def python(self) -> Python:
+        """That of this engine's images."""
 
     def run(self, plan: RunPlan) -> int:
         """Run in the foreground until it ends, or until Ctrl-C ends it; its exit status."""

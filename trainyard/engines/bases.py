@@ -12,6 +12,7 @@ from pathlib import Path
 import uv
 
 from trainyard import console
+from trainyard.build_settings import proxies
 from trainyard.builder_files import base_context
 from trainyard.command import Limit
 from trainyard.context import OLDEST_TIME
@@ -25,7 +26,6 @@ IDENTITY = "trainyard.identity"
 REGISTRY_BASE = "python:3.12-slim-bookworm"
 DEBIAN_BASE = "trainyard/debian:bookworm"
 DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates,libgomp1"
-PULL_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,11 @@ def find_base(assembler: Assembler, wanted: str) -> str:
     reason = ""
     try:
         with console.waiting(f"Pulling {reference} ..."):
-            assembler.commands.run([assembler.name, "pull", "--quiet", reference], Limit("", PULL_SECONDS))
+            assembler.commands.run(
+                [assembler.name, "pull", "--quiet", reference],
+                Limit("PULL_TIMEOUT", assembler.settings.pull_timeout),
+                env=proxies(assembler.settings),
+            )
     except TrainyardError as error:
         reason = str(error)
     if not reason:
@@ -113,5 +117,6 @@ def _make_debian_base(assembler: Assembler, reference: str) -> None:
         assembler.commands.run(
             ["mmdebstrap", "--variant=minbase", f"--include={DEBIAN_PACKAGES}", *lean, "--quiet", "bookworm", tar],
             limit,
+            env=proxies(assembler.settings),
         )
         assembler.commands.run([assembler.name, "import", tar, DEBIAN_BASE], limit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,11 +18,13 @@ from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
 from trainyard.engines import baking, images, s2i
+from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import ASSEMBLE, Assembler
-from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Running, RunPlan
+from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
 from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
+from trainyard.leaks import Look
 from trainyard.repository import Repository
 from trainyard.settings import SECRETS, HostSettings
 
@@ -134,6 +136,15 @@ class ContainerEngine:
 
     def remove_unused(self, name: str) -> bool:
         return self.commands.query([self.name, "rmi", name]) is not None  # refused where a container uses it
+
+    def search(self, images: Iterable[str], look: Look) -> Iterator[Stored]:
+        several = ["--multi-image-archive"] if self.name == "podman" else []
+        return search_saved([self.name, "save", *several, *images], look)
+
+    def python(self) -> Python:
+        base = self._ensure_builders().name
+        program = ["--entrypoint", "python3", base, "-c", Python.PROGRAM]
+        return Python.parse(self.commands.ask([self.name, "run", "--rm", "--network", "none", *program]))
 
     # -- containers ---------------------------------------------------------------------------------------------
 

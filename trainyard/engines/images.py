@@ -74,7 +74,8 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
             files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             with console.waiting(f"Installing dependencies {key} ..."):
                 named = [f"LABEL {NAME}={image}"]
-                assembler.assemble(base.name, image, make_context(files), named, INSTALL, network=True)
+                network = bool(plan.setup) or not assembler.settings.wheelhouse
+                assembler.assemble(base.name, image, make_context(files), named, INSTALL, network=network)
             assembler.cache.push(image)
         if builder not in there:
             scripts = role_context(assembler.repository.package, plan.role)

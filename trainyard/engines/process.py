@@ -29,21 +29,22 @@ import uv
 
 from trainyard import console
 from trainyard.baking import described, write_files
-from trainyard.build_settings import ca_bundle, index_environment
+from trainyard.build_settings import ca_bundle, index_environment, write_secrets
 from trainyard.builder_files import BUILDERS, Role, base_context, library_files, role_context
 from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
-from trainyard.engines.base import BuildPlan, Running, RunPlan
+from trainyard.engines.base import BuildPlan, Python, Running, RunPlan, Stored
 from trainyard.engines.process_containers import Containers, ProcessImage, clean_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.files import size_of, write_whole
+from trainyard.leaks import Look
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the folder's name says what it holds
-# Where assemble expects what it must not find on a host: no mounted settings.
+# Where assemble expects what it must not find on a host: artifacts of an image before.
 NOWHERE = "/nonexistent/trainyard"
 
 
@@ -156,12 +157,17 @@ class ProcessEngine:
 
     def _assemble(self, context: Context, role: Role, arguments: list[str], venv: Path, app_root: Path) -> None:
         script = str(self._builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
-        with tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources, _disk_full_explained(self._state):
+        with (
+            tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources,
+            tempfile.TemporaryDirectory(prefix="trainyard-build-") as settings,
+            _disk_full_explained(self._state),
+        ):
             context.write(Path(sources))
+            write_secrets(self.settings, Path(settings))  # all others are in the environment
             roots = {
                 "S2I_SOURCES": sources,
                 "S2I_ARTIFACTS": NOWHERE,
-                "BUILD_SETTINGS": NOWHERE,
+                "BUILD_SETTINGS": settings,
                 "TRAINYARD_CACHE": self._bytecode_cache,
                 "TRAINYARD_HOME": str(self._builder / "home"),
                 "APP_ROOT": str(app_root),
@@ -247,6 +253,22 @@ class ProcessEngine:
     def remove_unused(self, name: str) -> bool:
         shutil.rmtree(self.repository.root / name)
         return True
+
+    def search(self, images: Iterable[str], look: Look) -> Iterator[Stored]:
+        """Virtual environments are shared, and looked through once."""
+        folders: dict[Path, list[str]] = {}
+        for image in images:
+            if found := self._read_image(image):
+                for folder in (found.build, found.venv):
+                    folders.setdefault(folder, []).append(image)
+        for folder, names in folders.items():
+            for path in folder.rglob("*"):
+                name = str(path.relative_to(folder))
+                if path.is_file() and not path.is_symlink() and (findings := look(name, path.read_bytes())):
+                    yield Stored(tuple(names), str(self._short(folder)), name, findings)
+
+    def python(self) -> Python:
+        return Python.parse(self.commands.ask([sys.executable, "-c", Python.PROGRAM]))
 
     @contextlib.contextmanager
     def _scratch(self, target: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from trainyard.model_dir import ModelDir, read_variables
 from trainyard.repository import all_members
 from trainyard.requirement_files import Requirement
 from trainyard.routes import train_target
+from trainyard.verbs.secrets import refuse_secrets
 from trainyard.verbs.session import Session
 
 WIRING = ".s2i/environment"
@@ -172,6 +173,7 @@ def _check(model: ModelDir, role: Role) -> None:
 
 def _build(session: Session, plan: BuildPlan, folder: Path) -> str:
     """Build; what assemble says of the context's own file is said of the file that the user can mend."""
+    refuse_secrets(session, plan, folder)
     try:
         built = session.engine.build(replace(plan, labels=_labels(session, plan)))
     except TrainyardError as error:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from os import X_OK, access, get_exec_path
 from pathlib import Path
 
-from trainyard.build_settings import FOLDER, settings_folder
+from trainyard.build_settings import settings_folder, volumes
 from trainyard.engines.assembling import CACHE_VOLUME
 from trainyard.errors import TrainyardError
 from trainyard.settings import HostSettings
@@ -38,7 +38,8 @@ def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path) -> 
     if command is None or arguments[command] not in BUILDS:
         return _call([program, *arguments])
     with settings_folder(settings) as folder:
-        mounts = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", CACHE_VOLUME]
+        mounted = [*volumes(settings, folder), CACHE_VOLUME]
+        mounts = [part for volume in mounted for part in ("--volume", volume)]
         return _call([program, *arguments[: command + 1], *mounts, *arguments[command + 1 :]])
 
 
