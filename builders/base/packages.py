@@ -14,7 +14,6 @@ import py_compile
 import re
 import shutil
 import sys
-import tempfile
 import warnings
 import zipfile
 from collections import defaultdict
@@ -100,17 +99,17 @@ def _restore(site: Path, archive: Path) -> bool:
 
 def _keep(site: Path, archive: Path, modules: list[str]) -> None:
     """Put a package's bytecode into the cache, whole or not at all; without room for it there is just no cache."""
+    part = archive.with_suffix(f".{os.getpid()}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=archive.parent, suffix=".part") as file:
-            with zipfile.ZipFile(file, "w") as packed:
-                for name in map(_bytecode, modules):
-                    if (site / name).is_file():
-                        packed.writestr(zipfile.ZipInfo(name, OLDEST), (site / name).read_bytes())
-            file.flush()
-            os.link(file.name, archive)
+        with zipfile.ZipFile(part, "w") as packed:
+            for name in map(_bytecode, modules):
+                if (site / name).is_file():
+                    packed.writestr(zipfile.ZipInfo(name, OLDEST), (site / name).read_bytes())
+        part.replace(archive)
     except OSError as error:
-        if not archive.exists():  # else another build was faster
-            print(f"warning: {archive}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"warning: {archive}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def main(arguments: list[str]) -> None:
