@@ -1,23 +1,17 @@
 """The embedded engine: folders for images, child processes for containers. No root, no daemon, nothing to install.
 
-It runs the builder images' own scripts with their roots moved into ``.trainyard/process``:
+Everything is below ``.trainyard/process``:
 
-    builders/<digest>/{home,train,daemon}   $TRAINYARD_HOME and the s2i scripts of each role
-    deps/<hash>/                            a virtual environment with one lock installed
+    builders/, deps/                        see engines.process_assembling
     images/<image>/{image.json,builds/}     sources as assemble left them; image.json names the build that counts
     containers/<name>/                      see engines.process_containers
 """
 
 from __future__ import annotations
 
-import compileall
-import contextlib
 import json
-import os
-import py_compile
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,27 +19,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import uv
-
 from trainyard import console
 from trainyard.baking import described, write_files
-from trainyard.build_settings import ca_bundle, index_environment, write_secrets
-from trainyard.builder_files import BUILDERS, Role, base_context, library_files, role_context
 from trainyard.command import Commands, Limit
-from trainyard.context import Context, make_context, text_file
+from trainyard.context import make_context
 from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan, Python, Running, RunPlan, Stored
-from trainyard.engines.process_containers import Containers, ProcessImage, clean_environment
-from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.engines.process_assembling import ProcessAssembler
+from trainyard.engines.process_containers import Containers, ProcessImage
+from trainyard.errors import TrainyardError
 from trainyard.files import size_of, write_whole
 from trainyard.leaks import Look
-from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
-
-UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the folder's name says what it holds
-# Where assemble expects what it must not find on a host: artifacts of an image before.
-NOWHERE = "/nonexistent/trainyard"
 
 
 @dataclass(frozen=True)
@@ -68,15 +54,8 @@ class ProcessEngine:
         )
 
     @cached_property
-    def _contexts(self) -> dict[str, Context]:
-        package = self.repository.package
-        home = make_context([*base_context(package).files, *library_files(package)])
-        return {"home": home, **{folder: role_context(package, role) for role, folder in BUILDERS.items()}}
-
-    @cached_property
-    def _builder(self) -> Path:
-        digest = digest_of(*(context.sha256 for context in self._contexts.values()))
-        return self._state / "builders" / digest[:16]
+    def _assembler(self) -> ProcessAssembler:
+        return ProcessAssembler(self._state, self.repository, self.settings, self.commands)
 
     def unavailable(self) -> str:
         return "" if shutil.which("bash") else "process needs bash, which is not on PATH"
@@ -84,12 +63,7 @@ class ProcessEngine:
     # -- images -------------------------------------------------------------------------------------------------
 
     def ensure_builders(self) -> None:
-        if self._builder.is_dir() or self.commands.dry_run:
-            return
-        with self._scratch(self._builder) as folder:
-            for name, context in self._contexts.items():
-                context.write(folder / name)
-            compileall.compile_dir(folder / "home" / "lib", quiet=2, invalidation_mode=UNCHECKED)
+        self._assembler.ensure_builders()
 
     def built(self, names: Iterable[str]) -> dict[str, str]:
         found = {name: self._read_image(name) for name in names}
@@ -107,21 +81,23 @@ class ProcessEngine:
 
     def identity(self, plan: BuildPlan) -> str:
         baked = [described(plan.baked)] if plan.baked else []
-        return digest_of(self._builder.name, self._venv(plan).name, plan.image, plan.context.sha256, *baked)
+        return digest_of(
+            self._assembler.builder.name, self._assembler.venv(plan).name, plan.image, plan.context.sha256, *baked
+        )
 
     def build(self, plan: BuildPlan) -> bool:
-        self.ensure_builders()
+        self._assembler.ensure_builders()
         if plan.setup:
             console.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
         context = make_context([file for file in plan.context.files if str(file.path) != "setup.sh"])
-        with self._locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
+        with self._assembler.locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
             if self.built([plan.image]).get(plan.image) == self.identity(plan) and not self.settings.force:
                 return False
-            venv = self._ensure_dependencies(plan)
+            venv = self._assembler.ensure_dependencies(plan)
             console.step(f"Building {plan.image} in {self._short(self._image(plan.image))} ...")
             build = self._image(plan.image) / "builds" / f"{time.time_ns():x}"
             try:
-                self._assemble(context, plan.role, [], venv, build)
+                self._assembler.assemble(context, plan.role, [], venv, build)
                 if not self.commands.dry_run:
                     write_files(plan.baked, build / "models")
                     self._point_to(plan, build, venv)
@@ -130,78 +106,9 @@ class ProcessEngine:
                 raise
         return True
 
-    def _venv(self, plan: BuildPlan) -> Path:
-        """The virtual environment of the plan's lock; it holds for this Python and this place alone."""
-        base = base_context(self.repository.package).sha256
-        digest = digest_of(base, sys.version, sys.base_prefix, str(self._state), plan.lock)
-        return self._state / "deps" / digest[:16]
-
-    def _ensure_dependencies(self, plan: BuildPlan) -> Path:
-        """The virtual environment of the plan's lock; its stamp says that it is complete."""
-        venv = self._venv(plan)
-        with self._locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
-            if not (venv / ".trainyard-deps").is_file():
-                with console.waiting(f"Installing dependencies {venv.name} ..."):
-                    self._make_venv(venv)
-                    context = make_context([text_file("requirements.lock", plan.lock.encode())])
-                    self._assemble(context, plan.role, ["dependencies"], venv, self._state / "unused")
-        return venv
-
-    def _make_venv(self, venv: Path) -> None:
-        if not self.commands.dry_run:
-            shutil.rmtree(venv, ignore_errors=True)
-        limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
-        self.commands.run(
-            [uv.find_uv_bin(), "venv", "--quiet", "--python", str(Path(sys.executable).resolve()), str(venv)], limit
-        )
-
-    def _assemble(self, context: Context, role: Role, arguments: list[str], venv: Path, app_root: Path) -> None:
-        script = str(self._builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
-        with (
-            tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources,
-            tempfile.TemporaryDirectory(prefix="trainyard-build-") as settings,
-            _disk_full_explained(self._state),
-        ):
-            context.write(Path(sources))
-            write_secrets(self.settings, Path(settings))  # all others are in the environment
-            roots = {
-                "S2I_SOURCES": sources,
-                "S2I_ARTIFACTS": NOWHERE,
-                "BUILD_SETTINGS": settings,
-                "TRAINYARD_CACHE": self._bytecode_cache,
-                "TRAINYARD_HOME": str(self._builder / "home"),
-                "APP_ROOT": str(app_root),
-                "VENV": str(venv),
-            }
-            environment = {
-                **clean_environment(venv),
-                **index_environment(self.settings),
-                "UV_CACHE_DIR": self._cache,
-                "UV_LINK_MODE": "hardlink",
-                "PATH": f"{Path(uv.find_uv_bin()).parent}:{os.environ.get('PATH', os.defpath)}",
-            }
-            if self.settings.ca_bundle and (bundle := ca_bundle(self.settings)):
-                environment["SSL_CERT_FILE"] = str(bundle)
-            limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
-            moved = [f"{name}={value}" for name, value in roots.items()]
-            self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
-
-    @cached_property
-    def _cache(self) -> str:
-        answer = self.commands.query([uv.find_uv_bin(), "cache", "dir"])
-        return answer.stdout.strip() if answer else str(self._state / "cache")
-
-    @cached_property
-    def _bytecode_cache(self) -> str:
-        """Beside uv's own cache; where it cannot be made, there is none."""
-        folder = Path(self._cache).parent / "trainyard"
-        with contextlib.suppress(OSError):
-            folder.mkdir(exist_ok=True)
-        return str(folder)
-
     def _point_to(self, plan: BuildPlan, build: Path, venv: Path) -> None:
         """From now on the image is ``build``; older builds go, but for those that a running container uses."""
-        paths = {"build": build, "venv": venv, "builder": self._builder}
+        paths = {"build": build, "venv": venv, "builder": self._assembler.builder}
         # Relative, so that a monorepo that was moved finds its own.
         image = {name: str(path.relative_to(self._state)) for name, path in paths.items()}
         facts = {"role": plan.role, "identity": self.identity(plan), "labels": dict(plan.labels)}
@@ -230,7 +137,7 @@ class ProcessEngine:
         if found := self._read_image(image):
             return found
         if self.commands.dry_run:
-            return ProcessImage(self._state, self._state, self._builder, "predict")
+            return ProcessImage(self._state, self._state, self._assembler.builder, "predict")
         raise TrainyardError(f"no image {image} of the process engine", "build it: make build-train build-predict")
 
     def remove_image(self, image: str) -> bool:
@@ -246,7 +153,7 @@ class ProcessEngine:
     def unused(self) -> dict[str, int]:
         images = [self._read_image(path.parent.name) for path in self._state.glob("images/*/image.json")]
         used = {path for image in images if image for path in (image.venv, image.builder)}
-        used |= {self._builder, *map(Path, self._containers.dependencies_in_use())}
+        used |= {self._assembler.builder, *map(Path, self._containers.dependencies_in_use())}
         found = {path for folder in ("deps", "builders") for path in self._state.glob(f"{folder}/*")}
         return {str(self._short(path)): size_of(path) for path in sorted(found - used)}
 
@@ -269,18 +176,6 @@ class ProcessEngine:
 
     def python(self) -> Python:
         return Python.parse(self.commands.ask([sys.executable, "-c", Python.PROGRAM]))
-
-    @contextlib.contextmanager
-    def _scratch(self, target: Path) -> Iterator[Path]:
-        """A folder that becomes ``target`` when the block is through."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as name:
-            yield Path(name) / "new"
-            with contextlib.suppress(OSError):  # somebody else was faster: theirs has the same content
-                (Path(name) / "new").rename(target)
-
-    def _locked(self, key: str, what: str) -> contextlib.AbstractContextManager[None]:
-        return locked(self.repository.state / "locks" / f"process-{key}.lock", what, self.settings.lock_timeout)
 
     def _short(self, path: Path) -> Path:
         return path.relative_to(self.repository.root)
@@ -317,11 +212,3 @@ class ProcessEngine:
 def _say_if_not_confined(plan: RunPlan) -> None:
     if plan.hardened:
         console.step(f"{plan.name} is not confined: the process engine runs it with all of your rights")
-
-
-@contextlib.contextmanager
-def _disk_full_explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise TrainyardError(f"{folder}: {error.strerror}", "free some disk space", EXIT_FAILED) from None

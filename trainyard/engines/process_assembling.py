@@ -1,0 +1,156 @@
+"""How the process engine installs and assembles: the builder images' own scripts with their roots moved into its state.
+
+builders/<digest>/{home,train,daemon}   $TRAINYARD_HOME and the s2i scripts of each role
+deps/<hash>/                            a virtual environment with one lock installed
+"""
+
+from __future__ import annotations
+
+import compileall
+import contextlib
+import os
+import py_compile
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import uv
+
+from trainyard import console
+from trainyard.build_settings import ca_bundle, index_environment, write_secrets
+from trainyard.builder_files import BUILDERS, Role, base_context, library_files, role_context
+from trainyard.command import Commands, Limit
+from trainyard.context import Context, make_context, text_file
+from trainyard.digests import digest_of
+from trainyard.engines.base import BuildPlan
+from trainyard.engines.process_containers import clean_environment
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.locking import locked
+from trainyard.repository import Repository
+from trainyard.settings import HostSettings
+
+UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the folder's name says what it holds
+# Where assemble expects what it must not find on a host: what save-artifacts saved.
+NOWHERE = "/nonexistent/trainyard"
+
+
+@dataclass(frozen=True)
+class ProcessAssembler:
+    """Makes virtual environments, and images out of sources, below the folder ``state``."""
+
+    state: Path
+    repository: Repository
+    settings: HostSettings
+    commands: Commands
+
+    @cached_property
+    def _contexts(self) -> dict[str, Context]:
+        package = self.repository.package
+        home = make_context([*base_context(package).files, *library_files(package)])
+        return {"home": home, **{folder: role_context(package, role) for role, folder in BUILDERS.items()}}
+
+    @cached_property
+    def builder(self) -> Path:
+        digest = digest_of(*(context.sha256 for context in self._contexts.values()))
+        return self.state / "builders" / digest[:16]
+
+    def ensure_builders(self) -> None:
+        if self.builder.is_dir() or self.commands.dry_run:
+            return
+        with self._scratch(self.builder) as folder:
+            for name, context in self._contexts.items():
+                context.write(folder / name)
+            compileall.compile_dir(folder / "home" / "lib", quiet=2, invalidation_mode=UNCHECKED)
+
+    def venv(self, plan: BuildPlan) -> Path:
+        """The virtual environment of the plan's lock; it holds for this Python and this place alone."""
+        base = base_context(self.repository.package).sha256
+        digest = digest_of(base, sys.version, sys.base_prefix, str(self.state), plan.lock)
+        return self.state / "deps" / digest[:16]
+
+    def ensure_dependencies(self, plan: BuildPlan) -> Path:
+        """The virtual environment of the plan's lock; its stamp says that it is complete."""
+        venv = self.venv(plan)
+        with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
+            if not (venv / ".trainyard-deps").is_file():
+                with console.waiting(f"Installing dependencies {venv.name} ..."):
+                    self._make_venv(venv)
+                    context = make_context([text_file("requirements.lock", plan.lock.encode())])
+                    self.assemble(context, plan.role, ["dependencies"], venv, self.state / "unused")
+        return venv
+
+    def _make_venv(self, venv: Path) -> None:
+        if not self.commands.dry_run:
+            shutil.rmtree(venv, ignore_errors=True)
+        limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
+        self.commands.run(
+            [uv.find_uv_bin(), "venv", "--quiet", "--python", str(Path(sys.executable).resolve()), str(venv)], limit
+        )
+
+    def assemble(self, context: Context, role: Role, arguments: list[str], venv: Path, app_root: Path) -> None:
+        script = str(self.builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
+        with (
+            tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources,
+            tempfile.TemporaryDirectory(prefix="trainyard-build-") as settings,
+            _disk_full_explained(self.state),
+        ):
+            context.write(Path(sources))
+            write_secrets(self.settings, Path(settings))  # all others are in the environment
+            roots = {
+                "S2I_SOURCES": sources,
+                "S2I_ARTIFACTS": NOWHERE,
+                "BUILD_SETTINGS": settings,
+                "TRAINYARD_CACHE": self._bytecode_cache,
+                "TRAINYARD_HOME": str(self.builder / "home"),
+                "APP_ROOT": str(app_root),
+                "VENV": str(venv),
+            }
+            environment = {
+                **clean_environment(venv),
+                **index_environment(self.settings),
+                "UV_CACHE_DIR": self._cache,
+                "UV_LINK_MODE": "hardlink",
+                "PATH": f"{Path(uv.find_uv_bin()).parent}:{os.environ.get('PATH', os.defpath)}",
+            }
+            if self.settings.ca_bundle and (bundle := ca_bundle(self.settings)):
+                environment["SSL_CERT_FILE"] = str(bundle)
+            limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
+            moved = [f"{name}={value}" for name, value in roots.items()]
+            self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
+
+    @cached_property
+    def _cache(self) -> str:
+        answer = self.commands.query([uv.find_uv_bin(), "cache", "dir"])
+        return answer.stdout.strip() if answer else str(self.state / "cache")
+
+    @cached_property
+    def _bytecode_cache(self) -> str:
+        """Beside uv's own cache; where it cannot be made, there is none."""
+        folder = Path(self._cache).parent / "trainyard"
+        with contextlib.suppress(OSError):
+            folder.mkdir(exist_ok=True)
+        return str(folder)
+
+    def locked(self, key: str, what: str) -> contextlib.AbstractContextManager[None]:
+        return locked(self.repository.state / "locks" / f"process-{key}.lock", what, self.settings.lock_timeout)
+
+    @contextlib.contextmanager
+    def _scratch(self, target: Path) -> Iterator[Path]:
+        """A folder that becomes ``target`` when the block is through."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as name:
+            yield Path(name) / "new"
+            with contextlib.suppress(OSError):  # somebody else was faster: theirs has the same content
+                (Path(name) / "new").rename(target)
+
+
+@contextlib.contextmanager
+def _disk_full_explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainyardError(f"{folder}: {error.strerror}", "free some disk space", EXIT_FAILED) from None
