@@ -11,6 +11,8 @@ import pytest
 from monorepo import Model, Monorepo
 from outages import Outage, serving_badly
 
+from trainyard.lock_files import seal
+
 
 @pytest.fixture
 def server() -> Iterator[Outage]:
@@ -72,10 +74,11 @@ def test_a_package_that_is_another_than_the_locked_one(
     ask_for(model, "colorama==0.4.6")
     repo.make(model, "lock").succeeded()
     lock = model.path / "requirements_predict.lock"
-    header, _, text = lock.read_text().partition("\n")
+    text = lock.read_text()
     start = text.index("colorama==")
     end = text.find("\n", text.rindex("--hash", start, start + 200))
-    lock.write_text(f"{header}\n{text[start:end]}\n")
+    digest = text.partition("\n")[0].rpartition(":")[2]
+    lock.write_text(seal(digest, f"{text[start:end]}\n"))
     server.kind = "wrong package"
     made = repo.make(model, "build-predict", **settings(server, tmp_path))
     made.failed("requirements.lock", "is not the one that was locked", "make lock")

@@ -71,7 +71,9 @@ def test_more_than_can_be_answered_in_time_is_refused_at_once(mixed):
 
 def test_a_prediction_that_hangs_is_answered_and_its_worker_replaced_while_others_serve(mixed):
     daemon = mixed(TIMEOUT="2", STOP_TIMEOUT="2")
-    before = set(daemon.workers())
+    deadline = time.monotonic() + 10
+    while len(before := set(daemon.workers())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
     over = threading.Event()
     lost = []
 
