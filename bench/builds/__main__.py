@@ -1,6 +1,6 @@
 """``make bench-builds``: how long builds take, against the real s2i with a classic assemble script, in one run.
 
-Prints a table, leaves it and builds.json in the folder of the results. See docs/benchmarks.md.
+Prints a table, leaves it and builds.json in the folder of the results. See docs/building.md.
 """
 
 from __future__ import annotations

@@ -52,6 +52,16 @@ def test_bench_images_starts_each_model(tmp_path: Path) -> None:
     assert measured["memory"] > 10
 
 
+def test_bench_builds_times_each_case(tmp_path: Path) -> None:
+    options = f"--ways process --cases edit,second,generated --models 4 --repeats 1 --without-baseline --out {tmp_path}"
+    printed = make("bench-builds", f"OPTIONS={options}")
+    measured = json.loads((tmp_path / "builds.json").read_text())
+    assert set(measured["seconds"]) == {"edit", "second"}
+    assert all(value > 0 for ways in measured["seconds"].values() for values in ways.values() for value in values)
+    assert "an edit of one builds bench-model3-train, bench-model3-predict" in printed
+    assert (tmp_path / "builds.md").read_text().strip() in printed
+
+
 def test_profile_serving_prints_where_the_time_goes() -> None:
     printed = make("profile-serving", "OPTIONS=--calls 50 --rows 1")
     for stage in ("read and parse HTTP", "encode", "estimator", "write JSON", "a whole request"):
