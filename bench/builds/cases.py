@@ -145,6 +145,8 @@ def generated(folder: Path, count: int) -> Generated:
             f"MODEL_NAME := model{number}\nDATASET_NAME := data/none.csv\nCONTAINER_NAME := bench-model{number}\n\n"
             "include ../../../mk/model.mk\n"
         )
+        for path in [*target.rglob("*.py"), *(project / "common_utils").rglob("*.py")]:
+            path.write_text(path.read_text().replace(f"{PROJECT}.", f"{project.name}."))
         wiring = target / ".s2i" / "environment"
         named = wiring.read_text().replace(f"{PROJECT}.{MODEL}", f"{project.name}.{target.name}")
         wiring.write_text(re.sub("ROUTES=[^:]*", f"ROUTES=model{number}/predict", named))
