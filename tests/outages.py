@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from servers import Quiet, answering
 
 PAGE = b"<html><body><h1>Please log in</h1></body></html>"
 
@@ -24,7 +24,7 @@ class Outage(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/simple"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     server: Outage
 
     def do_GET(self) -> None:
@@ -68,16 +68,6 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
                 time.sleep(0.5)
 
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
 
-
-@contextmanager
-def serving_badly() -> Iterator[Outage]:
-    server = Outage(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def serving_badly() -> AbstractContextManager[Outage]:
+    return answering(Outage(("127.0.0.1", 0), Handler))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
-from trainyard.lock_files import Entry, as_text, check_sealed, is_of, merged, read_entries, seal
+from trainyard.requirements.lock_files import Entry, as_text, check_sealed, is_of, merged, read_entries, seal
 
 PATH = Path("m/requirements_train.lock")
 ONE, TWO, THREE = ("sha256:" + digit * 64 for digit in "123")

@@ -22,8 +22,7 @@ IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
 # What either half may import.
 GROUND = {
     "__init__", "baked", "confinement", "drift", "environment", "errors", "files", "message", "model_dir", "packages",
-    "records",
-    "routes", "row_errors", "settings",
+    "records", "routes", "row_errors", "settings",
 }  # fmt: skip
 
 
@@ -123,7 +122,7 @@ def test_engines_are_named_in_one_place() -> None:
 
 def test_os_environ_is_read_in_settings_alone() -> None:
     """Where a variable is handed on to a program, or is make's, it is no setting."""
-    handing_on = {"command", "dependencies", "engines"}
+    handing_on = {"command", "requirements", "engines"}
     of_make = {"repository", "cli"}
     for top, path in modules():
         if top not in handing_on | of_make | {"settings", "serve", "train", "compat"}:

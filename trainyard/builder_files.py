@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from trainyard.context import Context, ContextFile, make_context, text_file, tree
+from trainyard.model_dir import Role
 
-Role = Literal["train", "predict"]
 # The folder of each role's builder image below builders/: the historical images were called model and daemon.
 BUILDERS: dict[Role, str] = {"train": "train", "predict": "daemon"}
 APP_ROOT: dict[Role, str] = {"train": "/model", "predict": "/action"}

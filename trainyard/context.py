@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text
 from trainyard.model_dir import ModelDir
-from trainyard.requirement_files import model_requirement
+from trainyard.requirements.requirement_files import model_requirement
 
 SHARED = ("common_utils", "utils")
 # Never part of an image: state, secrets, what is mounted, what is said elsewhere in the context.

@@ -13,7 +13,7 @@ from trainyard.context import Context, make_context, model_files, project_files,
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ModelDir
-from trainyard.requirement_files import model_requirement
+from trainyard.requirements.requirement_files import model_requirement
 from trainyard.routes import Route
 
 GENERATED = (".s2i/environment", "predict.py", "requirements.txt", "setup.sh")

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from trainyard.environment import Environment, read_environment
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text
 from trainyard.routes import Route, routes_of
 
-ROLES = ("train", "predict")
+Role = Literal["train", "predict"]
+ROLES: tuple[Role, ...] = ("train", "predict")
 MODEL_VARIABLES = ("MODEL_NAME", "DATASET_NAME", "CONTAINER_NAME")
 ALL_VARIABLES = ("MODEL_DIRS", "CONTAINER_NAME")
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*(?:::?|\?)?=\s*(.*)")

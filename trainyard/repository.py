@@ -46,7 +46,16 @@ class Repository:
 
     def models(self) -> list[ModelDir]:
         """Every model of every project; command-line overrides are one model's and do not apply."""
-        return [read_model_dir(path, self.root) for project in self.projects() for path in self.model_paths(project)]
+        return [read_model_dir(path, self.root) for path in self.every_model_path()]
+
+    def every_model_path(self) -> list[Path]:
+        """The model directories of every project."""
+        return [path for project in self.projects() for path in self.model_paths(project)]
+
+    def all_folders(self) -> list[Path]:
+        """Every ``all/``: those of projects, sorted, then the one at the top."""
+        makefiles = [*sorted(self.root.glob("projects/*/all/Makefile")), *self.root.glob("all/Makefile")]
+        return [makefile.parent for makefile in makefiles]
 
     def check_names(self, model: ModelDir) -> None:
         """Two models that share a name would overwrite each other's images, or binaries, in silence.

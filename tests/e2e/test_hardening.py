@@ -60,7 +60,7 @@ def test_asking_make_what_it_would_do_does_nothing(repo: Monorepo, model: Model,
     for name in ("create-routes", "predict-all", "build-image", "clean"):
         repo.make(folder, verb, name)
     after = sorted(path for path in repo.path.rglob("*") if ".venv" not in path.parts and path.suffix != ".lock")
-    assert after == before
+    assert after == before, set(after) ^ set(before)
 
 
 @pytest.mark.parametrize(("port", "part"), [("0", "PORT=0: not a port"), ("70000", "PORT=70000: not a port")])

@@ -11,7 +11,7 @@ import pytest
 from monorepo import Model, Monorepo
 from outages import Outage, serving_badly
 
-from trainyard.lock_files import seal
+from trainyard.requirements.lock_files import seal
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from monorepo import Model, Monorepo
-
-from trainyard.settings import HostSettings
+from servers import Quiet, answering
 
 LOGIN = "reader:correct horse"
 
@@ -28,35 +26,24 @@ class Proxy(ThreadingHTTPServer):
         return f"http://reader:correct%20horse@127.0.0.1:{self.server_address[1]}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     server: Proxy
 
     def do_GET(self) -> None:
         expected = f"Basic {base64.b64encode(LOGIN.encode()).decode()}"
         if self.headers.get("Proxy-Authorization") != expected:
-            self.send_response(407)
+            self.refuse(407)
         else:
             self.server.asked.append(self.path)
-            real = (HostSettings.read().index_url or "https://pypi.org/simple").rstrip("/")
-            self.send_response(302)
-            self.send_header("Location", real + self.path.removeprefix("http://index.invalid/simple"))
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+            self.send_on("http://index.invalid/simple")
 
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
     server = Proxy(("127.0.0.1", 0), Handler)
     server.asked = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 @pytest.mark.parametrize("verb", ["lock", "build-predict", "wheelhouse"])

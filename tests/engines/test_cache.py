@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import os
 import re
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from engines.calls import call, listed
 from monorepo import Made, Model, Monorepo, free_port
 from needs import need
+from servers import Quiet, answering
 
 pytestmark = pytest.mark.slow
 ENGINES = [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")]
@@ -157,10 +157,8 @@ def test_what_is_no_registry_is_an_error(machine: Machine) -> None:
 def fake_registry(behaviour: str) -> Iterator[str]:
     """Takes connections and never answers; answers nonsense; is not there."""
     if behaviour == "wrong":
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Nonsense) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+        with answering(ThreadingHTTPServer(("127.0.0.1", 0), _Nonsense)) as server:
             yield f"127.0.0.1:{server.server_port}"
-            server.shutdown()
         return
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -170,11 +168,8 @@ def fake_registry(behaviour: str) -> Iterator[str]:
     yield f"127.0.0.1:{port}"
 
 
-class _Nonsense(http.server.BaseHTTPRequestHandler):
+class _Nonsense(Quiet, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
         self.wfile.write(os.urandom(64))
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name there
-        pass

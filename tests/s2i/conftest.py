@@ -11,8 +11,8 @@ from images import DAEMON, Workshop, config, ensure_builders
 from monorepo import Monorepo
 
 from trainyard.context import model_context
-from trainyard.dependencies import Resolver
 from trainyard.repository import find_repository
+from trainyard.requirements.resolver import Resolver
 from trainyard.settings import HostSettings
 
 

@@ -7,7 +7,6 @@ import gzip
 import os
 import subprocess
 import tarfile
-import threading
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ import pytest
 from contexts import write_context
 from images import DAEMON, config, docker, exists, run_real_s2i
 from monorepo import Monorepo
+from servers import Quiet, answering
 
 from trainyard.build_settings import FOLDER, settings_folder
 from trainyard.settings import HostSettings
@@ -34,24 +34,16 @@ class Index(ThreadingHTTPServer):
         return f"http://user:{CANARY}@{host}:{self.server_address[1]}/simple"
 
 
-class Guard(BaseHTTPRequestHandler):
+class Guard(Quiet, BaseHTTPRequestHandler):
     server: Index
 
     def do_GET(self) -> None:
         expected = base64.b64encode(f"user:{CANARY}".encode()).decode()
         if self.headers.get("Authorization") != f"Basic {expected}":
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", "Basic")
+            self.refuse(401, WWW_Authenticate="Basic")
         else:
             self.server.admitted += 1
-            real = (HostSettings.read().index_url or "https://pypi.org/simple").rstrip("/")
-            self.send_response(302)
-            self.send_header("Location", real + self.path.removeprefix("/simple"))
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+            self.send_on("/simple")
 
 
 @pytest.fixture
@@ -60,12 +52,8 @@ def index() -> Iterator[Index]:
         server = Index(("0.0.0.0", PORT), Guard)
     except OSError:
         server = Index(("0.0.0.0", 0), Guard)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,6 +59,8 @@ class Assembler:
 
     def locked(self, key: str, what: str) -> AbstractContextManager[None]:
         """One build of ``what`` at a time."""
+        if self.commands.dry_run:
+            return nullcontext()
         path = self.repository.state / "locks" / f"{self.name}-{key}.lock"
         return locked(path, what, self.settings.lock_timeout)
 

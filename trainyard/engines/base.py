@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from trainyard.baking import BakedFile
-from trainyard.builder_files import Role
+from trainyard.baking import BakedFile, described
 from trainyard.context import Context
+from trainyard.digests import digest_of
 from trainyard.leaks import Finding, Look
+from trainyard.model_dir import Role
 
 LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
 
@@ -28,6 +29,11 @@ class BuildPlan:
     setup: bytes = b""
     baked: tuple[BakedFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def contents(self) -> str:
+        """A hash over the name and all that this image adds to what it is built on."""
+        return digest_of(self.image, self.context.sha256, described(self.baked))
 
 
 @dataclass(frozen=True)

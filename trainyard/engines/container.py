@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from trainyard.baking import described
 from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
@@ -88,8 +87,7 @@ class ContainerEngine:
         return as_base(name, found) if found else None
 
     def _identity(self, base: Base, plan: BuildPlan) -> str:
-        baked = [described(plan.baked)] if plan.baked else []
-        return digest_of(images.builder_image(self._assembler, base, plan), plan.image, plan.context.sha256, *baked)
+        return digest_of(images.builder_image(self._assembler, base, plan), plan.contents)
 
     def build(self, plan: BuildPlan) -> bool:
         base = self._ensure_builders()

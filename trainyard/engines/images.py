@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from trainyard import console
-from trainyard.builder_files import BUILDERS, Role, role_context
+from trainyard.builder_files import BUILDERS, role_context
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler
@@ -21,6 +21,7 @@ from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import BASE, Base, base_image, ensure_base
 from trainyard.engines.cache import NAME
 from trainyard.environment import parse_environment
+from trainyard.model_dir import Role
 
 DEPENDENCIES = "trainyard/deps"
 BUILDER_NAMES: dict[Role, str] = {role: f"trainyard/{folder}" for role, folder in BUILDERS.items()}

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard import console
-from trainyard.baking import described, write_files
+from trainyard.baking import write_files
 from trainyard.command import Commands, Limit
 from trainyard.context import make_context
 from trainyard.digests import digest_of
@@ -80,10 +80,7 @@ class ProcessEngine:
         return dict(json.loads(self.commands.run(run, Limit("BUILD_TIMEOUT", self.settings.build_timeout)) or "{}"))
 
     def identity(self, plan: BuildPlan) -> str:
-        baked = [described(plan.baked)] if plan.baked else []
-        return digest_of(
-            self._assembler.builder.name, self._assembler.venv(plan).name, plan.image, plan.context.sha256, *baked
-        )
+        return digest_of(self._assembler.builder.name, self._assembler.venv(plan).name, plan.contents)
 
     def build(self, plan: BuildPlan) -> bool:
         self._assembler.ensure_builders()

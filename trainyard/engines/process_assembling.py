@@ -22,7 +22,7 @@ import uv
 
 from trainyard import console
 from trainyard.build_settings import ca_bundle, index_environment, write_secrets
-from trainyard.builder_files import BUILDERS, Role, base_context, library_files, role_context
+from trainyard.builder_files import BUILDERS, base_context, library_files, role_context
 from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
@@ -30,6 +30,7 @@ from trainyard.engines.base import BuildPlan
 from trainyard.engines.process_containers import clean_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
+from trainyard.model_dir import Role
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
@@ -136,6 +137,8 @@ class ProcessAssembler:
         return str(folder)
 
     def locked(self, key: str, what: str) -> contextlib.AbstractContextManager[None]:
+        if self.commands.dry_run:
+            return contextlib.nullcontext()
         return locked(self.repository.state / "locks" / f"process-{key}.lock", what, self.settings.lock_timeout)
 
     @contextlib.contextmanager

@@ -54,14 +54,9 @@ def print_affected(session: Session, _: Path) -> None:
     if not since:
         raise TrainyardError("since when? SINCE is missing", "say make affected SINCE=origin/main, or another git ref")
     changed = session.repository.changed_paths(since)
-    models = [
-        f"{project.name}/{path.name}"
-        for project in session.repository.projects()
-        for path in session.repository.model_paths(project)
-    ]
-    root = session.repository.root
-    folders = [*sorted(root.glob("projects/*/all")), *root.glob("all")]
-    console.result(affected(changed, models, [str(path.relative_to(root)) for path in folders]).as_json(since))
+    models = [f"{path.parent.name}/{path.name}" for path in session.repository.every_model_path()]
+    folders = [str(path.relative_to(session.repository.root)) for path in session.repository.all_folders()]
+    console.result(affected(changed, models, folders).as_json(since))
 
 
 def affected(changed: Iterable[str], models: Iterable[str], merged: Iterable[str]) -> Affected:

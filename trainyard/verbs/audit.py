@@ -33,10 +33,8 @@ def audit_all(session: Session, folder: Path) -> None:
 
 def audit_everything(session: Session, _: Path) -> None:
     """Look through every image of the monorepo."""
-    root = session.repository.root
-    merged = [makefile.parent for makefile in [*root.glob("projects/*/all/Makefile"), *root.glob("all/Makefile")]]
     images = [model.image(role) for model in session.repository.models() for role in ROLES]
-    _audit(session, [*images, *(all_image(session, folder) for folder in merged)])
+    _audit(session, [*images, *(all_image(session, folder) for folder in session.repository.all_folders())])
 
 
 def _audit(session: Session, images: Iterable[str]) -> None:

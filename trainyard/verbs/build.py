@@ -7,16 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainyard import baking, console
-from trainyard.builder_files import Role
-from trainyard.conflicts import check_requirements, explain_conflict
 from trainyard.context import model_context
-from trainyard.dependencies import Lock, Resolver, Unresolved
 from trainyard.engines.base import LABEL_BAKED, BuildPlan
 from trainyard.errors import TrainyardError
 from trainyard.merge import Merged, merge, write_merged
-from trainyard.model_dir import ModelDir, read_variables
+from trainyard.model_dir import ModelDir, Role, read_variables
 from trainyard.repository import all_members
-from trainyard.requirement_files import Requirement
+from trainyard.requirements.conflicts import check_requirements, explain_conflict
+from trainyard.requirements.requirement_files import Requirement
+from trainyard.requirements.resolver import Lock, Resolver, Unresolved
 from trainyard.routes import train_target
 from trainyard.verbs.secrets import refuse_secrets
 from trainyard.verbs.session import Session
@@ -45,16 +44,12 @@ def build_model(session: Session, model: ModelDir, role: Role, image: str = "") 
         session.known_resolver.model_lock(model, role)
     except Unresolved:
         check_requirements(model)
-    return _build(session, plan_model(session.resolver, model, role, image), model.path)
+    lock = session.resolver.model_lock(model, role)
+    return _build(session, plan_model(model, role, lock, image, bake=session.settings.bake), model.path)
 
 
-def plan_model(resolver: Resolver, model: ModelDir, role: Role, image: str = "") -> BuildPlan:
+def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
     """How one model's image is built."""
-    return plan_locked(model, role, resolver.model_lock(model, role), image, bake=resolver.settings.bake)
-
-
-def plan_locked(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
-    """The same, of that lock."""
     setup = model.setup.read_bytes() if model.setup else b""
     baked = baking.files_of([model]) if role == "predict" and bake else ()
     return BuildPlan(image or model.image(role), role, model_context(model, role, lock.text), lock.text, setup, baked)
@@ -65,13 +60,12 @@ def warn_if_stale(session: Session, model: ModelDir, role: Role, image: str) -> 
     baked = is_baked(session, image)
     if baked and not model.binary.is_file():
         return  # it has what nobody can compare
-    resolver = replace(session.known_resolver, settings=replace(session.settings, bake=baked))
     try:
-        plan = plan_model(resolver, model, role, image)
+        lock = session.known_resolver.model_lock(model, role)
     except Unresolved:
         wanted = "of requirements that are not resolved yet"
     else:
-        wanted = session.engine.identity(plan)
+        wanted = session.engine.identity(plan_model(model, role, lock, image, bake=baked))
     built = session.engine.built([image]).get(image)
     if built and built != wanted:
         what, how = ("sources or the binary", " BAKE=1") if baked else ("sources", "")

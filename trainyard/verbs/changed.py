@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard import console
-from trainyard.builder_files import Role
-from trainyard.dependencies import Unresolved
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
+from trainyard.model_dir import ROLES, Role
 from trainyard.repository import all_members
-from trainyard.verbs.build import all_image, merge_members, plan_all, plan_locked
+from trainyard.verbs.build import all_image, merge_members, plan_all, plan_model
 from trainyard.verbs.session import Session
-
-ROLES: tuple[Role, ...] = ("train", "predict")
 
 
 @dataclass(frozen=True)
@@ -72,16 +69,14 @@ def _targets(session: Session, folder: Path) -> Iterator[Target]:
     """Train images first: they have the larger dependencies, and with -j different ones are installed side by side."""
     root = session.repository.root
     top = folder == root
-    models = [
-        path for project in session.repository.projects() for path in session.repository.model_paths(project)
-    ] if top else all_members(folder, session.repository)  # fmt: skip
+    models = session.repository.every_model_path() if top else all_members(folder, session.repository)
     base = root / "projects" if top or folder.parent == root else folder.parent
     for role in ROLES:
         for path in models:
             yield _model_target(session, path, role, f"{role}-image+{_as_target(path.relative_to(base))}")
     if top:
-        for makefile in [*sorted(root.glob("projects/*/all/Makefile")), *root.glob("all/Makefile")]:
-            yield _all_target(session, makefile.parent, f"merge+{_as_target(makefile.parent.relative_to(root))}")
+        for merged in session.repository.all_folders():
+            yield _all_target(session, merged, f"merge+{_as_target(merged.relative_to(root))}")
     else:
         yield _all_target(session, folder, "build-image")
 
@@ -96,8 +91,8 @@ def _model_target(session: Session, path: Path, role: Role, name: str) -> Target
         lock = session.known_resolver.model_lock(model, role)
         if lock.remark and session.settings.strict:
             return Target(name, image, None)
-        return Target(name, image, plan_locked(model, role, lock, bake=session.settings.bake), lock.remark)
-    except (Unresolved, TrainyardError):
+        return Target(name, image, plan_model(model, role, lock, bake=session.settings.bake), lock.remark)
+    except TrainyardError:  # not resolved yet, or a mistake
         return Target(name, image, None)
 
 
@@ -105,7 +100,7 @@ def _all_target(session: Session, folder: Path, name: str) -> Target:
     try:
         image = all_image(session, folder)
         plan = plan_all(session, session.known_resolver, merge_members(session, folder), folder)
-    except (Unresolved, TrainyardError):
+    except TrainyardError:
         return Target(name, session.short(folder), None)
     return Target(name, image, plan)
 

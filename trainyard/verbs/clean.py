@@ -32,13 +32,12 @@ def clean_all(session: Session, folder: Path) -> None:
 
 def clean_everything(session: Session, _: Path) -> None:
     """All of that for every model and every ``all/``, and the state folder."""
-    root = session.repository.root
     images = [image for model in session.repository.models() for image in _images(model)]
-    for makefile in [*root.glob("projects/*/all/Makefile"), *root.glob("all/Makefile")]:
+    for folder in session.repository.all_folders():
         with contextlib.suppress(TrainyardError):  # without a CONTAINER_NAME there is no image of it
-            images.append(all_image(session, makefile.parent))
-        _remove_generated(session, makefile.parent)
-    stop_everything(session, root)
+            images.append(all_image(session, folder))
+        _remove_generated(session, folder)
+    stop_everything(session, session.repository.root)
     _remove(session, images)
     if session.commands.dry_run:
         console.result(f"rm -r {session.repository.state}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,7 +18,7 @@ HEADER = ("PROJECT", "MODEL", "ROUTES", "BINARY", "TRAIN IMAGE", "PREDICT IMAGE"
 
 def list_models(session: Session, _: Path) -> None:
     """A table of every model; one that cannot be read has its reason in place of its routes."""
-    found = [_read(session, project, path) for project, path in _paths(session)]
+    found = [_read(session, path) for path in session.repository.every_model_path()]
     models = [model for model in found if isinstance(model, ModelDir)]
     images = session.engine.built(model.image(role) for model in models for role in ROLES)
     rows = [_row(model, images) if isinstance(model, ModelDir) else model for model in found]
@@ -31,19 +31,12 @@ def list_models(session: Session, _: Path) -> None:
         raise TrainyardError(f"{problems} of {len(rows)} models cannot be read: see the table", "", EXIT_FAILED)
 
 
-def _paths(session: Session) -> Iterator[tuple[Path, Path]]:
-    """Project and folder of every model."""
-    for project in session.repository.projects():
-        for path in session.repository.model_paths(project):
-            yield project, path
-
-
-def _read(session: Session, project: Path, path: Path) -> ModelDir | tuple[str, ...]:
+def _read(session: Session, path: Path) -> ModelDir | tuple[str, ...]:
     """The model, or the row that says why it cannot be read."""
     try:
         return session.repository.model(path)
     except TrainyardError as error:
-        return (project.name, path.name, f"! {error}", "", "", "")
+        return (path.parent.name, path.name, f"! {error}", "", "", "")
 
 
 def _row(model: ModelDir, images: Collection[str]) -> tuple[str, ...]:

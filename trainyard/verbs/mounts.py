@@ -14,9 +14,11 @@ from trainyard.routes import Route
 from trainyard.verbs.session import Session
 
 
-def models_folder(project: Path) -> Path:
+def models_folder(session: Session, project: Path) -> Path:
     """The project's models/, made by us: an engine would make it for root alone."""
     folder = project / "models"
+    if session.commands.dry_run:
+        return folder
     try:
         folder.mkdir(exist_ok=True)
     except FileExistsError:
@@ -38,11 +40,11 @@ def all_mounts(session: Session, folder: Path, image: str) -> tuple[tuple[Mount,
     routes = [route for model in models for route in model.routes]
     projects = sorted({model.project for model in models})
     if len(projects) == 1:
-        return (Mount(models_folder(projects[0]), "models", read_only=True),), routes
+        return (Mount(models_folder(session, projects[0]), "models", read_only=True),), routes
     links = session.repository.state / "links" / f"{session.engine.name}-{image.replace('/', '%')}"
     if not session.commands.dry_run:
         _make_links(links, models)
-    nested = [Mount(models_folder(project), f"models/{LINKED}/{project.name}", read_only=True) for project in projects]
+    nested = [Mount(models_folder(session, each), f"models/{LINKED}/{each.name}", read_only=True) for each in projects]
     return (Mount(links, "models", read_only=True), *nested), routes
 
 

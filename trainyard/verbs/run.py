@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 from trainyard import console
-from trainyard.builder_files import Role
 from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
-from trainyard.model_dir import ModelDir
+from trainyard.model_dir import ModelDir, Role
 from trainyard.verbs.build import all_image, build_all, build_model, is_baked, warn_if_stale
 from trainyard.verbs.mounts import all_mounts, models_folder
 from trainyard.verbs.serving import container_name, serve, serving_plan
@@ -25,7 +24,7 @@ def train(session: Session, model: ModelDir) -> None:
     _need_dataset(model, str(payload.get("$ref", "")))
     image = ensure_image(session, model, "train")
     env = {"PAYLOAD": json.dumps(payload), "TRAIN": "1", "TRAINYARD_COMMIT": session.repository.commit()}
-    mounts = (Mount(model.project / "data", "data"), Mount(models_folder(model.project), "models"))
+    mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
     name = f"{image}-{os.getpid()}"  # two trainings of one model at once do not get into each other's way
     record = model.project / "models" / f"{payload['model_name']}.json"
     before = _stamp(record)
@@ -42,7 +41,7 @@ def train(session: Session, model: ModelDir) -> None:
 def predict(session: Session, model: ModelDir) -> None:
     """Run the predict image: in the foreground, or with DETACH=1 until it is ready."""
     image = ensure_image(session, model, "predict")
-    mounts, env = models_of(session, image, (Mount(models_folder(model.project), "models", read_only=True),))
+    mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models", read_only=True),))
     if mounts and not model.binary.is_file():
         console.warn(f"{session.short(model.binary)}: no such binary yet, so its routes answer 503: make train")
     env |= {"MODEL_NAME": model.model_name}
@@ -132,7 +131,7 @@ def shell(session: Session, model: ModelDir) -> int:
     """An interactive shell in a model's predict image, with its folders mounted."""
     role: Role = "predict"
     image = ensure_image(session, model, role)
-    mounts, env = models_of(session, image, (Mount(models_folder(model.project), "models"),))
+    mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models"),))
     mounts = (Mount(model.project / "data", "data"), *mounts)
     return session.engine.shell(RunPlan(image, f"{image}-shell-{os.getpid()}", role, model.name, env, mounts))
 

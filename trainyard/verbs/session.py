@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from trainyard.command import Commands
-from trainyard.dependencies import Resolver
 from trainyard.engines import chosen_engine, every_engine
 from trainyard.engines.base import Engine
 from trainyard.repository import Repository, find_repository
+from trainyard.requirements.resolver import Resolver
 from trainyard.settings import HostSettings
 
 

@@ -19,10 +19,10 @@ from packaging.requirements import Requirement
 from trainyard import console
 from trainyard.build_settings import ca_bundle, index_environment
 from trainyard.command import Limit
-from trainyard.dependencies import OLDEST_PYTHON, Resolver
 from trainyard.engines.base import Python
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ROLES
+from trainyard.requirements.resolver import OLDEST_PYTHON, Resolver
 from trainyard.verbs.build import merge_members, plan_all
 from trainyard.verbs.session import Session
 
@@ -61,9 +61,7 @@ def _locked(session: Session) -> list[str]:
     """Each line of each lock once: of every model, and of what merges them."""
     resolver = session.resolver
     texts = [resolver.model_lock(model, role).text for model in session.repository.models() for role in ROLES]
-    root = session.repository.root
-    makefiles = [*sorted(root.glob("projects/*/all/Makefile")), *root.glob("all/Makefile")]
-    texts += [_merged(session, resolver, makefile.parent) for makefile in makefiles]
+    texts += [_merged(session, resolver, folder) for folder in session.repository.all_folders()]
     return sorted({line for text in texts for line in locked_lines(text)})
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
-from trainyard.lock_files import Entry, as_text, is_whole, read_entries, seal
-from trainyard.lock_names import UV_LOCK, find_lock, mend_of
 from trainyard.model_dir import ModelDir
-from trainyard.requirement_files import Requirement, read_requirement, requirement_lines
+from trainyard.requirements.lock_files import Entry, as_text, is_whole, read_entries, seal
+from trainyard.requirements.lock_names import UV_LOCK, find_lock, mend_of
+from trainyard.requirements.requirement_files import Requirement, read_requirement, requirement_lines
 
 
 def role_input(model: ModelDir, role: str, cache: Path | None) -> Requirement:
@@ -77,13 +77,13 @@ def mend_lock(item: Requirement) -> str:
 def _is_stale(item: Requirement) -> bool:
     if not item.locked:
         return False
-    from trainyard.foreign_locks import is_stale  # only who has such a lock waits for what reads it
+    from trainyard.requirements.foreign_locks import is_stale  # only who has such a lock waits for what reads it
 
     return is_stale(item.path)
 
 
 def _remembered(lock: Path, role: str, cache: Path | None) -> str:
-    from trainyard.foreign_locks import exported
+    from trainyard.requirements.foreign_locks import exported
 
     if lock.name != UV_LOCK or cache is None:
         return exported(lock, role)

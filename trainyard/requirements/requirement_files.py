@@ -8,8 +8,8 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text
-from trainyard.lock_names import find_lock
 from trainyard.model_dir import ModelDir
+from trainyard.requirements.lock_names import find_lock
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def model_requirement(model: ModelDir, role: str) -> Requirement:
         TrainyardError: there is neither a requirements file nor a lock of another tool, or it cannot be read.
     """
     if lock := find_lock(model.path, role):
-        from trainyard.foreign_locks import direct_requirements
+        from trainyard.requirements.foreign_locks import direct_requirements
 
         return Requirement(lock, "".join(f"{line}\n" for line in direct_requirements(lock, role)), locked=True)
     return read_requirement(model.requirements(role))

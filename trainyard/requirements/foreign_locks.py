@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name
 
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text
-from trainyard.lock_files import Entry
-from trainyard.lock_names import UV_LOCK, mend_of
+from trainyard.requirements.lock_files import Entry
+from trainyard.requirements.lock_names import UV_LOCK, mend_of
 
 ALGORITHMS = ("sha256", "sha384", "sha512", "blake2b", "md5")  # that requirements files know, the usual one first
 

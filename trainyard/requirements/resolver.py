@@ -22,12 +22,12 @@ from trainyard import console
 from trainyard.build_settings import index_environment, index_options
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
-from trainyard.index_errors import explain_index
-from trainyard.lock_files import as_text, check_sealed, is_of, is_whole, merged, read_entries, seal
-from trainyard.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.repository import Repository
-from trainyard.requirement_files import Requirement, read_requirement
+from trainyard.requirements.index_errors import explain_index
+from trainyard.requirements.lock_files import as_text, check_sealed, is_of, is_whole, merged, read_entries, seal
+from trainyard.requirements.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
+from trainyard.requirements.requirement_files import Requirement, read_requirement
 from trainyard.settings import HostSettings
 
 OLDEST_PYTHON = "3.11"

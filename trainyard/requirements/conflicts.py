@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from trainyard.dependencies import Resolver
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ROLES, ModelDir
-from trainyard.requirement_files import Line, Requirement, model_requirement, requirement_lines
+from trainyard.requirements.requirement_files import Line, Requirement, model_requirement, requirement_lines
+from trainyard.requirements.resolver import Resolver
 
 
 def check_requirements(model: ModelDir) -> None:

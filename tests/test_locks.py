@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from monorepo import ROOT, Model, Monorepo, ask, free_port
 
-from trainyard.lock_files import INPUTS, seal
+from trainyard.requirements.lock_files import INPUTS, seal
 
 
 @pytest.fixture
