@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean runs run-show prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -87,6 +87,12 @@ stop: $(SETUP) ## stop every server of ours
 clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay
 	@$(RUN) clean-everything .
 
+runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1
+	@$(RUN) runs .
+
+run-show: $(SETUP) ## everything about the run ID, or the latest
+	@$(RUN) run-show .
+
 audit: $(SETUP) ## look for credentials in every image: environment, history, every layer
 	@$(RUN) audit-everything .
 
@@ -96,7 +102,7 @@ else
 ifeq ($(wildcard projects/$(MODEL)/Makefile),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
-stop audit clean $(LEAF_VERBS):
+stop audit clean runs run-show $(LEAF_VERBS):
 	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
 endif
 

@@ -17,7 +17,7 @@ ifneq ($(MODEL),)
 $(error MODEL=$(MODEL) is for the top of the monorepo; here the model is $(notdir $(CURDIR)))
 endif
 
-VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit clean
+VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show clean
 .PHONY: help $(VERBS)
 
 help: ## this list
@@ -25,7 +25,7 @@ help: ## this list
 
 build-train: ## build the train image
 build-predict: ## build the predict image
-train: ## train: models/$(MODEL_NAME).pkl and its record
+train: ## train: models/$(MODEL_NAME).pkl, its record, and a run in runs/
 predict: ## serve on PORT (5111); DETACH=1 returns when it is ready
 test-endpoint: ## post test/test_instances.json, show the answer, fail on anything but a good one
 stop: ## stop the server
@@ -37,6 +37,8 @@ lock: ## resolve the requirements, write both lock files
 show: ## every value and where it came from
 sbom: ## the bill of materials of both images: .trainyard/sbom/<image>.cdx.json
 audit: ## look for credentials in both images: environment, history, every layer
+runs: ## a table of the runs; SORT=<metric>, ALL=1
+run-show: ## everything about the run ID, or the latest
 clean: ## remove the images; binaries in models/ stay
 
 $(VERBS): $(SETUP)

@@ -13,7 +13,9 @@ SETTINGS := ENGINE BUILDER PORT BIND WORKERS DETACH HARDENED KEEP STRICT FORCE S
 # What make predict hands on to the server: trainyard/settings.py has the same list.
 SERVER := CORS_ORIGINS THREADS COMPILED BATCH SHARE WATCH LOAD_TIMEOUT TIMEOUT MAX_WAIT MAX_BODY_MB ACCESS_LOG \
 	LOG_FORMAT LOG_LEVEL
-KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS $(SETTINGS) $(SERVER) __BASH_MAKE_COMPLETION__
+# What the verbs about runs listen to: trainyard/experiments/settings.py has the same list.
+EXPERIMENTS := DESCRIPTION ID SORT ALL
+KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS $(SETTINGS) $(SERVER) $(EXPERIMENTS) __BASH_MAKE_COMPLETION__
 
 # A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))

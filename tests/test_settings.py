@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
+from trainyard.experiments.settings import ExperimentSettings
 from trainyard.settings import PASSED_ON, HostSettings, ImageSettings, passed_on, table
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -31,7 +32,7 @@ def test_numbers_that_are_none(text: str) -> None:
 
 def test_every_setting_is_in_the_docs() -> None:
     text = (DOCS / "contract.md").read_text()
-    for variables, value, help_text in table(HostSettings, ImageSettings):
+    for variables, value, help_text in table(HostSettings, ExperimentSettings, ImageSettings):
         default = {"False": "0", "True": "1"}.get(value, value)
         shown = f"| `{variables}` | {f'`{default}`' if default else ''} | {help_text} |"
         assert shown in text, f"docs/contract.md lacks: {shown}"
@@ -44,6 +45,12 @@ def test_make_knows_what_it_hands_on_to_a_server() -> None:
     contract = (DOCS / "contract.md").read_text()
     variables = {name for names, _, _ in table(ImageSettings) for name in names.split(", ")}
     assert all(f"`{name}`" in contract and name in variables for name in PASSED_ON)
+
+
+def test_make_knows_the_settings_of_the_verbs_about_runs() -> None:
+    text = (DOCS.parent / "mk/setup.mk").read_text().replace("\\\n", " ")
+    known = next(line for line in text.splitlines() if line.startswith("EXPERIMENTS :="))
+    assert known.split()[2:] == [names.split(",")[0] for names, _, _ in table(ExperimentSettings)]
 
 
 def test_what_is_handed_on_is_checked_first() -> None:

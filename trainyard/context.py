@@ -32,6 +32,8 @@ EXCLUDED_NAMES = (
 OLDEST_TIME = 315532800  # 1980-01-01, the first time that a zip can say; SOURCE_DATE_EPOCH overrides it in images
 EXCLUDED_AT_TOP = (
     "data", "models", ".s2i", "Makefile", "requirements*", "setup.sh", "uv.lock", "pylock.toml", "pylock.*.toml",
+    # These reach the train function as parameters.
+    "config.yaml", "hyperparameters.yaml", "experiment.yaml", "exp_config.json",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from trainyard.baking import BakedFile, described
 from trainyard.context import Context
 from trainyard.digests import digest_of
+from trainyard.engines.relay import Output
 from trainyard.leaks import Finding, Look
 from trainyard.model_dir import Role
 
@@ -48,7 +49,8 @@ class Mount:
 @dataclass(frozen=True)
 class RunPlan:
     """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is.
-    ``hardened``: it gets no more rights than a server needs, and can write to /tmp alone."""
+    ``hardened``: it gets no more rights than a server needs, and can write to /tmp alone. ``output`` is given what
+    it says in the foreground; without one it has our own standard output."""
 
     image: str
     name: str
@@ -59,6 +61,7 @@ class RunPlan:
     bind: str = "127.0.0.1"
     port: int = 0
     hardened: bool = False
+    output: Output | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
+from trainyard.engines.relay import attached
 from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
 from trainyard.leaks import Look
@@ -164,12 +165,12 @@ class ContainerEngine:
         if self.commands.dry_run:
             self.commands.run(argv, self._assembler.limit)
             return 0
-        process = subprocess.Popen(argv)
+        program = attached(argv, plan.output)
         try:
-            return process.wait()
+            return program.wait()
         except BaseException:
             self.stop(plan.name)
-            process.wait()
+            program.wait()
             raise
 
     def _options(self, plan: RunPlan) -> list[str]:

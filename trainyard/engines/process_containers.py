@@ -23,9 +23,11 @@ from typing import Any
 from trainyard import console
 from trainyard.builder_files import BUILDERS
 from trainyard.engines.base import LABEL_BAKED, Mount, Running, RunPlan
+from trainyard.engines.relay import attached
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 from trainyard.locking import locked
+from trainyard.processes import started_at
 from trainyard.settings import SECRETS
 
 POLL = 0.05  # seconds between two looks at a stopping process
@@ -68,12 +70,13 @@ class Containers:
             return 0
         with self._locked(plan.name):
             self._prepare(plan, image)
-            process = subprocess.Popen(argv, env=environment, cwd=self._root(plan.name))
-            self._note(plan, image, process)
+            program = attached(argv, plan.output, env=environment, cwd=self._root(plan.name))
+            self._note(plan, image, program.process)
         try:
-            return process.wait()
+            return program.wait()
         except BaseException:
-            self._end(process)
+            self._end(program.process)
+            program.wait()
             raise
         finally:
             shutil.rmtree(self.folder / plan.name, ignore_errors=True)
@@ -248,17 +251,3 @@ def _link(root: Path, mount: Mount) -> None:
         target.rmdir()  # the place that a folder of links keeps for a nested mount
     if not target.is_symlink():
         target.symlink_to(mount.source)
-
-
-def started_at(pid: int) -> str:
-    """When a process started, so that a reused process id is not taken for it; empty where it is gone or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        if Path("/proc/self").exists():
-            return ""
-        done = subprocess.run(
-            ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
-        return "" if done.stdout.startswith("Z") else done.stdout.strip()
-    return "" if fields[0] == "Z" else fields[19]

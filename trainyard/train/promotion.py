@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from trainyard.files import promote, sha256_of, write_whole
 from trainyard.records import Record, dump_record, read_record, record_path, remove_old_compiled
+from trainyard.train.kept import keep_in_run
 from trainyard.train.staging import Staging, Stamp, locked, stamp
 
 BINARY = ".pkl"
@@ -47,6 +48,8 @@ def promote_all(staged: Staging, facts: Record) -> list[Written]:
             remove_old_compiled(models, placed.stem, read_record(placed) or {})
         for folder in staged.folders():
             folder.rename(models / folder.name)
+        if staged.model_name in [Path(one.name).stem for one in written]:
+            keep_in_run(staged.sources, staged.model_name)
     return written
 
 
@@ -86,7 +89,9 @@ def record_in_place(binary: Path, before: Stamp | None, facts: Record) -> Writte
         return None
     with locked(binary.parent):
         own = read_record(binary) or {}
-        return _complete(binary, own if own.get("sha256") == sha256_of(binary) else {}, facts, None)
+        written = _complete(binary, own if own.get("sha256") == sha256_of(binary) else {}, facts, None)
+        keep_in_run(binary.parent.parent, binary.stem)
+        return written
 
 
 def keep_beside(staged: Staging) -> list[str]:

@@ -41,7 +41,7 @@ class Staging:
         self.sources = sources
         self.view = folder / "view"
         self.models = self.view / "models"
-        self._model_name = model_name
+        self.model_name = model_name
         self._before: dict[str, Stamp] = {}
         self._links: dict[str, Path] = {}
 
@@ -91,7 +91,7 @@ class Staging:
         """
         staged = self.models / entry.name
         if entry.is_file() and (
-            not self._model_name or entry.name.startswith(self._model_name) or entry.stat().st_size <= COPY_BYTES
+            not self.model_name or entry.name.startswith(self.model_name) or entry.stat().st_size <= COPY_BYTES
         ):
             with contextlib.suppress(PermissionError):  # not ours to read; then it is not seen
                 shutil.copy2(entry.path, staged)

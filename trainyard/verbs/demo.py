@@ -14,8 +14,9 @@ from trainyard.repository import all_members
 from trainyard.verbs.build import all_image, build_model
 from trainyard.verbs.endpoint import judge, read_sample
 from trainyard.verbs.inventory import table
-from trainyard.verbs.run import predict_all, stop, train
+from trainyard.verbs.run import predict_all, stop
 from trainyard.verbs.session import Session
+from trainyard.verbs.train import train
 
 REQUESTS = 50  # one after the other to each route, for the latency column
 

@@ -1,41 +1,17 @@
-"""make train, predict, stop, logs, shell: from an image to a container."""
+"""make predict, stop, logs, shell: from an image to a container."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
 
 from trainyard import console
 from trainyard.engines.base import Engine, Mount, RunPlan
-from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ModelDir, Role
 from trainyard.verbs.build import all_image, build_all, build_model, is_baked, warn_if_stale
 from trainyard.verbs.mounts import all_mounts, models_folder
 from trainyard.verbs.serving import container_name, serve, serving_plan
 from trainyard.verbs.session import Session
-
-
-def train(session: Session, model: ModelDir) -> None:
-    """Run the train image: a binary and its record in the project's models/."""
-    session.repository.check_names(model)
-    payload = _payload(session, model)
-    _need_dataset(model, str(payload.get("$ref", "")))
-    image = ensure_image(session, model, "train")
-    env = {"PAYLOAD": json.dumps(payload), "TRAIN": "1", "TRAINYARD_COMMIT": session.repository.commit()}
-    mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
-    name = f"{image}-{os.getpid()}"  # two trainings of one model at once do not get into each other's way
-    record = model.project / "models" / f"{payload['model_name']}.json"
-    before = _stamp(record)
-    status = session.engine.run(RunPlan(image, container_name(name), "train", model.name, env, mounts))
-    if status in (EXIT_FAILED, EXIT_BAD_INPUT):
-        sys.exit(status)  # the runner has said why
-    if status:
-        raise TrainyardError(f"training {model.name} was ended (status {status})", "", EXIT_FAILED)
-    if not session.commands.dry_run and _stamp(record) == before:
-        missing = f"the training of {model.name} wrote no models/{payload['model_name']}.pkl"
-        raise TrainyardError(missing, "let the train function write it", EXIT_FAILED)
 
 
 def predict(session: Session, model: ModelDir) -> None:
@@ -153,38 +129,3 @@ def _say(session: Session, text: str) -> None:
     """A step that was done, unless it was only shown."""
     if not session.commands.dry_run:
         console.step(text)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Changes whenever a file is replaced."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
-
-
-def _payload(session: Session, model: ModelDir) -> dict[str, object]:
-    """The default payload, with PAYLOAD merged over it."""
-    payload: dict[str, object] = {"$ref": model.dataset_name, "model_name": model.model_name}
-    if not session.settings.payload:
-        return payload
-    mend = """write a JSON object: PAYLOAD='{"key": "value"}'"""
-    try:
-        given = json.loads(session.settings.payload)
-    except ValueError as error:
-        raise TrainyardError(f"PAYLOAD is not JSON: {error}", mend) from None
-    if not isinstance(given, dict):
-        raise TrainyardError(f"PAYLOAD is a JSON {type(given).__name__}, not an object", mend)
-    return payload | given
-
-
-def _need_dataset(model: ModelDir, name: str) -> None:
-    path = model.project / name
-    if "://" in name or path.is_file():
-        return
-    there = sorted(file.name for file in (model.project / "data").glob("*.csv"))
-    raise TrainyardError(
-        f"{path}: no such dataset",
-        f"name one with DATASET_NAME=data/<file>; there are {', '.join(there) or 'none in data/'}",
-    )

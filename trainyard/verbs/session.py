@@ -9,6 +9,7 @@ from pathlib import Path
 from trainyard.command import Commands
 from trainyard.engines import chosen_engine, every_engine
 from trainyard.engines.base import Engine
+from trainyard.experiments.settings import ExperimentSettings
 from trainyard.repository import Repository, find_repository
 from trainyard.requirements.resolver import Resolver
 from trainyard.settings import HostSettings
@@ -25,6 +26,10 @@ class Session:
     @cached_property
     def engine(self) -> Engine:
         return chosen_engine(self.repository, self.settings, self.commands)
+
+    @cached_property
+    def experiments(self) -> ExperimentSettings:
+        return ExperimentSettings.read()
 
     @property
     def resolver(self) -> Resolver:

@@ -1,0 +1,275 @@
+"""Every training is a run: what is written down of it, while it goes and after."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from monorepo import Model, Monorepo, interrupt
+
+from trainyard.errors import TrainyardError
+from trainyard.experiments.metrics_log import Follower, Point, read_points
+from trainyard.experiments.run_files import Run, find_run, new_run, read_run
+from trainyard.experiments.training_metrics import history_table
+
+
+def folders(model: Model) -> list[Path]:
+    return sorted((model.path.parent / "runs").glob("*"))
+
+
+def run_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return found
+
+
+def payload(**params: object) -> str:
+    return "PAYLOAD=" + json.dumps({"params": params})
+
+
+def test_a_training_is_written_down(repo: Monorepo, model: Model) -> None:
+    (model.path / "config.yaml").write_text("params:\n  x: 1.5\n  steps: 4\n")
+    made = repo.make(model, "train", payload(steps=2), "DESCRIPTION=first try").succeeded()
+    (folder,) = folders(model)
+    run = run_of(folder)
+    assert run["status"] == "finished"
+    assert run["params"] == {"x": 1.5, "steps": 2, "pause": 0.0}
+    assert run["metrics"] == {"loss": 0.25, "accuracy": 0.8}
+    assert run["tags"] | {"description": "first try", "dataset": "data/numbers.csv", "shape": "parabola"} == run["tags"]
+    assert len(run["tags"]["dataset_sha256"]) == len(run["tags"]["lock"]) == 64
+    assert run["finished"] > run["started"]
+    assert [(p.step, p.value) for p in read_points(folder / "metrics.jsonl")] == [(0, 1.25), (1, 0.75)]
+    log = (folder / "log.txt").read_text()
+    assert "trained by process" in log
+    assert "trained by process" in made.out
+    assert json.loads((folder / "record.json").read_text())["sha256"] == json.loads(model.record.read_text())["sha256"]
+    assert folder.name in made.err
+
+
+def test_the_last_metrics_are_stable_files(repo: Monorepo, model: Model) -> None:
+    repo.make(model, "train", payload(x=1.0)).succeeded()
+    project = model.path.parent
+    files = [project / "training_metrics.json", *sorted((project / "training_metrics").iterdir())]
+    before = [path.read_bytes() for path in files]
+    assert [path.name for path in files[1:]] == [f"{model.name}.csv", f"{model.name}.json"]
+    assert json.loads(before[0]) == {model.name: {"loss": 1.0, "accuracy": 0.5}}
+    assert before[1].decode().splitlines()[:2] == ["step,loss", "0,2.0"]
+    repo.make(model, "train", payload(x=1.0)).succeeded()
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_runs_are_listed_sorted_and_shown(repo: Monorepo, model: Model) -> None:
+    for x in (0.0, 2.0, 1.0):
+        repo.make(model, "train", payload(x=x)).succeeded()
+    first, second, third = (folder.name for folder in folders(model))
+    assert [line.split()[0] for line in repo.make(model, "runs").succeeded().out.splitlines()] == [
+        "RUN", third, second, first,
+    ]  # fmt: skip
+    for metric, order in (("loss", [second, third, first]), ("accuracy", [second, third, first])):
+        lines = repo.make(model, "runs", f"SORT={metric}").succeeded().out.splitlines()
+        assert [line.split()[0] for line in lines[1:]] == order
+    repo.make(model, "runs", "SORT=f2").failed("SORT=f2: no run has such a metric", "accuracy, loss")
+    shown = repo.make(model, "run-show", f"ID={second[-6:]}").succeeded().out
+    assert second in shown
+    assert "param x" in shown
+    assert f"run{'':<16}" in repo.make(model, "run-show").succeeded().out
+    assert third in repo.make(repo.path, "runs", f"MODEL={model.project}/{model.path.name}").succeeded().out
+    assert third in repo.make(repo.path, "runs").succeeded().out
+    repo.make(model, "run-show", "ID=nothing").failed("ID=nothing: no such run")
+    repo.make(model, "run-show", "ID=2").failed("3 runs are called so")
+
+
+def test_a_training_that_fails_is_a_failed_run(repo: Monorepo, model: Model) -> None:
+    made = repo.make(model, "train", payload(crash=True))
+    assert made.status == 2
+    (folder,) = folders(model)
+    run = run_of(folder)
+    assert run["status"] == "failed"
+    assert run["error"] == "RuntimeError: as asked"
+    assert not model.binary.exists()
+    assert not (model.path.parent / "training_metrics.json").exists()
+
+
+def test_ctrl_c_is_an_interrupted_run(repo: Monorepo, model: Model) -> None:
+    process = repo.spawn(model, "train", payload(pause=30))
+    wait_for_points(model)
+    interrupt(process)
+    assert run_of(folders(model)[0])["status"] == "interrupted"
+
+
+def test_a_killed_training_is_a_failed_run(repo: Monorepo, model: Model) -> None:
+    process = repo.spawn(model, "train", payload(pause=30))
+    wait_for_points(model)
+    (trainer,) = pids_of("trainyard.train", model)
+    os.kill(trainer, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert run_of(folders(model)[0])["status"] == "failed"
+
+
+def test_a_run_whose_make_was_killed_is_found_out(repo: Monorepo, model: Model) -> None:
+    process = repo.spawn(model, "train", payload(pause=30))
+    wait_for_points(model)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert run_of(folders(model)[0])["status"] == "running"
+    assert "killed" in repo.make(model, "runs").succeeded().out
+    assert run_of(folders(model)[0])["status"] == "killed"
+
+
+def test_two_trainings_at_once_are_two_runs_with_their_own_records(repo: Monorepo, model: Model) -> None:
+    repo.make(model, "build-train").succeeded()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda x: repo.make(model, "train", payload(x=x, pause=0.2)).succeeded(), (0.0, 1.0)))
+    records = [json.loads((folder / "record.json").read_text()) for folder in folders(model)]
+    assert sorted(record["metrics"]["loss"] for record in records) == [1.0, 4.0]
+    assert json.loads(model.record.read_text()) in records
+
+
+def test_metrics_are_seen_while_it_trains(repo: Monorepo, model: Model) -> None:
+    process = repo.spawn(model, "train", payload(steps=40, pause=0.35))
+    try:
+        assert process.stdout
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("---> step "):
+                break
+        assert "loss" in lines[-1], lines
+        assert run_of(folders(model)[0])["status"] == "running"
+    finally:
+        interrupt(process)
+
+
+def test_nan_is_written_down_and_sorted_last(repo: Monorepo, model: Model) -> None:
+    for params in ({"nan": True}, {"x": 1.0}):
+        repo.make(model, "train", payload(**params)).succeeded()
+    bad, good = folders(model)
+    assert json.loads((bad / "run.json").read_text(), parse_constant=pytest.fail)["metrics"]["loss"] == "nan"
+    assert [line.split()[0] for line in repo.make(model, "runs", "SORT=loss").out.splitlines()[1:]] == [
+        good.name, bad.name,
+    ]  # fmt: skip
+
+
+def test_a_damaged_run_is_said_and_the_others_listed(repo: Monorepo, model: Model) -> None:
+    repo.make(model, "train").succeeded()
+    repo.make(model, "train").succeeded()
+    bad, good = folders(model)
+    (bad / "run.json").write_text("{")
+    made = repo.make(model, "runs").succeeded()
+    assert good.name in made.out
+    assert f"{bad / 'run.json'}: not a readable run" in made.err
+
+
+def test_a_config_with_a_mistake_trains_nothing(repo: Monorepo, model: Model) -> None:
+    (model.path / "config.yaml").write_text("params:\n  x: 1\ntunning: {}\n")
+    repo.make(model, "train").failed("config.yaml:3: tunning: unknown key", "did you mean tuning?")
+    assert not folders(model)
+
+
+def test_an_edit_of_the_config_builds_nothing(repo: Monorepo, model: Model) -> None:
+    repo.make(model, "build-train").succeeded()
+    (model.path / "config.yaml").write_text("params: {x: 1.0}\n")
+    assert "is up to date" in repo.make(model, "build-train").succeeded().err
+
+
+def test_tuned_parameters_win_over_the_configs(repo: Monorepo, model: Model) -> None:
+    (model.path / "config.yaml").write_text("params: {x: 1.0}\n")
+    (model.path / "hyperparameters.yaml").write_text("x: 1.5\n")
+    assert "hyperparameters.yaml" in repo.make(model, "train").succeeded().err
+    assert run_of(folders(model)[0])["params"]["x"] == 1.5
+
+
+def wait_for_points(model: Model, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not list(model.path.parent.glob("runs/*/metrics.jsonl")):
+        assert time.monotonic() < deadline, "the training reports nothing"
+        time.sleep(0.05)
+
+
+def pids_of(text: str, model: Model) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text in path.read_text() and model.name in str((path.parent / "cwd").readlink()):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+# -- underneath -----------------------------------------------------------------------------------------------------
+
+
+def test_an_id_by_its_beginning_or_end(tmp_path: Path) -> None:
+    one, two = (new_run(tmp_path, "p/m", name) for name in ("one", "two"))
+    assert find_run([tmp_path], one.id).id == one.id
+    assert find_run([tmp_path], two.id[-6:]).id == two.id
+    assert find_run([tmp_path], "latest").id in (one.id, two.id)
+    with pytest.raises(TrainyardError, match="2 runs are called so"):
+        find_run([tmp_path], one.id[:4])
+
+
+def test_a_run_of_another_machine_is_left_alone(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "p/m", "m").saved(host=socket.gethostname() + "-not", pid=1, pid_started="never")
+    assert read_run(run.folder).status == "running"
+
+
+def test_a_run_without_space_is_one_line(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "p/m", "m")
+    run.folder.joinpath("run.json").unlink()
+    run.folder.rmdir()
+    with pytest.raises(TrainyardError, match=r"run\.json: No such file"):
+        run.saved(status="finished")
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 7))
+def test_a_log_that_is_cut_anywhere_is_read_as_far_as_it_goes(
+    tmp_path_factory: pytest.TempPathFactory, garbage: list[bytes], cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
+    good = [b'{"name": "loss", "value": %d, "step": %d, "time": 5}' % (n, n) for n in range(3)]
+    path.write_bytes(b"\n".join([*garbage, *good, good[0][:-cut]]))
+    assert [p for p in read_points(path) if p.name == "loss" and p.time == 5] == [
+        Point("loss", n, n, 5) for n in range(3)
+    ]
+
+
+def test_a_growing_log_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    follower = Follower(path)
+    assert follower.new() == []
+    with path.open("a") as file:
+        for step in range(3):
+            file.write(f'{{"name": "a", "value": "nan", "step": {step}}}\n{{"name": ')
+            file.flush()
+            assert [point.step for point in follower.new()] == [step]
+            file.write('"b"}\n')
+            file.flush()
+        assert follower.new() == []
+
+
+def test_a_history_has_a_line_for_each_step() -> None:
+    points = [Point("b", 1.0, 0, 0), Point("a", 0.5, 2, 0), Point("b", 3.0, 2, 0)]
+    assert history_table(points) == "step,a,b\n0,,1.0\n2,0.5,3.0\n"
+
+
+def test_a_run_remembers_its_length(tmp_path: Path) -> None:
+    run = Run("i", tmp_path, "p/m", "m", started="2026-01-01T00:00:00+00:00", finished="2026-01-01T00:01:30+00:00")
+    assert run.seconds == 90
+    assert Run("i", tmp_path, "p/m", "m").seconds is None
+
+
+def test_outside_of_a_run_nothing_is_logged(tmp_path: Path) -> None:
+    code = "from utils.runs import *; log_metric('a', 1); set_tag('b', 2); write_evaluation({})"
+    root = Path(__file__).parents[2]
+    subprocess.run([root / ".venv/bin/python", "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(root)})
+    assert not list(tmp_path.iterdir())

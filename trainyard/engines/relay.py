@@ -1,0 +1,51 @@
+"""Hands on what a container in the foreground says, as it says it."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+Output = Callable[[bytes, bool], None]  # what was said, and whether on standard error
+CHUNK = 1 << 16
+FLUSH_SECONDS = 2.0  # for what a program said last, where something that it left behind keeps its output open
+
+
+def attached(
+    argv: Sequence[str],
+    output: Output | None,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Attached:
+    """Start a program in the foreground; without ``output`` it has our own standard output."""
+    pipe = subprocess.PIPE if output else None
+    process = subprocess.Popen(argv, env=env, cwd=cwd, stdout=pipe, stderr=pipe)
+    return Attached(process, output)
+
+
+class Attached:
+    """A program whose output is handed on by threads."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Output | None) -> None:
+        self.process = process
+        self._threads = []
+        for stream, is_error in ((process.stdout, False), (process.stderr, True)):
+            if stream and output:
+                thread = threading.Thread(target=_relay, args=(stream, is_error, output), daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def wait(self) -> int:
+        """Until it has ended and all it said is handed on; its exit status."""
+        status = self.process.wait()
+        for thread in self._threads:
+            thread.join(FLUSH_SECONDS)
+        return status
+
+
+def _relay(stream: IO[bytes], is_error: bool, output: Output) -> None:
+    while chunk := stream.read1(CHUNK):  # type: ignore[attr-defined] # of the BufferedReader that it is
+        output(chunk, is_error)

@@ -1,0 +1,71 @@
+"""Reads ``metrics.jsonl``, which a training writes while we read it, and ``tags.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metric at one step; ``time`` in milliseconds since 1970. The value may be NaN or infinite."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+
+
+class Follower:
+    """Reads a growing file: each call of ``new`` gives the points that have come since the last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new(self) -> list[Point]:
+        """A line without its end is left for the next call; one that is not a point is left out."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                content = file.read()
+        except OSError:
+            return []
+        whole, end, _ = content.rpartition(b"\n")
+        self._offset += len(whole) + len(end)
+        return list(_points(whole.splitlines()))
+
+
+def read_points(path: Path) -> list[Point]:
+    """All points of a file; none where there is none."""
+    return Follower(path).new()
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """The tags that a training has set, the last word on each."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return {}
+    found = (_object(line) for line in lines)
+    return {str(one["name"]): str(one["value"]) for one in found if {"name", "value"} <= one.keys()}
+
+
+def _points(lines: Iterable[bytes]) -> Iterator[Point]:
+    for line in lines:
+        one = _object(line)
+        try:
+            yield Point(str(one["name"]), float(one["value"]), int(one.get("step", 0)), int(one.get("time", 0)))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue  # cut off by a kill or a full disk; the training's own writer writes no such line
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,168 @@
+"""The files of a run, ``runs/<id>/`` of a project.
+
+run.json         what was asked, what came of it: status, parameters, tags, metrics
+metrics.jsonl    one line for each value that the training reported, written as it goes
+log.txt          all that it printed
+record.json      the record of the binary that it wrote
+evaluation.json  what the report is drawn from
+model/           the binary itself, where somebody wants to keep it
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from trainyard.errors import TrainyardError
+from trainyard.files import write_whole
+from trainyard.processes import started_at
+
+FOLDER = "runs"
+RUN, METRICS, LOG, RECORD, EVALUATION, MODEL = (
+    "run.json", "metrics.jsonl", "log.txt", "record.json", "evaluation.json", "model",
+)  # fmt: skip
+Status = Literal["running", "finished", "failed", "interrupted", "killed"]
+Kind = Literal["training", "tuning", "trial"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, or one search for parameters (``tuning``), of which the trials are runs, too."""
+
+    id: str
+    folder: Path  # its own, <project>/runs/<id>
+    model: str  # <project>/<model>
+    model_name: str
+    kind: Kind = "training"
+    parent: str = ""  # the id of the tuning that a trial is of
+    status: Status = "running"
+    started: str = ""  # ISO 8601, UTC
+    finished: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+    host: str = ""
+    pid: int = 0  # the process that looks after it, and when that one started
+    pid_started: str = ""
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def saved(self, **changes: Any) -> Run:
+        """The run with ``changes``, written to its run.json.
+
+        Raises:
+            TrainyardError: it cannot be written; what was there stays.
+        """
+        changed = replace(self, **changes)
+        content = {name: value for name, value in asdict(changed).items() if name != "folder"}
+        content["metrics"] = {
+            name: value if math.isfinite(value) else str(value) for name, value in changed.metrics.items()
+        }
+        try:
+            write_whole(self.path(RUN), json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            raise TrainyardError(f"{self.path(RUN)}: {error.strerror}", "check permissions and space") from None
+        return changed
+
+    def ended(self, status: Status, **changes: Any) -> Run:
+        """The run, over."""
+        return self.saved(status=status, finished=now(), **changes)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs, or where nobody saw its end."""
+        if not self.started or not self.finished:
+            return None
+        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
+
+
+def new_run(project: Path, model: str, model_name: str, **facts: Any) -> Run:
+    """Make the folder of a run that starts now; this process looks after it.
+
+    Raises:
+        TrainyardError: the folder cannot be made.
+    """
+    started = datetime.now(UTC)
+    name = f"{started:%Y%m%d-%H%M%S}-{model_name}-{secrets.token_hex(3)}"
+    folder = project / FOLDER / name
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise TrainyardError(
+            f"{folder}: cannot be made ({error.strerror})", "check the project's permissions"
+        ) from None
+    run = Run(name, folder, model, model_name, started=_iso(started), host=socket.gethostname(), **facts)
+    return run.saved(pid=os.getpid(), pid_started=started_at(os.getpid()))
+
+
+def read_run(folder: Path) -> Run:
+    """The run of a folder. One whose process is gone without a word was killed, and is written down so.
+
+    Raises:
+        TrainyardError: it has no readable run.json.
+    """
+    path = folder / RUN
+    try:
+        content = json.loads(path.read_bytes())
+        known = {item.name for item in fields(Run)}
+        facts = {name: value for name, value in content.items() if name in known}
+        facts["metrics"] = {name: float(value) for name, value in content.get("metrics", {}).items()}
+        run = Run(folder=folder, **facts)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
+    if run.status == "running" and run.host == socket.gethostname() and started_at(run.pid) != run.pid_started:
+        return run.ended("killed", error="the process that ran it is gone")
+    return run
+
+
+def runs_of(projects: list[Path]) -> Iterator[Run | TrainyardError]:
+    """Every run of some projects, the oldest first; in the place of one that cannot be read, why."""
+    folders = (path.parent for project in projects for path in project.glob(f"{FOLDER}/*/{RUN}"))
+    for folder in sorted(folders, key=lambda path: (path.name, path)):
+        try:
+            yield read_run(folder)
+        except TrainyardError as error:
+            yield error
+
+
+def find_run(projects: list[Path], wanted: str, model: str = "") -> Run:
+    """The run whose id is ``wanted``, begins or ends with it; ``latest`` is the newest, of ``model`` if that is given.
+
+    Raises:
+        TrainyardError: there is none, or more than one.
+    """
+    names = sorted(path.parent for project in projects for path in project.glob(f"{FOLDER}/*/{RUN}"))
+    if wanted == "latest":
+        for folder in sorted(names, key=lambda path: path.name, reverse=True):
+            run = read_run(folder)
+            if run.kind != "trial" and model in ("", run.model):
+                return run
+        raise TrainyardError("there are no runs yet", "make train")
+    found = [path for path in names if path.name == wanted]
+    found = found or [path for path in names if path.name.startswith(wanted) or path.name.endswith(wanted)]
+    if not wanted or not found:
+        raise TrainyardError(f"ID={wanted}: no such run", "make runs lists them")
+    if len(found) > 1:
+        raise TrainyardError(
+            f"ID={wanted}: {len(found)} runs are called so", "give more of the id; make runs lists them"
+        )
+    return read_run(found[0])
+
+
+def now() -> str:
+    """The time, as it is written down."""
+    return _iso(datetime.now(UTC))
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")

@@ -1,0 +1,154 @@
+"""One training as a run: a folder that the container writes to, and what is written down of how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainyard import console
+from trainyard.engines.base import Engine, Mount, RunPlan
+from trainyard.errors import EXIT_INTERRUPTED, TrainyardError
+from trainyard.experiments import run_files
+from trainyard.experiments.metrics_log import Point, read_points, read_tags
+from trainyard.experiments.run_files import Run, new_run
+from trainyard.experiments.training_metrics import write_training_metrics
+from trainyard.experiments.transcript import Transcript
+from trainyard.model_dir import ModelDir
+from trainyard.repository import Repository
+
+RUN_MOUNT = "run"  # where the container sees the run's folder: utils/runs.py
+ENDED_BY_SIGNAL = (EXIT_INTERRUPTED, 143)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train, and how people shall find it again. ``keep_model``: a copy of the binary stays in the run."""
+
+    model: ModelDir
+    image: str
+    payload: Mapping[str, Any]
+    mounts: tuple[Mount, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent: str = ""
+    keep_model: bool = False
+
+    @property
+    def model_name(self) -> str:
+        return str(self.payload.get("model_name") or self.model.model_name)
+
+
+def start_run(training: Training, repository: Repository) -> Run:
+    """The folder of the run, before anything has happened."""
+    commit = repository.commit()
+    tags = {
+        "dataset": str(training.payload.get("$ref", "")),
+        "commit": commit.removesuffix("-dirty"),
+        "dirty": str(commit.endswith("-dirty")).lower() if commit else "",
+        "image": training.image,
+        **training.tags,
+    }
+    run = new_run(
+        training.model.project,
+        training.model.name,
+        training.model_name,
+        params=dict(training.payload.get("params") or {}),
+        tags={name: value for name, value in tags.items() if value},
+        parent=training.parent,
+    )
+    if training.keep_model:
+        run.path(run_files.MODEL).mkdir()
+    return run
+
+
+def carry_out(
+    training: Training,
+    run: Run,
+    engine: Engine,
+    repository: Repository,
+    on_points: Callable[[list[Point]], None] | None = None,
+) -> tuple[Run, int]:
+    """Train in the foreground; the run as it ended, and the container's exit status.
+
+    Whatever ends this process in an orderly way ends the run; one that is killed is found out by ``read_run``.
+    """
+    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.env}
+    mounts = (*training.mounts, Mount(run.folder, RUN_MOUNT))
+    with Transcript(run.path(run_files.LOG), run.path(run_files.METRICS), on_points) as transcript:
+        plan = RunPlan(
+            training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, env, mounts,
+            output=transcript,
+        )  # fmt: skip
+        try:
+            status = engine.run(plan)
+        except (KeyboardInterrupt, SystemExit):
+            run.ended("interrupted", error="interrupted")
+            raise
+        except BaseException as error:
+            run.ended("failed", error=str(error))
+            raise
+    if status in ENDED_BY_SIGNAL:
+        return run.ended("interrupted", error=transcript.reason), status
+    if status:
+        return run.ended("failed", error=transcript.reason or f"status {status}"), status
+    return _finished(training, run, repository), status
+
+
+def show_only(training: Training, engine: Engine) -> None:
+    """What a dry run shows."""
+    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.env}
+    engine.run(RunPlan(training.image, training.image, "train", training.model.name, env, training.mounts))
+
+
+def _finished(training: Training, run: Run, repository: Repository) -> Run:
+    """The run with what its record says."""
+    record = _record(run)
+    if record is None:
+        return run.ended("failed", error=f"no models/{training.model_name}.pkl was written")
+    metrics = {name: float(value) for name, value in (record.get("metrics") or {}).items() if _is_number(value)}
+    said = {"dataset_sha256": record.get("dataset_sha256"), "lock": record.get("lock"), "sha256": record.get("sha256")}
+    tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
+    points = read_points(run.path(run_files.METRICS))
+    metrics = {**{point.name: point.value for point in points}, **metrics}
+    params = record.get("params") or run.params
+    try:
+        locks = repository.state / "locks"
+        write_training_metrics(training.model.project, training.model_name, metrics, points, locks)
+    except OSError as error:
+        console.warn(f"training_metrics.json could not be written: {error.strerror}")
+    return run.ended("finished", metrics=metrics, tags=tags, params=params)
+
+
+def _own_tags(run: Run) -> dict[str, str]:
+    return read_tags(run.path("tags.jsonl"))
+
+
+def _record(run: Run) -> dict[str, Any] | None:
+    """The record of the binary that this run wrote; None where it wrote none."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        found = json.loads(run.path(run_files.RECORD).read_bytes())
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_payload(project: Path, payload: Mapping[str, Any]) -> None:
+    """Raises:
+    TrainyardError: the dataset is a file of the project, and is not there."""
+    name = str(payload.get("$ref", ""))
+    path = project / name
+    if "://" in name or path.is_file():
+        return
+    there = sorted(file.name for file in (project / "data").glob("*.csv"))
+    raise TrainyardError(
+        f"{path}: no such dataset",
+        f"name one with DATASET_NAME=data/<file>; there are {', '.join(there) or 'none in data/'}",
+    )

@@ -1,0 +1,95 @@
+"""make runs, make run-show: what was trained, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard import console
+from trainyard.errors import TrainyardError
+from trainyard.experiments import run_files
+from trainyard.experiments.config import direction_of
+from trainyard.experiments.run_files import Run, find_run, runs_of
+from trainyard.verbs.inventory import table
+from trainyard.verbs.session import Session
+
+SHOWN = 20  # runs, unless ALL=1
+MOST_METRICS = 4  # columns
+
+
+def list_runs(session: Session, folder: Path) -> None:
+    """A table of the latest runs of a model, or of all, the newest first; SORT=<metric> sorts by it, the best first.
+
+    Raises:
+        TrainyardError: SORT names a metric that none of the runs has.
+    """
+    own, projects = _asked(session, folder)
+    runs = []
+    for found in runs_of(projects):
+        if isinstance(found, TrainyardError):
+            console.warn(str(found))
+        elif own in ("", found.model) and found.kind != "trial":
+            runs.append(found)
+    if not runs:
+        console.step("There are no runs yet: make train")
+        return
+    runs = sorted_runs(runs, session.experiments.sort)
+    shown = runs if session.experiments.everything else runs[:SHOWN]
+    for line in table(_rows(shown, session.experiments.sort)):
+        console.result(line)
+    if len(shown) < len(runs):
+        console.step(f"{len(runs) - len(shown)} more: ALL=1 shows them")
+
+
+def sorted_runs(runs: list[Run], metric: str) -> list[Run]:
+    """The newest first, or the best in ``metric``; those that do not have it, or have NaN, come last."""
+    if not metric:
+        return sorted(runs, key=lambda run: run.id, reverse=True)
+    if not any(metric in run.metrics for run in runs):
+        known = sorted({name for run in runs for name in run.metrics})
+        raise TrainyardError(f"SORT={metric}: no run has such a metric", f"there are {', '.join(known) or 'none yet'}")
+    sign = 1 if direction_of(metric) == "minimize" else -1
+    value = {run.id: run.metrics.get(metric, float("nan")) for run in runs}
+    return sorted(runs, key=lambda run: (value[run.id] != value[run.id], sign * value[run.id], run.id))
+
+
+def show_run(session: Session, folder: Path) -> None:
+    """Everything that is written down of one run: ID=<id>, the beginning or end of one, or latest."""
+    own, projects = _asked(session, folder)
+    run = find_run(projects, session.experiments.run_id or "latest", own)
+    lines = [("run", run.id), ("model", run.model), ("status", run.status), ("started", run.started)]
+    lines += [("seconds", f"{run.seconds:.1f}")] if run.seconds is not None else []
+    lines += [("parent", run.parent)] if run.parent else []
+    lines += [("error", run.error)] if run.error else []
+    lines += [(f"param {name}", str(value)) for name, value in sorted(run.params.items())]
+    lines += [(f"metric {name}", f"{value:.6g}") for name, value in sorted(run.metrics.items())]
+    lines += [(f"tag {name}", value) for name, value in sorted(run.tags.items())]
+    lines += [("file", session.short(path)) for path in sorted(run.folder.iterdir()) if path.name != run_files.RUN]
+    for line in table(lines):
+        console.result(line)
+
+
+def _asked(session: Session, folder: Path) -> tuple[str, list[Path]]:
+    """The one model whose runs are meant, empty for all, and the projects to look in."""
+    if folder == session.repository.root:
+        return "", session.repository.projects()
+    return f"{folder.parent.name}/{folder.name}", [folder.parent]
+
+
+def _rows(runs: list[Run], first: str) -> list[tuple[str, ...]]:
+    """A header and a line for each run; columns for the metrics that most runs have, the one sorted by first."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name in run.metrics:
+            counts[name] = counts.get(name, 0) + 1
+    names = sorted(counts, key=lambda name: (name != first, -counts[name], name))[:MOST_METRICS]
+    rows: list[tuple[str, ...]] = [
+        ("RUN", "MODEL", "STATUS", "SECONDS", *(name.upper() for name in names), "PARAMETERS")
+    ]
+    for run in runs:
+        seconds = f"{run.seconds:.1f}" if run.seconds is not None else "-"
+        metrics = (f"{run.metrics[name]:.4f}" if name in run.metrics else "-" for name in names)
+        params = " ".join(f"{name}={value}" for name, value in sorted(run.params.items()))
+        rows.append(
+            (run.id, run.model, run.status, seconds, *metrics, params if len(params) <= 60 else params[:57] + "...")
+        )
+    return rows

@@ -1,0 +1,83 @@
+"""make train: a run, which leaves a binary and its record in models/."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from trainyard import console
+from trainyard.engines.base import Mount
+from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
+from trainyard.experiments.config import read_config
+from trainyard.experiments.parameters import TUNED, read_tuned, with_params
+from trainyard.experiments.run_files import Run
+from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
+from trainyard.model_dir import ModelDir
+from trainyard.verbs.mounts import models_folder
+from trainyard.verbs.run import ensure_image
+from trainyard.verbs.session import Session
+
+
+def train(session: Session, model: ModelDir) -> None:
+    """Run the train image: a binary and its record in the project's models/, and a run in its runs/."""
+    session.repository.check_names(model)
+    payload = training_payload(session, model)
+    check_payload(model.project, payload)
+    training = training_of(session, model, payload)
+    if session.commands.dry_run:
+        show_only(training, session.engine)
+        return
+    train_as_run(session, training)
+
+
+def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
+    """The default payload with its parameters, and PAYLOAD over it."""
+    tuned = read_tuned(model)
+    given = _given_payload(session)
+    if tuned and not session.commands.dry_run:
+        console.step(f"Parameters of {session.short(model.path / TUNED)} (make tune wrote it)")
+    return with_params(
+        {"$ref": model.dataset_name, "model_name": model.model_name} | given, read_config(model.path), tuned
+    )
+
+
+def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
+    """What to train; the image is built where it is missing."""
+    image = ensure_image(session, model, "train")
+    mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
+    env = {"TRAINYARD_COMMIT": session.repository.commit()}
+    tags = {"description": session.experiments.description} if session.experiments.description else {}
+    return Training(model, image, payload, mounts, env, tags)
+
+
+def train_as_run(session: Session, training: Training) -> Run:
+    """Train; the run, finished.
+
+    Raises:
+        TrainyardError: it failed without having said why itself.
+    """
+    run, status = carry_out(training, start_run(training, session.repository), session.engine, session.repository)
+    if run.status == "finished":
+        console.step(f"Run {run.id}: make run-show ID={run.id}")
+        return run
+    if status in (EXIT_FAILED, EXIT_BAD_INPUT):
+        sys.exit(status)  # the runner has said why
+    if status:
+        raise TrainyardError(f"training {training.model.name} was ended (status {status})", "", EXIT_FAILED)
+    missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
+    raise TrainyardError(missing, "let the train function write it", EXIT_FAILED)
+
+
+def _given_payload(session: Session) -> dict[str, Any]:
+    """PAYLOAD, a JSON object; empty where it is not set."""
+    if not session.settings.payload:
+        return {}
+    mend = """write a JSON object: PAYLOAD='{"key": "value"}'"""
+    try:
+        given = json.loads(session.settings.payload)
+    except ValueError as error:
+        raise TrainyardError(f"PAYLOAD is not JSON: {error}", mend) from None
+    if not isinstance(given, dict):
+        raise TrainyardError(f"PAYLOAD is a JSON {type(given).__name__}, not an object", mend)
+    return given
