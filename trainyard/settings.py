@@ -149,6 +149,7 @@ class ImageSettings(FromEnvironment):
 
     payload: str = setting("PAYLOAD", "", "train: the payload of the message, a JSON object")
     train: bool = setting("TRAIN", True, "train: 0 to do nothing")
+    score: bool = setting("SCORE", False, "train: 1: score the versions in run/scored/ instead of training")
     commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
     model_name: str = setting("MODEL_NAME", "", "predict: the binary that a single-model image serves", "MODElNAME")
     baked_models: str = setting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -47,7 +48,8 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
 @pytest.fixture
 def model(repo: Monorepo, request: pytest.FixtureRequest) -> Iterator[Model]:
     """A fresh model for each test, in a project of its own: runs are a project's."""
-    name = "m_" + re.sub("[^a-z0-9]+", "_", request.node.name.lower())[:40].strip("_")
+    name = "m_" + re.sub("[^a-z0-9]+", "_", request.node.name.lower())[:30].strip("_")
+    name += f"_{zlib.crc32(request.node.nodeid.encode()):x}"  # of a test with parameters, too
     model = repo.add_model(name, project=f"p{name}")
     (model.path / "train.py").write_text(TRAIN)
     yield model

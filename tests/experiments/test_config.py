@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.config import Config, direction_of, read_config
+from trainyard.experiments.config import Config, read_config
 from trainyard.experiments.parameters import read_tuned, with_params
 from trainyard.model_dir import ModelDir
+from trainyard.promotion import direction_of
 
 # As repositories with such files have them: keys that a tuner needs, sections that DVC needs.
 AS_IT_WORKS_ELSEWHERE = """

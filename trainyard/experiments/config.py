@@ -13,13 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from trainyard.experiments.yaml_files import Section, YamlFile, read_yaml
+from trainyard.promotion import Direction, Guarded, Rule, direction_of
 
 FILE = "config.yaml"
-Direction = Literal["maximize", "minimize"]
 ParamType = Literal["int", "float", "boolean", "choice"]
 Sampling = Literal["linear", "log", "reverse_log"]
-# Of a metric whose direction is not said; any other is better when it is higher.
-LOWER_IS_BETTER = ("loss", "error", "rmse", "mse", "mae", "mape", "deviance", "brier", "seconds")
 
 
 class ParamTuning(Section):
@@ -147,11 +145,11 @@ class Config(Section):
         said = self.promotion.direction or (self.tuning.direction if self.metric == self.tuning.metric else None)
         return said or direction_of(self.metric)
 
-
-def direction_of(metric: str) -> Direction:
-    """Which way a metric of that name is better."""
-    words = metric.lower().replace("-", "_").split("_")
-    return "minimize" if any(word in LOWER_IS_BETTER for word in words) else "maximize"
+    @property
+    def rule(self) -> Rule:
+        """When a new model becomes the champion."""
+        guards = {name: Guarded(guard.tolerance, guard.direction) for name, guard in self.guards.items()}
+        return Rule(self.metric, self.direction, self.promotion.min_delta, guards)
 
 
 def config_file(model: Path) -> YamlFile:

@@ -67,10 +67,10 @@ class Transcript(AbstractContextManager["Transcript"]):
 
     @property
     def reason(self) -> str:
-        """The last line that tells why the training failed, else the last line."""
+        """The line that tells why the training failed, else the last that is not of its progress; may be empty."""
         lines = [line.strip() for line in self._last.decode(errors="replace").splitlines() if line.strip()]
         told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return next(iter([*told, *reversed(lines)]), "")
+        return next(iter([*told, *(line for line in reversed(lines) if not line.startswith("---> "))]), "")
 
     def _keep(self, said: bytes) -> None:
         try:

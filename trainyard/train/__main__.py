@@ -25,13 +25,17 @@ def main() -> int:
     os.umask(0o002)  # binaries are group-writable
     refuse_telemetry()
     try:
-        from trainyard.train.runner import train  # here, because Ctrl-C may come while it is imported
+        # Here, because Ctrl-C may come while they are imported.
+        from trainyard.train.runner import train
+        from trainyard.train.scoring import score
 
         settings = ImageSettings.read()
-        if not settings.train:
+        if settings.score:
+            score(Path.cwd(), settings.payload)
+        elif not settings.train:
             print("TRAIN=0: nothing to do")
-            return 0
-        train(Path.cwd(), settings)
+        else:
+            train(Path.cwd(), settings)
     except TrainyardError as error:
         return _say(str(error), error.exit_code)
     except KeyboardInterrupt:

@@ -7,10 +7,12 @@ from typing import Any
 
 from catboost import CatBoostClassifier
 
+from common_utils.metrics import Metrics
 from common_utils.predicting import OneThread
+from common_utils.scoring import score
 from common_utils.splits import split
-from common_utils.tables import read_table
-from common_utils.training import fit_classifier, read_job, save
+from common_utils.tables import Table, read_table
+from common_utils.training import Job, fit_classifier, read_job, save
 from finance_income_prediction.common_utils.schema import SCHEMA
 
 DEFAULTS = {"iterations": 200, "depth": 6, "learning_rate": 0.1, "random_seed": 7}
@@ -19,11 +21,22 @@ DEFAULTS = {"iterations": 200, "depth": 6, "learning_rate": 0.1, "random_seed": 
 def train(msg: Mapping[str, Any]) -> dict[str, Any]:
     """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
     job = read_job(msg, DEFAULTS)
-    training, held_out = split(read_table(job.dataset, SCHEMA))
+    training, held_out = _rows(job)
     classifier = CatBoostClassifier(thread_count=1, allow_writing_files=False, verbose=50, **job.params)
     model = fit_classifier(OneThread(classifier), training, scale=False)
     _forget_the_run(classifier)
     return save(job, model, held_out)
+
+
+def evaluate(msg: Mapping[str, Any]) -> Metrics:
+    """Score the model of that name on the rows that its training holds out."""
+    job = read_job(msg, DEFAULTS)
+    return score(job, _rows(job)[1])
+
+
+def _rows(job: Job) -> tuple[Table, Table]:
+    """To train on, and held out."""
+    return split(read_table(job.dataset, SCHEMA))
 
 
 def _forget_the_run(classifier: CatBoostClassifier) -> None:

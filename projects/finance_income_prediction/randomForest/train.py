@@ -7,9 +7,11 @@ from typing import Any
 
 from sklearn.ensemble import RandomForestClassifier
 
+from common_utils.metrics import Metrics
+from common_utils.scoring import score
 from common_utils.splits import split
-from common_utils.tables import read_table
-from common_utils.training import fit_classifier, read_job, save
+from common_utils.tables import Table, read_table
+from common_utils.training import Job, fit_classifier, read_job, save
 from finance_income_prediction.common_utils.schema import SCHEMA
 
 DEFAULTS = {"n_estimators": 60, "max_depth": 16, "min_samples_leaf": 3, "random_state": 7}
@@ -18,6 +20,17 @@ DEFAULTS = {"n_estimators": 60, "max_depth": 16, "min_samples_leaf": 3, "random_
 def train(msg: Mapping[str, Any]) -> dict[str, Any]:
     """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
     job = read_job(msg, DEFAULTS)
-    training, held_out = split(read_table(job.dataset, SCHEMA))
+    training, held_out = _rows(job)
     model = fit_classifier(RandomForestClassifier(n_jobs=1, **job.params), training, scale=False)
     return save(job, model, held_out)
+
+
+def evaluate(msg: Mapping[str, Any]) -> Metrics:
+    """Score the model of that name on the rows that its training holds out."""
+    job = read_job(msg, DEFAULTS)
+    return score(job, _rows(job)[1])
+
+
+def _rows(job: Job) -> tuple[Table, Table]:
+    """To train on, and held out."""
+    return split(read_table(job.dataset, SCHEMA))

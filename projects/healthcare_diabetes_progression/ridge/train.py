@@ -7,9 +7,11 @@ from typing import Any
 
 from sklearn.linear_model import Ridge
 
+from common_utils.metrics import Metrics
+from common_utils.scoring import score
 from common_utils.splits import split
-from common_utils.tables import read_table
-from common_utils.training import fit_regressor, read_job, save
+from common_utils.tables import Table, read_table
+from common_utils.training import Job, fit_regressor, read_job, save
 from healthcare_diabetes_progression.common_utils.schema import SCHEMA
 
 DEFAULTS = {"alpha": 3.0}
@@ -19,7 +21,18 @@ HELD_OUT = 0.3  # of a few hundred rows: with fewer to measure on, chance decide
 def train(msg: Mapping[str, Any]) -> dict[str, Any]:
     """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
     job = read_job(msg, DEFAULTS)
-    training, held_out = split(read_table(job.dataset, SCHEMA), held_out=HELD_OUT, stratify=False)
+    training, held_out = _rows(job)
     # The penalty treats all coefficients alike, so the measurements must be of one size.
     model = fit_regressor(Ridge(**job.params), training, scale=True)
     return save(job, model, held_out)
+
+
+def evaluate(msg: Mapping[str, Any]) -> Metrics:
+    """Score the model of that name on the rows that its training holds out."""
+    job = read_job(msg, DEFAULTS)
+    return score(job, _rows(job)[1])
+
+
+def _rows(job: Job) -> tuple[Table, Table]:
+    """To train on, and held out."""
+    return split(read_table(job.dataset, SCHEMA), held_out=HELD_OUT, stratify=False)

@@ -1,0 +1,68 @@
+"""Scores versions of a model side by side, in a container of its train image: trainyard/train/scoring.py."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from trainyard.engines.base import Engine, Mount, RunPlan
+from trainyard.experiments.run_files import LOG
+from trainyard.experiments.training import RUN_MOUNT, Training
+from trainyard.experiments.transcript import Transcript
+
+SCORED, SCORES = "scored", "scores.json"  # below the folder that is mounted at run/
+
+
+@dataclass(frozen=True)
+class Score:
+    """The metrics of one version, or why it has none."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
+
+
+def score_versions(training: Training, engine: Engine, folder: Path, versions: Mapping[str, Path]) -> dict[str, Score]:
+    """Score the versions whose files lie in the folders given, by label.
+
+    Args:
+        training: whose image, dataset and parameters.
+        folder: a run's folder, in which the scoring is written down, too.
+        versions: label to a folder with a binary, its record, its compiled form.
+
+    Returns:
+        A score for each label, whatever happened.
+    """
+    scored = folder / SCORED
+    for label, files in versions.items():
+        shutil.copytree(files, scored / label)
+    env = {**training.env, "PAYLOAD": json.dumps(training.payload), "SCORE": "1"}
+    mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, RUN_MOUNT))
+    (folder / SCORES).unlink(missing_ok=True)
+    try:
+        with Transcript(folder / LOG, folder / "scoring.jsonl") as transcript:
+            name = f"{training.image}-score-{folder.name.rpartition('-')[2]}"
+            status = engine.run(
+                RunPlan(training.image, name, "train", training.model.name, env, mounts, output=transcript)
+            )
+        if status:
+            return dict.fromkeys(versions, Score(problem=transcript.reason or f"status {status}"))
+        return _read(folder / SCORES, versions)
+    finally:
+        shutil.rmtree(scored, ignore_errors=True)
+
+
+def _read(path: Path, versions: Mapping[str, Path]) -> dict[str, Score]:
+    try:
+        found: Any = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return dict.fromkeys(versions, Score(problem=f"{path}: {error}"))
+    return {label: _score(found.get(label, {})) for label in versions}
+
+
+def _score(found: Mapping[str, Any]) -> Score:
+    metrics = {name: float(value) for name, value in found.get("metrics", {}).items()}
+    return Score(metrics, str(found.get("error", "")) or ("" if metrics else "it was not scored"))
