@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from trainyard import console
 from trainyard.build_settings import settings_folder, volumes
@@ -37,7 +38,11 @@ class Image:
     """An image that is here."""
 
     id: str
-    labels: Mapping[str, str]
+    config: Mapping[str, Any]
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.config.get("Labels") or {}
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Assembler:
         found = self.commands.ask([self.name, "image", "inspect", *asked], unless=NO_IMAGE)
         images: dict[str, Image] = {}
         for said in json.loads(found or "[]"):
-            image = Image(said["Id"], said["Config"].get("Labels") or {})
+            image = Image(said["Id"], said["Config"])
             for tag in said["RepoTags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
@@ -111,9 +116,9 @@ class Assembler:
             env=without_buildkit,
         )
 
-    def assemble(self, builder: str, image: str, context: Context, changes: Sequence[str], todo: Todo) -> str:
+    def assemble(self, builder: str, image: str, context: Context, changes: Sequence[str], todo: Todo) -> None:
         """The s2i protocol: ``builder`` unpacks ``context``, does what there is ``todo`` with it, the result becomes
-        ``image``; its id.
+        ``image``.
 
         The sources come as a tar on standard input, as s2i sends them.
         """
@@ -131,7 +136,7 @@ class Assembler:
             try:
                 self.commands.stream(run, self.limit, stdin=sources, env=environment)
                 edits = [part for change in changes for part in ("--change", change)]
-                return self.commands.run([self.name, "commit", *edits, container, image], self.limit)
+                self.commands.run([self.name, "commit", *edits, container, image], self.limit)
             finally:
                 # What was installed takes a second to delete. The interpreter waits for it before it ends.
                 threading.Thread(target=self.remove_container, args=(container,)).start()

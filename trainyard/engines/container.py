@@ -74,7 +74,7 @@ class ContainerEngine:
             return base
         with self._assembler.locked("builders", "the builder images"):
             base = images.ensure_builders(self._assembler)
-        del self._builders_here
+        self.__dict__.pop("_builders_here")  # it was asked before
         return base
 
     def built(self, names: Iterable[str]) -> dict[str, str]:
@@ -116,27 +116,31 @@ class ContainerEngine:
         if replaced and replaced.labels.get(IDENTITY) == identity and not self.settings.force:
             return False
         labels = {IDENTITY: identity, **plan.labels}
-        made = ""
         if plan.baked:
             self._build(base, baking.without_binaries(plan))
             baking.bake(assembler, plan, labels)
         else:
             if builder not in there:
                 images.ensure_dependencies(assembler, base, plan)
-            made = self._build_sources(builder, plan, labels)
-        if replaced and not self.commands.dry_run and replaced.id != (made or assembler.image_id(plan.image)):
-            self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
-            if LABEL_BAKED in replaced.labels and not plan.baked:
-                self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
+            self._build_sources(builder, plan, labels)
+        # Another identity is another label, so another image; only FORCE=1 may have made the same one again.
+        if replaced and (replaced.labels.get(IDENTITY) != identity or replaced.id != assembler.image_id(plan.image)):
+            self._remove_replaced(replaced, plan)
         return True
 
-    def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> str:
-        """The id of the new image; s2i does not say it."""
+    def _remove_replaced(self, replaced: Image, plan: BuildPlan) -> None:
+        if self.commands.dry_run:
+            return
+        self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
+        if LABEL_BAKED in replaced.labels and not plan.baked:
+            self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
+
+    def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> None:
         if s2i.chosen(self.settings, self.name):
             s2i.build(self.commands, self._assembler.limit, plan, builder, labels)
-            return ""
-        changes = images.changes(plan, builder, labels)
-        return self._assembler.assemble(builder, plan.image, plan.context, changes, ASSEMBLE)
+        else:
+            changes = images.changes(plan, builder, labels)
+            self._assembler.assemble(builder, plan.image, plan.context, changes, ASSEMBLE)
 
     def remove_image(self, image: str) -> bool:
         found = self._assembler.inspect([image, baking.sources_image(image)])

@@ -103,9 +103,26 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
                 assembler.assemble(base.name, image, make_context(files), named, todo)
             assembler.cache.push(image)
         if builder not in there:
-            scripts = role_context(assembler.repository.package, plan.role)
-            build_role(assembler, scripts, image, builder)
+            _install_role(assembler, plan.role, image, builder)
     return builder
+
+
+def _install_role(assembler: Assembler, role: Role, dependencies: str, builder: str) -> None:
+    """What makes the role's builder image of the base, on ``dependencies``; the configuration is that image's own."""
+    plain = _role_image(assembler, base_image(assembler), role)
+    found = assembler.inspect([plain])
+    config = found[plain].config if found else {}  # a dry run
+    environment = dict(entry.split("=", 1) for entry in config.get("Env") or ())
+    labels = {key: value for key, value in (config.get("Labels") or {}).items() if not key.startswith("trainyard.")}
+    edits = [
+        *(f"ENV {key}={json.dumps(value)}" for key, value in environment.items()),
+        *(f"LABEL {key}={json.dumps(value)}" for key, value in labels.items()),
+        *(f"EXPOSE {port}" for port in config.get("ExposedPorts") or ()),
+        *(f"{word} {config[key]}" for word, key in (("WORKDIR", "WorkingDir"), ("USER", "User")) if config.get(key)),
+        f"CMD {json.dumps(config.get('Cmd'))}",
+    ]
+    scripts = role_context(assembler.repository.package, role)
+    assembler.assemble(dependencies, builder, scripts, edits, Todo(f"bash /tmp/src/install.sh {BUILDERS[role]}"))
 
 
 def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:
