@@ -36,14 +36,19 @@ load_build_settings() {
         # shellcheck disable=SC1091
         . "$BUILD_SETTINGS/env"
     fi
-    if [ -w "$TRAINYARD_CACHE" ]; then
-        export UV_CACHE_DIR=${UV_CACHE_DIR:-$TRAINYARD_CACHE/uv}
-    else
-        # No cache is mounted: a throw-away one, which must not stay in the image.
-        if [ -z "${UV_CACHE_DIR:-}" ]; then scratch_cache=$(mktemp -d); fi
-        export UV_CACHE_DIR=${UV_CACHE_DIR:-${scratch_cache:-}}
-    fi
     export UV_LINK_MODE=${UV_LINK_MODE:-copy} UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+}
+
+# find_cache: before anything is installed. In a container where none is mounted, a throw-away one: it must not stay in the
+# image, and the folder itself is part of that.
+find_cache() {
+    cache=
+    if [ -w "$TRAINYARD_CACHE" ] && { [ "$S2I_SOURCES" != /tmp/src ] || mountpoint -q "$TRAINYARD_CACHE"; }; then
+        cache=$TRAINYARD_CACHE
+    elif [ -z "${UV_CACHE_DIR:-}" ]; then
+        scratch_cache=$(mktemp -d)
+    fi
+    export UV_CACHE_DIR=${UV_CACHE_DIR:-${scratch_cache:-$cache/uv}}
 }
 
 # copy_sources: first of all, since setup.sh scripts in the wild end in `rm -rf /tmp/*`.
@@ -51,52 +56,55 @@ copy_sources() {
     [ -f "$S2I_SOURCES/.s2i/environment" ] ||
         die ".s2i/environment: no such file: write it: ROUTES=<route>:<module>:<function> and TRAIN_MODULE=<module>"
     step "Installing application source ..."
-    mkdir -p "$APP_ROOT"
     if [ -f "$S2I_SOURCES/.s2i/image_metadata.json" ]; then # s2i makes labels of what it finds there
         mkdir -p /tmp/.s2i
         mv "$S2I_SOURCES/.s2i/image_metadata.json" /tmp/.s2i/
     fi
-    cp -R "$S2I_SOURCES/." "$APP_ROOT/"
     mkdir -p "$APP_ROOT/data" "$APP_ROOT/models"
+    cp -R "$S2I_SOURCES/." "$APP_ROOT/"
 }
 
-# requirements_file: the lock where there is one, else the plain requirements; nothing where there is neither.
-requirements_file() {
-    local name
-    for name in requirements.lock requirements.txt; do
-        if [ -f "$1/$name" ]; then
-            printf '%s\n' "$1/$name"
-            return
-        fi
+# find_requirements DIR: sets `requirements`: the lock where there is one, else the plain requirements; nothing where there
+# is neither.
+find_requirements() {
+    for requirements in "$1/requirements.lock" "$1/requirements.txt" ''; do
+        if [ -f "$requirements" ]; then return; fi
     done
 }
 
-# dependencies_hash DIR: of everything that decides what gets installed.
+# dependencies_hash DIR: sets `hash`, of everything that decides what gets installed. One program reads it all: to start one
+# takes as long as what an edit has to do.
 dependencies_hash() {
     local file
-    {
-        for file in "$(requirements_file "$1")" "$1/setup.sh" "$TRAINYARD_HOME/requirements.txt"; do
-            if [ -f "$file" ]; then cat "$file"; fi
-            printf '\0'
-        done
-    } | sha256sum | cut -d' ' -f1
+    find_requirements "$1"
+    hash=$(
+        for file in "$requirements" "$1/setup.sh" "$TRAINYARD_HOME/requirements.txt"; do
+            if [ -f "$file" ]; then printf '%s\0' "$(<"$file")"; else printf '\0'; fi
+        done | sha256sum
+    )
+    hash=${hash%% *}
 }
 
 # install_dependencies DIR: setup.sh, then the requirements found in DIR; nothing where they are installed already.
 install_dependencies() {
-    local hash
-    hash=$(dependencies_hash "$1")
+    local hash requirements installed_hash=
+    dependencies_hash "$1"
     restore_artifacts
-    if [ "$(head -n 1 "$DEPS_STAMP" 2>/dev/null || :)" = "$hash" ]; then # no stamp yet is the common case
+    if [ -f "$DEPS_STAMP" ]; then read -r installed_hash <"$DEPS_STAMP" || :; fi # an empty one says nothing
+    if [ "$installed_hash" = "$hash" ]; then
         step "Dependencies are installed already (${hash:0:12})."
         # Restored is the virtual environment alone: what setup.sh installed is in the previous image only.
-        if [ "${restored:-}" ]; then run_setup "$1"; fi
+        if [ "${restored:-}" ]; then
+            find_cache
+            run_setup "$1"
+        fi
         return
     fi
     rm -f "$DEPS_STAMP" "$VENV/.trainyard-daemon"
     installed=1
+    find_cache
     run_setup "$1"
-    install_requirements "$1"
+    install_requirements "$requirements"
     prepare_packages
     printf '%s\n' "$hash" >"$DEPS_STAMP"
 }
@@ -104,19 +112,19 @@ install_dependencies() {
 # run_setup DIR: native dependencies, before the requirements.
 run_setup() {
     [ -f "$1/setup.sh" ] || return 0
+    setup=1
     step "Running setup.sh ..."
     (cd "$1" && bash ./setup.sh) || {
         local status=$?
-        [ "$(id -u)" = 0 ] || die "setup.sh: failed with status $status as uid $(id -u): assemble as root (--assemble-user 0)"
+        [ "$EUID" = 0 ] || die "setup.sh: failed with status $status as uid $EUID: assemble as root (--assemble-user 0)"
         die "setup.sh: failed with status $status: see its output above"
     }
 }
 
-# install_requirements DIR: with hashes enforced where there is a lock.
+# install_requirements FILE: with hashes enforced where it is a lock.
 install_requirements() {
-    local file said
+    local file=$1 said
     local -a options=()
-    file=$(requirements_file "$1")
     case $file in
     *.lock) options=(--require-hashes -r "$file") ;;
     *.txt)
@@ -170,12 +178,10 @@ explain_install_failure() {
 
 # prepare_packages: without their own tests, and with bytecode, so that the first start is as fast as the second.
 prepare_packages() {
-    local cache=
-    if [ -w "$TRAINYARD_CACHE" ]; then cache=$TRAINYARD_CACHE/bytecode; fi
     "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" slim "$VENV"/lib/python*/site-packages
     # The order of a set is part of the bytecode, and shall be the same every time.
     PYTHONHASHSEED=0 "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" compile "$VENV"/lib/python*/site-packages \
-        ${cache:+"$cache"}
+        ${cache:+"$cache/bytecode"}
 }
 
 # settle_times DIR...: equal builds give equal file systems. Only in an image: on a host files are shared with a cache.
@@ -183,7 +189,7 @@ settle_times() {
     local epoch=@${SOURCE_DATE_EPOCH:-315532800} # 1980-01-01, the first time that a zip can say
     local -a mine=()
     [ "$S2I_SOURCES" = /tmp/src ] || return 0
-    if [ "$(id -u)" != 0 ]; then mine=(-user "$(id -u)"); fi # nobody else may set the times of a file
+    if [ "$EUID" != 0 ]; then mine=(-user "$EUID"); fi # nobody else may set the times of a file
     find "$@" -xdev -newermt "$epoch" "${mine[@]}" -exec touch --no-dereference --date "$epoch" {} +
 }
 
@@ -219,13 +225,13 @@ check_wiring() {
 # open_to_group: any uid of group 0 may run the image (OpenShift). On the application folder only: on the virtual
 # environment it would double the layer.
 open_to_group() {
-    if [ "$(id -u)" = 0 ]; then chgrp -R 0 "$APP_ROOT"; fi
+    if [ "$EUID" = 0 ] && [ "${setup:-}" ]; then chgrp -R 0 "$APP_ROOT"; fi # what we copy is root's group's already
     chmod -R g=u,o+rX "$APP_ROOT"
 }
 
 # clean_up: nothing of the assembling itself may stay in the image.
 clean_up() {
-    rm -rf "${scratch_cache:-}"
+    if [ "${scratch_cache:-}" ]; then rm -rf "$scratch_cache"; fi
     if [ "$S2I_SOURCES" = /tmp/src ]; then rm -rf /tmp/src; fi
 }
 
@@ -240,11 +246,11 @@ check_secrets() {
         for found in "$VENV" "$APP_ROOT"; do if [ -d "$found" ]; then places+=("$found"); fi; done
     fi
     if [ -z "${installed:-}" ]; then skipped=(-path /usr -prune -o -path "$VENV" -prune -o); fi
-    found=$(find "${places[@]}" -xdev "${skipped[@]}" -type f -cnewer "$BUILD_SETTINGS/secrets" -print0 |
-        LC_ALL=C xargs -0 -r grep -slFf "$BUILD_SETTINGS/secrets" | head -n 1) ||
+    found=$(LC_ALL=C find "${places[@]}" -xdev "${skipped[@]}" -type f -cnewer "$BUILD_SETTINGS/secrets" \
+        -exec grep -slFf "$BUILD_SETTINGS/secrets" {} +) ||
         : # ignore failure since that is what grep says where it finds nothing
     [ -z "$found" ] ||
-        die "$found: a credential of this build would stay in the image (layer: $1): let what writes it remove it, or not write it"
+        die "${found%%$'\n'*}: a credential of this build would stay in the image (layer: $1): let what writes it remove it, or not write it"
 }
 
 # assemble ROLE [dependencies]: the whole of it; `dependencies` stops before the sources, for a dependency image.
@@ -255,17 +261,17 @@ assemble() {
     if [ "${2:-}" = dependencies ]; then
         install_dependencies "$S2I_SOURCES"
         echo 'from the builder image' >>"$DEPS_STAMP"
-        settle_times "$VENV"
+        clean_up
+        settle_times "$VENV" /tmp
     else
         export PYTHONPATH=$APP_ROOT:$TRAINYARD_HOME/lib
         copy_sources
         install_dependencies "$APP_ROOT"
         check_wiring "$1"
         open_to_group
-        settle_times "$APP_ROOT" "$VENV"
+        clean_up
+        settle_times "$APP_ROOT" /tmp ${installed:+"$VENV"} ${restored:+"$VENV"} # to look through it takes a while
     fi
-    clean_up
-    settle_times /tmp
     check_secrets "${2:-sources}"
 }
 

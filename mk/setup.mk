@@ -35,7 +35,9 @@ export TRAINYARD_COMMAND_LINE := $(GIVEN)
 
 # With -n the verbs show what they would run, once there is an environment to ask.
 # The package is this monorepo's, wherever the environment was made; nothing is imported from the model's own folder.
-RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" TRAINYARD_MAKE="$(MAKE_COMMAND)" "$(VENV)/bin/python" -P -m trainyard
+# Its bytecode is kept in the environment, also where that is forbidden for all others: an edit does not wait for a compiler.
+RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" PYTHONDONTWRITEBYTECODE= TRAINYARD_MAKE="$(MAKE_COMMAND)" \
+	"$(VENV)/bin/python" -P -X pycache_prefix="$(VENV)/bytecode" -m trainyard
 
 .DEFAULT_GOAL := help
 .SUFFIXES:

@@ -45,10 +45,11 @@ def library_files(package: Path) -> list[ContextFile]:
 
 @functools.cache  # the package does not change while it runs
 def role_context(package: Path, role: Role) -> Context:
-    """What a role's builder image adds to the base: its Dockerfile, the four s2i scripts, the library.
+    """What a role's builder image adds to the base: its Dockerfile, what installs the rest, the four s2i scripts, the
+    library.
 
     They come after the dependencies, so that a new daemon does not install them again.
     """
     folder = package / "builders" / BUILDERS[role]
-    dockerfile = ContextFile(PurePosixPath("Dockerfile"), (folder / "Dockerfile").read_bytes())
-    return make_context([dockerfile, *tree(folder / "s2i", PurePosixPath("s2i")), *library_files(package)])
+    how = [text_file(path.name, path.read_bytes()) for path in (folder / "Dockerfile", folder.parent / "install.sh")]
+    return make_context([*how, *tree(folder / "s2i", PurePosixPath("s2i")), *library_files(package)])

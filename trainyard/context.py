@@ -52,7 +52,7 @@ class Context:
 
     files: tuple[ContextFile, ...]
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str:
         """Over paths, modes and contents: equal contexts have equal hashes, whatever their times and owners."""
         digest = hashlib.sha256()

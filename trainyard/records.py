@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 from trainyard.baked import check_baked
 from trainyard.errors import ModelUnavailable
-from trainyard.packages import difference
 from trainyard.settings import ImageSettings
 
 Record = dict[str, Any]
@@ -187,6 +186,8 @@ def _check_name(binary: Path, model_name: str, record: Record) -> None:
 
 def _check_packages(binary: Path, record: Record) -> None:
     """Say once, or with STRICT=1 refuse, that a model was trained with other packages than this environment has."""
+    from trainyard.packages import difference  # a build, which loads nothing, does not wait for what reads metadata
+
     if not (others := difference(record)):
         return
     message, mend = f"{binary}: trained with other versions of packages: {others}", "train it again, or build it again"

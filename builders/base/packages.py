@@ -19,6 +19,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 TESTS = "tests"
@@ -31,24 +32,36 @@ OLDEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can say
 def slim(site: Path) -> None:
     """Remove the packages' own tests, but for those of a package that imports them itself."""
     for package in sorted(path for path in site.iterdir() if (path / "__init__.py").is_file()):
-        folders = [path for path in package.rglob(TESTS) if (path / "__init__.py").is_file()]
-        if folders and not any(IMPORTS_TESTS.search(path.read_bytes()) for path in _sources(package)):
-            for folder in folders:
-                shutil.rmtree(folder, ignore_errors=True)  # one may lie in another
+        tests, modules = _parts(package)
+        if tests and not any(map(_imports_tests, modules)):
+            for folder in tests:
+                shutil.rmtree(folder)
 
 
-def _sources(package: Path) -> Iterator[Path]:
-    """The modules of a package, but for its tests."""
+def _parts(package: Path) -> tuple[list[str], list[str]]:
+    """The folders of tests of a package, and its modules that are in none of them."""
+    tests, modules = [], []
     for folder, folders, files in os.walk(package):
+        found = TESTS in folders and Path(folder, TESTS, "__init__.py").is_file()
         folders[:] = [name for name in folders if name != TESTS]
-        yield from (Path(folder) / name for name in files if name.endswith(".py"))
+        tests += [f"{folder}/{TESTS}"] if found else []
+        modules += [f"{folder}/{name}" for name in files if name.endswith(".py")]
+    return tests, modules
+
+
+def _imports_tests(module: str) -> bool:
+    content = Path(module).read_bytes()
+    return TESTS.encode() in content and IMPORTS_TESTS.search(content) is not None
 
 
 def compile_all(site: Path, cache: Path | None) -> None:
     """Bytecode of every installed package: from the cache where it is there, else compiled, and put there."""
     packages = dict(_packages(site))
-    missing = {key: packages[key] for key in packages if not (cache and _restore(site, cache / f"{key}.zip"))}
     with ProcessPoolExecutor() as pool:
+        keys = sorted(packages, key=lambda key: -len(packages[key]))  # the largest first
+        archives = [cache / f"{key}.zip" for key in keys] if cache else []
+        restored = dict(zip(keys, pool.map(_restore, repeat(site), archives), strict=False))  # without a cache none
+        missing = {key: packages[key] for key in keys if not restored.get(key)}
         paths = [str(site / module) for modules in missing.values() for module in modules]
         for _ in pool.map(_compile, paths, chunksize=32):
             pass
@@ -89,9 +102,13 @@ def _restore(site: Path, archive: Path) -> bool:
     try:
         with zipfile.ZipFile(archive) as packed:
             names = packed.namelist()
-            if any(name.startswith("/") or ".." in name.split("/") for name in names) or packed.testzip():
+            if any(name.startswith("/") or ".." in name.split("/") for name in names):
                 return False
-            packed.extractall(site)
+            for name in names:  # extractall would look at each folder again
+                path = site / name
+                content = packed.read(name)  # compared with its checksum
+                path.parent.mkdir(exist_ok=True)  # beside a module, which is there
+                path.write_bytes(content)
     except (OSError, ValueError, zipfile.BadZipFile):
         return False
     return True

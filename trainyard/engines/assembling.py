@@ -11,11 +11,13 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from trainyard import console
 from trainyard.build_settings import settings_folder, volumes
@@ -28,7 +30,6 @@ from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
 CACHE_VOLUME = "trainyard-cache:/var/cache/trainyard"
-ASSEMBLE = "/usr/libexec/s2i/assemble"
 NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
 
 
@@ -37,7 +38,21 @@ class Image:
     """An image that is here."""
 
     id: str
-    labels: Mapping[str, str]
+    config: Mapping[str, Any]
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.config.get("Labels") or {}
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What a container does to become an image. Only one that ``installs`` is given the settings of builds and the
+    cache: a model's own code, which the check imports, learns no credentials."""
+
+    command: str
+    installs: bool = False
+    network: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ class Assembler:
         found = self.commands.ask([self.name, "image", "inspect", *asked], unless=NO_IMAGE)
         images: dict[str, Image] = {}
         for said in json.loads(found or "[]"):
-            image = Image(said["Id"], said["Config"].get("Labels") or {})
+            image = Image(said["Id"], said["Config"])
             for tag in said["RepoTags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
@@ -101,22 +116,20 @@ class Assembler:
             env=without_buildkit,
         )
 
-    def assemble(
-        self, builder: str, image: str, context: Context, changes: Sequence[str], command: str, *, network: bool = False
-    ) -> None:
-        """The s2i protocol: ``builder`` unpacks ``context``, runs ``command`` on it, the result becomes ``image``.
+    def assemble(self, builder: str, image: str, context: Context, changes: Sequence[str], todo: Todo) -> None:
+        """The s2i protocol: ``builder`` unpacks ``context``, does what there is ``todo`` with it, the result becomes
+        ``image``.
 
         The sources come as a tar on standard input, as s2i sends them.
         """
         console.step(f"Building {image} on {builder} ...")
         container = f"trainyard-build-{os.getpid()}-{secrets.token_hex(4)}"
-        options = ["--interactive", "--name", container, "--user", "0", *([] if network else ["--network", "none"])]
-        script = f"tar -xf - -C /tmp && {command}"
-        with settings_folder(self.settings) as folder, tempfile.TemporaryFile() as sources:
+        options = ["--interactive", "--name", container, "--user", "0"]
+        options += [] if todo.network else ["--network", "none"]
+        script = f"tar -xf - -C /tmp && {todo.command}"
+        with self._mounts(todo) as mounts, tempfile.TemporaryFile() as sources:
             sources.write(context.tar("src"))
             sources.seek(0)
-            mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
-            mounts = [part for volume in mounted for part in ("--volume", volume)]
             own, environment = without_proxies(self.name)
             # Not as an entrypoint: that would stay in the image.
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
@@ -125,7 +138,17 @@ class Assembler:
                 edits = [part for change in changes for part in ("--change", change)]
                 self.commands.run([self.name, "commit", *edits, container, image], self.limit)
             finally:
-                self.remove_container(container)
+                # What was installed takes a second to delete. The interpreter waits for it before it ends.
+                threading.Thread(target=self.remove_container, args=(container,)).start()
+
+    @contextmanager
+    def _mounts(self, todo: Todo) -> Iterator[list[str]]:
+        if not todo.installs:
+            yield []
+            return
+        with settings_folder(self.settings) as folder:
+            mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
+            yield [part for volume in mounted for part in ("--volume", volume)]
 
     def remove_container(self, container: str) -> None:
         """Remove what an image was made in; says so where it stays."""

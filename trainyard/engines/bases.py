@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import shutil
@@ -40,11 +41,14 @@ class Base:
 def base_image(assembler: Assembler) -> str:
     """The name of the base image: it says of which files it is, and what was asked for to build it on. So clones of
     different versions live on one engine."""
-    package = assembler.repository.package
+    return f"{BASE}:{_digest(assembler.repository.package, assembler.settings.base_image)[:12]}"
+
+
+@functools.cache
+def _digest(package: Path, wanted: str) -> str:
     dockerfile = (package / "builders" / "base" / "Dockerfile").read_bytes()
     uv_version = importlib.metadata.version("uv")  # to hash the program takes longer than an edit has to wait
-    digest = digest_of(base_context(package).sha256, dockerfile, uv_version, assembler.settings.base_image)
-    return f"{BASE}:{digest[:12]}"
+    return digest_of(base_context(package).sha256, dockerfile, uv_version, wanted)
 
 
 def ensure_base(assembler: Assembler, name: str, found: Image | None) -> Base:

@@ -18,7 +18,7 @@ from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
 from trainyard.engines import baking, images, s2i
 from trainyard.engines.archive import search_saved
-from trainyard.engines.assembling import ASSEMBLE, Assembler
+from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
 from trainyard.engines.relay import attached
@@ -36,6 +36,7 @@ CONFINED = (
     "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
     "--tmpfs", "/tmp:rw,nosuid,nodev,noexec,size=64m,mode=1777", "--env", "HOME=/tmp",  # noqa: S108 -- the container's
 )  # fmt: skip
+ASSEMBLE = Todo("/usr/libexec/s2i/assemble")
 MOST_TASKS = 2048  # processes and threads; what podman sets by itself, wherever it can
 
 
@@ -53,17 +54,29 @@ class ContainerEngine:
         return Assembler(self.name, self.repository, self.settings, self.commands)
 
     def unavailable(self) -> str:
-        answer = self.commands.query([self.name, "ps", "--quiet"])  # cheap, and it needs the engine to work
-        return "" if answer else f"{self.name} is not installed, or does not answer"
+        try:
+            _ = self._builders_here  # cheap, it needs the engine to work, and what builds has to know it anyway
+        except TrainyardError:
+            return f"{self.name} is not installed, or does not answer"
+        return ""
 
     # -- images -------------------------------------------------------------------------------------------------
 
     def ensure_builders(self) -> None:
         self._ensure_builders()
 
+    @cached_property
+    def _builders_here(self) -> dict[str, Image]:
+        names = images.builder_names(self._assembler)
+        return self._assembler.inspect([*names, *names.values()])
+
     def _ensure_builders(self) -> Base:
+        if base := images.builders_here(self._assembler, self._builders_here):
+            return base
         with self._assembler.locked("builders", "the builder images"):
-            return images.ensure_builders(self._assembler)
+            base = images.ensure_builders(self._assembler)
+        self.__dict__.pop("_builders_here")  # it was asked before
+        return base
 
     def built(self, names: Iterable[str]) -> dict[str, str]:
         found = self._assembler.inspect(names)
@@ -81,10 +94,10 @@ class ContainerEngine:
     def identity(self, plan: BuildPlan) -> str:
         return self._identity(self._base, plan) if self._base else ""
 
-    @cached_property
+    @property
     def _base(self) -> Base | None:
         name = base_image(self._assembler)
-        found = self._assembler.inspect([name]).get(name)
+        found = self._builders_here.get(name)
         return as_base(name, found) if found else None
 
     def _identity(self, base: Base, plan: BuildPlan) -> str:
@@ -111,11 +124,17 @@ class ContainerEngine:
             if builder not in there:
                 images.ensure_dependencies(assembler, base, plan)
             self._build_sources(builder, plan, labels)
-        if replaced and not self.commands.dry_run and replaced.id != assembler.image_id(plan.image):
-            self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
-            if LABEL_BAKED in replaced.labels and not plan.baked:
-                self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
+        # Another identity is another label, so another image; only FORCE=1 may have made the same one again.
+        if replaced and (replaced.labels.get(IDENTITY) != identity or replaced.id != assembler.image_id(plan.image)):
+            self._remove_replaced(replaced, plan)
         return True
+
+    def _remove_replaced(self, replaced: Image, plan: BuildPlan) -> None:
+        if self.commands.dry_run:
+            return
+        self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
+        if LABEL_BAKED in replaced.labels and not plan.baked:
+            self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
 
     def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> None:
         if s2i.chosen(self.settings, self.name):

@@ -16,9 +16,9 @@ from trainyard import console
 from trainyard.builder_files import BUILDERS, role_context
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
-from trainyard.engines.assembling import Assembler
+from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import BuildPlan
-from trainyard.engines.bases import BASE, Base, base_image, ensure_base
+from trainyard.engines.bases import BASE, Base, as_base, base_image, ensure_base
 from trainyard.engines.cache import NAME
 from trainyard.environment import parse_environment
 from trainyard.model_dir import Role
@@ -29,21 +29,44 @@ USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
 INSTALL = ". /opt/trainyard/common.sh; assemble '' dependencies"
 
 
+def builder_names(assembler: Assembler) -> dict[str, str]:
+    """The names of the base image and the builder images of today's files, with those that people use with s2i."""
+    base = base_image(assembler)
+    return {base: BASE} | {_role_image(assembler, base, role): name for role, name in BUILDER_NAMES.items()}
+
+
+def builders_here(assembler: Assembler, there: Mapping[str, Image]) -> Base | None:
+    """The base image, where it and both builder images are ``there``, under all of their names."""
+    names = builder_names(assembler)
+    if assembler.commands.dry_run or any(_misnamed(there, image, name) for image, name in names.items()):
+        return None
+    base = base_image(assembler)
+    return as_base(base, there[base])
+
+
 def ensure_builders(assembler: Assembler) -> Base:
     """The base image; it and both builder images are built where they are missing or of other files than today's."""
-    scripts = {role: role_context(assembler.repository.package, role) for role in BUILDER_NAMES}
+    names = builder_names(assembler)
+    there = assembler.inspect([*names, *names.values()])
     name = base_image(assembler)
-    wanted = {role: f"{BUILDER_NAMES[role]}:{digest_of(name, scripts[role].sha256)[:12]}" for role in scripts}
-    plain = {wanted[role]: BUILDER_NAMES[role] for role in scripts} | {name: BASE}
-    there = assembler.inspect([*plain, *plain.values()])
     base = ensure_base(assembler, name, there.get(name))
-    for role, image in wanted.items():
+    for role in BUILDER_NAMES:
+        image = _role_image(assembler, name, role)
         if image not in there or assembler.commands.dry_run:
-            build_role(assembler, scripts[role], base.name, image)
-    for image, name in plain.items():  # the names that people use with s2i
-        if image not in there or name not in there or there[image].id != there[name].id:
+            build_role(assembler, role_context(assembler.repository.package, role), name, image)
+    for image, name in names.items():
+        if _misnamed(there, image, name):
             assembler.commands.run([assembler.name, "tag", image, name], assembler.limit)
     return base
+
+
+def _role_image(assembler: Assembler, base: str, role: Role) -> str:
+    scripts = role_context(assembler.repository.package, role)
+    return f"{BUILDER_NAMES[role]}:{digest_of(base, scripts.sha256)[:12]}"
+
+
+def _misnamed(there: Mapping[str, Image], image: str, name: str) -> bool:
+    return image not in there or name not in there or there[image].id != there[name].id
 
 
 def build_role(assembler: Assembler, scripts: Context, base: str, image: str) -> None:
@@ -76,12 +99,30 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
             with console.waiting(f"Installing dependencies {key} ..."):
                 named = [f"LABEL {NAME}={image}"]
                 network = bool(plan.setup) or not assembler.settings.wheelhouse
-                assembler.assemble(base.name, image, make_context(files), named, INSTALL, network=network)
+                todo = Todo(INSTALL, installs=True, network=network)
+                assembler.assemble(base.name, image, make_context(files), named, todo)
             assembler.cache.push(image)
         if builder not in there:
-            scripts = role_context(assembler.repository.package, plan.role)
-            build_role(assembler, scripts, image, builder)
+            _install_role(assembler, plan.role, image, builder)
     return builder
+
+
+def _install_role(assembler: Assembler, role: Role, dependencies: str, builder: str) -> None:
+    """What makes the role's builder image of the base, on ``dependencies``; the configuration is that image's own."""
+    plain = _role_image(assembler, base_image(assembler), role)
+    found = assembler.inspect([plain])
+    config = found[plain].config if found else {}  # a dry run
+    environment = dict(entry.split("=", 1) for entry in config.get("Env") or ())
+    labels = {key: value for key, value in (config.get("Labels") or {}).items() if not key.startswith("trainyard.")}
+    edits = [
+        *(f"ENV {key}={json.dumps(value)}" for key, value in environment.items()),
+        *(f"LABEL {key}={json.dumps(value)}" for key, value in labels.items()),
+        *(f"EXPOSE {port}" for port in config.get("ExposedPorts") or ()),
+        *(f"{word} {config[key]}" for word, key in (("WORKDIR", "WorkingDir"), ("USER", "User")) if config.get(key)),
+        f"CMD {json.dumps(config.get('Cmd'))}",
+    ]
+    scripts = role_context(assembler.repository.package, role)
+    assembler.assemble(dependencies, builder, scripts, edits, Todo(f"bash /tmp/src/install.sh {BUILDERS[role]}"))
 
 
 def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:

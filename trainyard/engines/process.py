@@ -94,7 +94,7 @@ class ProcessEngine:
             console.step(f"Building {plan.image} in {self._short(self._image(plan.image))} ...")
             build = self._image(plan.image) / "builds" / f"{time.time_ns():x}"
             try:
-                self._assembler.assemble(context, plan.role, [], venv, build)
+                self._assembler.assemble(context, plan.role, venv, build)
                 if not self.commands.dry_run:
                     write_files(plan.baked, build / "models")
                     self._point_to(plan, build, venv)

@@ -81,7 +81,7 @@ class ProcessAssembler:
                 with console.waiting(f"Installing dependencies {venv.name} ..."):
                     self._make_venv(venv)
                     context = make_context([text_file("requirements.lock", plan.lock.encode())])
-                    self.assemble(context, plan.role, ["dependencies"], venv, self.state / "unused")
+                    self.assemble(context, plan.role, venv, self.state / "unused", installing=True)
         return venv
 
     def _make_venv(self, venv: Path) -> None:
@@ -92,7 +92,9 @@ class ProcessAssembler:
             [uv.find_uv_bin(), "venv", "--quiet", "--python", str(Path(sys.executable).resolve()), str(venv)], limit
         )
 
-    def assemble(self, context: Context, role: Role, arguments: list[str], venv: Path, app_root: Path) -> None:
+    def assemble(self, context: Context, role: Role, venv: Path, app_root: Path, *, installing: bool = False) -> None:
+        """Run assemble. Only what installs is given index, proxies and caches: a model's own code, which the check
+        imports, learns no credentials."""
         script = str(self.builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
         with (
             tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources,
@@ -100,41 +102,39 @@ class ProcessAssembler:
             _disk_full_explained(self.state),
         ):
             context.write(Path(sources))
-            write_secrets(self.settings, Path(settings))  # all others are in the environment
+            if installing:
+                write_secrets(self.settings, Path(settings))  # all others are in the environment
             roots = {
                 "S2I_SOURCES": sources,
                 "S2I_ARTIFACTS": NOWHERE,
                 "BUILD_SETTINGS": settings,
-                "TRAINYARD_CACHE": self._bytecode_cache,
                 "TRAINYARD_HOME": str(self.builder / "home"),
                 "APP_ROOT": str(app_root),
                 "VENV": str(venv),
             }
-            environment = {
-                **clean_environment(venv),
-                **index_environment(self.settings),
-                "UV_CACHE_DIR": self._cache,
-                "UV_LINK_MODE": "hardlink",
-                "PATH": f"{Path(uv.find_uv_bin()).parent}:{os.environ.get('PATH', os.defpath)}",
-            }
-            if self.settings.ca_bundle and (bundle := ca_bundle(self.settings)):
-                environment["SSL_CERT_FILE"] = str(bundle)
+            environment = clean_environment(venv) | (self._for_installing() if installing else {})
             limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
             moved = [f"{name}={value}" for name, value in roots.items()]
+            arguments = ["dependencies"] if installing else []
             self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
 
-    @cached_property
-    def _cache(self) -> str:
+    def _for_installing(self) -> dict[str, str]:
+        """Of the bytecode there is a cache beside uv's own; where it cannot be made, there is none."""
         answer = self.commands.query([uv.find_uv_bin(), "cache", "dir"])
-        return answer.stdout.strip() if answer else str(self.state / "cache")
-
-    @cached_property
-    def _bytecode_cache(self) -> str:
-        """Beside uv's own cache; where it cannot be made, there is none."""
-        folder = Path(self._cache).parent / "trainyard"
+        cache = answer.stdout.strip() if answer else str(self.state / "cache")
+        bytecode = Path(cache).parent / "trainyard"
         with contextlib.suppress(OSError):
-            folder.mkdir(exist_ok=True)
-        return str(folder)
+            bytecode.mkdir(exist_ok=True)
+        environment = {
+            **index_environment(self.settings),
+            "UV_CACHE_DIR": cache,
+            "UV_LINK_MODE": "hardlink",
+            "TRAINYARD_CACHE": str(bytecode),
+            "PATH": f"{Path(uv.find_uv_bin()).parent}:{os.environ.get('PATH', os.defpath)}",
+        }
+        if self.settings.ca_bundle and (bundle := ca_bundle(self.settings)):
+            environment["SSL_CERT_FILE"] = str(bundle)
+        return environment
 
     def locked(self, key: str, what: str) -> contextlib.AbstractContextManager[None]:
         if self.commands.dry_run:
