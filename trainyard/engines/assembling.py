@@ -11,8 +11,8 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,7 +104,15 @@ class Assembler:
     def assemble(
         self, builder: str, image: str, context: Context, changes: Sequence[str], command: str, *, network: bool = False
     ) -> None:
-        """The s2i protocol: ``builder`` unpacks ``context``, runs ``command`` on it, the result becomes ``image``.
+        """The s2i protocol: ``builder`` unpacks ``context``, runs ``command`` on it, the result becomes ``image``."""
+        with self.assembled(builder, image, context, command, network=network) as container:
+            self.commit(container, image, changes)
+
+    @contextmanager
+    def assembled(
+        self, builder: str, image: str, context: Context, command: str, *, network: bool = False
+    ) -> Iterator[str]:
+        """A container of ``builder`` in which ``command`` has been run on ``context``; it is removed afterwards.
 
         The sources come as a tar on standard input, as s2i sends them.
         """
@@ -122,10 +130,14 @@ class Assembler:
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
             try:
                 self.commands.stream(run, self.limit, stdin=sources, env=environment)
-                edits = [part for change in changes for part in ("--change", change)]
-                self.commands.run([self.name, "commit", *edits, container, image], self.limit)
+                yield container
             finally:
                 self.remove_container(container)
+
+    def commit(self, container: str, image: str, changes: Sequence[str]) -> None:
+        """What is in ``container`` becomes ``image``."""
+        edits = [part for change in changes for part in ("--change", change)]
+        self.commands.run([self.name, "commit", *edits, container, image], self.limit)
 
     def remove_container(self, container: str) -> None:
         """Remove what an image was made in; says so where it stays."""

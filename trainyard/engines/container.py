@@ -20,7 +20,7 @@ from trainyard.engines import baking, images, s2i
 from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
-from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
+from trainyard.engines.bases import IDENTITY, Base, known_bases
 from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
 from trainyard.leaks import Look
@@ -82,9 +82,7 @@ class ContainerEngine:
 
     @cached_property
     def _base(self) -> Base | None:
-        name = base_image(self._assembler)
-        found = self._assembler.inspect([name]).get(name)
-        return as_base(name, found) if found else None
+        return known_bases(self._assembler)
 
     def _identity(self, base: Base, plan: BuildPlan) -> str:
         return digest_of(images.builder_image(self._assembler, base, plan), plan.contents)

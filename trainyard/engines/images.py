@@ -14,29 +14,30 @@ from pathlib import Path, PurePosixPath
 
 from trainyard import console
 from trainyard.builder_files import BUILDERS, role_context
-from trainyard.context import Context, make_context, text_file
+from trainyard.context import Context
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler
 from trainyard.engines.base import BuildPlan
-from trainyard.engines.bases import BASE, Base, base_image, ensure_base
+from trainyard.engines.bases import BASE, Base, base_images, ensure_bases
 from trainyard.engines.cache import NAME
+from trainyard.engines.installing import INSTALL, install
 from trainyard.environment import parse_environment
 from trainyard.model_dir import Role
 
 DEPENDENCIES = "trainyard/deps"
 BUILDER_NAMES: dict[Role, str] = {role: f"trainyard/{folder}" for role, folder in BUILDERS.items()}
 USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
-INSTALL = ". /opt/trainyard/common.sh; assemble '' dependencies"
 
 
 def ensure_builders(assembler: Assembler) -> Base:
-    """The base image; it and both builder images are built where they are missing or of other files than today's."""
+    """The base image; it, its runtime and both builder images are built where they are missing or of other files than
+    today's."""
     scripts = {role: role_context(assembler.repository.package, role) for role in BUILDER_NAMES}
-    name = base_image(assembler)
+    name, *runtime = base_images(assembler)
     wanted = {role: f"{BUILDER_NAMES[role]}:{digest_of(name, scripts[role].sha256)[:12]}" for role in scripts}
     plain = {wanted[role]: BUILDER_NAMES[role] for role in scripts} | {name: BASE}
-    there = assembler.inspect([*plain, *plain.values()])
-    base = ensure_base(assembler, name, there.get(name))
+    there = assembler.inspect([*plain, *plain.values(), *runtime])
+    base = ensure_bases(assembler, there)
     for role, image in wanted.items():
         if image not in there or assembler.commands.dry_run:
             build_role(assembler, scripts[role], base.name, image)
@@ -55,7 +56,8 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
-    return digest_of(base.identity, INSTALL, plan.lock, plan.setup)[:16]
+    runtime = [base.runtime.identity] if base.runtime else []
+    return digest_of(base.identity, INSTALL, plan.lock, plan.setup, *runtime)[:16]
 
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
@@ -71,12 +73,9 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
     with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
         there = assembler.inspect([image, builder])
         if image not in there and not assembler.cache.pull(image):
-            files = [text_file("requirements.lock", plan.lock.encode())]
-            files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             with console.waiting(f"Installing dependencies {key} ..."):
                 named = [f"LABEL {NAME}={image}"]
-                network = bool(plan.setup) or not assembler.settings.wheelhouse
-                assembler.assemble(base.name, image, make_context(files), named, INSTALL, network=network)
+                install(assembler, base, image, plan, named)
             assembler.cache.push(image)
         if builder not in there:
             scripts = role_context(assembler.repository.package, plan.role)
