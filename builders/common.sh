@@ -165,7 +165,7 @@ explain_install_failure() {
     elif grep -q 'No solution found' <<<"$1"; then
         die "$2: the requirements cannot be resolved together: see uv's reasons above"
     elif grep -qE "No such file or directory: '?[^ ]*(gcc|cc|clang)|command '[^ ]*(gcc|cc)' failed" <<<"$1"; then
-        die "$2: $(grep -o 'Failed to build .*' <<<"$1" | tail -n 1 | cut -d' ' -f4) comes as source and needs a C compiler: install gcc in setup.sh, or choose a version with wheels"
+        die "$2: $(grep -o 'Failed to build .*' <<<"$1" | tail -n 1 | cut -d' ' -f4) comes as source and needs a C compiler: set BASE_IMAGE to an image with one and RUNTIME_IMAGE to one without, install gcc in setup.sh, or choose a version with wheels"
     elif grep -q 'timed out' <<<"$1"; then
         die "the package index did not answer within ${UV_HTTP_TIMEOUT:-30} s: check the network and INDEX_URL, or set INDEX_TIMEOUT higher"
     elif grep -qE 'status (server|client) error|unexpected (JSON|HTML)|Content-Type' <<<"$1"; then
@@ -253,16 +253,25 @@ check_secrets() {
         die "${found%%$'\n'*}: a credential of this build would stay in the image (layer: $1): let what writes it remove it, or not write it"
 }
 
-# assemble ROLE [dependencies]: the whole of it; `dependencies` stops before the sources, for a dependency image.
+# assemble ROLE [dependencies|runtime]: the whole of it; `dependencies` stops before the sources, for a dependency image,
+# and `runtime` prepares an image without compilers for what was installed elsewhere.
 assemble() {
     umask 0022
     load_build_settings
     export PYTHONDONTWRITEBYTECODE=1
     if [ "${2:-}" = dependencies ]; then
-        install_dependencies "$S2I_SOURCES"
+        # Where setup.sh scripts that end in `rm -rf /tmp/*` leave the lock alone.
+        cp -R "$S2I_SOURCES" "$VENV/.trainyard-sources"
+        install_dependencies "$VENV/.trainyard-sources"
+        rm -r "$VENV/.trainyard-sources"
         echo 'from the builder image' >>"$DEPS_STAMP"
         clean_up
         settle_times "$VENV" /tmp
+    elif [ "${2:-}" = runtime ]; then
+        installed=1
+        run_setup "$S2I_SOURCES"
+        clean_up
+        settle_times /tmp
     else
         export PYTHONPATH=$APP_ROOT:$TRAINYARD_HOME/lib
         copy_sources

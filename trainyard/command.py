@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,27 @@ class Commands:
         if done.returncode and check:
             raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"))
         return done.stdout.decode(errors="replace").strip()
+
+    def pipe(self, source: Sequence[str], target: Sequence[str], limit: Limit) -> None:
+        """Run two programs, of which the second reads what the first writes.
+
+        Raises:
+            TrainyardError: one failed (its last lines are shown) or took too long.
+        """
+        if self._shown([*source, "|", *target]):
+            return
+        with (
+            tempfile.TemporaryFile() as complaints,
+            subprocess.Popen(source, stdout=subprocess.PIPE, stderr=complaints, process_group=0) as writing,
+        ):
+            try:
+                self.run(target, limit, stdin=writing.stdout)
+            except BaseException:
+                writing.kill()
+                raise
+            if writing.wait():
+                complaints.seek(0)
+                raise _failed(source, complaints.read().decode(errors="replace"))
 
     def stream(
         self,

@@ -109,6 +109,9 @@ class HostSettings(FromEnvironment):
     mount: bool = setting("MOUNT", False, "1: make predict mounts models/ over the binaries of a baked image, too")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
+    runtime_image: str = setting(
+        "RUNTIME_IMAGE", "", "image without compilers that what is installed on BASE_IMAGE is put on; default: none"
+    )
     cache_registry: str = setting(
         "CACHE_REGISTRY",
         "",

@@ -118,7 +118,13 @@ class Assembler:
 
     def assemble(self, builder: str, image: str, context: Context, changes: Sequence[str], todo: Todo) -> None:
         """The s2i protocol: ``builder`` unpacks ``context``, does what there is ``todo`` with it, the result becomes
-        ``image``.
+        ``image``."""
+        with self.assembled(builder, image, context, todo) as container:
+            self.commit(container, image, changes)
+
+    @contextmanager
+    def assembled(self, builder: str, image: str, context: Context, todo: Todo) -> Iterator[str]:
+        """A container of ``builder`` in which what there was ``todo`` is done; it is removed afterwards.
 
         The sources come as a tar on standard input, as s2i sends them.
         """
@@ -135,8 +141,7 @@ class Assembler:
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
             try:
                 self.commands.stream(run, self.limit, stdin=sources, env=environment)
-                edits = [part for change in changes for part in ("--change", change)]
-                self.commands.run([self.name, "commit", *edits, container, image], self.limit)
+                yield container
             finally:
                 # What was installed takes a second to delete. The interpreter waits for it before it ends.
                 threading.Thread(target=self.remove_container, args=(container,)).start()
@@ -149,6 +154,11 @@ class Assembler:
         with settings_folder(self.settings) as folder:
             mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
             yield [part for volume in mounted for part in ("--volume", volume)]
+
+    def commit(self, container: str, image: str, changes: Sequence[str]) -> None:
+        """What is in ``container`` becomes ``image``."""
+        edits = [part for change in changes for part in ("--change", change)]
+        self.commands.run([self.name, "commit", *edits, container, image], self.limit)
 
     def remove_container(self, container: str) -> None:
         """Remove what an image was made in; says so where it stays."""

@@ -49,7 +49,6 @@ def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str]) -> No
         try:
             run([name, "create", "--name", container, sources_image(plan.image)], limit)
             run(copy, limit, stdin=files)
-            changes = [part for edit in edits for part in ("--change", edit)]
-            run([name, "commit", *changes, container, plan.image], limit)
+            assembler.commit(container, plan.image, edits)
         finally:
             assembler.remove_container(container)

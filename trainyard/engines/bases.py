@@ -1,4 +1,5 @@
-"""The base image: Python, uv, an empty virtual environment, on what BASE_IMAGE, a registry or Debian gives."""
+"""The base image: Python, uv, an empty virtual environment, on what BASE_IMAGE, a registry or Debian gives; another one
+on what RUNTIME_IMAGE names."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uv
@@ -23,6 +25,7 @@ from trainyard.engines.cache import NAME
 from trainyard.errors import TrainyardError
 
 BASE = "trainyard/base"
+WANTED = ("BASE_IMAGE", "RUNTIME_IMAGE")
 IDENTITY = "trainyard.identity"
 REGISTRY_BASE = "python:3.12-slim-bookworm"
 DEBIAN_BASE = "trainyard/debian:bookworm"
@@ -32,16 +35,26 @@ DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates,libgomp1"
 @dataclass(frozen=True)
 class Base:
     """A base image. Its identity is over its files and the id of the image below, which is the same on every machine
-    that pulled it: so a dependency image that one machine made is found by another."""
+    that pulled it: so a dependency image that one machine made is found by another. ``runtime`` is what the installed
+    packages are put on, where that is another."""
 
     name: str
     identity: str
+    runtime: Base | None = None
 
 
-def base_image(assembler: Assembler) -> str:
-    """The name of the base image: it says of which files it is, and what was asked for to build it on. So clones of
-    different versions live on one engine."""
-    return f"{BASE}:{_digest(assembler.repository.package, assembler.settings.base_image)[:12]}"
+def base_images(assembler: Assembler) -> dict[str, str]:
+    """The names of the base images, and the setting that says what each is built on: one, or two with RUNTIME_IMAGE."""
+    names = {_base_image(assembler, WANTED[0]): WANTED[0]}
+    if assembler.settings.runtime_image:
+        names.setdefault(_base_image(assembler, WANTED[1]), WANTED[1])
+    return names
+
+
+def _base_image(assembler: Assembler, setting: str) -> str:
+    """The name says of which files it is, and what was asked for to build it on. So clones of different versions live
+    on one engine."""
+    return f"{BASE}:{_digest(assembler.repository.package, _wanted(assembler, setting))[:12]}"
 
 
 @functools.cache
@@ -51,13 +64,34 @@ def _digest(package: Path, wanted: str) -> str:
     return digest_of(base_context(package).sha256, dockerfile, uv_version, wanted)
 
 
-def ensure_base(assembler: Assembler, name: str, found: Image | None) -> Base:
-    """The base image of that name; it is built where it is missing, that is, where it was not ``found``."""
+def _wanted(assembler: Assembler, setting: str) -> str:
+    settings = assembler.settings
+    return settings.base_image if setting == WANTED[0] else settings.runtime_image
+
+
+def ensure_bases(assembler: Assembler, there: Mapping[str, Image]) -> Base:
+    """The base image, with its runtime; each is built where it is missing, that is, not ``there``."""
+    base, *runtime = [
+        _ensure_base(assembler, name, setting, there.get(name)) for name, setting in base_images(assembler).items()
+    ]
+    return replace(base, runtime=runtime[0]) if runtime else base
+
+
+def known_bases(assembler: Assembler, there: Mapping[str, Image]) -> Base | None:
+    """The base image, with its runtime; None where one is not ``there``."""
+    names = list(base_images(assembler))
+    if any(name not in there for name in names):
+        return None
+    base, *runtime = [as_base(name, there[name]) for name in names]
+    return replace(base, runtime=runtime[0]) if runtime else base
+
+
+def _ensure_base(assembler: Assembler, name: str, setting: str, found: Image | None) -> Base:
     if found and not assembler.commands.dry_run:
         return as_base(name, found)
     if assembler.cache.pull(name):
         return as_base(name, assembler.inspect([name])[name])
-    source = find_base(assembler, assembler.settings.base_image)
+    source = find_base(assembler, setting)
     package = assembler.repository.package
     identity = digest_of(name, assembler.image_id(source))
     with tempfile.TemporaryDirectory() as scratch, console.waiting(f"Building {name} on {source} ..."):
@@ -77,12 +111,14 @@ def as_base(name: str, found: Image) -> Base:
     return Base(name, found.labels.get(IDENTITY, ""))
 
 
-def find_base(assembler: Assembler, wanted: str) -> str:
-    """The Python image to stand on: BASE_IMAGE, or the registry's, or one made of Debian packages; says which and why.
+def find_base(assembler: Assembler, setting: str) -> str:
+    """The Python image to stand on: what the setting says, or the registry's, or one made of Debian packages; says
+    which and why.
 
     Raises:
-        TrainyardError: BASE_IMAGE cannot be had, or no registry answers and mmdebstrap is not installed.
+        TrainyardError: what the setting says cannot be had, or no registry answers and mmdebstrap is not installed.
     """
+    wanted = _wanted(assembler, setting)
     reference = wanted or REGISTRY_BASE
     if assembler.image_id(reference):
         console.step(f"Base image: {reference} (it is here)")
@@ -101,7 +137,7 @@ def find_base(assembler: Assembler, wanted: str) -> str:
         console.step(f"Base image: {reference} (from the registry)")
         return reference
     if wanted:
-        raise TrainyardError(f"BASE_IMAGE={wanted}: {reason}", "name an image that can be pulled, or unset it")
+        raise TrainyardError(f"{setting}={wanted}: {reason}", "name an image that can be pulled, or unset it")
     console.step(f"Base image: Debian packages, since {reference} cannot be pulled ({reason})")
     if not assembler.image_id(DEBIAN_BASE):
         _make_debian_base(assembler, reference)

@@ -20,7 +20,7 @@ from trainyard.engines import baking, images, s2i
 from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
-from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
+from trainyard.engines.bases import IDENTITY, Base, known_bases
 from trainyard.engines.relay import attached
 from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
@@ -67,8 +67,7 @@ class ContainerEngine:
 
     @cached_property
     def _builders_here(self) -> dict[str, Image]:
-        names = images.builder_names(self._assembler)
-        return self._assembler.inspect([*names, *names.values()])
+        return images.found_builders(self._assembler)
 
     def _ensure_builders(self) -> Base:
         if base := images.builders_here(self._assembler, self._builders_here):
@@ -96,9 +95,7 @@ class ContainerEngine:
 
     @property
     def _base(self) -> Base | None:
-        name = base_image(self._assembler)
-        found = self._builders_here.get(name)
-        return as_base(name, found) if found else None
+        return known_bases(self._assembler, self._builders_here)
 
     def _identity(self, base: Base, plan: BuildPlan) -> str:
         return digest_of(images.builder_image(self._assembler, base, plan), plan.contents)

@@ -14,25 +14,31 @@ from pathlib import Path, PurePosixPath
 
 from trainyard import console
 from trainyard.builder_files import BUILDERS, role_context
-from trainyard.context import Context, make_context, text_file
+from trainyard.context import Context
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import BuildPlan
-from trainyard.engines.bases import BASE, Base, as_base, base_image, ensure_base
+from trainyard.engines.bases import BASE, Base, base_images, ensure_bases, known_bases
 from trainyard.engines.cache import NAME
+from trainyard.engines.installing import INSTALL, install
 from trainyard.environment import parse_environment
 from trainyard.model_dir import Role
 
 DEPENDENCIES = "trainyard/deps"
 BUILDER_NAMES: dict[Role, str] = {role: f"trainyard/{folder}" for role, folder in BUILDERS.items()}
 USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
-INSTALL = ". /opt/trainyard/common.sh; assemble '' dependencies"
 
 
 def builder_names(assembler: Assembler) -> dict[str, str]:
     """The names of the base image and the builder images of today's files, with those that people use with s2i."""
-    base = base_image(assembler)
+    base = next(iter(base_images(assembler)))
     return {base: BASE} | {_role_image(assembler, base, role): name for role, name in BUILDER_NAMES.items()}
+
+
+def found_builders(assembler: Assembler) -> dict[str, Image]:
+    """Those of them that are here, under either name, and the runtime's base image."""
+    names = builder_names(assembler)
+    return assembler.inspect([*names, *names.values(), *base_images(assembler)])
 
 
 def builders_here(assembler: Assembler, there: Mapping[str, Image]) -> Base | None:
@@ -40,20 +46,18 @@ def builders_here(assembler: Assembler, there: Mapping[str, Image]) -> Base | No
     names = builder_names(assembler)
     if assembler.commands.dry_run or any(_misnamed(there, image, name) for image, name in names.items()):
         return None
-    base = base_image(assembler)
-    return as_base(base, there[base])
+    return known_bases(assembler, there)
 
 
 def ensure_builders(assembler: Assembler) -> Base:
-    """The base image; it and both builder images are built where they are missing or of other files than today's."""
-    names = builder_names(assembler)
-    there = assembler.inspect([*names, *names.values()])
-    name = base_image(assembler)
-    base = ensure_base(assembler, name, there.get(name))
+    """The base image, with its runtime; they and both builder images are built where they are missing or of other files
+    than today's."""
+    names, there = builder_names(assembler), found_builders(assembler)
+    base = ensure_bases(assembler, there)
     for role in BUILDER_NAMES:
-        image = _role_image(assembler, name, role)
+        image = _role_image(assembler, base.name, role)
         if image not in there or assembler.commands.dry_run:
-            build_role(assembler, role_context(assembler.repository.package, role), name, image)
+            build_role(assembler, role_context(assembler.repository.package, role), base.name, image)
     for image, name in names.items():
         if _misnamed(there, image, name):
             assembler.commands.run([assembler.name, "tag", image, name], assembler.limit)
@@ -78,7 +82,8 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
-    return digest_of(base.identity, INSTALL, plan.lock, plan.setup)[:16]
+    runtime = [base.runtime.identity] if base.runtime else []
+    return digest_of(base.identity, INSTALL, plan.lock, plan.setup, *runtime)[:16]
 
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
@@ -94,22 +99,18 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
     with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
         there = assembler.inspect([image, builder])
         if image not in there and not assembler.cache.pull(image):
-            files = [text_file("requirements.lock", plan.lock.encode())]
-            files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             with console.waiting(f"Installing dependencies {key} ..."):
                 named = [f"LABEL {NAME}={image}"]
-                network = bool(plan.setup) or not assembler.settings.wheelhouse
-                todo = Todo(INSTALL, installs=True, network=network)
-                assembler.assemble(base.name, image, make_context(files), named, todo)
+                install(assembler, base, image, plan, named)
             assembler.cache.push(image)
         if builder not in there:
-            _install_role(assembler, plan.role, image, builder)
+            _install_role(assembler, base, plan.role, image, builder)
     return builder
 
 
-def _install_role(assembler: Assembler, role: Role, dependencies: str, builder: str) -> None:
+def _install_role(assembler: Assembler, base: Base, role: Role, dependencies: str, builder: str) -> None:
     """What makes the role's builder image of the base, on ``dependencies``; the configuration is that image's own."""
-    plain = _role_image(assembler, base_image(assembler), role)
+    plain = _role_image(assembler, base.name, role)
     found = assembler.inspect([plain])
     config = found[plain].config if found else {}  # a dry run
     environment = dict(entry.split("=", 1) for entry in config.get("Env") or ())

@@ -84,6 +84,8 @@ class ProcessEngine:
 
     def build(self, plan: BuildPlan) -> bool:
         self._assembler.ensure_builders()
+        if self.settings.runtime_image:
+            console.warn("RUNTIME_IMAGE means nothing to the process engine: it installs for this machine's own Python")
         if plan.setup:
             console.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
         context = make_context([file for file in plan.context.files if str(file.path) != "setup.sh"])
