@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -52,3 +52,16 @@ def waiting(text: str) -> Iterator[None]:
         yield
     if (seconds := time.monotonic() - started) >= 1:
         step(f"{text.rstrip('. ')}: done in {seconds:.1f} s")
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Hands out what says where something long is: in one line that changes, on a terminal; a log does not get it."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("") as status:
+        yield lambda text: status.update(escape(text))

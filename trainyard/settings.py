@@ -59,8 +59,10 @@ def baked_models() -> dict[str, str]:
 
 
 def refuse_telemetry() -> None:
-    """Keep libraries from reporting to their makers: onnxruntime does since 1.29, in a thread that it starts for it."""
+    """Keep libraries from reporting to their makers: onnxruntime does since 1.29, in a thread that it starts for it,
+    MLflow since 3.2."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 def variables_of(declared: Field[Any]) -> tuple[str, ...]:

@@ -15,3 +15,18 @@ class ExperimentSettings(FromEnvironment):
     run_id: str = setting("ID", "", "make run-show: the id of a run, its beginning or end, or latest (the default)")
     sort: str = setting("SORT", "", "make runs: the metric to sort by, the best first; default: the newest first")
     everything: bool = setting("ALL", False, "1: make runs shows all runs, not the first 20")
+    tracking_uri: str = setting(
+        "TRACKING_URI",
+        "",
+        "URL of the MLflow server that runs are logged to; default: that of make track, while it runs",
+        "MLFLOW_TRACKING_URI",
+        secret=True,
+    )
+    tracking_timeout: int = setting("TRACKING_TIMEOUT", 10, "seconds that a tracking server may take to answer")
+    track_port: int = setting("TRACK_PORT", 5007, "port that make track listens on")
+    track_database: str = setting(
+        "TRACK_DATABASE", "", "database of make track, as postgresql://...; default: SQLite in mlruns/", secret=True
+    )
+    track_artifacts: str = setting(
+        "TRACK_ARTIFACTS", "", "where make track keeps artifacts, as s3://...; default: mlruns/artifacts/"
+    )

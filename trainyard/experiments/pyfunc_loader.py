@@ -1,0 +1,52 @@
+"""Loads a model of Trainyard for ``mlflow.pyfunc``. It is uploaded with each model, and imports nothing of Trainyard.
+
+The binary is compared with the sha256 in its record before a byte is unpickled. Unpickling needs the modules that the
+train function used: for the shipped models ``common_utils``, so the root of their repository on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+
+class Loaded:
+    """What ``mlflow.pyfunc.load_model`` gives: ``unwrapped`` is what the train function had saved."""
+
+    def __init__(self, unwrapped: Any) -> None:
+        self.unwrapped = unwrapped
+
+    def predict(self, rows: Any, params: dict[str, Any] | None = None) -> Any:
+        """The predictions of an estimator, or of a bundle of ``common_utils.training``."""
+        if hasattr(self.unwrapped, "predict"):
+            return self.unwrapped.predict(rows)
+        rows = rows.values.tolist() if hasattr(rows, "values") else [list(row) for row in rows]
+        task = self.unwrapped.get("task") if isinstance(self.unwrapped, dict) else None
+        if task is None:
+            kind = type(self.unwrapped).__name__
+            raise TypeError(
+                f"this model is a {kind}, which only its own predict.py understands: make predict serves it"
+            )
+        from common_utils import predicting
+
+        predict = predicting.classify if task == predicting.CLASSIFICATION else predicting.estimate
+        return predict(self.unwrapped, rows)["predictions"]
+
+
+def _load_pyfunc(path: str) -> Loaded:
+    binary = Path(path)
+    content = binary.read_bytes()
+    record = json.loads(binary.with_suffix(".json").read_bytes())
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != record["sha256"]:
+        raise ValueError(f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {record['sha256'][:12]}")
+    try:
+        import joblib
+    except ImportError:  # then nothing but pickle can have written it
+        import pickle
+
+        return Loaded(pickle.loads(content))  # noqa: S301 -- verified just now
+    return Loaded(joblib.load(io.BytesIO(content)))

@@ -1,0 +1,230 @@
+"""Uploads a run to a tracker: while it goes, when it has ended, or later; as often as one likes, it is there once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainyard import console
+from trainyard.errors import TrainyardError
+from trainyard.experiments import tracked_values as values
+from trainyard.experiments.connection import Connection, TrackingError
+from trainyard.experiments.metrics_log import Point, read_points
+from trainyard.experiments.run_files import METRICS, MODEL, RUN, Run, read_run
+from trainyard.experiments.tracked_model import has_model, write_model_folder
+from trainyard.experiments.upload_state import (
+    Uploaded,
+    artifacts,
+    complete,
+    files_of,
+    read_uploaded,
+    write_uploaded,
+)  # fmt: skip
+from trainyard.locking import locked
+
+if TYPE_CHECKING:
+    import mlflow.entities
+
+ENDED = "trainyard.ended"  # the last that is written: whoever finds it need not look further
+PARENT = "mlflow.parentRunId"
+
+
+class Uploader:
+    """Uploads runs over one connection. ``locks`` is a folder; two that upload one run take turns."""
+
+    def __init__(self, connection: Connection, locks: Path, lock_seconds: int) -> None:
+        self.connection = connection
+        self._client = connection.client
+        self._locks = locks
+        self._lock_seconds = lock_seconds
+        self._experiments: dict[str, str] = {}
+        self._runs: dict[str, str] = {}  # our ids -> MLflow's
+
+    def upload(self, run: Run) -> bool:
+        """Everything of a run that has ended and is not there yet; whether there was anything.
+
+        Raises:
+            TrainyardError: the run's folder cannot be read or written; TrackingError: the tracker does not take it.
+        """
+        with self.turn(run.id), self.connection.speaking():
+            if self.is_there(run):
+                return False
+            uploaded = self._begin(run)
+            if not uploaded.deleted:
+                self._end(run, uploaded)
+            return not uploaded.deleted
+
+    def report(self, run: Run, points: list[Point]) -> None:
+        """A run that goes on: all its points until now, of which some may be there.
+
+        Raises:
+            TrainyardError: as ``upload``.
+        """
+        with self.turn(run.id), self.connection.speaking():
+            uploaded = self._read(run) if run.id in self._runs else self._begin(run)
+            self._add(run, uploaded, points)
+
+    def is_there(self, run: Run) -> bool:
+        """Whether nothing of it is missing, as far as is known here."""
+        return complete(run, self._read(run))
+
+    def mlflow_run(self, run: Run) -> str:
+        """MLflow's id of a run that was uploaded; empty where there is none."""
+        return self._read(run).run_id
+
+    def forget(self, run: Run) -> None:
+        """What was written down of an upload no longer holds: the tracker does not know the run."""
+        self._write(run, Uploaded())
+
+    def turn(self, what: str) -> AbstractContextManager[None]:
+        """One at a time."""
+        return locked(self._locks / f"tracking-{what}", f"the upload of {what}", self._lock_seconds)
+
+    def _read(self, run: Run) -> Uploaded:
+        return read_uploaded(run, self.connection.tracker)
+
+    def _write(self, run: Run, uploaded: Uploaded) -> Uploaded:
+        write_uploaded(run, self.connection.tracker, uploaded)
+        return uploaded
+
+    def _begin(self, run: Run) -> Uploaded:
+        """Find or make the run in MLflow, with its parameters and tags as they are known now."""
+        uploaded = self._read(run)
+        found = self._find(run, uploaded.run_id)
+        if found is None:
+            tags = {**self._parent(run), **values.tags(run)}
+            first = dict(list(tags.items())[:20])  # the rest comes with the parameters, in requests of a safe size
+            experiment, start = self._experiment(run), values.milliseconds(run.started)
+            found = self._client.create_run(experiment, start_time=start, tags=first, run_name=run.id)
+        if found.info.run_id != uploaded.run_id:
+            uploaded = Uploaded(found.info.run_id)
+        self._runs[run.id] = found.info.run_id
+        uploaded = self._write(run, replace(uploaded, deleted=found.info.lifecycle_stage == "deleted"))
+        if not uploaded.deleted:
+            if run.status == "running" and found.info.status != "RUNNING":
+                self._client.update_run(found.info.run_id, status="RUNNING")  # a search that was taken up again
+            self._describe(run, found)
+        return uploaded
+
+    def _add(self, run: Run, uploaded: Uploaded, points: list[Point]) -> Uploaded:
+        """The points that are not there yet."""
+        new = points[uploaded.points :]
+        if not new or uploaded.deleted:
+            return uploaded
+        self._client.log_batch(uploaded.run_id, metrics=values.metrics(new))
+        return self._write(run, replace(uploaded, points=len(points)))
+
+    def _end(self, run: Run, uploaded: Uploaded) -> None:
+        """All the rest of a run that was begun and has ended."""
+        points = read_points(run.path(METRICS))
+        uploaded = self._add(run, uploaded, points)
+        self._client.log_batch(uploaded.run_id, metrics=values.metrics(values.final_points(run, points)))
+        found = self._client.get_run(uploaded.run_id)
+        if not (found.inputs and found.inputs.dataset_inputs) and (dataset := values.dataset_input(run)):
+            self._client.log_inputs(uploaded.run_id, datasets=[dataset])
+        there = self._upload_files(run, uploaded, found.info.artifact_uri)
+        end = values.milliseconds(run.finished)
+        self._client.set_terminated(uploaded.run_id, values.STATUSES[run.status], end)
+        self._client.set_tag(uploaded.run_id, ENDED, run.finished)
+        self._write(run, replace(uploaded, files=there, ended=run.finished))
+        if names := values.shortened(run):
+            console.warn(f"{run.id}: MLflow cannot take {', '.join(names)} as it is; {RUN} has it whole")
+
+    def _find(self, run: Run, known: str) -> mlflow.entities.Run | None:
+        from mlflow.entities import ViewType
+        from mlflow.exceptions import MlflowException
+
+        if known:
+            try:
+                return self._client.get_run(known)
+            except MlflowException as error:  # the tracker was emptied
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        wanted = f"tags.`{values.RUN_TAG}` = '{run.id}'"
+        found = self._client.search_runs([self._experiment(run)], wanted, ViewType.ALL, max_results=1)
+        return found[0] if found else None
+
+    def _describe(self, run: Run, found: mlflow.entities.Run) -> None:
+        """Parameters and tags, where MLflow does not have them so."""
+        from mlflow.entities import RunTag
+
+        new, changed = values.params(run, found.data.params)
+        tags = {**values.tags(run), **changed}
+        for params in values.batches(new):
+            self._client.log_batch(found.info.run_id, params=params)
+        different = [RunTag(name, value) for name, value in tags.items() if found.data.tags.get(name) != value]
+        for batch in values.batches(different):
+            self._client.log_batch(found.info.run_id, tags=batch)
+
+    def _upload_files(self, run: Run, uploaded: Uploaded, uri: str) -> dict[str, str]:
+        """Those that have changed since they were uploaded; the stamps of all."""
+        files = files_of(run)
+        changed = {name for name, stamp in files.items() if uploaded.files.get(name) != stamp}
+        repository = self.connection.artifacts(uri)
+        for path in artifacts(run):
+            if str(path) in changed:
+                folder = "" if path.parent == Path() else path.parent.as_posix()
+                repository.log_artifact(str(run.path(str(path))), folder or None)
+        if has_model(run) and any(Path(name).parts[0] == MODEL for name in changed):
+            with tempfile.TemporaryDirectory(prefix=".model-", dir=run.folder) as folder:
+                write_model_folder(run, uploaded.run_id, Path(folder))
+                repository.log_artifacts(folder, MODEL)
+        return files
+
+    def _experiment(self, run: Run) -> str:
+        name = values.experiment_of(run)
+        if name not in self._experiments:
+            self._experiments[name] = self.connection.experiment(name)
+        return self._experiments[name]
+
+    def _parent(self, run: Run) -> dict[str, str]:
+        """The tag that makes a trial part of its tuning, which is begun where MLflow does not know it yet."""
+        if not run.parent:
+            return {}
+        if run.parent not in self._runs:
+            try:
+                parent = read_run(run.folder.parent / run.parent)
+            except TrainyardError as error:
+                console.warn(f"{run.id}: not shown below its tuning: {error}")
+                return {}
+            with self.turn(parent.id):
+                self._begin(parent)
+        return {PARENT: self._runs[run.parent]}
+
+
+def known_runs(connection: Connection, experiments: set[str]) -> set[str]:
+    """Our ids of the runs that a tracker has in some experiments, deleted ones included.
+
+    Raises:
+        TrackingError: it does not say.
+    """
+    from mlflow.entities import ViewType
+
+    client, there, token = connection.client, set[str](), None
+    with connection.speaking():
+        found = [client.get_experiment_by_name(name) for name in sorted(experiments)]
+        ids = [experiment.experiment_id for experiment in found if experiment]
+        while ids:
+            page = client.search_runs(ids, "", ViewType.ALL, max_results=1000, page_token=token)
+            there |= {run.data.tags[values.RUN_TAG] for run in page if values.RUN_TAG in run.data.tags}
+            if not (token := page.token):
+                break
+    return there
+
+
+def upload_all(uploader: Uploader, runs: list[Run], say: Callable[[str], None]) -> tuple[int, list[str]]:
+    """Upload the runs that are not there yet: how many that were, and why others could not be."""
+    done, failed = 0, list[str]()
+    for number, run in enumerate(runs, 1):
+        say(f"Uploading run {number} of {len(runs)}: {run.id} ...")
+        try:
+            done += uploader.upload(run)
+        except TrainyardError as error:
+            failed.append(str(error))
+            if isinstance(error, TrackingError) and error.gone:
+                return done, failed + [str(error)] * (len(runs) - number)
+    return done, failed

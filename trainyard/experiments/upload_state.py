@@ -1,0 +1,82 @@
+"""What of a run is in which tracker: ``runs/<id>/tracking.json``.
+
+It saves asking. What counts is the tracker: a run is found there by its tag, a metric is not written twice, so whoever
+is killed before this file was written does some work again, and no harm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from trainyard.errors import TrainyardError
+from trainyard.experiments.run_files import LOG, METRICS, MODEL, RUN, Run
+from trainyard.experiments.tracker import Tracker
+from trainyard.files import write_whole
+
+STATE = "tracking.json"
+_NOT_UPLOADED = (STATE, METRICS, "tags.jsonl")  # what is in them is uploaded as metrics and tags
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What one tracker has of a run. ``ended``: the end of the run, once everything up to it was uploaded."""
+
+    run_id: str = ""  # MLflow's
+    points: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)  # name -> stamp of its content
+    ended: str = ""
+    deleted: bool = False  # by somebody, in the tracker: it stays so
+
+
+def read_uploaded(run: Run, tracker: Tracker) -> Uploaded:
+    """Nothing where nothing is known."""
+    found = _read(run).get(tracker.shown, {})
+    known = {item.name for item in fields(Uploaded)}
+    try:
+        return Uploaded(**{name: value for name, value in found.items() if name in known})
+    except (AttributeError, TypeError):
+        return Uploaded()
+
+
+def write_uploaded(run: Run, tracker: Tracker, uploaded: Uploaded) -> None:
+    """Raises:
+    TrainyardError: it cannot be written."""
+    content = {**_read(run), tracker.shown: asdict(uploaded)}
+    try:
+        write_whole(run.path(STATE), json.dumps(content, indent=2) + "\n")
+    except OSError as error:
+        raise TrainyardError(f"{run.path(STATE)}: {error.strerror}", "check permissions and space") from None
+
+
+def complete(run: Run, uploaded: Uploaded) -> bool:
+    """Whether there is nothing to upload, as far as we know."""
+    return uploaded.deleted or (uploaded.ended == run.finished != "" and uploaded.files == files_of(run))
+
+
+def files_of(run: Run) -> dict[str, str]:
+    """The files of a run that are artifacts, by their path in it, each with a stamp that changes with its content."""
+    found = {}
+    for path in sorted(run.folder.rglob("*")):
+        name = path.relative_to(run.folder)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts) and str(name) not in _NOT_UPLOADED:
+            status = path.stat()
+            found[str(name)] = f"{status.st_size}-{status.st_mtime_ns}"
+    return found
+
+
+def artifacts(run: Run) -> list[Path]:
+    """Of these, without those of the model, paths in the run's folder; the log first."""
+    names = [name for name in files_of(run) if Path(name).parts[0] != MODEL]
+    return [Path(name) for name in sorted(names, key=lambda name: (name != LOG, name == RUN, name))]
+
+
+def _read(run: Run) -> dict[str, Any]:
+    try:
+        found = json.loads(run.path(STATE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
