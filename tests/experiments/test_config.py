@@ -138,9 +138,9 @@ def test_the_primary_metric_is_promotions_else_tunings() -> None:
 
 def test_who_overrides_whom() -> None:
     config = Config.model_validate({"params": {"a": 1, "b": 1, "c": 1}})
-    payload = with_params({"$ref": "x", "params": {"c": 3}}, config, {"b": 2, "c": 2})
+    payload = with_params({"$ref": "x", "params": {"c": 3}}, config.defaults, {"b": 2, "c": 2})
     assert payload == {"$ref": "x", "params": {"a": 1, "b": 2, "c": 3}}
-    assert with_params({"$ref": "x"}, Config(), {}) == {"$ref": "x"}
+    assert with_params({"$ref": "x"}, {}, {}) == {"$ref": "x"}
 
 
 def test_a_file_of_tuned_parameters_that_is_none(tmp_path: Path) -> None:

@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.config import Config
-from trainyard.experiments.yaml_files import read_yaml
 from trainyard.model_dir import ModelDir
 
 TUNED = "hyperparameters.yaml"  # beside config.yaml: what make tune found
+
+
+def defaults_of(model: ModelDir) -> dict[str, Any]:
+    """The parameters of config.yaml; none where there is no such file.
+
+    Raises:
+        TrainyardError: naming file, line, key and mend.
+    """
+    if not (model.path / "config.yaml").is_file():
+        return {}
+    from trainyard.experiments.config import read_config  # pydantic takes a while to import
+
+    return read_config(model.path).defaults
 
 
 def read_tuned(model: ModelDir) -> dict[str, Any]:
@@ -22,14 +33,16 @@ def read_tuned(model: ModelDir) -> dict[str, Any]:
     path = model.path / TUNED
     if not path.is_file():
         return {}
+    from trainyard.experiments.yaml_files import read_yaml
+
     content = read_yaml(path).content or {}
     if not isinstance(content, dict):
         raise TrainyardError(f"{path}:1: not a mapping of names to values", "tune again, or remove the file")
     return content
 
 
-def with_params(payload: Mapping[str, Any], config: Config, tuned: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload with all its parameters: those of config.yaml, over them the tuned ones, over them the payload's own.
+def with_params(payload: Mapping[str, Any], defaults: Mapping[str, Any], tuned: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload with all its parameters: ``defaults``, over them the tuned ones, over them the payload's own.
 
     A payload without any parameter stays as it is: not every train function wants to hear of them.
 
@@ -39,5 +52,5 @@ def with_params(payload: Mapping[str, Any], config: Config, tuned: Mapping[str, 
     own = payload.get("params") or {}
     if not isinstance(own, Mapping):
         raise TrainyardError("PAYLOAD: params is not an object", """give {"params": {"<name>": <value>}}""")
-    params = {**config.defaults, **tuned, **own}
+    params = {**defaults, **tuned, **own}
     return {**payload, "params": params} if params else dict(payload)

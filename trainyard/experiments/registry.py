@@ -153,6 +153,15 @@ class Registry:
                 self._client.set_model_version_tag(version.name, str(version.number), PREVIOUS, str(before.number))
             self._client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
 
+    def annotate(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Add tags to a version, and to the run that it is of."""
+        with self._connection.speaking():
+            for key, value in tags.items():
+                text = values.cut(value, values.LONGEST_TAG)
+                self._client.set_model_version_tag(version.name, str(version.number), key, text)
+                if version.mlflow_run:
+                    self._client.set_tag(version.mlflow_run, key, text)
+
     def previous_champion(self, name: str) -> Version | None:
         """The version that was the champion before the present one; None where there was none."""
         champion = self.find_version(name)

@@ -30,3 +30,9 @@ class ExperimentSettings(FromEnvironment):
     track_artifacts: str = setting(
         "TRACK_ARTIFACTS", "", "where make track keeps artifacts, as s3://...; default: mlruns/artifacts/"
     )
+    version: str = setting(
+        "VERSION", "", "make predict, make promote: a version of the registry: its number, or champion"
+    )
+    version_poll: int = setting(
+        "VERSION_POLL", 5, "seconds between two looks at where an alias leads to that make predict serves"
+    )

@@ -17,9 +17,17 @@ from trainyard.verbs.session import Session
 def predict(session: Session, model: ModelDir) -> None:
     """Run the predict image: in the foreground, or with DETACH=1 until it is ready."""
     image = ensure_image(session, model, "predict")
-    mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models", read_only=True),))
-    if mounts and not model.binary.is_file():
-        console.warn(f"{session.short(model.binary)}: no such binary yet, so its routes answer 503: make train")
+    if session.experiments.version:
+        from trainyard.verbs import champion  # the registry's client takes a second to import
+
+        mounts: tuple[Mount, ...] = (champion.version_mount(session, model),)
+        env = {"BAKED_MODELS": ""}
+        champion.start_following(session, model)
+    else:
+        own = Mount(models_folder(session, model.project), "models", read_only=True)
+        mounts, env = models_of(session, image, (own,))
+        if mounts and not model.binary.is_file():
+            console.warn(f"{session.short(model.binary)}: no such binary yet, so its routes answer 503: make train")
     env |= {"MODEL_NAME": model.model_name}
     paths = [route.path for route in model.routes]
     serve(session, serving_plan(session, image, model.name, env, mounts), paths)

@@ -9,9 +9,9 @@ from typing import Any
 from trainyard import console
 from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
-from trainyard.experiments.config import read_config
-from trainyard.experiments.parameters import TUNED, read_tuned, with_params
+from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params
 from trainyard.experiments.run_files import Run
+from trainyard.experiments.tracker import chosen_tracker
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.mounts import models_folder
@@ -28,7 +28,11 @@ def train(session: Session, model: ModelDir) -> None:
     if session.commands.dry_run:
         show_only(training, session.engine)
         return
-    train_as_run(session, training)
+    run = train_as_run(session, training)
+    if chosen_tracker(session.experiments, session.repository.root):
+        from trainyard.verbs.contest import compete  # the registry's client takes a second to import
+
+        compete(session, training, run)
 
 
 def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
@@ -37,9 +41,8 @@ def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
     given = _given_payload(session)
     if tuned and not session.commands.dry_run:
         console.step(f"Parameters of {session.short(model.path / TUNED)} (make tune wrote it)")
-    return with_params(
-        {"$ref": model.dataset_name, "model_name": model.model_name} | given, read_config(model.path), tuned
-    )
+    payload = {"$ref": model.dataset_name, "model_name": model.model_name} | given
+    return with_params(payload, defaults_of(model), tuned)
 
 
 def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
@@ -48,7 +51,7 @@ def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> T
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
     env = {"TRAINYARD_COMMIT": session.repository.commit()}
     tags = {"description": session.experiments.description} if session.experiments.description else {}
-    return Training(model, image, payload, mounts, env, tags)
+    return Training(model, image, payload, mounts, env, tags, keep_model=True)
 
 
 def train_as_run(session: Session, training: Training) -> Run:

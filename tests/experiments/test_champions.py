@@ -1,0 +1,175 @@
+"""Which version is the champion: after a training, by hand, and of a server that follows it. A real MLflow server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from monorepo import Model, Monorepo, ask, free_port
+
+EVALUATE = """
+
+def evaluate(msg):
+    payload = msg["payload"]
+    x = pickle.loads(pathlib.Path(f"models/{payload['model_name']}.pkl").read_bytes())["factor"]
+    if x == 9:
+        raise ValueError("nine")
+    return {"loss": (x - 2) ** 2, "recall": 1 - x / 10}
+"""
+CONFIG = "promotion: {metric: loss, min_delta: 0.001}\nguards: {recall: 0.5}\n"
+
+
+@pytest.fixture(scope="module")
+def server(repo: Monorepo) -> Iterator[MlflowClient]:
+    port = free_port()
+    repo.make(None, "track", "DETACH=1", f"TRACK_PORT={port}", "READY_TIMEOUT=180").succeeded()
+    yield MlflowClient(f"http://127.0.0.1:{port}", registry_uri=f"http://127.0.0.1:{port}")
+    repo.make(None, "track-stop").succeeded()
+
+
+@pytest.fixture
+def contender(model: Model) -> Model:
+    """A model with an evaluate function and a rule."""
+    with (model.path / "train.py").open("a") as file:
+        file.write(EVALUATE)
+    (model.path / "config.yaml").write_text(CONFIG)
+    return model
+
+
+def train(repo: Monorepo, model: Model, *arguments: str, **params: object) -> dict[str, Any]:
+    """The run of a training."""
+    repo.make(model, "train", "PAYLOAD=" + json.dumps({"params": {"steps": 1, **params}}), *arguments).succeeded()
+    folder = max((model.path.parent / "runs").iterdir())
+    found: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return found
+
+
+def champion(client: MlflowClient, model: Model) -> tuple[int, float]:
+    """The champion's number, and its x."""
+    found = client.get_model_version_by_alias(f"{model.project}.{model.name}", "champion")
+    return int(found.version), float(client.get_run(found.run_id).data.params["x"])
+
+
+def test_only_a_better_one_becomes_the_champion(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    first = train(repo, contender, x=1.0)
+    assert first["tags"]["reason"] == "it is the first version"
+    assert champion(server, contender) == (1, 1.0)
+    better = train(repo, contender, x=1.5)["tags"]
+    assert (better["promoted"], better["reason"]) == (
+        "true", "loss 0.25 against the champion's 1: better by 0.75, more than 0.001",
+    )  # fmt: skip
+    worse = train(repo, contender, x=1.2)["tags"]
+    assert (worse["version"], worse["promoted"]) == ("3", "false")
+    assert "worse by 0.39" in worse["reason"]
+    assert "a tie leaves the champion" in train(repo, contender, x=1.5)["tags"]["reason"]
+    nan = train(repo, contender, x=1.9, nan=True)["tags"]  # what it says of itself; scored it is better
+    assert nan["promoted"] == "true"
+    assert champion(server, contender) == (5, 1.9)
+    name = f"{contender.project}.{contender.name}"
+    assert server.get_model_version(name, "3").tags["reason"] == worse["reason"]
+    assert server.get_run(server.get_model_version(name, "3").run_id).data.tags["reason"] == worse["reason"]
+
+
+def test_a_guarded_metric_keeps_a_better_one_out(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    train(repo, contender, x=-4.0)
+    tags = train(repo, contender, x=2.0)["tags"]
+    assert tags["promoted"] == "false"
+    assert tags["reason"] == "the guarded recall 0.8 is worse than the champion's 1.4 by 0.6, more than 0.5"
+
+
+def test_one_that_cannot_be_scored_is_not_promoted(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    train(repo, contender, x=1.0)
+    assert train(repo, contender, x=9.0)["tags"]["reason"] == "it could not be scored: ValueError: nine"
+    assert champion(server, contender) == (1, 1.0)
+
+
+def test_nan_never_promotes_not_even_the_first(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    assert train(repo, contender, nan=True)["tags"] | {
+        "promoted": "false",
+        "reason": "its loss is not among its metrics",
+    }
+    assert not server.get_registered_model(f"{contender.project}.{contender.name}").aliases
+
+
+def test_without_an_evaluate_function_the_records_are_compared(
+    repo: Monorepo, model: Model, server: MlflowClient
+) -> None:
+    (model.path / "config.yaml").write_text(CONFIG.splitlines()[0])
+    train(repo, model, x=1.0)
+    assert train(repo, model, x=1.5)["tags"]["promoted"] == "true"
+    data = model.path.parent / "data" / "numbers.csv"
+    data.write_text(data.read_text() + "5,6\n")
+    other = train(repo, model, x=1.9)["tags"]
+    assert other["promoted"] == "false"
+    assert "another dataset" in other["reason"]
+
+
+def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    for x in (1.0, 1.5):
+        train(repo, contender, x=x)
+    repo.make(contender, "rollback").succeeded()
+    assert champion(server, contender) == (1, 1.0)
+    repo.make(contender, "rollback").failed("version 1 of", "has no champion before it")
+    assert "would be promoted" in repo.make(contender, "-n", "promote", "VERSION=2").succeeded().out
+    assert champion(server, contender) == (1, 1.0)
+    assert "better by 0.75" in repo.make(contender, "promote").succeeded().err
+    assert champion(server, contender) == (2, 1.5)
+    repo.make(contender, "promote", "VERSION=1").succeeded()
+    assert champion(server, contender) == (2, 1.5)
+    repo.make(contender, "promote", "VERSION=1", "FORCE=1").succeeded()
+    assert champion(server, contender) == (1, 1.0)
+    repo.make(contender, "promote", "VERSION=7").failed("VERSION=7", "there are 2, 1 (champion)")
+    repo.make(contender, "promote", "ID=nothing").failed("no such run")
+
+
+def test_a_training_that_dies_leaves_the_champion(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    train(repo, contender, x=1.0)
+    repo.make(contender, "train", 'PAYLOAD={"params": {"x": 1.9, "crash": true}}')
+    process = repo.spawn(contender, "train", 'PAYLOAD={"params": {"x": 1.9, "pause": 30}}')
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert champion(server, contender) == (1, 1.0)
+    assert len(server.search_model_versions(f"name = '{contender.project}.{contender.name}'")) == 1
+
+
+def test_a_server_swaps_when_the_alias_moves(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    for x in (1.0, 1.5):
+        train(repo, contender, x=x)
+    contender.binary.write_bytes(b"what lies in models/ is not served")
+    with repo.serving(contender, VERSION="champion", VERSION_POLL="1") as port:
+        assert factor(port, contender) == 1.5
+        repo.make(contender, "rollback").succeeded()
+        deadline = time.monotonic() + 60
+        while factor(port, contender) != 1.0:
+            assert time.monotonic() < deadline, followed(repo, contender)
+            time.sleep(0.2)
+        assert "champion is version 1" in followed(repo, contender)
+    with repo.serving(contender, VERSION="2") as port:
+        assert factor(port, contender) == 1.5
+    repo.make(contender, "predict", "VERSION=5").failed("VERSION=5", "there are 2, 1 (champion)")
+
+
+def test_a_version_that_was_tampered_with_is_not_served(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+    run = train(repo, contender, x=1.0)
+    (stored,) = (repo.path / "mlruns").rglob(f"model/{contender.name}.pkl")
+    stored.write_bytes(b"something else")
+    repo.make(contender, "predict", "VERSION=champion").failed("version 1 of", "is not what was registered")
+    assert run["tags"]["version"] == "1"
+
+
+def factor(port: int, model: Model) -> float:
+    status, text = ask(port, f"{model.name}/predict", b'{"payload": {"instances": [[1, 0]]}}')
+    assert status == 200, text
+    return float(json.loads(text)["payload"]["predictions"][0])
+
+
+def followed(repo: Monorepo, model: Model) -> str:
+    return Path(repo.path / ".trainyard" / "served" / f"{model.container}-predict.log").read_text()

@@ -1,0 +1,87 @@
+"""A new version against the champion: both scored on the same data, one of them the champion afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trainyard import console
+from trainyard.engines.base import Engine
+from trainyard.experiments.registry import Registry, Version
+from trainyard.experiments.scoring import Score, score_versions
+from trainyard.experiments.training import Training
+from trainyard.promotion import Decision, Rule, decide
+
+CANDIDATE = "candidate"
+TRIES = 3  # where the champion is another one by the time that it is compared with
+
+Scores = Callable[[Path], dict[str, Score]]  # of the candidate and of the champion, whose files lie in that folder
+
+
+def contest(registry: Registry, candidate: Version, files: Path, rule: Rule, cache: Path, scores: Scores) -> Decision:
+    """Make ``candidate`` the champion if the rule says so; its files lie in ``files``.
+
+    Raises:
+        TrackingError: the tracker does not answer; the champion is the one that it was.
+    """
+    decision = Decision(False, "")
+    for _ in range(TRIES):
+        champion = registry.find_version(candidate.name)
+        if champion and champion.number == candidate.number:
+            return Decision(True, "it is the champion already")
+        decision = _compared(registry, champion, files, rule, cache, scores)
+        if not decision.promoted or _number(registry.find_version(candidate.name)) == _number(champion):
+            break
+        decision = Decision(False, "the champion changed while it was compared")
+    if decision.promoted:
+        registry.set_champion(candidate)
+    registry.annotate(candidate, {"promoted": str(decision.promoted).lower(), "reason": decision.reason})
+    return decision
+
+
+def scorer(training: Training, engine: Engine, folder: Path, files: Path) -> Scores:
+    """Scores in containers of the training's image; what they say is kept in ``folder``."""
+    return lambda champion: score_versions(training, engine, folder, {CANDIDATE: files, "champion": champion})
+
+
+def _compared(
+    registry: Registry, champion: Version | None, files: Path, rule: Rule, cache: Path, scores: Scores
+) -> Decision:
+    if champion is None:
+        return decide(rule, _metrics(_record(files)), None)
+    old_files = registry.download_version(champion, cache)
+    found = scores(old_files)
+    candidate, old = found[CANDIDATE], found["champion"]
+    if candidate.problem and old.problem:
+        return _by_records(rule, files, old_files, candidate.problem)
+    if candidate.problem:
+        return Decision(False, f"it could not be scored: {candidate.problem}")
+    if old.problem:
+        return Decision(False, f"the champion (version {champion.number}) could not be scored: {old.problem}")
+    return decide(rule, candidate.metrics, old.metrics)
+
+
+def _by_records(rule: Rule, files: Path, old_files: Path, problem: str) -> Decision:
+    """By what both trainings have measured themselves, where that was on the same dataset."""
+    new, old = _record(files), _record(old_files)
+    if not new.get("dataset_sha256") or new["dataset_sha256"] != old.get("dataset_sha256"):
+        return Decision(False, f"{problem}; and the champion was measured on another dataset")
+    console.warn(f"{problem}; compared by what the trainings have recorded, which was on the same dataset")
+    return decide(rule, _metrics(new), _metrics(old))
+
+
+def _record(files: Path) -> dict[str, Any]:
+    """The one record among the files of a version."""
+    found: dict[str, Any] = json.loads(next(files.glob("*.json")).read_bytes())
+    return found
+
+
+def _metrics(record: dict[str, Any]) -> dict[str, float]:
+    numbers = {name: value for name, value in (record.get("metrics") or {}).items() if type(value) in (int, float)}
+    return {name: float(value) for name, value in numbers.items()}
+
+
+def _number(version: Version | None) -> int:
+    return version.number if version else 0

@@ -1,0 +1,54 @@
+"""What make train and make promote do with a new version: it is compared with the champion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard import console
+from trainyard.experiments import champions
+from trainyard.experiments.config import read_config
+from trainyard.experiments.connection import TrackingError
+from trainyard.experiments.registry import CHAMPION, Registry, Version
+from trainyard.experiments.run_files import MODEL, Run
+from trainyard.experiments.training import Training
+from trainyard.locking import locked
+from trainyard.promotion import Decision
+from trainyard.verbs.session import Session
+from trainyard.verbs.tracking import open_registry, tracker_of
+from trainyard.verbs.versions import cache_of, name_of
+
+
+def compete(session: Session, training: Training, run: Run) -> Run:
+    """After a training, where there is a tracker: its model becomes a version, and the champion if it is better.
+
+    A tracker that fails costs nobody a training: the run is there, and make promote does it later.
+    """
+    if tracker_of(session) is None:
+        return run
+    try:
+        registry = open_registry(session)
+        version = registry.version_of(name_of(training.model, run.model_name), str(registry.register_version(run)))
+        decision = contest(session, registry, version, run.path(MODEL), training, run.folder)
+    except TrackingError as error:
+        console.warn(f"{error}; run {run.id} is not registered: make promote ID={run.id} does it later")
+        return run
+    say(version, decision)
+    tags = {"version": str(version.number), "promoted": str(decision.promoted).lower(), "reason": decision.reason}
+    return run.saved(tags={**run.tags, **tags})
+
+
+def contest(
+    session: Session, registry: Registry, version: Version, files: Path, training: Training, folder: Path
+) -> Decision:
+    """Whether ``version`` becomes the champion; one contest of a model at a time on this machine."""
+    rule = read_config(training.model.path).rule
+    scores = champions.scorer(training, session.engine, folder, files)
+    lock = session.repository.state / "locks" / f"champion-{version.name}"
+    with locked(lock, f"the champion of {version.name}", session.settings.lock_timeout):
+        return champions.contest(registry, version, files, rule, cache_of(session), scores)
+
+
+def say(version: Version, decision: Decision) -> None:
+    """What came of it."""
+    became = f"is the {CHAMPION}" if decision.promoted else f"is not the {CHAMPION}"
+    console.step(f"Version {version.number} of {version.name} {became}: {decision.reason}")

@@ -1,0 +1,19 @@
+"""What the verbs about registered versions have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard.experiments.tracked_values import registered_name
+from trainyard.model_dir import ModelDir
+from trainyard.verbs.session import Session
+
+
+def name_of(model: ModelDir, model_name: str = "") -> str:
+    """What a model is called in the registry."""
+    return registered_name(model.project.name, model_name or model.model_name)
+
+
+def cache_of(session: Session) -> Path:
+    """Where versions are downloaded to."""
+    return session.repository.state / "registry"
