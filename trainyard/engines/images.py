@@ -78,7 +78,7 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
-    return digest_of(base.identity, INSTALL, plan.lock, plan.setup)[:16]
+    return digest_of(base.identity, INSTALL, plan.packages, plan.setup)[:16]
 
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
@@ -94,7 +94,7 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
     with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
         there = assembler.inspect([image, builder])
         if image not in there and not assembler.cache.pull(image):
-            files = [text_file("requirements.lock", plan.lock.encode())]
+            files = [text_file("requirements.lock", plan.packages.encode())]
             files += [text_file("setup.sh", plan.setup)] if plan.setup else []
             with console.waiting(f"Installing dependencies {key} ..."):
                 named = [f"LABEL {NAME}={image}"]
