@@ -36,7 +36,6 @@ TIMED: dict[str, Callable[[Workplace], float]] = {
     "second": Workplace.second_model,
 }
 CASES = (*WORDS, "bytes", "size", "generated")
-EQUAL = 4  # models of one project with equal requirements
 
 
 @click.command()
@@ -44,11 +43,12 @@ EQUAL = 4  # models of one project with equal requirements
 @click.option("--cases", default=",".join(CASES), show_default=True)
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--models", default=200, show_default=True, help="in the generated monorepo")
+@click.option("--equal", default=4, show_default=True, help="models of one project with equal requirements")
 @click.option("--compiled", is_flag=True, help="the requirements of the shipped predict image, not of a pickled model")
 @click.option("--without-baseline", is_flag=True)
 @click.option("--out", default=str(STATE / "builds"), show_default=True, help="folder of the results")
 def main(
-    ways: str, cases: str, repeats: int, models: int, compiled: bool, without_baseline: bool, out: str
+    ways: str, cases: str, repeats: int, models: int, equal: int, compiled: bool, without_baseline: bool, out: str
 ) -> None:  # fmt: skip
     """Measure and print."""
     if not without_baseline and (reason := baseline.need()):
@@ -58,7 +58,7 @@ def main(
     wanted = cases.split(",")
     places = [Workplace(folder, WAYS[name], "" if compiled else PICKLED) for name in ways.split(";")]
     found = timed_cases(places, wanted, repeats, not without_baseline)
-    verdicts = [*targets.of_times(found, WORDS), *weighed(places, wanted)]
+    verdicts = [*targets.of_times(found, WORDS), *weighed(places, wanted, equal)]
     if "generated" in wanted:
         say(f"a monorepo of {models} models")
         verdicts += targets.of_generated(generated.measure(folder, models, [place.way for place in places]))
@@ -110,7 +110,7 @@ def _add(found: Found, case: str, way: str, seconds: float) -> None:
     found.setdefault(case, {}).setdefault(way, []).append(seconds)
 
 
-def weighed(places: list[Workplace], wanted: list[str]) -> list[Verdict]:
+def weighed(places: list[Workplace], wanted: list[str], equal: int) -> list[Verdict]:
     """What images take on disk; folders of the process engine are no images."""
     verdicts = []
     for place in places:
@@ -118,8 +118,8 @@ def weighed(places: list[Workplace], wanted: list[str]) -> list[Verdict]:
         if way.engine == "process":
             continue
         if "bytes" in wanted:
-            say(f"bytes of {EQUAL} models with equal requirements: {way.name}")
-            verdicts.append(targets.of_shared(way.name, *disk.unique_bytes(place, EQUAL)))
+            say(f"bytes of {equal} models with equal requirements: {way.name}")
+            verdicts.append(targets.of_shared(way.name, *disk.unique_bytes(place, equal)))
         if "size" in wanted:
             say(f"size of a predict image: {way.name}")
             verdicts.append(targets.of_size(way.name, *disk.predict_size(place)))
