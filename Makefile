@@ -57,7 +57,7 @@ bench-memory: $(BENCH) ## memory of four models in one server, by workers; OPTIO
 bench-images: $(BENCH) ## image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help
 	$(VENV)/bin/python -m bench.images $(OPTIONS)
 
-bench-builds: $(BENCH) ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
+bench-builds: $(SETUP) $(BENCH) ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
 	$(VENV)/bin/python -m bench.builds $(OPTIONS)
 
 profile-serving: $(BENCH) ## where the microseconds of a request go; OPTIONS=--help

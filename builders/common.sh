@@ -75,11 +75,15 @@ find_requirements() {
 # dependencies_hash DIR: sets `hash`, of everything that decides what gets installed. One program reads it all: to start one
 # takes as long as what an edit has to do.
 dependencies_hash() {
-    local file
+    local file text
     find_requirements "$1"
     hash=$(
         for file in "$requirements" "$1/setup.sh" "$TRAINYARD_HOME/requirements.txt"; do
-            if [ -f "$file" ]; then printf '%s\0' "$(<"$file")"; else printf '\0'; fi
+            text=
+            if [ -f "$file" ]; then text=$(<"$file"); fi
+            # Two lines of a lock say where it came from, and change nothing.
+            if [[ $text == '# trainyard lock of inputs '* ]]; then text=${text#*$'\n'*$'\n'}; fi
+            printf '%s\0' "$text"
         done | sha256sum
     )
     hash=${hash%% *}

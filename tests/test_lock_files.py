@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
-from trainyard.requirements.lock_files import Entry, as_text, check_sealed, is_of, merged, read_entries, seal
+from trainyard.requirements.lock_files import (
+    Entry,
+    as_text,
+    check_sealed,
+    is_of,
+    merged,
+    packages_of,
+    read_entries,
+    seal,
+)
 
 PATH = Path("m/requirements_train.lock")
 ONE, TWO, THREE = ("sha256:" + digit * 64 for digit in "123")
@@ -35,6 +44,11 @@ def test_entries_are_read_as_they_were_written() -> None:
     assert read_entries(LOCK, "lock") == ENTRIES
     assert is_of(LOCK, "ab" * 32)
     assert not is_of(LOCK, "ab" * 31 + "ac")
+
+
+def test_the_same_packages_are_the_same_whatever_they_were_resolved_from() -> None:
+    assert packages_of(LOCK) == packages_of(seal("cd" * 32, as_text(ENTRIES))) == as_text(ENTRIES)
+    assert packages_of(as_text(ENTRIES)) == as_text(ENTRIES)
 
 
 def test_a_conflict_marker_is_named_with_its_line() -> None:

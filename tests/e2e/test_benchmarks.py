@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from needs import need
+
+from bench.builds import targets
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,11 +22,12 @@ def make(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _load() -> None:
     need("wrk")
 
 
+@pytest.mark.usefixtures("_load")
 def test_bench_serving_measures_every_cell_that_it_is_asked_for(tmp_path: Path) -> None:
     options = f"--servers trainyard --models lr --rows 1,100 --connections 2 --repeats 1 --seconds 1 --out {tmp_path}"
     printed = make("bench-serving", f"OPTIONS={options}")
@@ -36,6 +40,7 @@ def test_bench_serving_measures_every_cell_that_it_is_asked_for(tmp_path: Path) 
     assert "<svg" in (tmp_path / "serving.svg").read_text()
 
 
+@pytest.mark.usefixtures("_load")
 def test_bench_memory_compares_workers(tmp_path: Path) -> None:
     options = f"--kinds compiled --models lr --workers 1,2 --share 1 --out {tmp_path}"
     printed = make("bench-memory", f"OPTIONS={options}")
@@ -45,6 +50,7 @@ def test_bench_memory_compares_workers(tmp_path: Path) -> None:
     assert "compiled: two workers take 1." in printed
 
 
+@pytest.mark.usefixtures("_load")
 def test_bench_images_starts_each_model(tmp_path: Path) -> None:
     make("bench-images", f"OPTIONS=--engine none --kinds compiled --models lr --repeats 1 --out {tmp_path}")
     (measured,) = json.loads((tmp_path / "images.json").read_text())
@@ -58,8 +64,39 @@ def test_bench_builds_times_each_case(tmp_path: Path) -> None:
     measured = json.loads((tmp_path / "builds.json").read_text())
     assert set(measured["seconds"]) == {"edit", "second"}
     assert all(value > 0 for ways in measured["seconds"].values() for values in ways.values() for value in values)
-    assert "an edit of one builds bench-model3-train, bench-model3-predict" in printed
+    judged = {(one["what"], one["way"]): one for one in measured["verdicts"]}
+    assert judged["4 models: an edit of one builds", "process"]["figure"] == "bench-model3-predict, bench-model3-train"
+    assert judged["4 models: an edit of one builds", "process"]["met"]
+    assert {("one-line edit of predict.py, rebuild", "process"), ("4 models: make list", "process")} <= set(judged)
+    assert "| 4 models: make -n build-all | process | " in printed
     assert (tmp_path / "builds.md").read_text().strip() in printed
+
+
+@pytest.mark.engine("docker")
+def test_bench_builds_weighs_images(tmp_path: Path) -> None:
+    options = f"--ways docker --cases bytes,size --compiled --equal 1 --without-baseline --out {tmp_path}"
+    make("bench-builds", f"OPTIONS={options}")
+    verdicts = json.loads((tmp_path / "builds.json").read_text())["verdicts"]
+    shared, size = verdicts
+    assert re.fullmatch(r"1\.\d+ \(\d+ MB, \d+ MB\)", shared["figure"])
+    assert re.fullmatch(r"\d+\.\d MB, packages \d+\.\d MB", size["figure"])
+    assert shared["met"] and size["met"]
+
+
+def test_bench_builds_says_what_is_not_reached() -> None:
+    found = {"edit": {"baseline": [20.0, 30.0], "docker": [1.25, 0.9], "process": [1.5]}, "second": {"docker": [2.0]}}
+    words = {"edit": "an edit", "second": "a second"}
+    lines = [verdict.line for verdict in targets.of_times(found, words)]
+    assert lines == [
+        "| an edit | docker | 23.3x | at least 25x | **not met** |",
+        "| an edit | process | 16.7x | at least 25x | **not met** |",
+        "| an edit | process | 1.50 s | under 1 s | **not met** |",
+        "| a second | docker | 1.86 edits | at most 1.25 | **not met** |",
+    ]
+    assert not targets.of_shared("docker", 112, 100).met
+    assert targets.of_shared("docker", 109, 100).met
+    assert targets.of_size("docker", 100 + 5 * 2**20, 100).met
+    assert not targets.of_size("docker", 101 + 5 * 2**20, 100).met
 
 
 def test_profile_serving_prints_where_the_time_goes() -> None:

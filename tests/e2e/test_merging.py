@@ -131,6 +131,18 @@ def test_build_all_builds_every_image(repo: Monorepo) -> None:
     assert {f"{repo.prefix}-sums-all", f"{repo.prefix}-all"} <= images
 
 
+def test_models_of_equal_packages_and_what_they_are_merged_to_share_one_installation(repo: Monorepo) -> None:
+    """Also where what they are trained with differs, and so what their locks say of where they came from."""
+    for name in ("one", "two"):
+        model = repo.add_model(name)
+        (model.path / "requirements_predict.txt").write_text("tabulate==0.9.0\n")
+        (model.path / "requirements_train.txt").write_text(f"# of {name}\ntabulate==0.9.0\n")
+    repo.add_all()
+    repo.make(None, "-j2", "build-all").succeeded()
+    (venv,) = (repo.path / ".trainyard" / "process" / "deps").iterdir()
+    assert list(venv.glob("lib/python*/site-packages/tabulate*"))
+
+
 def test_the_whole_story_of_a_project(repo: Monorepo) -> None:
     """As in the README, on two small models."""
     for name in ("one", "two"):

@@ -9,6 +9,14 @@ from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
 from monorepo import Model, Monorepo
 
+# The first line keeps these dependencies apart from those that other tests have installed.
+COUNTING = r"""#!/bin/bash
+set -e
+mv /usr/local/bin/uv /opt/uv
+printf '#!/bin/bash\necho "started: $1" >>/opt/started\nexec /opt/uv "$@"\n' >/usr/local/bin/uv
+chmod +x /usr/local/bin/uv
+"""
+
 
 class SetupScripts:
     """What engines with containers do with setup.sh."""
@@ -22,6 +30,17 @@ class SetupScripts:
         )
         model.replace("train.py", "rows = ", "assert open('/opt/native').read() == 'made\\n'\n    rows = ")
         repo.make(model, "train", **self.variables).succeeded()
+
+    def test_an_edit_starts_no_installer(self, repo: Monorepo) -> None:
+        """uv is replaced by a program that counts how often it is started, in the image of the dependencies."""
+        model = repo.add_model("counted")
+        (model.path / "setup.sh").write_text(COUNTING)
+        for edit in ("1 + factor * sum(row)", "2 + factor * sum(row)"):
+            repo.make(model, "build-predict", **self.variables).succeeded()
+            counted = images.inside(f"{model.container}-predict", "cat /opt/started /usr/local/bin/uv")
+            assert counted.splitlines().count("started: pip") == 1, counted
+            assert "exec /opt/uv" in counted, "uv is still replaced"
+            model.replace("predict.py", "factor * sum(row)", edit)
 
     def test_a_failing_setup_sh_is_one_line(self, repo: Monorepo) -> None:
         model = repo.add_model("broken")

@@ -2,6 +2,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 from typing import Any
 
 from engines.contract import EngineContract
@@ -36,7 +37,7 @@ class TestProcess(EngineContract):
         model = repo.add_model("frugal")
         (model.path / "requirements_predict.txt").write_text("tinydb==4.7.1\n")
         repo.make(model, "build-predict").succeeded()
-        folder = repo.path / ".trainyard" / "process" / self._image(repo, model)["venv"]
+        folder = self._venv(repo, model)
         (folder / "ballast").write_bytes(bytes(3_000_000))
         repo.make(model, "train").succeeded()
         with repo.serving(model):
@@ -52,6 +53,9 @@ class TestProcess(EngineContract):
         assert "Nothing to remove" in repo.make(None, "prune").succeeded().err
         repo.make(model, "predict", "-n").succeeded()
 
+    def _venv(self, repo: Monorepo, model: Model) -> Path:
+        return repo.path / ".trainyard" / "process" / self._image(repo, model)["venv"]
+
     def _image(self, repo: Monorepo, model: Model) -> dict[str, Any]:
         images = repo.path / ".trainyard" / "process" / "images"
         return dict(json.loads((images / f"{model.container}-predict" / "image.json").read_text()))
@@ -60,6 +64,16 @@ class TestProcess(EngineContract):
         words = "is not confined: the process engine runs it with all of your rights"
         assert words in repo.make(model, "-n", "predict").succeeded().err
         assert words not in repo.make(model, "-n", "predict", "HARDENED=0").succeeded().err
+
+    def test_an_edit_starts_no_installer(self, repo: Monorepo, tmp_path: Path) -> None:
+        """uv makes its cache as soon as it is asked to install anything."""
+        model = repo.add_model("counted")
+        repo.make(model, "build-predict").succeeded()
+        shutil.rmtree(self._venv(repo, model))
+        for cache, used in ((tmp_path / "first", True), (tmp_path / "edit", False)):
+            model.replace("predict.py", "sum(row)", "sum(row, 0)")
+            repo.make(model, "build-predict", UV_CACHE_DIR=str(cache)).succeeded()
+            assert cache.exists() == used
 
     def test_setup_sh_is_not_run_and_says_so(self, repo: Monorepo) -> None:
         model = repo.add_model("native")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from contexts import write_context
-from images import DAEMON, config, docker, exists, run_real_s2i
+from images import DAEMON, config, docker, exists, inside, run_real_s2i
 from monorepo import Monorepo
 from servers import Quiet, answering
 
@@ -107,6 +107,7 @@ def test_image_of_s2i(workshop, index, host, tmp_path):
     assert index.admitted > 0
     assert CANARY not in done.output
     assert holders(image, CANARY) == []
+    assert inside(image, "ls -A /var/cache/trainyard /tmp").split() == ["/tmp:", "/var/cache/trainyard:"]
 
 
 def test_what_setup_sh_leaves_behind_fails_the_build(workshop, index, host, tmp_path):

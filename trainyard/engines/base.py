@@ -14,6 +14,7 @@ from trainyard.digests import digest_of
 from trainyard.engines.relay import Output
 from trainyard.leaks import Finding, Look
 from trainyard.model_dir import Role
+from trainyard.requirements.lock_files import packages_of
 
 LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
 
@@ -30,6 +31,11 @@ class BuildPlan:
     setup: bytes = b""
     baked: tuple[BakedFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def packages(self) -> str:
+        """What of the lock is installed."""
+        return packages_of(self.lock)
 
     @property
     def contents(self) -> str:

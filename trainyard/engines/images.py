@@ -83,7 +83,7 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
     runtime = [base.runtime.identity] if base.runtime else []
-    return digest_of(base.identity, INSTALL, plan.lock, plan.setup, *runtime)[:16]
+    return digest_of(base.identity, INSTALL, plan.packages, plan.setup, *runtime)[:16]
 
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:

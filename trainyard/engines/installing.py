@@ -40,7 +40,7 @@ class Interpreter:
 
 def install(assembler: Assembler, base: Base, image: str, plan: BuildPlan, changes: Sequence[str]) -> None:
     """Make the dependency image ``image`` of a plan."""
-    lock = text_file("requirements.lock", plan.lock.encode())
+    lock = text_file("requirements.lock", plan.packages.encode())
     setup = [text_file("setup.sh", plan.setup)] if plan.setup else []
     network = bool(setup) or not assembler.settings.wheelhouse
     todo = Todo(INSTALL, installs=True, network=network)

@@ -70,7 +70,7 @@ class ProcessAssembler:
     def venv(self, plan: BuildPlan) -> Path:
         """The virtual environment of the plan's lock; it holds for this Python and this place alone."""
         base = base_context(self.repository.package).sha256
-        digest = digest_of(base, sys.version, sys.base_prefix, str(self.state), plan.lock)
+        digest = digest_of(base, sys.version, sys.base_prefix, str(self.state), plan.packages)
         return self.state / "deps" / digest[:16]
 
     def ensure_dependencies(self, plan: BuildPlan) -> Path:
@@ -80,7 +80,7 @@ class ProcessAssembler:
             if not (venv / ".trainyard-deps").is_file():
                 with console.waiting(f"Installing dependencies {venv.name} ..."):
                     self._make_venv(venv)
-                    context = make_context([text_file("requirements.lock", plan.lock.encode())])
+                    context = make_context([text_file("requirements.lock", plan.packages.encode())])
                     self.assemble(context, plan.role, venv, self.state / "unused", installing=True)
         return venv
 

@@ -42,6 +42,13 @@ def seal(digest: str, body: str) -> str:
     return f"{INPUTS}{digest}\n{CONTENT}{_sha256(body)}\n{body}"
 
 
+def packages_of(text: str) -> str:
+    """A lock without what it says of where it came from: who wants the same packages shares one installation."""
+    if not text.startswith(INPUTS):
+        return text
+    return (*text.split("\n", 2), "", "")[2]
+
+
 def is_of(text: str, digest: str) -> bool:
     """Whether a lock file was resolved from the requirements of that digest."""
     return text.startswith(f"{INPUTS}{digest}\n")

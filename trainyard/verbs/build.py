@@ -14,6 +14,7 @@ from trainyard.merge import Merged, merge, write_merged
 from trainyard.model_dir import ModelDir, Role, read_variables
 from trainyard.repository import all_members
 from trainyard.requirements.conflicts import check_requirements, explain_conflict
+from trainyard.requirements.lock_files import packages_of
 from trainyard.requirements.requirement_files import Requirement
 from trainyard.requirements.resolver import Lock, Resolver, Unresolved
 from trainyard.routes import train_target
@@ -124,11 +125,14 @@ def lock_model(session: Session, model: ModelDir) -> None:
 
 
 def _merged_lock(resolver: Resolver, merged: Merged, folder: Path) -> str:
-    """A lock for all members together, with the versions of their own locks wherever that is possible."""
+    """A lock for all members together: theirs where it is one and the same, else with the versions of theirs wherever
+    that is possible."""
     inputs = (Requirement(folder / "requirements.txt", merged.requirements), resolver.runtime)
-    own = "".join(resolver.model_lock(model, "predict").text for model in merged.members)
+    own = [packages_of(resolver.model_lock(model, "predict").text) for model in merged.members]
+    if len(set(own)) == 1:
+        return own[0]
     try:
-        return resolver.together(inputs, preferred=own)[0].text
+        return resolver.together(inputs, preferred="".join(own))[0].text
     except Unresolved:
         raise
     except TrainyardError as error:
