@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import Config, read_config
 from trainyard.experiments.parameters import read_tuned, with_params
+from trainyard.experiments.yaml_files import dump_yaml
 from trainyard.model_dir import ModelDir
 from trainyard.promotion import direction_of
 
@@ -157,6 +158,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_anything_is_a_configuration_or_one_line(tmp_path_factory: pytest.TempPathFactory, content: Any) -> None:
     folder = write(tmp_path_factory.mktemp("any"), yaml.safe_dump(content, allow_unicode=True))
@@ -166,14 +168,16 @@ def test_anything_is_a_configuration_or_one_line(tmp_path_factory: pytest.TempPa
         assert str(error).startswith(str(folder / "config.yaml"))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), JSON, max_size=5))
 def test_parameters_come_out_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, params: dict[str, Any]
 ) -> None:
-    folder = write(tmp_path_factory.mktemp("params"), yaml.safe_dump({"params": params}))
+    folder = write(tmp_path_factory.mktemp("params"), dump_yaml({"params": params}))
     assert read_config(folder).defaults == params
 
 
+@settings(deadline=None)
 @given(st.floats(1e-300, 1e300))
 def test_numbers_as_json_writes_them(tmp_path_factory: pytest.TempPathFactory, number: float) -> None:
     value = read_config(write(tmp_path_factory.mktemp("n"), f"params: {{a: {number!r}}}")).defaults["a"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from monorepo import Model, Monorepo, interrupt
 
@@ -231,6 +231,7 @@ def test_a_run_without_space_is_one_line(tmp_path: Path) -> None:
         run.saved(status="finished")
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 7))
 def test_a_log_that_is_cut_anywhere_is_read_as_far_as_it_goes(
     tmp_path_factory: pytest.TempPathFactory, garbage: list[bytes], cut: int

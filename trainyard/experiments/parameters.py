@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainyard.errors import TrainyardError
+from trainyard.files import write_whole
 from trainyard.model_dir import ModelDir
 
 TUNED = "hyperparameters.yaml"  # beside config.yaml: what make tune found
@@ -39,6 +40,17 @@ def read_tuned(model: ModelDir) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TrainyardError(f"{path}:1: not a mapping of names to values", "tune again, or remove the file")
     return content
+
+
+def write_tuned(model: ModelDir, params: Mapping[str, Any], header: str) -> None:
+    """Write the parameters that a tuning has found, below a comment.
+
+    Raises:
+        OSError: no permission, no space.
+    """
+    from trainyard.experiments.yaml_files import dump_yaml
+
+    write_whole(model.path / TUNED, f"# {header}\n{dump_yaml(params)}")
 
 
 def with_params(payload: Mapping[str, Any], defaults: Mapping[str, Any], tuned: Mapping[str, Any]) -> dict[str, Any]:

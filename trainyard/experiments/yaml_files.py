@@ -24,7 +24,12 @@ class _Loader(yaml.SafeLoader):
     """1e-5 is a number, as in JSON and YAML 1.2; in YAML 1.1, which the library reads, it is text."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"^{_FLOAT.pattern}$"), list("-+.0123456789"))
+class _Dumper(yaml.SafeDumper):
+    """Its counterpart: the text 1e-5 gets quotes."""
+
+
+for _part in (_Loader, _Dumper):
+    _part.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"^{_FLOAT.pattern}$"), list("-+.0123456789"))
 
 
 class Section(BaseModel):
@@ -95,6 +100,11 @@ def read_yaml(path: Path) -> YamlFile:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise TrainyardError(f"{path}: not YAML ({reason})", "correct the file") from None
+
+
+def dump_yaml(content: Mapping[str, Any]) -> str:
+    """The text that ``read_yaml`` reads as ``content``, in its order; in ASCII, since PyYAML breaks lines at U+0085."""
+    return yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False)
 
 
 def _lines(node: yaml.Node, place: Place, path: Path) -> Iterator[tuple[Place, int]]:
