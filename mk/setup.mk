@@ -5,6 +5,7 @@
 ROOT := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/..
 VENV := $(ROOT)/.venv
 SETUP := $(VENV)/.stamp
+EXTRA := $(VENV)/.stamp-experiments
 
 # What may be given on the command line, or come from the environment.
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
@@ -44,6 +45,9 @@ RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" TRAINYARD_MAKE="$(MAKE_CO
 .PHONY: FORCE
 $(SETUP): $(ROOT)/pyproject.toml $(if $(wildcard $(VENV)/bin/python),,FORCE)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)"
+# Of the verbs that need MLflow or Optuna, which others shall not wait for.
+$(EXTRA): $(ROOT)/pyproject.toml | $(SETUP)
+	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" experiments
 
 # Lists the `target: ## help` lines of the makefiles given, and the settings.
 SHOW_HELP = @sed -n 's/^\([a-z][a-z-]*\):.*\#\# \(.*\)/  \1\t\2/p' $(1) | awk -F '\t' '{printf "%-18s %s\n", $$1, $$2}'; \

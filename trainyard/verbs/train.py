@@ -17,6 +17,7 @@ from trainyard.model_dir import ModelDir
 from trainyard.verbs.mounts import models_folder
 from trainyard.verbs.run import ensure_image
 from trainyard.verbs.session import Session
+from trainyard.verbs.tracked import is_tracked, tracked
 
 
 def train(session: Session, model: ModelDir) -> None:
@@ -48,7 +49,8 @@ def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> T
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
     env = {"TRAINYARD_COMMIT": session.repository.commit()}
     tags = {"description": session.experiments.description} if session.experiments.description else {}
-    return Training(model, image, payload, mounts, env, tags)
+    # A tracker shall have the model, too, and models/ will hold another one by the time that it is uploaded.
+    return Training(model, image, payload, mounts, env, tags, keep_model=is_tracked(session))
 
 
 def train_as_run(session: Session, training: Training) -> Run:
@@ -57,7 +59,9 @@ def train_as_run(session: Session, training: Training) -> Run:
     Raises:
         TrainyardError: it failed without having said why itself.
     """
-    run, status = carry_out(training, start_run(training, session.repository), session.engine, session.repository)
+    run = start_run(training, session.repository)
+    with tracked(session, run) as live:
+        run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
     if run.status == "finished":
         console.step(f"Run {run.id}: make run-show ID={run.id}")
         return run
