@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean runs run-show prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean runs run-show track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -28,6 +28,15 @@ affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON f
 
 builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
 	@$(RUN) builders .
+
+track: $(EXTRA) ## the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready
+	@$(RUN) track .
+
+track-stop: $(SETUP) ## stop that server
+	@$(RUN) track-stop .
+
+track-sync: $(EXTRA) ## upload to the tracker what it does not have of the runs
+	@$(RUN) track-sync .
 
 prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
 	@$(RUN) prune .

@@ -5,6 +5,7 @@
 ROOT := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/..
 VENV := $(ROOT)/.venv
 SETUP := $(VENV)/.stamp
+EXTRA := $(VENV)/.stamp-experiments
 
 # What may be given on the command line, or come from the environment.
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
@@ -46,6 +47,9 @@ RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" PYTHONDONTWRITEBYTECODE= 
 .PHONY: FORCE
 $(SETUP): $(ROOT)/pyproject.toml $(if $(wildcard $(VENV)/bin/python),,FORCE)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)"
+# Of the verbs that need MLflow or Optuna, which others shall not wait for.
+$(EXTRA): $(ROOT)/pyproject.toml | $(SETUP)
+	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" experiments
 
 # What tunes and tracks is installed for the verbs that need it: most clones never do.
 EXTRAS := $(VENV)/.stamp-experiments

@@ -153,6 +153,10 @@ class Commands:
         if status:
             raise TrainyardError(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
 
+    def environment(self, added: Mapping[str, str]) -> dict[str, str]:
+        """Ours, for a program that somebody else starts."""
+        return {**os.environ, **added}
+
     def become_make(self, arguments: Sequence[str]) -> NoReturn:
         """The make that called us (mk/setup.mk says which), in our place: so it has that one's job slots."""
         make = os.environ.get("TRAINYARD_MAKE", "make")

@@ -14,7 +14,8 @@ from trainyard.experiments.training import Training
 from trainyard.locking import locked
 from trainyard.promotion import Decision
 from trainyard.verbs.session import Session
-from trainyard.verbs.tracking import open_registry, tracker_of
+from trainyard.verbs.tracked import tracker_of
+from trainyard.verbs.tracking import open_registry
 from trainyard.verbs.versions import cache_of, name_of
 
 

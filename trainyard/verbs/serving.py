@@ -91,24 +91,12 @@ def _need_port(session: Session, plan: RunPlan) -> None:
         TrainyardError: it runs already, PORT is none, BIND is not an address of this machine, the port is in use (with
             its holder where that is one of ours).
     """
-    if not 0 < plan.port < 65536:
-        raise TrainyardError(f"PORT={plan.port}: not a port", "choose one from 1 to 65535")
+    check_port(plan.port)
     servers = [(server, engine) for engine in session.engines() for server in engine.running()]
     for server, engine in servers:
         if server.name == plan.name and engine.name == session.engine.name:
             raise TrainyardError(f"{plan.name} runs already, on port {server.port}", _stop_hint(server))
-    family = socket.AF_INET6 if ":" in plan.bind else socket.AF_INET
-    try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((plan.bind, plan.port))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            what = f"BIND={plan.bind} PORT={plan.port}"
-            raise TrainyardError(
-                f"{what}: {error.strerror}", "choose an address of this machine, and a free port"
-            ) from None
-    else:
+    if is_free(plan.bind, plan.port):
         return
     other = f"or choose another: PORT={plan.port % 65535 + 1}"
     for server, engine in servers:
@@ -116,6 +104,33 @@ def _need_port(session: Session, plan: RunPlan) -> None:
             what = f"port {plan.port} is in use by {server.name} ({server.model}, {engine.name})"
             raise TrainyardError(what, f"{_stop_hint(server)}, {other}")
     raise TrainyardError(f"port {plan.port} is in use", f"stop what listens there, {other}")
+
+
+def check_port(port: int, setting: str = "PORT") -> None:
+    """Raises:
+    TrainyardError: the setting is not a port."""
+    if not 0 < port < 65536:
+        raise TrainyardError(f"{setting}={port}: not a port", "choose one from 1 to 65535")
+
+
+def is_free(bind: str, port: int, setting: str = "PORT") -> bool:
+    """Whether a server could listen there.
+
+    Raises:
+        TrainyardError: BIND is not an address of this machine, or the port is not ours to take.
+    """
+    check_port(port, setting)
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((bind, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        what = f"BIND={bind} {setting}={port}: {error.strerror}"
+        raise TrainyardError(what, "choose an address of this machine, and a free port") from None
+    return True
 
 
 def _stop_hint(server: Running) -> str:

@@ -1,49 +1,25 @@
-"""make track-sync, and what other verbs need of the tracker: runs uploaded while they go, the registry."""
+"""make track-sync, and what other verbs need of the tracker: an uploader, the registry."""
 
 from __future__ import annotations
 
-import contextlib
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from trainyard import console
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.experiments.connection import connect
-from trainyard.experiments.live import Live
 from trainyard.experiments.registry import Registry
 from trainyard.experiments.run_files import Run, runs_of
-from trainyard.experiments.sync import Uploader, known_runs, upload_all
+from trainyard.experiments.sync import known_runs, upload_all
 from trainyard.experiments.tracked_values import experiment_of
-from trainyard.experiments.tracker import Tracker, chosen_tracker, tracker_or_store
+from trainyard.experiments.tracker import FOLDER, Tracker, tracker_or_store
 from trainyard.verbs.session import Session
-
-
-def tracked(session: Session, run: Run) -> AbstractContextManager[Live | None]:
-    """Upload a run while the block runs, where there is a tracker.
-
-    Raises:
-        TrainyardError: TRACKING_URI is not the URL of a server.
-    """
-    tracker = tracker_of(session)
-    if tracker is None:
-        return contextlib.nullcontext()
-    return Live(run, lambda: uploader_to(session, tracker), tracker.shown)
-
-
-def tracker_of(session: Session) -> Tracker | None:
-    """Where runs are logged to now; None where nobody wants to know of them."""
-    return chosen_tracker(session.experiments, session.repository.root)
-
-
-def uploader_to(session: Session, tracker: Tracker) -> Uploader:
-    """Uploads runs to ``tracker``; it is asked nothing yet."""
-    connection = connect(tracker, session.experiments.tracking_timeout)
-    return Uploader(connection, session.repository.state / "locks", session.settings.lock_timeout)
+from trainyard.verbs.tracked import tracker_of, uploader_to
 
 
 def open_registry(session: Session) -> Registry:
     """The registry of the tracker; where no server runs, that of ``make track``'s database."""
-    tracker = tracker_or_store(session.experiments, session.repository.root)
+    root = session.repository.root
+    tracker = tracker_or_store(session.experiments, root)
+    (root / FOLDER).mkdir(exist_ok=True)
     return Registry(uploader_to(session, tracker))
 
 

@@ -11,12 +11,12 @@ from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params
 from trainyard.experiments.run_files import Run
-from trainyard.experiments.tracker import chosen_tracker
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.mounts import models_folder
 from trainyard.verbs.run import ensure_image
 from trainyard.verbs.session import Session
+from trainyard.verbs.tracked import is_tracked, tracked
 
 
 def train(session: Session, model: ModelDir) -> None:
@@ -29,7 +29,7 @@ def train(session: Session, model: ModelDir) -> None:
         show_only(training, session.engine)
         return
     run = train_as_run(session, training)
-    if chosen_tracker(session.experiments, session.repository.root):
+    if is_tracked(session):
         from trainyard.verbs.contest import compete  # the registry's client takes a second to import
 
         compete(session, training, run)
@@ -54,6 +54,7 @@ def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> T
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
     env = {"TRAINYARD_COMMIT": session.repository.commit()}
     tags = {"description": session.experiments.description} if session.experiments.description else {}
+    # A tracker shall have the model later, too, when models/ holds another one.
     return Training(model, image, payload, mounts, env, tags, keep_model=True)
 
 
@@ -63,7 +64,9 @@ def train_as_run(session: Session, training: Training) -> Run:
     Raises:
         TrainyardError: it failed without having said why itself.
     """
-    run, status = carry_out(training, start_run(training, session.repository), session.engine, session.repository)
+    run = start_run(training, session.repository)
+    with tracked(session, run) as live:
+        run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
     if run.status == "finished":
         console.step(f"Run {run.id}: make run-show ID={run.id}")
         return run
