@@ -26,7 +26,7 @@ help: ## this list
 build-train: ## build the train image
 build-predict: ## build the predict image
 train: ## train: models/$(MODEL_NAME).pkl, its record, and a run in runs/
-tune: $(EXTRAS) ## search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1
+tune: $(EXTRA) ## search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1
 predict: ## serve on PORT (5111); DETACH=1 returns when it is ready
 test-endpoint: ## post test/test_instances.json, show the answer, fail on anything but a good one
 stop: ## stop the server
@@ -40,9 +40,11 @@ sbom: ## the bill of materials of both images: .trainyard/sbom/<image>.cdx.json
 audit: ## look for credentials in both images: environment, history, every layer
 runs: ## a table of the runs; SORT=<metric>, ALL=1
 run-show: ## everything about the run ID, or the latest
-promote: ## the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1
-rollback: ## the champion before this one is the champion again
+promote: $(EXTRA) ## the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1
+rollback: $(EXTRA) ## the champion before this one is the champion again
 clean: ## remove the images; binaries in models/ stay
+
+predict predict-local: $(if $(VERSION),$(EXTRA)) # the registry's client
 
 $(VERBS): $(SETUP)
 	@$(RUN) $@ "$(CURDIR)"

@@ -51,11 +51,6 @@ $(SETUP): $(ROOT)/pyproject.toml $(if $(wildcard $(VENV)/bin/python),,FORCE)
 $(EXTRA): $(ROOT)/pyproject.toml | $(SETUP)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" experiments
 
-# What tunes and tracks is installed for the verbs that need it: most clones never do.
-EXTRAS := $(VENV)/.stamp-experiments
-$(EXTRAS): $(ROOT)/pyproject.toml | $(SETUP)
-	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" experiments
-
 # Lists the `target: ## help` lines of the makefiles given, and the settings.
 SHOW_HELP = @sed -n 's/^\([a-z][a-z-]*\):.*\#\# \(.*\)/  \1\t\2/p' $(1) | awk -F '\t' '{printf "%-18s %s\n", $$1, $$2}'; \
 	printf '\nVariables: $(MODEL_VARIABLES)\n           $(wordlist 1,8,$(SETTINGS)) ... (docs/contract.md)\n'

@@ -81,14 +81,12 @@ def _run(session: Session, model: ModelDir) -> Run:
 
 def _show(session: Session, registry: Registry, model: ModelDir) -> None:
     """What a dry run says: nothing is registered, scored or moved."""
-    champion = registry.find_version(name_of(model))
-    wanted = session.experiments.version
-    what = (
-        f"version {registry.version_of(name_of(model), wanted).number}" if wanted else f"run {_run(session, model).id}"
-    )
+    name, wanted = name_of(model), session.experiments.version
+    champion = registry.find_version(name)
+    what = f"version {registry.version_of(name, wanted).number}" if wanted else f"run {_run(session, model).id}"
     against = f"version {champion.number}, the champion" if champion else "nothing: there is no champion yet"
-    verb = "make the champion, without comparing," if session.settings.force else f"compare with {against}:"
-    console.result(f"{verb} {what} of {name_of(model)}")
+    how = "without comparing" if session.settings.force else f"compared with {against}"
+    console.result(f"{what} of {name} would be promoted, {how}")
 
 
 @contextlib.contextmanager
