@@ -17,7 +17,7 @@ ifneq ($(MODEL),)
 $(error MODEL=$(MODEL) is for the top of the monorepo; here the model is $(notdir $(CURDIR)))
 endif
 
-VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show clean
+VERBS := build-train train build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show report clean
 .PHONY: help $(VERBS)
 
 help: ## this list
@@ -39,6 +39,7 @@ sbom: ## the bill of materials of both images: .trainyard/sbom/<image>.cdx.json
 audit: ## look for credentials in both images: environment, history, every layer
 runs: ## a table of the runs; SORT=<metric>, ALL=1
 run-show: ## everything about the run ID, or the latest
+report: ## draw the report of the run ID, or of the latest: runs/<id>/report.html
 clean: ## remove the images; binaries in models/ stay
 
 $(VERBS): $(SETUP)

@@ -98,6 +98,7 @@ folder_verb("audit-everything", "audit:audit_everything", "Look for credentials 
 folder_verb("list", "inventory:list_models", "A table of every model.")
 folder_verb("runs", "runs:list_runs", "A table of the runs of a model, or of all.")
 folder_verb("run-show", "runs:show_run", "Everything about one run.")
+folder_verb("report", "report:report", "Draw the report of a run.")
 folder_verb("affected", "affected:print_affected", "Which models a change touches, as JSON.")
 folder_verb("builders", "build:build_builders", "Build the builder images.")
 folder_verb("wheelhouse", "wheelhouse:fill_wheelhouse", "Fill WHEELHOUSE from every lock.")

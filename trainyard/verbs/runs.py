@@ -54,8 +54,7 @@ def sorted_runs(runs: list[Run], metric: str) -> list[Run]:
 
 def show_run(session: Session, folder: Path) -> None:
     """Everything that is written down of one run: ID=<id>, the beginning or end of one, or latest."""
-    own, projects = _asked(session, folder)
-    run = find_run(projects, session.experiments.run_id or "latest", own)
+    run = asked_run(session, folder)
     lines = [("run", run.id), ("model", run.model), ("status", run.status), ("started", run.started)]
     lines += [("seconds", f"{run.seconds:.1f}")] if run.seconds is not None else []
     lines += [("parent", run.parent)] if run.parent else []
@@ -66,6 +65,12 @@ def show_run(session: Session, folder: Path) -> None:
     lines += [("file", session.short(path)) for path in sorted(run.folder.iterdir()) if path.name != run_files.RUN]
     for line in table(lines):
         console.result(line)
+
+
+def asked_run(session: Session, folder: Path) -> Run:
+    """The run ID of a model, or of all; the latest where none is named."""
+    own, projects = _asked(session, folder)
+    return find_run(projects, session.experiments.run_id or "latest", own)
 
 
 def _asked(session: Session, folder: Path) -> tuple[str, list[Path]]:

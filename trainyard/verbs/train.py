@@ -11,10 +11,12 @@ from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments.config import read_config
 from trainyard.experiments.parameters import TUNED, read_tuned, with_params
+from trainyard.experiments.report import drawn_soon
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.mounts import models_folder
+from trainyard.verbs.report import try_to_report
 from trainyard.verbs.run import ensure_image
 from trainyard.verbs.session import Session
 
@@ -57,8 +59,11 @@ def train_as_run(session: Session, training: Training) -> Run:
     Raises:
         TrainyardError: it failed without having said why itself.
     """
-    run, status = carry_out(training, start_run(training, session.repository), session.engine, session.repository)
+    started = start_run(training, session.repository)
+    with drawn_soon(started):
+        run, status = carry_out(training, started, session.engine, session.repository)
     if run.status == "finished":
+        try_to_report(run)
         console.step(f"Run {run.id}: make run-show ID={run.id}")
         return run
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):

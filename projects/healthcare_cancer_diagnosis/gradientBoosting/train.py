@@ -20,5 +20,5 @@ def train(msg: Mapping[str, Any]) -> dict[str, Any]:
     """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
     job = read_job(msg, DEFAULTS)
     training, held_out = split(read_table(job.dataset, SCHEMA), held_out=HELD_OUT)
-    model = fit_classifier(GradientBoostingClassifier(**job.params), training, scale=False)
+    model = fit_classifier(GradientBoostingClassifier(**job.params), training, scale=False, held_out=held_out)
     return save(job, model, held_out)
