@@ -9,7 +9,7 @@ include mk/members.mk
 
 # The merged images: of every project that has an all/, and of everything.
 MERGED := $(subst /,+,$(patsubst %/Makefile,merge+%,$(wildcard projects/*/all/Makefile all/Makefile)))
-LEAF_VERBS := build-train train build-predict predict test-endpoint logs shell train-local predict-local lock show sbom
+LEAF_VERBS := build-train train tune build-predict predict test-endpoint logs shell train-local predict-local lock show sbom
 TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench

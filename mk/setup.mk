@@ -14,7 +14,7 @@ SETTINGS := ENGINE BUILDER PORT BIND WORKERS DETACH HARDENED KEEP STRICT FORCE S
 SERVER := CORS_ORIGINS THREADS COMPILED BATCH SHARE WATCH LOAD_TIMEOUT TIMEOUT MAX_WAIT MAX_BODY_MB ACCESS_LOG \
 	LOG_FORMAT LOG_LEVEL
 # What the verbs about runs listen to: trainyard/experiments/settings.py has the same list.
-EXPERIMENTS := DESCRIPTION ID SORT ALL
+EXPERIMENTS := DESCRIPTION ID SORT ALL TRIALS RESUME TRIAL_TIMEOUT
 KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS $(SETTINGS) $(SERVER) $(EXPERIMENTS) __BASH_MAKE_COMPLETION__
 
 # A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
@@ -44,6 +44,11 @@ RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" TRAINYARD_MAKE="$(MAKE_CO
 .PHONY: FORCE
 $(SETUP): $(ROOT)/pyproject.toml $(if $(wildcard $(VENV)/bin/python),,FORCE)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)"
+
+# What tunes and tracks is installed for the verbs that need it: most clones never do.
+EXTRAS := $(VENV)/.stamp-experiments
+$(EXTRAS): $(ROOT)/pyproject.toml | $(SETUP)
+	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" experiments
 
 # Lists the `target: ## help` lines of the makefiles given, and the settings.
 SHOW_HELP = @sed -n 's/^\([a-z][a-z-]*\):.*\#\# \(.*\)/  \1\t\2/p' $(1) | awk -F '\t' '{printf "%-18s %s\n", $$1, $$2}'; \

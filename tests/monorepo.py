@@ -103,7 +103,8 @@ class Monorepo:
         shutil.copy(ROOT / "pyproject.toml", path)
         os.utime(path / "pyproject.toml", (0, 0))  # older than the environment's stamp
         (path / ".venv").symlink_to(ROOT / ".venv")
-        (path / ".venv" / ".stamp").touch()
+        for stamp in (".stamp", ".stamp-experiments"):
+            (path / ".venv" / stamp).touch()
 
     def add_model(self, name: str, project: str = "sums", *, route: str = "", extra: str = "") -> Model:
         """A model that multiplies the sum of a row by the ``factor`` it was trained with."""

@@ -93,7 +93,9 @@ class HostSettings(FromEnvironment):
     builder: str = setting("BUILDER", "", "s2i or builtin: how images are built; default: s2i where installed")
     port: int = setting("PORT", 5111, "host port that make predict publishes")
     bind: str = setting("BIND", "127.0.0.1", "host address that make predict publishes on; 0.0.0.0 for every one")
-    workers: int = setting("WORKERS", 0, "worker processes of the server; 0: as many as cores and memory allow")
+    workers: int = setting(
+        "WORKERS", 0, "worker processes of the server, or of make tune; 0: as many as cores and memory allow"
+    )
     detach: bool = setting("DETACH", False, "1: make predict returns when the server is ready")
     hardened: bool = setting(
         "HARDENED", True, "make predict: read-only but for /tmp, no capabilities, no new privileges; 0: none of that"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 from trainyard.baking import BakedFile, described
 from trainyard.context import Context
 from trainyard.digests import digest_of
-from trainyard.engines.relay import Output
+from trainyard.engines.relay import Conversation, Output
 from trainyard.leaks import Finding, Look
 from trainyard.model_dir import Role
 
@@ -50,7 +50,7 @@ class Mount:
 class RunPlan:
     """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is.
     ``hardened``: it gets no more rights than a server needs, and can write to /tmp alone. ``output`` is given what
-    it says in the foreground; without one it has our own standard output."""
+    it says in the foreground; without one it has our own standard output. ``arguments`` are the run script's."""
 
     image: str
     name: str
@@ -62,6 +62,7 @@ class RunPlan:
     port: int = 0
     hardened: bool = False
     output: Output | None = None
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,10 @@ class Engine(Protocol):
 
     def run(self, plan: RunPlan) -> int:
         """Run in the foreground until it ends, or until Ctrl-C ends it; its exit status."""
+
+    def converse(self, plan: RunPlan) -> Conversation:
+        """Start with a standard input that we write to; whoever calls has to close the conversation. Not in a dry
+        run, where ``run`` shows the same."""
 
     def start(self, plan: RunPlan) -> None:
         """Start in the background."""

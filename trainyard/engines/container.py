@@ -21,7 +21,7 @@ from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import ASSEMBLE, Assembler
 from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, as_base, base_image
-from trainyard.engines.relay import attached
+from trainyard.engines.relay import Conversation, attached
 from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
 from trainyard.leaks import Look
@@ -36,6 +36,7 @@ CONFINED = (
     "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
     "--tmpfs", "/tmp:rw,nosuid,nodev,noexec,size=64m,mode=1777", "--env", "HOME=/tmp",  # noqa: S108 -- the container's
 )  # fmt: skip
+RUN = "/usr/libexec/s2i/run"
 MOST_TASKS = 2048  # processes and threads; what podman sets by itself, wherever it can
 
 
@@ -148,7 +149,16 @@ class ContainerEngine:
     # -- containers ---------------------------------------------------------------------------------------------
 
     def run(self, plan: RunPlan) -> int:
-        return self._attached([self.name, "run", "--rm", "--name", plan.name, *self._options(plan), plan.image], plan)
+        return self._attached(self._run(plan), plan)
+
+    def converse(self, plan: RunPlan) -> Conversation:
+        program = attached(self._run(plan, "--interactive"), plan.output, apart=True)
+        return Conversation(program, lambda: self.stop(plan.name))
+
+    def _run(self, plan: RunPlan, *options: str) -> list[str]:
+        script = [RUN, *plan.arguments] if plan.arguments else []
+        options = ("--rm", *options, "--name", plan.name, *self._options(plan))
+        return [self.name, "run", *options, plan.image, *script]
 
     def shell(self, plan: RunPlan) -> int:
         command = ["run", "--rm", "-it", "--name", plan.name, *self._options(plan), "--entrypoint", "/bin/bash"]

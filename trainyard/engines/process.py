@@ -26,7 +26,9 @@ from trainyard.context import make_context
 from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan, Python, Running, RunPlan, Stored
 from trainyard.engines.process_assembling import ProcessAssembler
-from trainyard.engines.process_containers import Containers, ProcessImage
+from trainyard.engines.process_containers import Containers
+from trainyard.engines.process_environment import ProcessImage
+from trainyard.engines.relay import Conversation
 from trainyard.errors import TrainyardError
 from trainyard.files import size_of, write_whole
 from trainyard.leaks import Look
@@ -182,6 +184,9 @@ class ProcessEngine:
     def run(self, plan: RunPlan) -> int:
         _say_if_not_confined(plan)
         return self._containers.run(plan, self._need_image(plan.image))
+
+    def converse(self, plan: RunPlan) -> Conversation:
+        return self._containers.converse(plan, self._need_image(plan.image))
 
     def start(self, plan: RunPlan) -> None:
         _say_if_not_confined(plan)

@@ -27,7 +27,7 @@ from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan
-from trainyard.engines.process_containers import clean_environment
+from trainyard.engines.process_environment import clean_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
 from trainyard.model_dir import Role

@@ -14,16 +14,16 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainyard import console
-from trainyard.builder_files import BUILDERS
-from trainyard.engines.base import LABEL_BAKED, Mount, Running, RunPlan
-from trainyard.engines.relay import attached
+from trainyard.engines.base import Mount, Running, RunPlan
+from trainyard.engines.process_environment import ProcessImage, environment, run_script
+from trainyard.engines.relay import Attached, Conversation, attached
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 from trainyard.locking import locked
@@ -31,27 +31,6 @@ from trainyard.processes import started_at
 from trainyard.settings import SECRETS
 
 POLL = 0.05  # seconds between two looks at a stopping process
-# What a process may see of the caller's environment; a container would see nothing of it.
-KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
-
-
-@dataclass(frozen=True)
-class ProcessImage:
-    """An image of the process engine."""
-
-    build: Path
-    venv: Path
-    builder: Path
-    role: str
-    identity: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-def clean_environment(venv: Path) -> dict[str, str]:
-    """The environment of a process that stands in for a container."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    path = f"{venv / 'bin'}:{os.environ.get('PATH', os.defpath)}"
-    return {**kept, "PATH": path, "VIRTUAL_ENV": str(venv), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True)
@@ -65,13 +44,10 @@ class Containers:
 
     def run(self, plan: RunPlan, image: ProcessImage, command: Sequence[str] | None = None) -> int:
         """Run in the foreground; the terminal's Ctrl-C reaches the process by itself."""
-        argv, environment = command or _run_script(image), _environment(plan, image, self._root(plan.name))
+        argv = command or run_script(plan, image)
         if self._shown(argv, plan):
             return 0
-        with self._locked(plan.name):
-            self._prepare(plan, image)
-            program = attached(argv, plan.output, env=environment, cwd=self._root(plan.name))
-            self._note(plan, image, program.process)
+        program = self._attached(argv, plan, image)
         try:
             return program.wait()
         except BaseException:
@@ -81,16 +57,31 @@ class Containers:
         finally:
             shutil.rmtree(self.folder / plan.name, ignore_errors=True)
 
+    def converse(self, plan: RunPlan, image: ProcessImage) -> Conversation:
+        """Start in a session of its own, with a standard input that we write to."""
+        program = self._attached(run_script(plan, image), plan, image, apart=True)
+        return Conversation(program, lambda: self.stop(plan.name))
+
+    def _attached(
+        self, argv: Sequence[str], plan: RunPlan, image: ProcessImage, *, apart: bool = False
+    ) -> Attached:  # fmt: skip
+        root = self._root(plan.name)
+        with self._locked(plan.name):
+            self._prepare(plan, image)
+            program = attached(argv, plan.output, env=environment(plan, image, root), cwd=root, apart=apart)
+            self._note(plan, image, program.process)
+        return program
+
     def start(self, plan: RunPlan, image: ProcessImage) -> None:
         """Start in the background, in a session of its own."""
-        argv, environment = _run_script(image), _environment(plan, image, self._root(plan.name))
+        argv, env = run_script(plan, image), environment(plan, image, self._root(plan.name))
         if self._shown(argv, plan):
             return
         with self._locked(plan.name):
             self._prepare(plan, image)
             with (self.folder / plan.name / "log").open("wb") as log:
                 process = subprocess.Popen(
-                    argv, env=environment, cwd=self._root(plan.name), start_new_session=True,
+                    argv, env=env, cwd=self._root(plan.name), start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 )  # fmt: skip
             self._note(plan, image, process)
@@ -219,29 +210,6 @@ class Containers:
                 return False
             time.sleep(POLL)
         return True
-
-
-def _run_script(image: ProcessImage) -> list[str]:
-    folder = next(name for role, name in BUILDERS.items() if role == image.role)
-    return ["bash", str(image.builder / folder / "s2i" / "bin" / "run")]
-
-
-def _environment(plan: RunPlan, image: ProcessImage, root: Path) -> Mapping[str, str]:
-    home = image.builder / "home"
-    environment = {
-        **clean_environment(image.venv),
-        "BAKED_MODELS": image.labels.get(LABEL_BAKED, ""),
-        **plan.env,
-        "APP_ROOT": str(root),
-        "VENV": str(image.venv),
-        "TRAINYARD_HOME": str(home),
-        "PYTHONPATH": f"{root}:{home / 'lib'}",
-        "TRAIN_HOME": os.environ.get("HOME", "/tmp"),  # noqa: S108 -- as in a container
-        "KEEP_USER": "1",
-    }
-    if plan.port:
-        environment.update(PORT=str(plan.port), BIND=plan.bind)
-    return environment
 
 
 def _link(root: Path, mount: Mount) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +20,43 @@ def attached(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    apart: bool = False,
 ) -> Attached:
-    """Start a program in the foreground; without ``output`` it has our own standard output."""
-    pipe = subprocess.PIPE if output else None
-    process = subprocess.Popen(argv, env=env, cwd=cwd, stdout=pipe, stderr=pipe)
+    """Start a program in the foreground; without ``output`` it has our own standard output. ``apart``: we write its
+    standard input, and the terminal's Ctrl-C does not reach it."""
+    pipe, said = subprocess.PIPE if output else None, subprocess.PIPE if apart else None
+    process = subprocess.Popen(
+        argv, env=env, cwd=cwd, stdin=said, stdout=pipe, stderr=pipe, start_new_session=apart
+    )  # fmt: skip
     return Attached(process, output)
+
+
+class Conversation:
+    """A container that reads what we say to it; what it says goes to its plan's ``output``."""
+
+    def __init__(self, program: Attached, stop: Callable[[], object]) -> None:
+        self._program = program
+        self._stop = stop
+
+    def say(self, line: str) -> None:
+        """Write a line to it; one that it is too dead to read is lost."""
+        stdin = self._program.process.stdin
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            stdin and stdin.write(f"{line}\n".encode()) and stdin.flush()
+
+    def wait(self) -> int:
+        """Until it has ended by itself; its exit status."""
+        return self._program.wait()
+
+    def close(self, seconds: float) -> None:
+        """Let its standard input end, and end it where that does not within ``seconds``."""
+        stdin = self._program.process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            stdin and stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._program.process.wait(seconds)
+        self._stop()
+        self._program.wait()
 
 
 class Attached:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import Config
 from trainyard.experiments.yaml_files import read_yaml
+from trainyard.files import write_whole
 from trainyard.model_dir import ModelDir
 
 TUNED = "hyperparameters.yaml"  # beside config.yaml: what make tune found
@@ -26,6 +29,15 @@ def read_tuned(model: ModelDir) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TrainyardError(f"{path}:1: not a mapping of names to values", "tune again, or remove the file")
     return content
+
+
+def write_tuned(model: ModelDir, params: Mapping[str, Any], header: str) -> None:
+    """Write the parameters that a tuning has found, below a comment.
+
+    Raises:
+        OSError: no permission, no space.
+    """
+    write_whole(model.path / TUNED, f"# {header}\n{yaml.safe_dump(dict(params), sort_keys=False, allow_unicode=True)}")
 
 
 def with_params(payload: Mapping[str, Any], config: Config, tuned: Mapping[str, Any]) -> dict[str, Any]:

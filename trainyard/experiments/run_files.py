@@ -29,7 +29,7 @@ FOLDER = "runs"
 RUN, METRICS, LOG, RECORD, EVALUATION, MODEL = (
     "run.json", "metrics.jsonl", "log.txt", "record.json", "evaluation.json", "model",
 )  # fmt: skip
-Status = Literal["running", "finished", "failed", "interrupted", "killed"]
+Status = Literal["running", "finished", "failed", "pruned", "interrupted", "killed"]
 Kind = Literal["training", "tuning", "trial"]
 
 
@@ -78,6 +78,12 @@ class Run:
         """The run, over."""
         return self.saved(status=status, finished=now(), **changes)
 
+    def taken_over(self) -> Run:
+        """The run, going on: from now on this process looks after it."""
+        pid = os.getpid()
+        facts = {"host": socket.gethostname(), "pid": pid, "pid_started": started_at(pid)}
+        return self.saved(status="running", finished="", error="", **facts)
+
     @property
     def seconds(self) -> float | None:
         """How long it took; None while it runs, or where nobody saw its end."""
@@ -101,8 +107,7 @@ def new_run(project: Path, model: str, model_name: str, **facts: Any) -> Run:
         raise TrainyardError(
             f"{folder}: cannot be made ({error.strerror})", "check the project's permissions"
         ) from None
-    run = Run(name, folder, model, model_name, started=_iso(started), host=socket.gethostname(), **facts)
-    return run.saved(pid=os.getpid(), pid_started=started_at(os.getpid()))
+    return Run(name, folder, model, model_name, started=_iso(started), **facts).taken_over()
 
 
 def read_run(folder: Path) -> Run:

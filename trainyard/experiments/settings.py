@@ -17,3 +17,6 @@ class ExperimentSettings(FromEnvironment):
     )
     sort: str = setting("SORT", "", "make runs: the metric to sort by, the best first; default: the newest first")
     everything: bool = setting("ALL", False, "1: make runs shows all runs, not the first 20")
+    trials: int = setting("TRIALS", 0, "make tune: trials in all; default: max_trials in config.yaml")
+    resume: bool = setting("RESUME", False, "1: make tune goes on with the model's latest tuning")
+    trial_timeout: int = setting("TRIAL_TIMEOUT", 0, "make tune: seconds that one trial may take; 0: any")

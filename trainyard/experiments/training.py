@@ -14,7 +14,7 @@ from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.errors import EXIT_INTERRUPTED, TrainyardError
 from trainyard.experiments import run_files
 from trainyard.experiments.metrics_log import Point, read_points, read_tags
-from trainyard.experiments.run_files import Run, new_run
+from trainyard.experiments.run_files import Kind, Run, new_run
 from trainyard.experiments.training_metrics import write_training_metrics
 from trainyard.experiments.transcript import Transcript
 from trainyard.model_dir import ModelDir
@@ -42,7 +42,7 @@ class Training:
         return str(self.payload.get("model_name") or self.model.model_name)
 
 
-def start_run(training: Training, repository: Repository) -> Run:
+def start_run(training: Training, repository: Repository, kind: Kind = "training") -> Run:
     """The folder of the run, before anything has happened."""
     commit = repository.commit()
     tags = {
@@ -59,6 +59,7 @@ def start_run(training: Training, repository: Repository) -> Run:
         params=dict(training.payload.get("params") or {}),
         tags={name: value for name, value in tags.items() if value},
         parent=training.parent,
+        kind=kind,
     )
     if training.keep_model:
         run.path(run_files.MODEL).mkdir()

@@ -1,4 +1,7 @@
-"""``python -m trainyard.train``: what the ``run`` script of a train image calls, in the folder of the sources."""
+"""``python -m trainyard.train``: what the ``run`` script of a train image calls, in the folder of the sources.
+
+With ``trials`` it is a worker of ``make tune``, with ``trial <folder>`` one trial that such a worker starts.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,13 @@ class Terminated(BaseException):
 
 
 def main() -> int:
-    """Train once; returns the exit status, after one line on stderr or the traceback of the user's code."""
+    """Train, once but for ``trials``; returns the exit status, after one line on stderr or the user's traceback."""
     _unwind_on_sigterm()
     os.umask(0o002)  # binaries are group-writable
     refuse_telemetry()
     try:
+        if sys.argv[1:]:
+            return _for_tuning(*sys.argv[1:])
         from trainyard.train.runner import train  # here, because Ctrl-C may come while it is imported
 
         settings = ImageSettings.read()
@@ -42,6 +47,20 @@ def main() -> int:
         sys.stdout.flush()
         traceback.print_exception(error)
         return EXIT_FAILED
+    return 0
+
+
+def _for_tuning(what: str, folder: str = "") -> int:
+    if what == "trials":
+        from trainyard.train.trials import work
+
+        work(Path.cwd())
+    elif what == "trial":
+        from trainyard.train.trial import carry_out_alone
+
+        carry_out_alone(Path(folder))
+    else:
+        raise TrainyardError(f"{what}: not something that a train image does", "call it without, or with trials")
     return 0
 
 

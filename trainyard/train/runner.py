@@ -48,7 +48,7 @@ def _train(staged: Staging, target: Target, message: Message, dataset: Path | No
     before = stamp_of(binary)
     clock = Clock()
     print(f"---> Training {target.module}:{target.function} on {payload.get('$ref') or 'no dataset'}", flush=True)
-    result = _call(staged, target, message)
+    result = call(staged, target, message)
     known = facts(payload, dataset, staged.sources, clock)
     written = promote_all(staged, known)
     if irregular := staged.irregular():
@@ -62,7 +62,7 @@ def _train(staged: Staging, target: Target, message: Message, dataset: Path | No
     _report(written, known)
 
 
-def _call(staged: Staging, target: Target, message: Message) -> Any:
+def call(staged: Staging, target: Target, message: Message) -> Any:
     """The train function's result. It runs in the staged view of the sources, so that ``models/`` is the staged one."""
     prepare_path(staged.sources)
     os.chdir(staged.view)

@@ -51,6 +51,17 @@ class Staging:
         for entry in os.scandir(self.sources):
             if entry.name != "models":
                 (self.view / entry.name).symlink_to(entry.path)
+        self._fill_models()
+
+    def renew(self, model_name: str) -> None:
+        """As it was when it was filled, for another training: what the last one wrote is thrown away."""
+        self.model_name = model_name
+        for path in (self.models, *self.beside()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.models.mkdir()
+        self._fill_models()
+
+    def _fill_models(self) -> None:
         for entry in os.scandir(self.sources / "models"):
             if not entry.name.startswith("."):
                 self._stage(entry)

@@ -9,6 +9,7 @@ from trainyard.errors import TrainyardError
 from trainyard.experiments import run_files
 from trainyard.experiments.config import direction_of
 from trainyard.experiments.run_files import Run, find_run, runs_of
+from trainyard.experiments.tuning_progress import shown
 from trainyard.verbs.inventory import table
 from trainyard.verbs.session import Session
 
@@ -65,6 +66,26 @@ def show_run(session: Session, folder: Path) -> None:
     lines += [("file", session.short(path)) for path in sorted(run.folder.iterdir()) if path.name != run_files.RUN]
     for line in table(lines):
         console.result(line)
+    trials = _trials(run)
+    for line in table(trials) if trials else ():
+        console.result(line)
+
+
+def _trials(run: Run) -> list[tuple[str, ...]]:
+    """A table of the trials of a tuning, the best first; nothing of other runs."""
+    if run.kind != "tuning":
+        return []
+    trials = [one for one in runs_of([run.folder.parents[1]]) if isinstance(one, Run) and one.parent == run.id]
+    trials = [one for one in trials if one.kind == "trial"]
+    metric, nan = run.tags.get("metric", ""), float("nan")
+    value = {one.id: one.metrics.get(metric, nan) if one.status == "finished" else nan for one in trials}
+    sign = 1 if run.tags.get("direction") == "minimize" else -1
+    trials.sort(key=lambda one: (value[one.id] != value[one.id], sign * value[one.id], one.id))
+    rows = [
+        (one.tags.get("trial", ""), f"{value[one.id]:.6g}", one.status, one.id, shown(one.params), one.error)
+        for one in trials
+    ]
+    return [("TRIAL", metric.upper(), "STATUS", "RUN", "PARAMETERS", ""), *rows] if rows else []
 
 
 def asked_run(session: Session, folder: Path) -> Run:

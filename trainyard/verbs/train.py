@@ -36,12 +36,14 @@ def train(session: Session, model: ModelDir) -> None:
 def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
     """The default payload with its parameters, and PAYLOAD over it."""
     tuned = read_tuned(model)
-    given = _given_payload(session)
     if tuned and not session.commands.dry_run:
         console.step(f"Parameters of {session.short(model.path / TUNED)} (make tune wrote it)")
-    return with_params(
-        {"$ref": model.dataset_name, "model_name": model.model_name} | given, read_config(model.path), tuned
-    )
+    return with_params(own_payload(session, model), read_config(model.path), tuned)
+
+
+def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
+    """The default payload without the parameters of any file, and PAYLOAD over it."""
+    return {"$ref": model.dataset_name, "model_name": model.model_name} | _given_payload(session)
 
 
 def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:

@@ -1,0 +1,157 @@
+"""make tune: the parameters that config.yaml leaves open, chosen by trials; the final model, trained with the best."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trainyard import console
+from trainyard.engines.base import Mount, RunPlan
+from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
+from trainyard.experiments import run_files, study
+from trainyard.experiments.config import config_file, read_config
+from trainyard.experiments.goal import Goal, read_goal
+from trainyard.experiments.parameters import TUNED, read_tuned, with_params, write_tuned
+from trainyard.experiments.run_files import Run, runs_of
+from trainyard.experiments.study import Study, Tried, open_study
+from trainyard.experiments.training import Training, check_payload, start_run
+from trainyard.experiments.trial_workers import ARGUMENTS, ONE_THREAD
+from trainyard.experiments.tuning import Search, Tuning
+from trainyard.experiments.tuning_progress import TuningProgress, shown
+from trainyard.model_dir import ModelDir
+from trainyard.verbs.inventory import table
+from trainyard.verbs.session import Session
+from trainyard.verbs.train import own_payload, train_as_run, training_of
+
+BEST = 5  # trials in the table at the end
+WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many
+RUNS_MOUNT = "runs"  # where the workers find the folders of their trials: trainyard/train/trials.py
+
+
+def tune(session: Session, model: ModelDir) -> None:
+    """Search, write hyperparameters.yaml, train the final model.
+
+    Raises:
+        TrainyardError: there is nothing to tune, no trial gave a value, or it was interrupted.
+    """
+    session.repository.check_names(model)
+    own = own_payload(session, model)
+    check_payload(model.project, own)
+    known = _metrics_of_last_run(model)
+    goal = read_goal(config_file(model.path), own, read_tuned(model), session.experiments.trials, known)
+    training = training_of(session, model, with_params(own, read_config(model.path), {}))
+    search = _search(session, training, goal)
+    _show(search)
+    if session.commands.dry_run:
+        session.engine.run(replace(search.plan, arguments=ARGUMENTS))
+        return
+    run = _begin(session, training, goal)
+    try:
+        found = open_study(run.folder, goal, resume=session.experiments.resume)
+        if found.counted >= goal.trials and "final_run" in run.tags:
+            console.step(f"{run.id} has all of its {found.counted} trials: TRIALS={2 * goal.trials} adds more")
+            run.ended("finished")
+            return
+        best = _best(search, found, run)
+        final = _train(session, training, own, best, run)
+    except (KeyboardInterrupt, SystemExit, TrainyardError) as error:
+        is_ours = isinstance(error, TrainyardError) and error.exit_code != EXIT_INTERRUPTED
+        run.ended("failed" if is_ours else "interrupted", error=str(error) or "interrupted")
+        raise
+    run.ended("finished", metrics=final.metrics, params=final.params, tags={**run.tags, "final_run": final.id})
+    console.step(f"Tuning {run.id}: make run-show ID={run.id}")
+
+
+def _search(session: Session, training: Training, goal: Goal) -> Search:
+    runs = training.model.project / run_files.FOLDER
+    plan = RunPlan(
+        training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
+        {**training.env, **ONE_THREAD}, (*training.mounts, Mount(runs, RUNS_MOUNT)),
+    )  # fmt: skip
+    workers = session.settings.workers or _workers_by_default()
+    limits = session.experiments.trial_timeout, session.settings.stop_timeout
+    return Search(goal, training.payload, session.engine, plan, min(workers, goal.trials), *limits)
+
+
+def _workers_by_default() -> int:
+    """One for each core, as far as there is memory for them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return cores
+    free = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
+    return max(1, min(cores, free // WORKER_BYTES)) if free else cores
+
+
+def _show(search: Search) -> None:
+    goal, cores = search.goal, f"{search.workers} worker{'s' if search.workers > 1 else ''}"
+    rows = [("PARAMETER", "VALUES"), *goal.space.described().items()]
+    for line in table(rows):
+        console.result(line)
+    console.step(f"{goal.trials} trials by {cores}: {goal.direction} {goal.metric}")
+
+
+def _begin(session: Session, training: Training, goal: Goal) -> Run:
+    """A new run, or with RESUME=1 the latest tuning of the model."""
+    if not session.experiments.resume:
+        run = start_run(training, session.repository, "tuning")
+        return run.saved(tags={**run.tags, "metric": goal.metric, "direction": goal.direction})
+    own = training.model
+    runs = [run for run in runs_of([own.project]) if isinstance(run, Run) and run.kind == "tuning"]
+    runs = [run for run in runs if run.model == own.name and run.path(study.FILE).is_file()]
+    if not runs:
+        raise TrainyardError(f"RESUME=1: {own.name} has no tuning to go on with", "make tune without it starts one")
+    if runs[-1].status == "running":
+        said = f"RESUME=1: {runs[-1].id} is still going (process {runs[-1].pid})"
+        raise TrainyardError(said, "wait for it, or stop it")
+    console.step(f"Going on with {runs[-1].id}")
+    return runs[-1].taken_over()
+
+
+def _best(search: Search, found: Study, run: Run) -> Tried:
+    """Carry out the trials; the best of all.
+
+    Raises:
+        TrainyardError: there is none, or it was interrupted.
+    """
+    before = found.best(1)
+    with TuningProgress(search.goal, found.counted, before[0].value if before else math.nan) as progress:
+        tuning = Tuning(search, found, run, progress)
+        try:
+            tuning.carry_out()
+        except KeyboardInterrupt:
+            done = f"{found.counted} of {search.goal.trials} trials are done"
+            raise TrainyardError(f"interrupted: {done}", "make tune RESUME=1 goes on", EXIT_INTERRUPTED) from None
+        finally:
+            _show_best(found, search.goal)
+    if best := found.best(1):
+        return best[0]
+    reason = tuning.last_failure or "the time was up before one had ended (tuning.timeout)"
+    raise TrainyardError(f"no trial gave a value of {search.goal.metric}: {reason}", f"see {run.folder}", EXIT_FAILED)
+
+
+def _show_best(found: Study, goal: Goal) -> None:
+    rows = [(str(one.number), f"{one.value:.6g}", one.run, shown(one.params)) for one in found.best(BEST)]
+    for line in table([("TRIAL", goal.metric.upper(), "RUN", "PARAMETERS"), *rows]) if rows else ():
+        console.result(line)
+
+
+def _train(session: Session, training: Training, own: Mapping[str, Any], best: Tried, run: Run) -> Run:
+    """Write the winner's parameters, train the final model with them."""
+    model, metric = training.model, f"{run.tags['metric']} {best.value:.6g}"
+    write_tuned(model, best.params, f"make tune found these: {metric} in trial {best.number} of {run.id}")
+    console.step(
+        f"Wrote {session.short(model.path / TUNED)}; training the final model with it ({metric} in trial {best.number})"
+    )
+    payload = with_params(own, read_config(model.path), best.params)
+    return train_as_run(session, replace(training, payload=payload, parent=run.id))
+
+
+def _metrics_of_last_run(model: ModelDir) -> list[str]:
+    runs = [run for run in runs_of([model.project]) if isinstance(run, Run) and run.model == model.name and run.metrics]
+    return sorted(runs[-1].metrics) if runs else []
