@@ -120,6 +120,17 @@ class TabularEncoder:
         whole = ((numbers == np.floor(numbers)) & (np.abs(numbers) < _WHOLE)).all(axis=0).tolist()
         self._ranges = dict(zip(names, zip(lows, highs, whole, strict=True), strict=True))
 
+    @property
+    def feature_columns(self) -> list[str]:
+        """The column that each feature is of."""
+        found = [""] * self.width
+        for position, feature in zip(self._numeric, self._numeric_features, strict=True):
+            found[feature] = self.columns[position]
+        for position, lookup in self._lookups.items():
+            for feature in lookup.values():
+                found[feature] = self.columns[position]
+        return found
+
     def as_json(self) -> dict[str, Any]:
         """What ``from_json`` makes an equal encoder of, down to the last bit of its numbers."""
         return {

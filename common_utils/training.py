@@ -7,7 +7,7 @@ estimator as 0, 1, ... in the order of the bundle's ``labels``, which every libr
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from threadpoolctl import threadpool_limits
 from common_utils.compiled import load_compiled
 from common_utils.compiling import compile_model
 from common_utils.encoders import TabularEncoder
+from common_utils.evaluation import evaluate
 from common_utils.metrics import Metrics, classification_metrics, regression_metrics
 from common_utils.predicting import CLASSIFICATION, REGRESSION, classify, estimate
+from common_utils.rounds import fit_by_rounds
 from common_utils.tables import Table
 from trainyard.errors import TrainyardError
+from utils import runs
 from utils.binaries import MODELS, check_model_name, save_model
 
 SAMPLE_ROWS = 3
@@ -52,8 +55,10 @@ def read_job(msg: Mapping[str, Any], defaults: Mapping[str, Any]) -> Job:
     return Job(Path(payload["$ref"]), check_model_name(payload.get("model_name")), {**defaults, **wanted})
 
 
-def fit_classifier(estimator: Any, training: Table, *, scale: bool) -> dict[str, Any]:
+def fit_classifier(estimator: Any, training: Table, *, scale: bool, held_out: Table | None = None) -> dict[str, Any]:
     """Fit ``estimator`` to classes; the bundle that ``common_utils.predicting.classify`` takes.
+
+    Where it is fitted in rounds and ``held_out`` is given, the run gets the loss after each (`common_utils.rounds`).
 
     Raises:
         TrainyardError: all rows are of one class.
@@ -61,28 +66,29 @@ def fit_classifier(estimator: Any, training: Table, *, scale: bool) -> dict[str,
     labels = sorted(set(training.labels))
     if len(labels) < 2:
         raise TrainyardError(f"{training.path}: every row has the label {labels[0]!r}", "two classes are needed")
-    index = {label: i for i, label in enumerate(labels)}
-    return {
-        **_fit(estimator, training, [index[label] for label in training.labels], scale, CLASSIFICATION),
-        "labels": labels,
-    }
+    return {**_fit(estimator, training, held_out, scale, CLASSIFICATION, labels), "labels": labels}
 
 
-def fit_regressor(estimator: Any, training: Table, *, scale: bool) -> dict[str, Any]:
+def fit_regressor(estimator: Any, training: Table, *, scale: bool, held_out: Table | None = None) -> dict[str, Any]:
     """Fit ``estimator`` to numbers; the bundle that ``common_utils.predicting.estimate`` takes."""
-    return _fit(estimator, training, training.labels, scale, REGRESSION)
+    return _fit(estimator, training, held_out, scale, REGRESSION)
 
 
 def measure(model: Mapping[str, Any], held_out: Table) -> Metrics:
-    """The metrics on rows that the model has not seen, predicted as a request would be; printed one per line."""
+    """The metrics on rows that the model has not seen, predicted as a request would be; printed one per line.
+
+    A run also gets what its report is drawn from.
+    """
     if model["task"] == CLASSIFICATION:
-        scores = classify(model, held_out.rows)["scores"]
-        metrics = classification_metrics(held_out.labels, scores, model["labels"])
+        outcome = classify(model, held_out.rows)["scores"]
+        metrics = classification_metrics(held_out.labels, outcome, model["labels"])
     else:
-        truth = [float(label) for label in held_out.labels]
-        metrics = regression_metrics(truth, estimate(model, held_out.rows)["predictions"])
+        outcome = estimate(model, held_out.rows)["predictions"]
+        metrics = regression_metrics([float(label) for label in held_out.labels], outcome)
     for name, value in metrics.items():
         say(f"{name} {value:.4f}")
+    if runs.is_run():
+        _leave_evaluation(model, held_out, outcome)
     return metrics
 
 
@@ -116,14 +122,29 @@ def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 -- what training prints is its interface
 
 
-def _fit(estimator: Any, training: Table, targets: list[Any], scale: bool, task: str) -> dict[str, Any]:
+def _leave_evaluation(model: Mapping[str, Any], held_out: Table, outcome: Any) -> None:
+    try:
+        runs.write_evaluation(evaluate(model, held_out, outcome))
+    except Exception as error:  # noqa: BLE001 -- of any library; a picture is no reason to lose a training
+        say(f"no pictures for the report: {type(error).__name__}: {error}")
+
+
+def _fit(
+    estimator: Any, training: Table, held_out: Table | None, scale: bool, task: str, labels: Sequence[Any] = ()
+) -> dict[str, Any]:
     encoder = TabularEncoder.fit(training.rows, training.columns, scale=scale)
-    features = encoder.transform(training.rows)
+    index = {label: i for i, label in enumerate(labels)}
+
+    def encoded(table: Table) -> tuple[Any, list[Any]]:
+        targets = [index[label] for label in table.labels] if index else table.labels
+        return encoder.transform(table.rows), targets
+
+    features, targets = encoded(training)
     say(f"fitting {type(estimator).__name__} to {features.shape[0]} rows of {features.shape[1]} features")
     start = time.perf_counter()
     # One thread: sums in another order round otherwise, and the binary would depend on the number of cores.
     with threadpool_limits(limits=1):
-        estimator.fit(features, targets)
+        fit_by_rounds(estimator, features, targets, encoded(held_out) if held_out and runs.is_run() else None)
     say(f"fitted in {time.perf_counter() - start:.1f} s")
     return {"task": task, "encoder": encoder, "estimator": estimator}
 

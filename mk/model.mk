@@ -17,7 +17,7 @@ ifneq ($(MODEL),)
 $(error MODEL=$(MODEL) is for the top of the monorepo; here the model is $(notdir $(CURDIR)))
 endif
 
-VERBS := build-train train tune build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show promote rollback clean
+VERBS := build-train train tune build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show report promote rollback clean
 .PHONY: help $(VERBS)
 
 help: ## this list
@@ -40,6 +40,7 @@ sbom: ## the bill of materials of both images: .trainyard/sbom/<image>.cdx.json
 audit: ## look for credentials in both images: environment, history, every layer
 runs: ## a table of the runs; SORT=<metric>, ALL=1
 run-show: ## everything about the run ID, or the latest
+report: ## draw the report of the run ID, or of the latest: runs/<id>/report.html
 promote: $(EXTRA) ## the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1
 rollback: $(EXTRA) ## the champion before this one is the champion again
 clean: ## remove the images; binaries in models/ stay

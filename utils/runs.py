@@ -20,13 +20,18 @@ from trainyard.files import write_whole
 RUN = Path("run")
 
 
+def is_run() -> bool:
+    """Whether anybody will read what is reported."""
+    return RUN.is_dir()
+
+
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
     """Report metrics as they are at ``step`` (an epoch, an iteration, a number of trees; 0 or more).
 
     Raises:
         TrainyardError: a name that is empty, or a value that is not a number.
     """
-    if not RUN.is_dir():
+    if not is_run():
         return
     moment = int(time.time() * 1000)
     lines = [
@@ -43,13 +48,13 @@ def log_metric(name: str, value: float, step: int = 0) -> None:
 
 def set_tag(name: str, value: object) -> None:
     """Add a tag to the run: text by which people find it again."""
-    if RUN.is_dir():
+    if is_run():
         _append(RUN / "tags.jsonl", [json.dumps({"name": _name(name), "value": str(value)}, ensure_ascii=False)])
 
 
 def write_evaluation(evaluation: Mapping[str, Any]) -> None:
     """What the run's report is drawn from (`common_utils.evaluation` makes it)."""
-    if RUN.is_dir():
+    if is_run():
         write_whole(RUN / "evaluation.json", json.dumps(evaluation, allow_nan=False) + "\n")
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from trainyard.environment import read_environment
 from trainyard.errors import BadRequest
+from trainyard.experiments.config import read_config
 from trainyard.message import Message
 from trainyard.routes import routes_of, train_target
 
@@ -126,6 +127,23 @@ def test_what_predicts_is_a_small_part_of_what_trained(directory: str) -> None:
     assert not heavy & {version.partition("==")[0] for version in predict}
 
 
+@pytest.mark.parametrize("directory", MODELS)
+def test_the_configuration_has_the_parameters_that_the_train_function_knows(directory: str) -> None:
+    config = read_config(ROOT / "projects" / directory)
+    defaults = importlib.import_module(f"{directory.replace('/', '.')}.train").DEFAULTS
+    assert config.defaults == defaults
+    assert {name: type(value) for name, value in config.defaults.items()} == {
+        name: type(value) for name, value in defaults.items()
+    }
+    metrics = {"log_loss", "roc_auc", "accuracy", "f1", "precision", "recall", "rmse", "mae", "r2"}
+    assert config.tuned
+    assert {config.metric, *config.guards} <= metrics
+    for name, tuning in config.tuned.items():
+        assert tuning.min is not None
+        assert tuning.max is not None
+        assert tuning.min <= defaults[name] <= tuning.max, name
+
+
 @pytest.mark.parametrize("project", PROJECTS)
 def test_all_names_every_model_of_its_project(project: str) -> None:
     variables = makefile(f"{project}/all")
@@ -162,8 +180,9 @@ def test_training_is_sensible_and_says_so(project: str, trained: Any) -> None:
 
 @pytest.mark.parametrize("project", PROJECTS)
 def test_training_again_gives_the_same_bytes(project: str, trained: Any, tmp_path: Path, python_path: str) -> None:
-    # In another order, with other hashes of text and another number of threads, in a fresh process.
+    # In another order, with other hashes of text and another number of threads, in a fresh process, and as a run.
     again = tmp_path / "again"
+    (again / "run").mkdir(parents=True)
     train_all(
         project, again, python_path, order=-1, PYTHONHASHSEED="12345", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"
     )
@@ -171,6 +190,7 @@ def test_training_again_gives_the_same_bytes(project: str, trained: Any, tmp_pat
     second = {path.name: path.read_bytes() for path in (again / "models").iterdir()}
     assert len(first) == 3 * sum(d.startswith(f"{project}/") for d in MODELS)
     assert [name for name in sorted(first) if first[name] != second[name]] == []
+    assert json.loads((again / "run/evaluation.json").read_text())["importance"]["columns"]
 
 
 def test_the_shipped_instances_are_answered(model: Any) -> None:

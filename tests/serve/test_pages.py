@@ -7,7 +7,6 @@ from pathlib import Path
 import people
 import pytest
 import requests
-from needs import need
 
 from trainyard.builder_files import library_files
 
@@ -38,48 +37,6 @@ def daemon(start, tmp_path_factory):
 @pytest.fixture(scope="module")
 def hostile(start, tmp_path_factory):
     return people.served(start, tmp_path_factory.mktemp("hostile") / "action", **HOSTILE_RECORD)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    need("chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Its sandbox does not start as root, and a container's /dev/shm is small; the pages are our own.
-        options = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page, and what went wrong in it."""
-
-    def __init__(self, browser, width, scheme):
-        self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.complaints = []
-        self.hosts = set()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append("a dialog") or dialog.dismiss())
-        self.page.on("request", lambda request: self.hosts.add("/".join(request.url.split("/")[:3])))
-
-
-@pytest.fixture
-def visit(browser):
-    """``visit(width=1280, scheme="light")``: a new page."""
-    visits = []
-
-    def start(width=1280, scheme="light"):
-        visits.append(Visit(browser, width, scheme))
-        return visits[-1]
-
-    yield start
-    for one in visits:
-        one.context.close()
 
 
 def test_the_front_page_tells_what_is_served_without_a_script(daemon):

@@ -12,7 +12,9 @@ class ExperimentSettings(FromEnvironment):
     """Settings of ``make train`` and of what looks at, repeats and compares trainings."""
 
     description: str = setting("DESCRIPTION", "", "make train, make tune: what the run is for, as a tag of it")
-    run_id: str = setting("ID", "", "make run-show: the id of a run, its beginning or end, or latest (the default)")
+    run_id: str = setting(
+        "ID", "", "make run-show, make report: the id of a run, its beginning or end, or latest (the default)"
+    )
     sort: str = setting("SORT", "", "make runs: the metric to sort by, the best first; default: the newest first")
     everything: bool = setting("ALL", False, "1: make runs shows all runs, not the first 20")
     tracking_uri: str = setting(

@@ -55,8 +55,7 @@ def sorted_runs(runs: list[Run], metric: str) -> list[Run]:
 
 def show_run(session: Session, folder: Path) -> None:
     """Everything that is written down of one run: ID=<id>, the beginning or end of one, or latest."""
-    own, projects = _asked(session, folder)
-    run = find_run(projects, session.experiments.run_id or "latest", own)
+    run = asked_run(session, folder)
     lines = [("run", run.id), ("model", run.model), ("status", run.status), ("started", run.started)]
     lines += [("seconds", f"{run.seconds:.1f}")] if run.seconds is not None else []
     lines += [("parent", run.parent)] if run.parent else []
@@ -87,6 +86,12 @@ def _trials(run: Run) -> list[tuple[str, ...]]:
         for one in trials
     ]
     return [("TRIAL", metric.upper(), "STATUS", "RUN", "PARAMETERS", ""), *rows] if rows else []
+
+
+def asked_run(session: Session, folder: Path) -> Run:
+    """The run ID of a model, or of all; the latest where none is named."""
+    own, projects = _asked(session, folder)
+    return find_run(projects, session.experiments.run_id or "latest", own)
 
 
 def _asked(session: Session, folder: Path) -> tuple[str, list[Path]]:

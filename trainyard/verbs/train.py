@@ -10,10 +10,12 @@ from trainyard import console
 from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params
+from trainyard.experiments.report import drawn_soon
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.mounts import models_folder
+from trainyard.verbs.report import try_to_report
 from trainyard.verbs.run import ensure_image
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import is_tracked, tracked
@@ -65,8 +67,10 @@ def train_as_run(session: Session, training: Training) -> Run:
         TrainyardError: it failed without having said why itself.
     """
     run = start_run(training, session.repository)
-    with tracked(session, run) as live:
+    with tracked(session, run) as live, drawn_soon(run):
         run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
+        if run.status == "finished":
+            try_to_report(run)
     if run.status == "finished":
         console.step(f"Run {run.id}: make run-show ID={run.id}")
         return run

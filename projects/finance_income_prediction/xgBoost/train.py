@@ -22,7 +22,7 @@ def train(msg: Mapping[str, Any]) -> dict[str, Any]:
     job = read_job(msg, DEFAULTS)
     training, held_out = _rows(job)
     # One thread: the histograms of several are added in an order that changes from run to run.
-    model = fit_classifier(XGBClassifier(n_jobs=1, **job.params), training, scale=False)
+    model = fit_classifier(XGBClassifier(n_jobs=1, **job.params), training, scale=False, held_out=held_out)
     return save(job, model, held_out)
 
 

@@ -22,7 +22,7 @@ def train(msg: Mapping[str, Any]) -> dict[str, Any]:
     """Train on the dataset that the message names; its ``params`` override ``DEFAULTS``."""
     job = read_job(msg, DEFAULTS)
     training, held_out = _rows(job)
-    model = fit_classifier(GradientBoostingClassifier(**job.params), training, scale=False)
+    model = fit_classifier(GradientBoostingClassifier(**job.params), training, scale=False, held_out=held_out)
     return save(job, model, held_out)
 
 

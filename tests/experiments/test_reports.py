@@ -1,0 +1,186 @@
+"""The report of a run: what people see of it, in a real browser, and what becomes of hostile and damaged contents."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monorepo import ROOT, Model, Monorepo
+
+from trainyard.experiments.metrics_log import Point
+from trainyard.experiments.plots import draw
+from trainyard.experiments.report import write_report
+from trainyard.experiments.run_files import Run, new_run
+
+HOSTILE = "</td></script><img src=x onerror=alert(1)>'\"$x^{ $title"
+CURVE = {"area": 0.75, "x": [0.0, 0.5, 1.0], "y": [0.0, 1.0, 1.0]}
+
+
+def classification(*labels: str, column: str = "age") -> dict[str, Any]:
+    calibration = {"x": [0.2, 0.8], "y": [0.1, 0.9], "rows": [5, 7]}
+    return {
+        "task": "classification", "rows": 12, "labels": list(labels),
+        "confusion": [[index + number for number in range(len(labels))] for index in range(len(labels))],
+        "curves": [{"label": label, "share": 0.5, "roc": CURVE, "precision_recall": CURVE, "calibration": calibration}
+                   for label in labels],
+        "importance": {"kind": "share", "columns": [column, "job"], "values": [0.7, 0.3]},
+    }  # fmt: skip
+
+
+REGRESSION = {
+    "task": "regression", "rows": 3,
+    "estimates": {"truth": [1.0, 2.0, 3.0], "predicted": [1.1, 2.2, 2.9]},
+    "residuals": {"edges": [-1.0, 0.0, 1.0], "counts": [1, 2]},
+}  # fmt: skip
+KINDS = ["confusion.png", "roc.png", "precision_recall.png", "calibration.png", "importance.png"]
+
+
+def leaving(model: Model, evaluation: str) -> None:
+    """Let the model leave an evaluation: any text."""
+    code = f"    pathlib.Path('run/evaluation.json').write_text({evaluation!r})\n    set_tag("
+    model.replace("train.py", "    set_tag(", code)
+
+
+def run_folder(model: Model) -> Path:
+    return sorted((model.path.parent / "runs").iterdir())[-1]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "plots").glob("*"))
+
+
+def is_png(path: Path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 2000
+
+
+def test_a_training_leaves_a_report(repo: Monorepo, model: Model) -> None:
+    leaving(model, json.dumps(classification("no", "yes")))
+    repo.make(model, "train", "DESCRIPTION=a first try").succeeded()
+    folder = run_folder(model)
+    assert names(folder) == sorted([*KINDS, "learning_0.png"])
+    assert all(is_png(path) for path in (folder / "plots").iterdir())
+    page = (folder / "report.html").read_text()
+    for told in (folder.name, "a first try", "data/numbers.csv", "accuracy", "0.2", "shape", "parabola", "12 rows"):
+        assert told in page, told
+    assert page.count("<img src='data:image/png;base64,") == 6
+
+
+def test_a_report_is_drawn_anew(repo: Monorepo, model: Model) -> None:
+    leaving(model, json.dumps(REGRESSION))
+    repo.make(model, "train").succeeded()
+    folder = run_folder(model)
+    before = (folder / "report.html").read_bytes()
+    assert names(folder) == ["estimates.png", "learning_0.png", "residuals.png"]
+    shutil.rmtree(folder / "plots")
+    (folder / "report.html").unlink()
+    assert "would draw" in repo.make(model, "-n", "report").succeeded().out
+    assert not (folder / "report.html").exists()
+    made = repo.make(model, "report", f"ID={folder.name[-6:]}").succeeded()
+    assert made.out.strip() == str((folder / "report.html").relative_to(repo.path))
+    assert (folder / "report.html").read_bytes() == before
+    assert made.out == repo.make(repo.path, "report", f"ID={folder.name}").succeeded().out
+    repo.make(model, "report", "ID=nothing").failed("ID=nothing: no such run")
+
+
+@pytest.mark.parametrize("evaluation", ['{"confusion": 3}', "[1", '{"confusion": [["a"]], "labels": ["a"]}'])
+def test_an_evaluation_that_is_none_does_not_fail_the_training(repo: Monorepo, model: Model, evaluation: str) -> None:
+    leaving(model, evaluation)
+    made = repo.make(model, "train").succeeded()
+    (warning,) = [line for line in made.err.splitlines() if line.startswith("warning: no report of ")]
+    folder = run_folder(model)
+    assert f"make report ID={folder.name}" in warning
+    assert json.loads((folder / "run.json").read_text())["status"] == "finished"
+    assert model.binary.is_file()
+    repo.make(model, "report").failed(str(folder), "no report")
+
+
+def test_a_failed_run_has_a_report_when_asked(repo: Monorepo, model: Model) -> None:
+    assert repo.make(model, "train", 'PAYLOAD={"params": {"crash": true}}').status
+    folder = run_folder(model)
+    assert not (folder / "report.html").exists()
+    repo.make(model, "report").succeeded()
+    page = (folder / "report.html").read_text()
+    assert "RuntimeError: as asked" in page
+    assert 'class="status failed"' in page
+
+
+# -- in a browser ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Run:
+    run = new_run(tmp_path, f"p/{HOSTILE}", "m")
+    run = run.ended(
+        "finished", model_name=HOSTILE, params={HOSTILE: {"a": [HOSTILE]}}, metrics={HOSTILE: 0.5, "nan": float("nan")},
+        tags={"description": HOSTILE, HOSTILE: HOSTILE, "long": "x" * 500}, error=HOSTILE,
+    )  # fmt: skip
+    evaluation = classification(HOSTILE, "_second\n$", "第三", "x" * 300, "", column=HOSTILE)
+    (run.folder / "evaluation.json").write_text(json.dumps(evaluation))
+    lines = [{"name": HOSTILE, "value": value, "step": step} for step, value in enumerate((1.0, "nan", 0.5, "inf"))]
+    (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return run
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_a_hostile_run_is_shown_and_not_run(hostile: Run, visit: Callable[..., Any], width: int, scheme: str) -> None:
+    path = write_report(hostile)
+    here = visit(width, scheme)
+    here.page.goto(path.as_uri())
+    assert here.page.locator("h1").inner_text() == HOSTILE
+    assert here.page.get_by_role("cell", name=HOSTILE, exact=True).count() == 3  # the error, two tags
+    assert here.page.locator("img").count() == 6
+    assert here.page.evaluate("[...document.images].every(one => one.complete && one.naturalWidth === 768)")
+    assert here.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert here.complaints == []
+    assert all(host.startswith(("file:", "data:")) for host in here.hosts)
+
+
+def test_dark_and_light_are_both_readable(hostile: Run, visit: Callable[..., Any]) -> None:
+    path = write_report(hostile)
+    brightness = {}
+    for scheme in ("light", "dark"):
+        here = visit(800, scheme)
+        here.page.goto(path.as_uri())
+        colours = here.page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        brightness[scheme] = [sum(map(int, colour[4:-1].split(","))) / 765 for colour in colours]
+    (text, ground), (dark_text, dark_ground) = brightness["light"], brightness["dark"]
+    assert ground - text > 0.7
+    assert dark_text - dark_ground > 0.7
+
+
+# -- underneath -----------------------------------------------------------------------------------------------------
+
+
+def test_names_are_no_formulas_and_leave_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+    plots = draw(classification("$\\frac{", "_hidden", "第三", column="$"), [Point("$_{", n, n, 0) for n in (1, 2)])
+    assert len(plots) == 6
+    assert capfd.readouterr().err == ""
+
+
+def test_only_metrics_of_several_steps_have_a_curve() -> None:
+    points = [Point("loss", 1, 0, 0), Point("loss", 0.5, 1, 0), Point("train_loss", 1, 0, 0), Point("once", 1, 0, 0)]
+    assert [plot.description for plot in draw({}, points)] == ["loss by step: loss ends at 0.5"]
+    points.append(Point("train_loss", 0.4, 1, 0))
+    assert [plot.description for plot in draw({}, points)] == ["loss by step: loss ends at 0.5, train_loss ends at 0.4"]
+    alone = [Point("train_only", value, step, 0) for step, value in enumerate((2.0, 1.0))]
+    assert [plot.description for plot in draw({}, alone)] == ["train_only by step: train_only ends at 1"]
+
+
+def test_nothing_is_imported_for_a_run_that_left_nothing(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "p/m", "m")
+    code = (
+        "import sys; from pathlib import Path; from trainyard.experiments import report, run_files\n"
+        f"run = run_files.read_run(Path({str(run.folder)!r}))\n"
+        "with report.drawn_soon(run): report.write_report(run)\n"
+        "assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    assert "<img" not in (run.folder / "report.html").read_text()

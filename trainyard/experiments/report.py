@@ -1,0 +1,126 @@
+"""A run's report: pictures in ``plots/``, and ``report.html``, which has them in itself and needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import importlib
+import json
+import math
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from trainyard.experiments import run_files
+from trainyard.experiments.metrics_log import read_points
+from trainyard.experiments.run_files import Run
+from trainyard.files import write_whole
+
+if TYPE_CHECKING:
+    from trainyard.experiments.plots import Plot
+
+REPORT, PLOTS = "report.html", "plots"
+LOOK_SECONDS = 0.2
+_PAGE = Path(__file__).with_name("report.html")
+_DRAWING = "trainyard.experiments.plots"
+
+
+def write_report(run: Run) -> Path:
+    """Draw what the run has left; the path of its report.
+
+    Raises:
+        OSError: no permission, no space.
+        Exception: whatever matplotlib makes of an evaluation that is none.
+    """
+    evaluation = _evaluation(run)
+    points = [point for point in read_points(run.path(run_files.METRICS)) if math.isfinite(point.value)]
+    plots: list[Plot] = []
+    if evaluation or points:
+        plots = importlib.import_module(_DRAWING).draw(evaluation, points)
+    _write_plots(run.path(PLOTS), plots)
+    write_whole(run.path(REPORT), report_page(run, plots, evaluation.get("rows")))
+    return run.path(REPORT)
+
+
+@contextlib.contextmanager
+def drawn_soon(run: Run) -> Iterator[None]:
+    """Import what draws as soon as the run has something to draw: its training is not over then, and we only wait."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not any(run.path(name).exists() for name in (run_files.EVALUATION, run_files.METRICS)):
+            if over.wait(LOOK_SECONDS):
+                return
+        with contextlib.suppress(ImportError):  # said by whoever draws
+            importlib.import_module(_DRAWING)
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def report_page(run: Run, plots: Sequence[Plot], rows: int | None) -> str:
+    """The report as one page. Whatever comes from a run is escaped: names and tags are anybody's."""
+    facts = {
+        "model": run.model, "started": f"{run.started[:19].replace('T', ' ')} UTC" if run.started else "",
+        "took": f"{run.seconds:.1f} s" if run.seconds is not None else "", "error": run.error, "part of": run.parent,
+    }  # fmt: skip
+    metrics = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{value:.4g}</dd></div>" for name, value in sorted(run.metrics.items())
+    )
+    figures = "".join(_figure(plot) for plot in plots)
+    held_out = f"<p class='quiet'>{rows} rows were held out to measure on.</p>" if rows else ""
+    return Template(_PAGE.read_text()).substitute(
+        title=escape(f"{run.model_name} · {run.id}"),
+        heading=escape(run.model_name),
+        description=f"<p>{escape(run.tags['description'])}</p>" if run.tags.get("description") else "",
+        id=escape(run.id),
+        status=escape(run.status),
+        facts=_table("Run", facts),
+        metrics=f"<section><h2>Metrics</h2>{held_out}<dl class='metrics'>{metrics}</dl></section>" if metrics else "",
+        plots=f"<section class='plots'>{figures}</section>" if figures else "",
+        params=_table("Parameters", dict(sorted(run.params.items()))),
+        tags=_table("Tags", dict(sorted(run.tags.items()))),
+    )
+
+
+def _table(heading: str, values: Mapping[str, Any]) -> str:
+    """Nothing where there are no values."""
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(str(name))}</th><td>{escape(_text(value))}</td></tr>"
+        for name, value in values.items()
+        if value != ""
+    )
+    return f"<section class='card'><h2>{heading}</h2><table>{rows}</table></section>" if rows else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _figure(plot: Plot) -> str:
+    data = base64.b64encode(plot.png).decode()
+    return f"<img src='data:image/png;base64,{data}' alt='{escape(plot.description)}' width='768' height='576'>"
+
+
+def _write_plots(folder: Path, plots: Sequence[Plot]) -> None:
+    """All of them anew: a picture of the report before would tell of something else."""
+    if plots:
+        folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    for plot in plots:
+        (folder / f"{plot.name}.png").write_bytes(plot.png)
+
+
+def _evaluation(run: Run) -> dict[str, Any]:
+    try:
+        found = json.loads(run.path(run_files.EVALUATION).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return found if isinstance(found, dict) else {}
