@@ -185,3 +185,13 @@ def test_a_ref_that_git_does_not_know(commits: Monorepo) -> None:
     commits.make(None, "affected").failed("SINCE is missing")
     commits.make(None, "affected", "SINCE=nowhere").failed("git diff", "nowhere")
     commits.make(None, "affected", "SINCE=--output=x").failed("not a git ref")
+
+
+def test_the_command_line_is_compiled_once_also_where_bytecode_is_not_wanted(repo: Monorepo) -> None:
+    """CI images forbid it for the sake of their layers; it lies in .venv, and an edit does not wait for a compiler."""
+    folder = (repo.path / ".venv").resolve() / "bytecode"
+    for path in folder.rglob("trainyard/verbs/affected.*.pyc"):
+        path.unlink()
+    repo.make(None, "affected", "SINCE=HEAD", PYTHONDONTWRITEBYTECODE="1")  # outside git: it is imported, and refuses
+    assert list(folder.rglob("trainyard/verbs/affected.*.pyc"))
+    assert not [path for path in repo.path.rglob("__pycache__") if not {".venv", ".trainyard"} & set(path.parts)]

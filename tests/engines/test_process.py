@@ -71,7 +71,7 @@ class TestProcess(EngineContract):
         repo.make(model, "build-predict").succeeded()
         shutil.rmtree(self._venv(repo, model))
         for cache, used in ((tmp_path / "first", True), (tmp_path / "edit", False)):
-            model.replace("predict.py", "sum(row)", "sum(row, 0)")
+            model.replace("predict.py", "factor * ", "factor * 1 * ")
             repo.make(model, "build-predict", UV_CACHE_DIR=str(cache)).succeeded()
             assert cache.exists() == used
 
