@@ -21,7 +21,7 @@ from trainyard import console
 from trainyard.build_settings import settings_folder, volumes
 from trainyard.command import Commands, Limit
 from trainyard.context import Context
-from trainyard.engines.cache import RegistryCache
+from trainyard.engines.cache import NAME, RegistryCache
 from trainyard.engines.client_proxies import without_proxies
 from trainyard.locking import locked
 from trainyard.repository import Repository
@@ -38,6 +38,10 @@ class Image:
 
     id: str
     labels: Mapping[str, str]
+
+    def is_named(self, name: str) -> bool:
+        """Whether it was built under that name; a tag can be moved to any image."""
+        return self.labels.get(NAME) == name
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,14 @@ class Assembler:
             for tag in said["RepoTags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
+
+    def built(self, names: Iterable[str]) -> dict[str, Image]:
+        """The same, but for images that were not built under their names: they are to be built."""
+        found = self.inspect(names)
+        for name, image in found.items():
+            if not image.is_named(name):
+                console.warn(f"{name} is not the image that was built under this name: it is built again")
+        return {name: image for name, image in found.items() if image.is_named(name)}
 
     def image_id(self, image: str) -> str:
         """The id of an image; empty where there is none."""

@@ -14,6 +14,7 @@ from trainyard.digests import digest_of
 from trainyard.leaks import Finding, Look
 from trainyard.model_dir import Role
 
+DAMAGED = "what is installed is damaged"  # how builders/common.sh says so
 LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
 
 

@@ -76,7 +76,7 @@ def ensure_bases(assembler: Assembler, there: Mapping[str, Image]) -> Base:
 def known_bases(assembler: Assembler) -> Base | None:
     """The base image, with its runtime; None where one has to be built first."""
     names = list(base_images(assembler))
-    there = assembler.inspect(names)
+    there = {name: image for name, image in assembler.inspect(names).items() if image.is_named(name)}
     if len(there) < len(names):
         return None
     base, *runtime = [as_base(name, there[name]) for name in names]

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from trainyard import console
 from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
 from trainyard.engines import baking, images, s2i
 from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import ASSEMBLE, Assembler
-from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
+from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, known_bases
 from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
@@ -105,9 +106,16 @@ class ContainerEngine:
             self._build(base, baking.without_binaries(plan))
             baking.bake(assembler, plan, labels)
         else:
-            if builder not in there:
+            if builder not in there or not there[builder].is_named(builder):
                 images.ensure_dependencies(assembler, base, plan)
-            self._build_sources(builder, plan, labels)
+            try:
+                self._build_sources(builder, plan, labels)
+            except TrainyardError as error:
+                if DAMAGED not in error.message:
+                    raise
+                console.warn(f"{builder}: {error.message}; it is made anew")
+                images.ensure_dependencies(assembler, base, plan, anew=True)
+                self._build_sources(builder, plan, labels)
         if replaced and not self.commands.dry_run and replaced.id != assembler.image_id(plan.image):
             self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
             if LABEL_BAKED in replaced.labels and not plan.baked:

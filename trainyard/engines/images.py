@@ -36,13 +36,14 @@ def ensure_builders(assembler: Assembler) -> Base:
     name, *runtime = base_images(assembler)
     wanted = {role: f"{BUILDER_NAMES[role]}:{digest_of(name, scripts[role].sha256)[:12]}" for role in scripts}
     plain = {wanted[role]: BUILDER_NAMES[role] for role in scripts} | {name: BASE}
-    there = assembler.inspect([*plain, *plain.values(), *runtime])
+    named = assembler.inspect(plain.values())
+    there = assembler.built([*plain, *runtime])
     base = ensure_bases(assembler, there)
     for role, image in wanted.items():
         if image not in there or assembler.commands.dry_run:
             build_role(assembler, scripts[role], base.name, image)
     for image, name in plain.items():  # the names that people use with s2i
-        if image not in there or name not in there or there[image].id != there[name].id:
+        if image not in there or name not in named or there[image].id != named[name].id:
             assembler.commands.run([assembler.name, "tag", image, name], assembler.limit)
     return base
 
@@ -51,7 +52,7 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
     """Put one role's s2i scripts on ``base``."""
     with tempfile.TemporaryDirectory() as name:
         scripts.write(Path(name))
-        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {})
+        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {NAME: image})
 
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
@@ -66,13 +67,14 @@ def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
     return f"{DEPENDENCIES}:{dependencies_hash(base, plan)}-{BUILDERS[plan.role]}-{scripts}"
 
 
-def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
-    """The image to build ``plan`` on: its lock installed, its role's scripts in place."""
+def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, anew: bool = False) -> None:
+    """Make the image to build ``plan`` on, where it is not there: its lock installed, its role's scripts in place.
+    ``anew``: also where it is."""
     key, builder = dependencies_hash(base, plan), builder_image(assembler, base, plan)
     image = f"{DEPENDENCIES}:{key}"
     with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
-        there = assembler.inspect([image, builder])
-        if image not in there and not assembler.cache.pull(image):
+        there = {} if anew else assembler.built([image, builder])
+        if image not in there and (anew or not assembler.cache.pull(image)):
             with console.waiting(f"Installing dependencies {key} ..."):
                 named = [f"LABEL {NAME}={image}"]
                 install(assembler, base, image, plan, named)
@@ -80,7 +82,6 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> st
         if builder not in there:
             scripts = role_context(assembler.repository.package, plan.role)
             build_role(assembler, scripts, image, builder)
-    return builder
 
 
 def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:

@@ -73,11 +73,11 @@ class ProcessAssembler:
         digest = digest_of(base, sys.version, sys.base_prefix, str(self.state), plan.lock)
         return self.state / "deps" / digest[:16]
 
-    def ensure_dependencies(self, plan: BuildPlan) -> Path:
-        """The virtual environment of the plan's lock; its stamp says that it is complete."""
+    def ensure_dependencies(self, plan: BuildPlan, *, anew: bool = False) -> Path:
+        """The virtual environment of the plan's lock; its stamp says that it is complete. ``anew``: made also then."""
         venv = self.venv(plan)
         with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
-            if not (venv / ".trainyard-deps").is_file():
+            if anew or not (venv / ".trainyard-deps").is_file():
                 with console.waiting(f"Installing dependencies {venv.name} ..."):
                     self._make_venv(venv)
                     context = make_context([text_file("requirements.lock", plan.lock.encode())])
