@@ -14,7 +14,9 @@ from trainyard.settings import refuse_telemetry
 refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))
 
-ENGINE_PARTS = [f"engines.{name}" for name in ("contract", "confined", "baked", "layers", "bills", "pruned", "damaged")]
+ENGINE_PARTS = [
+    f"engines.{name}" for name in ("contract", "confined", "baked", "layers", "bills", "pruned", "damaged", "killed")
+]
 for name in ("monorepo", "images", *ENGINE_PARTS):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)
 

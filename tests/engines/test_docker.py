@@ -7,6 +7,7 @@ import images
 import pytest
 from engines.contract import EngineContract
 from engines.damaged import DamagedImages
+from engines.killed import KilledBuilds
 from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
 from monorepo import Model, Monorepo
@@ -64,7 +65,7 @@ class SetupScripts:
 
 
 @pytest.mark.engine("docker")
-class TestDocker(SetupScripts, DamagedImages, ReproducibleImages, BakedLayers, EngineContract):
+class TestDocker(SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, BakedLayers, EngineContract):
     engine = "docker"
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}

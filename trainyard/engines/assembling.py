@@ -7,9 +7,7 @@ a Dockerfile it makes one layer, and it can mount caches and secrets with every 
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,6 +21,7 @@ from trainyard.command import Commands, Limit
 from trainyard.context import Context
 from trainyard.engines.cache import NAME, RegistryCache
 from trainyard.engines.client_proxies import without_proxies
+from trainyard.engines.leftovers import new_name, noted, remove_leftovers
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -129,7 +128,7 @@ class Assembler:
         The sources come as a tar on standard input, as s2i sends them.
         """
         console.step(f"Building {image} on {builder} ...")
-        container = f"trainyard-build-{os.getpid()}-{secrets.token_hex(4)}"
+        container = new_name()
         options = ["--interactive", "--name", container, "--user", "0", *([] if network else ["--network", "none"])]
         script = f"tar -xf - -C /tmp && {command}"
         with settings_folder(self.settings) as folder, tempfile.TemporaryFile() as sources:
@@ -140,21 +139,45 @@ class Assembler:
             own, environment = without_proxies(self.name)
             # Not as an entrypoint: that would stay in the image.
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
-            try:
+            with self.noted(container, folder):
                 self.commands.stream(run, self.limit, stdin=sources, env=environment)
                 yield container
-            finally:
-                self.remove_container(container)
 
     def commit(self, container: str, image: str, changes: Sequence[str]) -> None:
         """What is in ``container`` becomes ``image``."""
         edits = [part for change in changes for part in ("--change", change)]
         self.commands.run([self.name, "commit", *edits, container, image], self.limit)
 
+    @contextmanager
+    def noted(self, container: str, *folders: Path) -> Iterator[None]:
+        """The block may make ``container``, which is removed in the end; should it not come to that, the next build
+        removes it, and ``folders``."""
+        if self.commands.dry_run:
+            yield
+            return
+        self.remove_leftovers()
+        with noted(self._notes, container, *folders):
+            try:
+                yield
+            finally:
+                self.remove_container(container)
+
+    def remove_leftovers(self) -> None:
+        """What builds of this monorepo that were killed have left on this engine."""
+        remove_leftovers(self._notes, self._remove_leftover)
+
+    @property
+    def _notes(self) -> Path:
+        return self.repository.state / "containers" / self.name
+
+    def _remove_leftover(self, container: str) -> bool:
+        there = self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", container])
+        if there:
+            self.remove_container(container)
+        return bool(there)
+
     def remove_container(self, container: str) -> None:
         """Remove what an image was made in; says so where it stays."""
-        if self.commands.dry_run:
-            return
         # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
         if self.name == "podman":
             self.commands.query([self.name, "kill", container])

@@ -167,6 +167,9 @@ class Engine(Protocol):
     def remove_image(self, image: str) -> bool:
         """Remove an image; False where there was none."""
 
+    def remove_leftovers(self) -> None:
+        """Remove what builds of this monorepo that were killed have left behind."""
+
     def unused(self) -> dict[str, int]:
         """Dependencies of ours that no image is built on any more, in the order to remove them, and the bytes that each
         has for itself."""

@@ -135,6 +135,9 @@ class ContainerEngine:
             self.commands.run([self.name, "rmi", "--force", name], self._assembler.limit)
         return image in found
 
+    def remove_leftovers(self) -> None:
+        self._assembler.remove_leftovers()
+
     def unused(self) -> dict[str, int]:
         return unused_images(self._assembler)
 

@@ -160,6 +160,9 @@ class ProcessEngine:
             shutil.rmtree(folder)
         return True
 
+    def remove_leftovers(self) -> None:
+        self._assembler.remove_leftovers()
+
     def unused(self) -> dict[str, int]:
         images = [self._read_image(path.parent.name) for path in self._state.glob("images/*/image.json")]
         used = {path for image in images if image for path in (image.venv, image.builder)}

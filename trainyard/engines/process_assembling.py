@@ -27,6 +27,7 @@ from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan
+from trainyard.engines.leftovers import new_name, noted, remove_leftovers
 from trainyard.engines.process_containers import clean_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
@@ -98,6 +99,7 @@ class ProcessAssembler:
             tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources,
             tempfile.TemporaryDirectory(prefix="trainyard-build-") as settings,
             _disk_full_explained(self.state),
+            self._noted(Path(sources), Path(settings)),
         ):
             context.write(Path(sources))
             write_secrets(self.settings, Path(settings))  # all others are in the environment
@@ -122,6 +124,24 @@ class ProcessAssembler:
             limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
             moved = [f"{name}={value}" for name, value in roots.items()]
             self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
+
+    @contextlib.contextmanager
+    def _noted(self, *folders: Path) -> Iterator[None]:
+        """Should this process be killed, the next build removes ``folders``."""
+        if self.commands.dry_run:
+            yield
+            return
+        self.remove_leftovers()
+        with noted(self._notes, new_name(), *folders):
+            yield
+
+    def remove_leftovers(self) -> None:
+        """What builds that were killed have left; the process engine has no containers for them."""
+        remove_leftovers(self._notes, lambda _: False)
+
+    @property
+    def _notes(self) -> Path:
+        return self.repository.state / "containers" / "process"
 
     @cached_property
     def _cache(self) -> str:
