@@ -16,6 +16,8 @@
 : "${TRAINYARD_HOME:=/opt/trainyard}" "${BUILD_SETTINGS:=/run/trainyard}" "${TRAINYARD_CACHE:=/var/cache/trainyard}"
 # Beside the virtual environment: what is installed in it (the hash), and whether the builder image brought it along.
 DEPS_STAMP=$VENV/.trainyard-deps
+# The files of the virtual environment, and their sizes, as they were installed.
+FILES_STAMP=$VENV/.trainyard-files
 
 # step MESSAGE: one line of progress.
 step() { printf -- '---> %s\n' "$*"; }
@@ -94,23 +96,47 @@ install_dependencies() {
     local hash requirements installed_hash=
     dependencies_hash "$1"
     restore_artifacts
+    if [ -e "$DEPS_STAMP" ] && [ ! -s "$DEPS_STAMP" ]; then check_installed; fi
     if [ -f "$DEPS_STAMP" ]; then read -r installed_hash <"$DEPS_STAMP" || :; fi # an empty one says nothing
     if [ "$installed_hash" = "$hash" ]; then
         step "Dependencies are installed already (${hash:0:12})."
+        check_installed
         # Restored is the virtual environment alone: what setup.sh installed is in the previous image only.
         if [ "${restored:-}" ]; then
+            begin_installing
             find_cache
             run_setup "$1"
         fi
         return
     fi
     rm -f "$DEPS_STAMP" "$VENV/.trainyard-daemon"
-    installed=1
+    begin_installing
     find_cache
     run_setup "$1"
     install_requirements "$requirements"
     prepare_packages
+    list_installed >"$FILES_STAMP"
     printf '%s\n' "$hash" >"$DEPS_STAMP"
+}
+
+# begin_installing: what is newer than this file was written by this assembling.
+begin_installing() {
+    installed=$VENV/.trainyard-begun
+    touch --date '1 second ago' "$installed"
+}
+
+# list_installed: a line for each file: its path and size. To read them all would take longer than an edit may.
+list_installed() {
+    find "$VENV" -xdev ! -type d ! -path "$VENV/.trainyard-*" -printf '%P %s\n' | LC_ALL=C sort
+}
+
+# check_installed: a file that is gone, or of another size, must not be found at the first request. The engines know this
+# error, and install again.
+check_installed() {
+    local missing=${FILES_STAMP##*/}
+    if [ -s "$FILES_STAMP" ]; then missing=$(list_installed | LC_ALL=C comm -23 "$FILES_STAMP" - | sed -n 1p); fi
+    [ -z "$missing" ] ||
+        die "$VENV: what is installed is damaged (${missing% *}): the image below has to be made anew"
 }
 
 # run_setup DIR: native dependencies, before the requirements.
@@ -139,10 +165,42 @@ install_requirements() {
     esac
     if [ "${WHEELHOUSE:-}" ]; then options+=(--no-index --find-links "$WHEELHOUSE"); fi
     step "Installing dependencies (${file:+${file##*/}}) ..."
-    if ! said=$(uv pip install --quiet --python "$VENV/bin/python" "${options[@]}" 2>&1); then
-        printf '%s\n' "$said" | sed 's/^/    /' >&2 # indented: the one line that begins with error: is ours
-        explain_install_failure "$said" "${file##*/}"
+    if said=$(uv_install "${options[@]}"); then
+        said=$(damaged_packages)
+    elif grep -q 'Failed to install: ' <<<"$said" && ! grep -q 'No space left on device' <<<"$said"; then
+        said=$(sed -nE 's/.*Failed to install: .*\(([A-Za-z0-9._-]+)==.*/\1/p' <<<"$said")
+    else
+        end_installing "$said" "${file##*/}"
     fi
+    if [ "$said" ]; then reinstall "$said" "${file##*/}" "${options[@]}"; fi
+}
+
+# reinstall NAMES FILE OPTION...: packages of which the cache has damaged files.
+reinstall() {
+    local said name file=$2
+    local -a names
+    read -r -a names <<<"$1"
+    warn "the package cache has damaged files of ${names[*]}: fetched again"
+    uv cache clean --quiet "${names[@]}"
+    for name in "${names[@]}"; do # so that they count as not installed: uv cannot remove what it has no whole list of
+        find "$VENV"/lib/python*/site-packages -maxdepth 1 -iname "${name//-/_}-*.dist-info" -exec rm -r {} +
+    done
+    said=$(uv_install "${@:3}") || end_installing "$said" "$file"
+    said=$(damaged_packages)
+    # What was just fetched has the hash that the lock says: then it was made so.
+    [ -z "$said" ] || warn "$file: $said: installed, but its files are not those that it lists"
+}
+
+# uv_install OPTION...: into the virtual environment; prints what uv complains about.
+uv_install() { uv pip install --quiet --python "$VENV/bin/python" "$@" 2>&1; }
+
+# damaged_packages: the names of installed packages whose files are not those of their own list.
+damaged_packages() { "$VENV/bin/python" "$TRAINYARD_HOME/damage.py" "$VENV"/lib/python*/site-packages; }
+
+# end_installing OUTPUT FILE: what uv said, then the one line.
+end_installing() {
+    printf '%s\n' "$1" | sed 's/^/    /' >&2 # indented: the one line that begins with error: is ours
+    explain_install_failure "$@"
 }
 
 # say_unlocked FILE: a warning, or with STRICT=1 the end.
@@ -236,7 +294,37 @@ open_to_group() {
 # clean_up: nothing of the assembling itself may stay in the image.
 clean_up() {
     if [ "${scratch_cache:-}" ]; then rm -rf "$scratch_cache"; fi
-    if [ "$S2I_SOURCES" = /tmp/src ]; then rm -rf /tmp/src; fi
+    if [ "$S2I_SOURCES" = /tmp/src ]; then
+        rm -rf /tmp/src
+        remove_leavings
+    fi
+}
+
+# remove_leavings: caches, lists, logs and temporary files of apt, pip, uv, setup.sh and of what was imported. Never what is
+# mounted, nor what s2i has in /tmp: labels, and the scripts of builders that have theirs elsewhere. Of apt's own folders
+# only what is newer than the installation: what the base has there is below, and would be no smaller.
+remove_leavings() {
+    local mounted
+    local -a kept=()
+    while read -r _ _ _ _ mounted _; do kept+=(! -path "$mounted" ! -path "$mounted/*"); done </proc/self/mountinfo
+    find /tmp /var /root -xdev \( \
+        -path '/tmp/*' ! -path '/tmp/.s2i*' ! -path '/tmp/scripts*' \
+        -o -path '/var/tmp/*' -o -path '/root/.cache*' -o -path "$TRAINYARD_CACHE/*" \
+        -o ! -type d -cnewer "${installed:-/proc/self}" \( -path '/var/lib/apt/lists/*' -o -path '/var/cache/apt/*' \
+        -o -path '/var/log/apt/*' -o -path '/var/log/dpkg.log' -o -path '/var/log/alternatives.log' \) \
+        \) "${kept[@]}" -delete 2>/dev/null ||
+        : # ignore failure since s2i's Dockerfile assembles as 1001, who may not remove what is root's
+}
+
+# check_forms LAYER: what setup.sh left must not look like a credential. Packages bring examples of keys; the sources are
+# searched by trainyard.check.
+check_forms() {
+    local found
+    [ "$S2I_SOURCES" = /tmp/src ] || return 0
+    found=$(find / /usr/local/bin -xdev \
+        \( -path /usr -o -path "$VENV" -o -path "$APP_ROOT" -o -name site-packages \) -prune -o \
+        -type f -cnewer "$installed" -print0 | "$VENV/bin/python" "$TRAINYARD_HOME/secret_forms.py")
+    [ -z "$found" ] || die "$found would stay in the image (layer: $1): let what writes it remove it, or not write it"
 }
 
 # check_secrets LAYER: what this assembling wrote must not hold a credential that it was given. Where nothing was installed,
@@ -269,23 +357,25 @@ assemble() {
         install_dependencies "$VENV/.trainyard-sources"
         rm -r "$VENV/.trainyard-sources"
         echo 'from the builder image' >>"$DEPS_STAMP"
-        clean_up
-        settle_times "$VENV" /tmp
     elif [ "${2:-}" = runtime ]; then
-        installed=1
+        begin_installing
         run_setup "$S2I_SOURCES"
-        clean_up
-        settle_times /tmp
     else
         export PYTHONPATH=$APP_ROOT:$TRAINYARD_HOME/lib
         copy_sources
         install_dependencies "$APP_ROOT"
         check_wiring "$1"
         open_to_group
-        clean_up
-        settle_times "$APP_ROOT" /tmp ${installed:+"$VENV"} ${restored:+"$VENV"} # to look through it takes a while
+        settle_times "$APP_ROOT"
     fi
+    clean_up
     check_secrets "${2:-sources}"
+    if [ "${installed:-}" ]; then
+        check_forms "${2:-sources}"
+        rm "$installed"
+        settle_times "$VENV"
+    fi
+    settle_times /tmp
 }
 
 # save_artifacts: a tar of the virtual environment on stdout; an empty one where the builder image brings it along.

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from trainyard.credentials import all_credentials, given_to_builds, too_short
 from trainyard.engines.archive import CHUNK, look_through, read_archive
-from trainyard.leaks import Finding, find, line_of
+from trainyard.leaks import Finding, find
+from trainyard.secret_forms import line_of
 from trainyard.settings import HostSettings
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 2

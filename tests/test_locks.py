@@ -86,6 +86,8 @@ def test_strict_builds_only_what_is_locked(repo: Monorepo, model: Model) -> None
     repo.make(model, "build-predict", "STRICT=1").failed(
         "requirements_predict.lock: not there", "STRICT=1", "make lock"
     )
+    shown = repo.make(model, "show", "STRICT=1").succeeded().out
+    assert any(line.split() == ["STRICT", "True", "command", "line"] for line in shown.splitlines()), shown
     repo.make(model, "lock").succeeded()
     repo.make(model, "build-predict", "STRICT=1").succeeded()
     (model.path / "requirements_predict.txt").write_text("colorama\n")

@@ -17,9 +17,9 @@ APP_ROOT: dict[Role, str] = {"train": "/model", "predict": "/action"}
 # The image half of the package; the host half stays outside.
 IMAGE_HALF = (
     "__init__", "baked", "check", "confinement", "drift", "environment", "errors", "files", "message", "packages",
-    "promotion", "records",
-    "resolve", "routes", "row_errors", "settings",
+    "promotion", "records", "resolve", "routes", "row_errors", "secret_forms", "settings",
 )  # fmt: skip
+BASE_FILES = ("packages.py", "damage.py", "requirements.txt")
 IMAGE_PACKAGES = ("compat", "serve", "train")
 
 
@@ -29,7 +29,8 @@ def base_context(package: Path) -> Context:
     return make_context(
         [
             text_file("common.sh", (builders / "common.sh").read_bytes()),
-            *(text_file(name, (builders / "base" / name).read_bytes()) for name in ("packages.py", "requirements.txt")),
+            *(text_file(name, (builders / "base" / name).read_bytes()) for name in BASE_FILES),
+            text_file("secret_forms.py", (package / "trainyard" / "secret_forms.py").read_bytes()),
         ]
     )
 

@@ -18,6 +18,7 @@ from trainyard.environment import read_environment
 from trainyard.errors import EXIT_BAD_INPUT, ModelUnavailable, TrainyardError
 from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, route_target, training_target
 from trainyard.routes import routes_of
+from trainyard.secret_forms import ALLOW, find_in_files
 
 ROLES = ("train", "predict")
 DAEMON = "daemon"
@@ -45,7 +46,22 @@ def check(role: str, sources: Path) -> list[str]:
             resolve(target, sources)
         except ModelUnavailable as error:
             warnings.append(f"{error.message}: not checked further, since a build has no models/ and data/")
+    refuse_secrets(sources)
     return warnings
+
+
+def refuse_secrets(sources: Path) -> None:
+    """Make looks through its contexts before; this is for s2i without make, and for what an import has written.
+
+    Raises:
+        TrainyardError: something below ``sources`` looks like a credential.
+    """
+    files = (path for path in sorted(sources.rglob("*")) if path.suffix != ".pyc")  # without the comments that allow it
+    if found := next(find_in_files(files), ""):
+        raise TrainyardError(
+            f"{found.removeprefix(f'{sources}/')} would get into the image",
+            f"remove it, or list the file in .s2iignore; where it is no secret, say so on its line: {ALLOW.decode()}",
+        )
 
 
 def compile_sources(sources: Path) -> None:

@@ -142,6 +142,9 @@ class HostSettings(FromEnvironment):
     pull_timeout: int = setting("PULL_TIMEOUT", 600, "seconds that pulling the base image may take")
     build_timeout: int = setting("BUILD_TIMEOUT", 1800, "seconds that one build step may take")
     lock_timeout: int = setting("BUILD_LOCK_TIMEOUT", 1800, "seconds to wait for another build of the same image")
+    prune_age: int = setting(
+        "PRUNE_AGE", 3600, "seconds for which make prune leaves dependency images: another clone may build on them next"
+    )
     ready_timeout: int = setting("READY_TIMEOUT", 60, "seconds that a started server may take to answer")
     request_timeout: int = setting("REQUEST_TIMEOUT", 30, "seconds that make test-endpoint waits for an answer")
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "seconds that a server gets to finish its requests")

@@ -32,6 +32,9 @@ class PrunedDependencies:
         repo.make(models[0], "clean").succeeded()
         unused = [name for name in self.shown(repo) if keys[0] in name]
         assert unused
+        if repo.engine != "process":  # whose dependencies are one clone's alone
+            kept = [name for name in self.shown(repo, PRUNE_AGE="3600") if keys[0] in name]
+            assert kept == [], "what another clone may have installed for its next build"
         engine = ENGINES[repo.engine](repo.engine, Repository(repo.path, {}), HostSettings(), Commands())
         for name in unused:
             assert engine.remove_unused(name)
@@ -43,7 +46,7 @@ class PrunedDependencies:
     def depend_on_its_own(self, model: Model) -> None:
         (model.path / "setup.sh").write_text(f"true {uuid.uuid4()}\n")
 
-    def shown(self, repo: Monorepo) -> dict[str, str]:
+    def shown(self, repo: Monorepo, **env: str) -> dict[str, str]:
         """What make prune would remove, and how large it is."""
-        made = repo.make(None, "-n", "prune").succeeded()
+        made = repo.make(None, "-n", "prune", **{"PRUNE_AGE": "0", **env}).succeeded()
         return dict(re.findall(rf"^remove (\S+) \({repo.engine}, (\d+ MB)\)$", made.out, re.MULTILINE))

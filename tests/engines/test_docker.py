@@ -1,13 +1,18 @@
 import os
+import subprocess
 import time
 from typing import ClassVar
 
 import images
 import pytest
 from engines.contract import EngineContract
+from engines.damaged import DamagedImages
+from engines.killed import KilledBuilds
 from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
 from monorepo import Model, Monorepo
+
+from trainyard.engines.assembling import CACHE_VOLUME
 
 # The first line keeps these dependencies apart from those that other tests have installed.
 COUNTING = r"""#!/bin/bash
@@ -42,6 +47,35 @@ class SetupScripts:
             assert "exec /opt/uv" in counted, "uv is still replaced"
             model.replace("predict.py", "factor * sum(row)", edit)
 
+    def test_nothing_that_setup_sh_leaves_behind_stays_in_the_image(self, repo: Monorepo) -> None:
+        model = repo.add_model("messy")
+        left = [
+            "/var/lib/apt/lists/deb.example_Packages", "/var/cache/apt/archives/gcc.deb", "/var/cache/apt/pkgcache.bin",
+            "/tmp/scratch/object.o", "/tmp/.hidden", "/var/tmp/unpacked", "/root/.cache/pip/http/a",
+            "/root/.cache/uv/b", "/var/log/apt/history.log", "/var/log/dpkg.log",
+        ]  # fmt: skip
+        kept = ["/var/lib/native", "/opt/native", "/root/.config/native", "/var/cache/native"]
+        lines = [f"mkdir -p $(dirname {path}) && echo left > {path}" for path in [*left, *kept]]
+        (model.path / "setup.sh").write_text("\n".join(["set -e", *lines, "touch /var/cache/trainyard/native"]))
+        repo.make(model, "build-train", **self.variables).succeeded()
+        command = f"ls -d {' '.join([*left, *kept])} /var/cache/trainyard/* 2>/dev/null; find /tmp -mindepth 1"
+        run = [repo.engine, "run", "--rm", "--network", "none", "--entrypoint", "bash", f"{model.container}-train"]
+        found = subprocess.run([*run, "-c", command], capture_output=True, text=True, check=False).stdout.split()
+        # s2i has these folders in /tmp itself.
+        assert sorted(path for path in found if not path.startswith(("/tmp/.s2i", "/tmp/scripts"))) == sorted(kept)
+        volume = [
+            repo.engine,
+            "run",
+            "--rm",
+            "--volume",
+            CACHE_VOLUME,
+            "--entrypoint",
+            "ls",
+            f"{model.container}-train",
+        ]
+        cached = subprocess.run([*volume, "/var/cache/trainyard"], capture_output=True, text=True, check=True).stdout
+        assert {"uv", "native"} <= set(cached.split()), "what is mounted is not the image's"
+
     def test_a_failing_setup_sh_is_one_line(self, repo: Monorepo) -> None:
         model = repo.add_model("broken")
         (model.path / "setup.sh").write_text("#!/bin/bash\necho no such library >&2\nexit 7\n")
@@ -51,7 +85,7 @@ class SetupScripts:
 
 
 @pytest.mark.engine("docker")
-class TestDocker(SetupScripts, ReproducibleImages, BakedLayers, EngineContract):
+class TestDocker(SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, BakedLayers, EngineContract):
     engine = "docker"
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
@@ -75,7 +109,7 @@ class TestDocker(SetupScripts, ReproducibleImages, BakedLayers, EngineContract):
 
 
 @pytest.mark.s2i
-class TestDockerWithS2i(SetupScripts, ReproducibleImages, BakedLayers, EngineContract):
+class TestDockerWithS2i(SetupScripts, DamagedImages, ReproducibleImages, BakedLayers, EngineContract):
     """The same, with images built by the real s2i."""
 
     engine = "docker"

@@ -1,11 +1,13 @@
 import pytest
 from engines.contract import EngineContract
+from engines.damaged import DamagedImages
+from engines.killed import KilledBuilds
 from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
 from engines.test_docker import SetupScripts
 
 
 @pytest.mark.engine("podman")
-class TestPodman(SetupScripts, ReproducibleImages, BakedLayers, EngineContract):
+class TestPodman(SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, BakedLayers, EngineContract):
     engine = "podman"
     programs = ("podman",)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.contract import EngineContract
+from engines.killed import kill_in_the_middle
 from monorepo import Model, Monorepo, ask
 
 from trainyard.locking import locked
@@ -89,6 +90,14 @@ class TestProcess(EngineContract):
             repo.make(model, "build-predict").succeeded()
             body = b'{"payload": {"instances": [[1, 2]]}}'
             assert ask(port, "steady/predict", body) == (200, '{"payload":{"predictions":[6]}}')
+
+    def test_folders_of_a_killed_build_are_removed_by_the_next(self, repo: Monorepo, tmp_path: Path) -> None:
+        """They have the sources, and credentials of the build."""
+        model = repo.add_model("shot")
+        kill_in_the_middle(repo, model, TMPDIR=str(tmp_path))
+        assert list(tmp_path.glob("trainyard-*"))
+        repo.make(model, "build-predict", TMPDIR=str(tmp_path)).succeeded()
+        assert not list(tmp_path.glob("trainyard-*"))
 
     def test_the_callers_environment_stays_outside(self, repo: Monorepo) -> None:
         """As in a container: nothing that is set in the caller's shell reaches the model."""

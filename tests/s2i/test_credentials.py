@@ -122,6 +122,48 @@ def test_what_setup_sh_leaves_behind_fails_the_build(workshop, index, host, tmp_
     assert not exists(image)
 
 
+AWS = "AKIA" + "Q3EGXMPLRT7WZ2KV"  # in two parts: others look for them, too
+GITHUB = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("shop/sum/keys.py", f"KEY = '{AWS}'\n", "shop/sum/keys.py:1: an AWS access key would get into the image"),
+        ("setup.sh", f"echo\n# {GITHUB}\n", "setup.sh:2: a GitHub token would get into the image"),
+        ("setup.sh", "mkdir /opt/tool; echo ghp_$(echo {a..z} {0..9} | tr -d ' ') > /opt/tool/login\n",
+         "/opt/tool/login:1: a GitHub token would stay in the image (layer: sources)"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_credential_fails_a_build_of_s2i_alone(workshop, tmp_path, file, text, said):
+    error = workshop.error(write_context(tmp_path, {file: text}))
+
+    assert error.startswith(f"error: {said}: ")
+    assert AWS not in error
+    assert GITHUB not in error
+
+
+def test_what_is_no_secret_can_be_said_to_be_none(workshop, tmp_path):
+    context = write_context(
+        tmp_path, {"shop/sum/keys.py": f"KEY = '{AWS}'  # opens nothing; trainyard: allow-secret\n"}
+    )
+    workshop.build(context, DAEMON, workshop.name("allowed"))
+
+
+@pytest.mark.parametrize("builder", ["s2i", "builtin"])
+def test_what_an_import_writes_fails_a_build_of_make(workshop, tmp_path, builder):
+    """Nothing is in the context: what the check of the wiring imports writes it."""
+    monorepo = Monorepo(tmp_path / "repo", engine="docker")
+    model = monorepo.add_model("writing", "shop")
+    with (model.path / "predict.py").open("a") as file:
+        file.write(f"open('cached.txt', 'w').write('{AWS[:9]}' + '{AWS[9:]}')\n")
+
+    made = monorepo.make(model, "build-predict", BUILDER=builder)
+
+    assert AWS not in made.failed("cached.txt:1: an AWS access key would get into the image")
+    assert not exists(f"{model.container}-predict")
+
+
 def test_images_of_make(workshop, index, host, tmp_path):
     monorepo = Monorepo(tmp_path / "repo", engine="docker")
     model = monorepo.add_model("secretive", "shop")

@@ -44,15 +44,15 @@ def test_output_and_exit_status_are_those_of_the_real_one(workshop, arguments):
 
 def test_settings_are_there_during_the_build_and_gone_afterwards(workshop, tmp_path):
     # What the build finds in the mounted folders is kept by a setup.sh.
-    setup = "cp /run/trainyard/env /tmp/env; df /var/cache/trainyard | tail -n 1 > /tmp/cache\n"
+    setup = "cp /run/trainyard/env /opt/env; df /var/cache/trainyard | tail -n 1 > /opt/cache\n"
     context = write_context(tmp_path / "context", {"setup.sh": setup})
     image, folders = workshop.name("wrapped"), tmp_path / "tmp"
     folders.mkdir()
 
     workshop.build(context, DAEMON, image, INDEX_URL="", NO_PROXY="intranet.example", TMPDIR=str(folders))
 
-    assert "export NO_PROXY=intranet.example" in inside(image, "cat /tmp/env")
-    assert "/var/cache/trainyard" in inside(image, "cat /tmp/cache")
+    assert "export NO_PROXY=intranet.example" in inside(image, "cat /opt/env")
+    assert "/var/cache/trainyard" in inside(image, "cat /opt/cache")
     assert inside(image, "ls -A /run/trainyard") == ""
     assert "intranet.example" not in str(config(image)["Env"])
     assert list(folders.iterdir()) == []

@@ -7,13 +7,11 @@ a Dockerfile it makes one layer, and it can mount caches and secrets with every 
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +21,9 @@ from trainyard import console
 from trainyard.build_settings import settings_folder, volumes
 from trainyard.command import Commands, Limit
 from trainyard.context import Context
-from trainyard.engines.cache import RegistryCache
+from trainyard.engines.cache import NAME, RegistryCache
 from trainyard.engines.client_proxies import without_proxies
+from trainyard.engines.leftovers import new_name, noted, remove_leftovers
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -43,6 +42,10 @@ class Image:
     @property
     def labels(self) -> Mapping[str, str]:
         return self.config.get("Labels") or {}
+
+    def is_named(self, name: str) -> bool:
+        """Whether it was built under that name; a tag can be moved to any image."""
+        return self.labels.get(NAME) == name
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,15 @@ class Assembler:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
 
+    def built(self, names: Iterable[str], others: Iterable[str] = ()) -> dict[str, Image]:
+        """The same, but for images that were not built under their names: they are to be built. ``others`` may be."""
+        named = set(names)
+        found = self.inspect([*named, *others])
+        foreign = sorted(name for name, image in found.items() if name in named and not image.is_named(name))
+        for name in foreign:
+            console.warn(f"{name} is not the image that was built under this name: it is built again")
+        return {name: image for name, image in found.items() if name not in foreign}
+
     def image_id(self, image: str) -> str:
         """The id of an image; empty where there is none."""
         answer = self.commands.query([self.name, "image", "inspect", "--format", "{{.Id}}", image])
@@ -129,41 +141,68 @@ class Assembler:
         The sources come as a tar on standard input, as s2i sends them.
         """
         console.step(f"Building {image} on {builder} ...")
-        container = f"trainyard-build-{os.getpid()}-{secrets.token_hex(4)}"
+        container = new_name()
         options = ["--interactive", "--name", container, "--user", "0"]
         options += [] if todo.network else ["--network", "none"]
         script = f"tar -xf - -C /tmp && {todo.command}"
-        with self._mounts(todo) as mounts, tempfile.TemporaryFile() as sources:
+        with self._settings(todo) as (mounts, folders), tempfile.TemporaryFile() as sources:
             sources.write(context.tar("src"))
             sources.seek(0)
             own, environment = without_proxies(self.name)
             # Not as an entrypoint: that would stay in the image.
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
-            try:
+            with self.noted(container, *folders):
                 self.commands.stream(run, self.limit, stdin=sources, env=environment)
                 yield container
-            finally:
-                # What was installed takes a second to delete. The interpreter waits for it before it ends.
-                threading.Thread(target=self.remove_container, args=(container,)).start()
 
     @contextmanager
-    def _mounts(self, todo: Todo) -> Iterator[list[str]]:
+    def _settings(self, todo: Todo) -> Iterator[tuple[list[str], list[Path]]]:
+        """The options that mount what installing needs, and the folders that are made for it."""
         if not todo.installs:
-            yield []
+            yield [], []
             return
         with settings_folder(self.settings) as folder:
             mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
-            yield [part for volume in mounted for part in ("--volume", volume)]
+            yield [part for volume in mounted for part in ("--volume", volume)], [folder]
 
     def commit(self, container: str, image: str, changes: Sequence[str]) -> None:
         """What is in ``container`` becomes ``image``."""
         edits = [part for change in changes for part in ("--change", change)]
         self.commands.run([self.name, "commit", *edits, container, image], self.limit)
 
+    @contextmanager
+    def noted(self, container: str, *folders: Path) -> Iterator[None]:
+        """The block may make ``container``, which is removed in the end; should it not come to that, the next build
+        removes it, and ``folders``."""
+        if self.commands.dry_run:
+            yield
+            return
+        self.remove_leftovers()
+        stack = ExitStack()
+        stack.enter_context(noted(self._notes, container, *folders))
+        stack.callback(self.remove_container, container)
+        try:
+            yield
+        finally:
+            # What was installed takes a second to delete. The interpreter waits for it before it ends.
+            threading.Thread(target=stack.close).start()
+
+    def remove_leftovers(self) -> None:
+        """What builds of this monorepo that were killed have left on this engine."""
+        remove_leftovers(self._notes, self._remove_leftover)
+
+    @property
+    def _notes(self) -> Path:
+        return self.repository.state / "containers" / self.name
+
+    def _remove_leftover(self, container: str) -> bool:
+        there = self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", container])
+        if there:
+            self.remove_container(container)
+        return bool(there)
+
     def remove_container(self, container: str) -> None:
         """Remove what an image was made in; says so where it stays."""
-        if self.commands.dry_run:
-            return
         # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
         if self.name == "podman":
             self.commands.query([self.name, "kill", container])

@@ -7,8 +7,6 @@ Nothing is run in the container, so nothing but the binaries can be in the layer
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +16,7 @@ from trainyard.baking import described, write_tar
 from trainyard.builder_files import APP_ROOT
 from trainyard.engines.assembling import Assembler
 from trainyard.engines.base import LABEL_BAKED, BuildPlan
+from trainyard.engines.leftovers import new_name
 
 SOURCES = "sources"
 
@@ -37,7 +36,7 @@ def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str]) -> No
     """Put the binaries of ``plan`` on the image of its sources."""
     console.step(f"Putting {', '.join(file.path.name for file in plan.baked)} into {plan.image} ...")
     name, run, limit = assembler.name, assembler.commands.run, assembler.limit
-    container = f"trainyard-bake-{os.getpid()}-{secrets.token_hex(4)}"
+    container = new_name()
     # podman gives what is copied to the container's user, unless told not to; docker leaves it as it is in the tar.
     copy = [name, "cp", *(["--archive=false"] if name == "podman" else []), "-", f"{container}:{APP_ROOT[plan.role]}"]
     edits = [f"ENV BAKED_MODELS={json.dumps(described(plan.baked))}"]
@@ -46,9 +45,7 @@ def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str]) -> No
     with tempfile.TemporaryFile() as files:
         write_tar(plan.baked, files)
         files.seek(0)
-        try:
+        with assembler.noted(container):
             run([name, "create", "--name", container, sources_image(plan.image)], limit)
             run(copy, limit, stdin=files)
             assembler.commit(container, plan.image, edits)
-        finally:
-            assembler.remove_container(container)

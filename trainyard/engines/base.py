@@ -16,6 +16,7 @@ from trainyard.leaks import Finding, Look
 from trainyard.model_dir import Role
 from trainyard.requirements.lock_files import packages_of
 
+DAMAGED = "what is installed is damaged"  # how builders/common.sh says so
 LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
 
 
@@ -179,6 +180,9 @@ class Engine(Protocol):
 
     def remove_image(self, image: str) -> bool:
         """Remove an image; False where there was none."""
+
+    def remove_leftovers(self) -> None:
+        """Remove what builds of this monorepo that were killed have left behind."""
 
     def unused(self) -> dict[str, int]:
         """Dependencies of ours that no image is built on any more, in the order to remove them, and the bytes that each

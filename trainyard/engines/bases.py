@@ -15,7 +15,7 @@ from pathlib import Path
 import uv
 
 from trainyard import console
-from trainyard.build_settings import proxies
+from trainyard.build_settings import ca_bundle, proxies
 from trainyard.builder_files import base_context
 from trainyard.command import Limit
 from trainyard.context import OLDEST_TIME
@@ -154,6 +154,8 @@ def _make_debian_base(assembler: Assembler, reference: str) -> None:
         tar = str(Path(name) / "base.tar")
         lean = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")]
         limit = assembler.limit
+        if bundle := ca_bundle(assembler.settings):
+            lean.append(f'--aptopt=Acquire::https::CAInfo "{bundle}"')
         assembler.commands.run(
             ["mmdebstrap", "--variant=minbase", f"--include={DEBIAN_PACKAGES}", *lean, "--quiet", "bookworm", tar],
             limit,

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from trainyard import console
 from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
 from trainyard.engines import baking, images, s2i
 from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import Assembler, Image, Todo
-from trainyard.engines.base import LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
+from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, known_bases
 from trainyard.engines.relay import Conversation, attached
 from trainyard.engines.unused import unused_images
@@ -119,9 +120,16 @@ class ContainerEngine:
             self._build(base, baking.without_binaries(plan))
             baking.bake(assembler, plan, labels)
         else:
-            if builder not in there:
+            if builder not in there or not there[builder].is_named(builder):
                 images.ensure_dependencies(assembler, base, plan)
-            self._build_sources(builder, plan, labels)
+            try:
+                self._build_sources(builder, plan, labels)
+            except TrainyardError as error:
+                if DAMAGED not in error.message:
+                    raise
+                console.warn(f"{builder}: {error.message}; it is made anew")
+                images.ensure_dependencies(assembler, base, plan, anew=True)
+                self._build_sources(builder, plan, labels)
         # Another identity is another label, so another image; only FORCE=1 may have made the same one again.
         if replaced and (replaced.labels.get(IDENTITY) != identity or replaced.id != assembler.image_id(plan.image)):
             self._remove_replaced(replaced, plan)
@@ -146,6 +154,9 @@ class ContainerEngine:
         for name in found:
             self.commands.run([self.name, "rmi", "--force", name], self._assembler.limit)
         return image in found
+
+    def remove_leftovers(self) -> None:
+        self._assembler.remove_leftovers()
 
     def unused(self) -> dict[str, int]:
         return unused_images(self._assembler)

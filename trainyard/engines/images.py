@@ -38,7 +38,7 @@ def builder_names(assembler: Assembler) -> dict[str, str]:
 def found_builders(assembler: Assembler) -> dict[str, Image]:
     """Those of them that are here, under either name, and the runtime's base image."""
     names = builder_names(assembler)
-    return assembler.inspect([*names, *names.values(), *base_images(assembler)])
+    return assembler.built([*names, *base_images(assembler)], names.values())
 
 
 def builders_here(assembler: Assembler, there: Mapping[str, Image]) -> Base | None:
@@ -77,7 +77,7 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
     """Put one role's s2i scripts on ``base``."""
     with tempfile.TemporaryDirectory() as name:
         scripts.write(Path(name))
-        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {})
+        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {NAME: image})
 
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
@@ -92,20 +92,20 @@ def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
     return f"{DEPENDENCIES}:{dependencies_hash(base, plan)}-{BUILDERS[plan.role]}-{scripts}"
 
 
-def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
-    """The image to build ``plan`` on: its lock installed, its role's scripts in place."""
+def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, anew: bool = False) -> None:
+    """Make the image to build ``plan`` on, where it is not there: its lock installed, its role's scripts in place.
+    ``anew``: also where it is."""
     key, builder = dependencies_hash(base, plan), builder_image(assembler, base, plan)
     image = f"{DEPENDENCIES}:{key}"
     with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
-        there = assembler.inspect([image, builder])
-        if image not in there and not assembler.cache.pull(image):
+        there = {} if anew else assembler.built([image, builder])
+        if image not in there and (anew or not assembler.cache.pull(image)):
             with console.waiting(f"Installing dependencies {key} ..."):
                 named = [f"LABEL {NAME}={image}"]
                 install(assembler, base, image, plan, named)
             assembler.cache.push(image)
         if builder not in there:
             _install_role(assembler, base, plan.role, image, builder)
-    return builder
 
 
 def _install_role(assembler: Assembler, base: Base, role: Role, dependencies: str, builder: str) -> None:
@@ -117,7 +117,7 @@ def _install_role(assembler: Assembler, base: Base, role: Role, dependencies: st
     labels = {key: value for key, value in (config.get("Labels") or {}).items() if not key.startswith("trainyard.")}
     edits = [
         *(f"ENV {key}={json.dumps(value)}" for key, value in environment.items()),
-        *(f"LABEL {key}={json.dumps(value)}" for key, value in labels.items()),
+        *(f"LABEL {key}={json.dumps(value)}" for key, value in (labels | {NAME: builder}).items()),
         *(f"EXPOSE {port}" for port in config.get("ExposedPorts") or ()),
         *(f"{word} {config[key]}" for word, key in (("WORKDIR", "WorkingDir"), ("USER", "User")) if config.get(key)),
         f"CMD {json.dumps(config.get('Cmd'))}",

@@ -22,9 +22,9 @@ from typing import Any
 from trainyard import console
 from trainyard.baking import write_files
 from trainyard.command import Commands, Limit
-from trainyard.context import make_context
+from trainyard.context import Context, make_context
 from trainyard.digests import digest_of
-from trainyard.engines.base import BuildPlan, Python, Running, RunPlan, Stored
+from trainyard.engines.base import DAMAGED, BuildPlan, Python, Running, RunPlan, Stored
 from trainyard.engines.process_assembling import ProcessAssembler
 from trainyard.engines.process_containers import Containers
 from trainyard.engines.process_environment import ProcessImage
@@ -98,7 +98,7 @@ class ProcessEngine:
             console.step(f"Building {plan.image} in {self._short(self._image(plan.image))} ...")
             build = self._image(plan.image) / "builds" / f"{time.time_ns():x}"
             try:
-                self._assembler.assemble(context, plan.role, venv, build)
+                self._assemble(context, plan, venv, build)
                 if not self.commands.dry_run:
                     write_files(plan.baked, build / "models")
                     self._point_to(plan, build, venv)
@@ -106,6 +106,17 @@ class ProcessEngine:
                 shutil.rmtree(build, ignore_errors=True)
                 raise
         return True
+
+    def _assemble(self, context: Context, plan: BuildPlan, venv: Path, build: Path) -> None:
+        try:
+            self._assembler.assemble(context, plan.role, venv, build)
+        except TrainyardError as error:
+            if DAMAGED not in error.message:
+                raise
+            console.warn(f"{error.message}; it is made anew")
+            shutil.rmtree(build, ignore_errors=True)
+            self._assembler.ensure_dependencies(plan, anew=True)
+            self._assembler.assemble(context, plan.role, venv, build)
 
     def _point_to(self, plan: BuildPlan, build: Path, venv: Path) -> None:
         """From now on the image is ``build``; older builds go, but for those that a running container uses."""
@@ -150,6 +161,9 @@ class ProcessEngine:
         else:
             shutil.rmtree(folder)
         return True
+
+    def remove_leftovers(self) -> None:
+        self._assembler.remove_leftovers()
 
     def unused(self) -> dict[str, int]:
         images = [self._read_image(path.parent.name) for path in self._state.glob("images/*/image.json")]

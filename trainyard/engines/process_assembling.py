@@ -27,6 +27,7 @@ from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan
+from trainyard.engines.leftovers import new_name, noted, remove_leftovers
 from trainyard.engines.process_environment import clean_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
@@ -73,11 +74,11 @@ class ProcessAssembler:
         digest = digest_of(base, sys.version, sys.base_prefix, str(self.state), plan.packages)
         return self.state / "deps" / digest[:16]
 
-    def ensure_dependencies(self, plan: BuildPlan) -> Path:
-        """The virtual environment of the plan's lock; its stamp says that it is complete."""
+    def ensure_dependencies(self, plan: BuildPlan, *, anew: bool = False) -> Path:
+        """The virtual environment of the plan's lock; its stamp says that it is complete. ``anew``: made also then."""
         venv = self.venv(plan)
         with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
-            if not (venv / ".trainyard-deps").is_file():
+            if anew or not (venv / ".trainyard-deps").is_file():
                 with console.waiting(f"Installing dependencies {venv.name} ..."):
                     self._make_venv(venv)
                     context = make_context([text_file("requirements.lock", plan.packages.encode())])
@@ -100,6 +101,7 @@ class ProcessAssembler:
             tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources,
             tempfile.TemporaryDirectory(prefix="trainyard-build-") as settings,
             _disk_full_explained(self.state),
+            self._noted(Path(sources), Path(settings)),
         ):
             context.write(Path(sources))
             if installing:
@@ -117,6 +119,24 @@ class ProcessAssembler:
             moved = [f"{name}={value}" for name, value in roots.items()]
             arguments = ["dependencies"] if installing else []
             self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
+
+    @contextlib.contextmanager
+    def _noted(self, *folders: Path) -> Iterator[None]:
+        """Should this process be killed, the next build removes ``folders``."""
+        if self.commands.dry_run:
+            yield
+            return
+        self.remove_leftovers()
+        with noted(self._notes, new_name(), *folders):
+            yield
+
+    def remove_leftovers(self) -> None:
+        """What builds that were killed have left; the process engine has no containers for them."""
+        remove_leftovers(self._notes, lambda _: False)
+
+    @property
+    def _notes(self) -> Path:
+        return self.repository.state / "containers" / "process"
 
     def _for_installing(self) -> dict[str, str]:
         """Of the bytecode there is a cache beside uv's own; where it cannot be made, there is none."""

@@ -42,6 +42,8 @@ def clean_everything(session: Session, _: Path) -> None:
     if session.commands.dry_run:
         console.result(f"rm -r {session.repository.state}")
     else:
+        for engine in session.engines():
+            engine.remove_leftovers()
         shutil.rmtree(session.repository.state, ignore_errors=True)
     console.step("Binaries in models/ are kept; builder and dependency images are kept for the next build")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from trainyard import console
@@ -67,8 +67,9 @@ def show(session: Session, model: ModelDir) -> None:
         ("BUILDER", "s2i" if s2i.chosen(session.settings, engine.name) else "builtin", _source(session, "BUILDER"))
     )
     rows += [(f"{role} image", model.image(role), "CONTAINER_NAME") for role in ROLES]
+    lenient = replace(session.resolver, settings=replace(session.settings, strict=False))  # nothing is built
     for role in ROLES:
-        lock = session.resolver.model_lock(model, role)
+        lock = lenient.model_lock(model, role)
         rows.append((f"{role} lock", lock.sha256[:12], lock.source))
     for declared in fields(HostSettings):
         variable = variables_of(declared)[0]

@@ -1,4 +1,4 @@
-"""make prune: removes dependencies that no image is built on any more."""
+"""make prune: removes dependencies that no image is built on any more, and what killed builds have left."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def prune(session: Session, _: Path) -> None:
     engines = [session.engine] if session.settings.engine else session.engines()
     with _no_builds(session):
         for engine in engines:
+            if not session.commands.dry_run:
+                engine.remove_leftovers()
             for name, size in engine.unused().items():
                 if session.commands.dry_run:
                     console.result(f"remove {name} ({engine.name}, {_shown(size)})")

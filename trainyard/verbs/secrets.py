@@ -9,7 +9,8 @@ from trainyard.context import ContextFile
 from trainyard.credentials import SHORTEST, all_credentials, too_short
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
-from trainyard.leaks import ALLOW, find, line_of
+from trainyard.leaks import find
+from trainyard.secret_forms import ALLOW, line_of
 from trainyard.verbs.session import Session
 
 REQUIREMENTS = "requirements.txt"

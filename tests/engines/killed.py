@@ -1,0 +1,66 @@
+"""What builds that are killed leave behind, and who removes it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from pathlib import Path
+from typing import ClassVar
+
+from engines.calls import call
+from monorepo import Model, Monorepo
+
+
+def kill_in_the_middle(repo: Monorepo, model: Model, **variables: str) -> None:
+    """Start a build, kill it while it checks the sources."""
+    model.replace("predict.py", "MODEL =", "import time\ntime.sleep(float(os.getenv('NAP', '20')))\nMODEL =")
+    build = repo.spawn(model, "build-predict", **variables)
+    assert build.stdout is not None
+    for line in build.stdout:
+        if "Checking .s2i/environment" in line:
+            break
+    os.killpg(build.pid, signal.SIGKILL)
+    build.wait(60)
+    build.stdout.close()
+    model.replace("predict.py", "'20'", "'0'")
+
+
+class KilledBuilds:
+    """For engines with containers, where we start them."""
+
+    engine: ClassVar[str]
+    variables: ClassVar[dict[str, str]]
+
+    def test_the_next_build_removes_the_container_of_one_that_was_killed(self, repo: Monorepo) -> None:
+        model = repo.add_model("shot")
+        stranger = f"trainyard-build-1-{repo.prefix[-8:]}"
+        call(self.engine, "create", "--name", stranger, "trainyard/base", "true")
+        try:
+            kill_in_the_middle(repo, model, **self.variables)
+            (left,) = self._containers(repo)
+            made = repo.make(model, "build-predict", **self.variables).succeeded()
+            assert f"Removed the container {left} of a build that was killed" in made.err
+            assert left not in self._listed()
+            assert stranger in self._listed(), "what is not noted here is another's"
+        finally:
+            call(self.engine, "rm", "--force", stranger)
+
+    def test_it_is_removed_once_nobody_builds_in_it(self, repo: Monorepo, tmp_path: Path) -> None:
+        other = Monorepo(tmp_path / "other", self.engine)
+        kill_in_the_middle(other, other.add_model("shot"), **self.variables)
+        (left,) = self._containers(other)
+        with (other.path / ".trainyard" / "containers" / self.engine / left).open() as note:
+            fcntl.flock(note, fcntl.LOCK_EX)  # as a build that is under way
+            other.make(other.add_model("second"), "build-predict", **self.variables).succeeded()
+            assert left in self._listed()
+        made = other.make(None, "clean").succeeded()
+        assert f"Removed the container {left}" in made.err
+        assert left not in self._listed()
+
+    def _containers(self, repo: Monorepo) -> list[str]:
+        notes = [path.name for path in (repo.path / ".trainyard" / "containers" / self.engine).glob("trainyard-*")]
+        return [name for name in notes if name in self._listed()]
+
+    def _listed(self) -> list[str]:
+        return call(self.engine, "ps", "--all", "--format", "{{.Names}}").split()

@@ -1,0 +1,36 @@
+"""What makes a base image of Debian packages is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainyard.command import Commands
+from trainyard.engines.assembling import Assembler
+from trainyard.engines.bases import _make_debian_base
+from trainyard.errors import TrainyardError
+from trainyard.repository import Repository
+from trainyard.settings import HostSettings
+
+
+def make(path: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    monkeypatch.setenv("PATH", str(path))
+    (path / "mmdebstrap").write_text("#!/bin/sh\n")
+    (path / "mmdebstrap").chmod(0o755)
+    assembler = Assembler("engine", Repository(path, {}), HostSettings.read(settings), Commands(dry_run=True))
+    _make_debian_base(assembler, "python:none")
+
+
+def test_apt_is_told_which_authorities_to_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "company ca.pem"
+    bundle.touch()
+    make(tmp_path, monkeypatch, CA_BUNDLE=str(bundle))
+    assert f"'--aptopt=Acquire::https::CAInfo \"{bundle}\"'" in capsys.readouterr().out
+
+
+def test_a_bundle_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TrainyardError, match="CA_BUNDLE=/none: no such file"):
+        make(tmp_path, monkeypatch, CA_BUNDLE="/none")
