@@ -1,7 +1,7 @@
 #!/bin/bash
 # install.sh train|daemon: puts a role's scripts and library, which lie beside this file, into the image that this runs in.
 # With bytecode, so that not every build and every start has to compile it. Run by a Dockerfile, and without one where the
-# image is one of dependencies: legacy `docker build` needs three times as long.
+# image is one of dependencies: legacy `docker build` takes three times as long.
 set -Eeuo pipefail
 here=${0%/*}
 lib=/opt/trainyard/lib

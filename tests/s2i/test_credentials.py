@@ -107,7 +107,7 @@ def test_image_of_s2i(workshop, index, host, tmp_path):
     assert index.admitted > 0
     assert CANARY not in done.output
     assert holders(image, CANARY) == []
-    assert inside(image, "ls -A /var/cache/trainyard /tmp").split() == ["/tmp:", "/var/cache/trainyard:"]
+    assert inside(image, "ls -A /var/cache/trainyard; ls -d /tmp/tmp.* 2>/dev/null || :") == ""
 
 
 def test_what_setup_sh_leaves_behind_fails_the_build(workshop, index, host, tmp_path):
