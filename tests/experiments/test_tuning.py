@@ -145,6 +145,7 @@ def test_a_small_space_is_tried_whole(repo: Monorepo, model: Model) -> None:
     assert tuned(model) == {"x": 2.0}
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_a_search(repo: Monorepo, model: Model) -> None:
     configure(model)
     repo.make(model, "tune", "TRIALS=4", "WORKERS=1").succeeded()
@@ -211,6 +212,7 @@ def test_a_trial_that_hangs_is_ended(repo: Monorepo, model: Model) -> None:
     assert "longer than 2 s (TRIAL_TIMEOUT)" in trials(model)[0]["error"]
 
 
+@pytest.mark.slow
 def test_hopeless_trials_are_pruned(repo: Monorepo, model: Model) -> None:
     configure(
         model, CONFIG, ("max_trials: 6", "max_trials: 9\n  pruning: true"), ("{steps: 1}", "{steps: 8, pause: 0.3}")
@@ -240,13 +242,14 @@ def test_what_payload_names_is_not_tuned(repo: Monorepo, model: Model) -> None:
     assert list(tuned(model)) == ["x"]
 
 
+@pytest.mark.slow
 def test_a_module_that_starts_threads_is_imported_by_each_trial(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("max_trials: 6", "max_trials: 2"))
     model.replace(
         "train.py",
         "import time\n",
         "import time\nimport threading\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
-    )  # noqa: E501
+    )
     made = repo.make(model, "tune", "WORKERS=1").succeeded()
     assert "each trial imports it anew" in made.err
     assert [run["status"] for run in trials(model)] == ["finished"] * 2
@@ -256,6 +259,7 @@ def test_a_module_that_starts_threads_is_imported_by_each_trial(repo: Monorepo, 
 # -- interrupted, killed, resumed -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"))
     process = repo.spawn(model, "tune", "WORKERS=2")
@@ -282,6 +286,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> Non
     assert len(trials(model)) == 7 + len(given_up)
 
 
+@pytest.mark.slow
 def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 3"))
     process = repo.spawn(model, "tune", "WORKERS=1")
@@ -318,23 +323,17 @@ def test_workers_that_always_end_are_not_replaced_for_ever(repo: Monorepo, model
     assert len(trials(model)) == 4
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("max: 4.0", "max: 5.0", r"x \(float from 0 to 4; now float from 0 to 5\)"),
-        ("{steps: 1}", "{steps: 2}", r"steps \(1; now 2\)"),
-        ("metric: loss", "metric: accuracy", "metric"),
-    ],
-)
-def test_a_study_of_another_search_is_not_resumed(repo: Monorepo, model: Model, old: str, new: str, said: str) -> None:
+def test_a_study_of_another_search_is_not_resumed(repo: Monorepo, model: Model) -> None:
     configure(model)
     repo.make(model, "tune", "TRIALS=1", "WORKERS=1").succeeded()
-    configure(model, CONFIG, (old, new))
+    configure(model, CONFIG, ("max: 4.0", "max: 5.0"))
     error = repo.make(model, "tune", "RESUME=1").failed("its search was another", "start anew, without RESUME=1")
-    assert re.search(said, error), error
+    assert "x (float from 0 to 4; now float from 0 to 5)" in error
+    assert "steps" not in error
     assert tuning(model)["status"] == "finished"  # as it was
 
 
+@pytest.mark.slow
 def test_resume_without_a_study_and_with_a_damaged_one_is_one_line(repo: Monorepo, model: Model) -> None:
     configure(model)
     repo.make(model, "tune", "RESUME=1").failed("has no tuning to go on with")

@@ -149,7 +149,8 @@ class Tuning:
         metric = self._search.goal.metric
         points = {point.name: point.value for point in read_points(going.run.path(run_files.METRICS))}
         metrics = {**points, **said.get("metrics", {})}
-        tags = {**going.run.tags, **read_tags(going.run.path("tags.jsonl"))}
+        seconds = float(said.get("seconds", 0))
+        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **read_tags(going.run.path("tags.jsonl"))}
         going.run = replace(going.run, metrics=metrics, tags=tags)
         if said.get("touched"):
             binary = f"models/{going.run.model_name}.pkl"
@@ -167,7 +168,7 @@ class Tuning:
         elif not math.isfinite(metrics[metric]):
             self._failed(going, f"{metric} is {metrics[metric]}")
         else:
-            self._gave(going, metrics[metric], float(said["seconds"]))
+            self._gave(going, metrics[metric], seconds)
 
     def _gave(self, going: Going, value: float, seconds: float) -> None:
         self._study.tell(going.trial, value)
