@@ -149,8 +149,8 @@ def main(engines: str, kinds: str, trials: int, containers: int, out: str) -> No
 def report(found: list[Found]) -> str:
     """A table, and whether the target was reached."""
     lines = [
-        f"Measured on {date.today():%Y-%m-%d}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}. Medians, in ms beyond"
-        " the train function.",
+        f"Measured on {date.today():%Y-%m-%d}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}. Medians, in ms"
+        " beyond the train function.",
         "",
         "| engine | the train function imports | a trial in a worker | a train container each | ratio |",
         "| --- | --- | --- | --- | --- |",
