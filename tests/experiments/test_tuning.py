@@ -15,7 +15,11 @@ import optuna
 import pexpect
 import pytest
 import yaml
+from engines.calls import call
 from monorepo import Model, Monorepo, interrupt
+from needs import need
+
+from experiments.conftest import TRAIN
 
 CONFIG = """
 params: {steps: 1}
@@ -350,3 +354,29 @@ def test_on_a_terminal_there_is_a_bar_with_the_best_so_far(repo: Monorepo, model
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+@pytest.mark.slow
+@pytest.mark.engine("docker")
+def test_trials_in_containers(tmp_path: Path) -> None:
+    need("docker")
+    repo = Monorepo(tmp_path / "repo", "docker")
+    model = repo.add_model("tuned")
+    (model.path / "train.py").write_text(TRAIN)
+    configure(model, CONFIG, ("max_trials: 6", "max_trials: 5"), ("{steps: 1}", "{steps: 1, pause: 1.0}"))
+    process = repo.spawn(model, "tune", "WORKERS=2")
+    try:
+        wait_until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")), 300)
+        containers = call("docker", "ps", "--filter", f"name={model.container}-train-trials", "--format", "{{.Names}}")
+        assert len(containers.split()) == 2
+        call("docker", "kill", containers.split()[0])
+        said = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, said
+        assert "a worker was ended (status 137)" in said
+        assert [run["status"] for run in trials(model)].count("finished") == 4
+        assert json.loads(model.record.read_text())["params"]["x"] == tuned(model)["x"]
+        assert not [path for path in model.binary.parent.iterdir() if path.name.startswith(".")]
+        left = call("docker", "ps", "--all", "--filter", f"name={model.container}-train-trials", "--quiet")
+        assert not left.strip()
+    finally:
+        repo.make(model, "clean")
