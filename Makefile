@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean runs run-show report track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving build-all train-all stop audit clean runs run-show report track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -68,6 +68,9 @@ bench-images: $(BENCH) ## image size, cold start and memory of each model, compi
 
 bench-builds: $(SETUP) $(BENCH) ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
 	$(VENV)/bin/python -m bench.builds $(OPTIONS)
+
+bench-tuning: $(BENCH) ## a trial of make tune beyond its train function, against a container each; OPTIONS=--help
+	$(VENV)/bin/python -m bench.tuning $(OPTIONS)
 
 profile-serving: $(BENCH) ## where the microseconds of a request go; OPTIONS=--help
 	$(VENV)/bin/python -m bench.profile_serving $(OPTIONS)

@@ -1,4 +1,8 @@
-"""The Optuna study of a tuning: a SQLite file in its run, which only the process that tunes writes."""
+"""The Optuna study of a tuning, in memory; each trial that is over is also kept in a SQLite file of its run.
+
+Only the process that tunes has the study, so it need not be shared, and asking for a trial takes 2 ms where the file
+takes 40. What a killed tuning was at is not in the file; its runs say so.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +36,11 @@ class Tried:
 
 
 class Study:
-    """Asks for trials and is told what came of them."""
+    """Asks for trials and is told what came of them; ``keep`` writes that down."""
 
-    def __init__(self, study: optuna.Study, goal: Goal) -> None:
+    def __init__(self, study: optuna.Study, kept: optuna.Study, goal: Goal) -> None:
         self._study = study
+        self._kept = kept
         self._goal = goal
 
     def ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
@@ -60,6 +65,10 @@ class Study:
         from optuna.trial import TrialState
 
         self._study.tell(trial, state=TrialState.FAIL)
+
+    def keep(self, trial: optuna.Trial) -> None:
+        """Write a trial that is over to the file."""
+        self._kept.add_trial(self._study.trials[trial.number])
 
     def prune(self, trial: optuna.Trial) -> None:
         from optuna.trial import TrialState
@@ -95,49 +104,41 @@ def open_study(folder: Path, goal: Goal, *, resume: bool) -> Study:
     path = folder / FILE
     try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"factory": _File}})
-        study = optuna.create_study(
-            storage=storage, study_name=NAME, direction=goal.direction, load_if_exists=resume,
-            pruner=optuna.pruners.MedianPruner() if goal.pruning else optuna.pruners.NopPruner(),
-        )  # fmt: skip
-        if resume:
-            _check_same(study.user_attrs.get(FACTS, {}), goal.facts, folder)
-            _try_again(study)
-        else:
-            study.set_user_attr(FACTS, goal.facts)
-        _plan(study, goal)
-    except Exception as error:
-        if isinstance(error, TrainyardError):
-            raise
+        kept = optuna.create_study(storage=storage, study_name=NAME, direction=goal.direction, load_if_exists=resume)
+        facts, trials = kept.user_attrs.get(FACTS, {}), kept.get_trials()
+        if not resume:
+            kept.set_user_attr(FACTS, goal.facts)
+    except Exception as error:  # noqa: BLE001 -- whatever three libraries make of a damaged file
         reason = " ".join(str(error).split("\n")[0].split())
         raise TrainyardError(f"{path}: not a usable study ({reason})", "start anew, without RESUME=1") from None
+    if resume:
+        _check_same(facts, goal.facts, folder)
     # The same seed again would draw what was drawn already.
-    seed = None if goal.seed is None else goal.seed + len(study.get_trials(deepcopy=False)) * resume
-    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    return Study(study, goal)
+    seed = None if goal.seed is None else goal.seed + len(trials)
+    study = optuna.create_study(
+        direction=goal.direction, sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
+        pruner=optuna.pruners.MedianPruner() if goal.pruning else optuna.pruners.NopPruner(),
+    )  # fmt: skip
+    study.add_trials(trials)
+    _plan(study, goal)
+    return Study(study, kept, goal)
 
 
 def _plan(study: optuna.Study, goal: Goal) -> None:
-    """What is tried first: the defaults, what an earlier tuning has found; everything, where that is little enough."""
+    """What is tried first: what was interrupted; the defaults, and what an earlier tuning has found; everything, where
+    that is little enough."""
+    trials = study.get_trials()
+    known = [one.params for one in trials if not _was_interrupted(one)]
+    for trial in trials:
+        if _was_interrupted(trial) and trial.params not in known:
+            study.enqueue_trial(trial.params)
+            known.append(trial.params)
     for values in goal.known:
         if first := goal.space.as_suggested(values):
             study.enqueue_trial(dict(first), skip_if_exists=True)
     if goal.space.size <= goal.trials:
         for every in goal.space.every():
             study.enqueue_trial(dict(every), skip_if_exists=True)
-
-
-def _try_again(study: optuna.Study) -> None:
-    """What ran when the tuning was interrupted or killed is planned once more, unless an earlier session did that."""
-    from optuna.trial import TrialState
-
-    for running in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(running.number, state=TrialState.FAIL)
-    trials = study.get_trials(deepcopy=False)
-    known = [one.system_attrs.get("fixed_params", one.params) for one in trials if not _was_interrupted(one)]
-    for trial in trials:
-        if _was_interrupted(trial) and trial.params not in known:
-            study.enqueue_trial(trial.params)
-            known.append(trial.params)
 
 
 def _was_interrupted(trial: optuna.trial.FrozenTrial) -> bool:
@@ -162,8 +163,7 @@ def _optuna() -> Any:
 
 
 class _File(sqlite3.Connection):
-    """Does not wait for the disk at every commit, of which a trial has ten: a log that is written ahead keeps the file
-    whole all the same, whatever is killed."""
+    """Does not wait for the disk at every commit: a log that is written ahead keeps the file whole all the same."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

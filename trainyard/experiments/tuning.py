@@ -17,7 +17,7 @@ from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments import run_files
 from trainyard.experiments.goal import Goal
 from trainyard.experiments.metrics_log import Follower, read_points, read_tags
-from trainyard.experiments.run_files import Run, new_run
+from trainyard.experiments.run_files import Run, Status, new_run
 from trainyard.experiments.study import RUN, Study
 from trainyard.experiments.trial_workers import Event, Events, TrialWorker
 from trainyard.experiments.tuning_progress import TuningProgress
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.2  # between two looks at what running trials report, and at how long they take
 RESTARTS = 3  # of workers in a row, without a trial that ended by itself
-LOOKED_AT = 100  # steps of each power of ten that a trial is compared at: each is written to the study
+LOOKED_AT = 100  # steps of each power of ten that a trial is compared at: each is kept in the study
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Going:
     follower: Follower
     since: float = field(default_factory=time.monotonic)
     ended_as: str = ""  # pruned, or the reason why we ended it
+    status: Status = "interrupted"
+    error: str = ""
 
 
 class Tuning:
@@ -108,8 +110,11 @@ class Tuning:
             self._start_trial(worker)
         elif going := self._going.pop(worker, None):
             self._restarts = 0
-            self._trial_ended(going, said)
-            self._start_trial(worker)
+            try:
+                self._trial_ended(going, said)
+                self._start_trial(worker)
+            finally:
+                self._write_down(going)  # once the worker has something to do
 
     def _worker_ended(self, worker: TrialWorker, status: int) -> None:
         if worker.closed:
@@ -121,6 +126,7 @@ class Tuning:
         reason = f"its worker was ended (status {status})"
         if going := self._going.pop(worker, None):
             self._failed(going, reason)
+            self._write_down(going)
         self._restarts += 1
         if self._restarts > RESTARTS:
             said = f"workers keep ending (status {status}): {worker.reason or 'they say nothing'}"
@@ -149,7 +155,8 @@ class Tuning:
         metric = self._search.goal.metric
         points = {point.name: point.value for point in read_points(going.run.path(run_files.METRICS))}
         metrics = {**points, **said.get("metrics", {})}
-        tags = {**going.run.tags, **read_tags(going.run.path("tags.jsonl"))}
+        seconds = float(said.get("seconds", 0))
+        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **read_tags(going.run.path("tags.jsonl"))}
         going.run = replace(going.run, metrics=metrics, tags=tags)
         if said.get("touched"):
             binary = f"models/{going.run.model_name}.pkl"
@@ -167,26 +174,30 @@ class Tuning:
         elif not math.isfinite(metrics[metric]):
             self._failed(going, f"{metric} is {metrics[metric]}")
         else:
-            self._gave(going, metrics[metric], float(said["seconds"]))
+            self._gave(going, metrics[metric], seconds)
 
     def _gave(self, going: Going, value: float, seconds: float) -> None:
         self._study.tell(going.trial, value)
-        going.run.ended("finished")
+        going.status = "finished"
         self._counted += 1
         self._progress.gave(going.trial.number, value, going.params, seconds)
 
     def _failed(self, going: Going, reason: str) -> None:
         self.last_failure = reason
         self._study.fail(going.trial, reason)
-        going.run.ended("failed", error=reason)
+        going.status, going.error = "failed", reason
         self._counted += 1
         self._progress.gave_nothing(going.trial.number, f"failed: {reason}")
 
     def _pruned(self, going: Going) -> None:
         self._study.prune(going.trial)
-        going.run.ended("pruned")
+        going.status = "pruned"
         self._counted += 1
         self._progress.gave_nothing(going.trial.number, "pruned: worse than most at that step")
+
+    def _write_down(self, going: Going) -> None:
+        going.run.ended(going.status, error=going.error)
+        self._study.keep(going.trial)
 
     def _look(self) -> None:
         """At trials that take too long, or that the pruner gives up."""
@@ -215,7 +226,7 @@ class Tuning:
             worker.closed = True
         for going in self._going.values():
             self._study.give_up(going.trial)
-            going.run.ended("interrupted")
+            self._write_down(going)
         if self._workers:
             with ThreadPoolExecutor(len(self._workers)) as pool:
                 list(pool.map(lambda worker: worker.close(self._search.stop_timeout), self._workers))

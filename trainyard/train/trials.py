@@ -50,6 +50,7 @@ def work(sources: Path) -> None:
         os.chdir(staged.view)
         try:
             resolve(target, sources)
+            sys.stdout.flush()  # what a fork finds in the buffer, it would say once more
             Worker(staged, reports).work()
         finally:
             os.chdir(sources)

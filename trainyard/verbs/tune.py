@@ -49,9 +49,8 @@ def tune(session: Session, model: ModelDir) -> None:
     if session.commands.dry_run:
         session.engine.run(replace(search.plan, arguments=ARGUMENTS))
         return
-    run = _begin(session, training, goal)
+    run, found = _begin(session, training, goal)
     try:
-        found = open_study(run.folder, goal, resume=session.experiments.resume)
         if found.counted >= goal.trials and "final_run" in run.tags:
             console.step(f"{run.id} has all of its {found.counted} trials: TRIALS={2 * goal.trials} adds more")
             run.ended("finished")
@@ -96,21 +95,32 @@ def _show(search: Search) -> None:
     console.step(f"{goal.trials} trials by {cores}: {goal.direction} {goal.metric}")
 
 
-def _begin(session: Session, training: Training, goal: Goal) -> Run:
-    """A new run, or with RESUME=1 the latest tuning of the model."""
-    if not session.experiments.resume:
-        run = start_run(training, session.repository, "tuning")
-        return run.saved(tags={**run.tags, "metric": goal.metric, "direction": goal.direction})
-    own = training.model
-    runs = [run for run in runs_of([own.project]) if isinstance(run, Run) and run.kind == "tuning"]
-    runs = [run for run in runs if run.model == own.name and run.path(study.FILE).is_file()]
+def _begin(session: Session, training: Training, goal: Goal) -> tuple[Run, Study]:
+    """A new run and its study, or with RESUME=1 those of the model's latest tuning, which stay as they are where it
+    cannot go on."""
+    if session.experiments.resume:
+        latest = _latest(training.model)
+        found = open_study(latest.folder, goal, resume=True)
+        console.step(f"Going on with {latest.id}: {found.counted} of {goal.trials} trials are done")
+        return latest.taken_over(), found
+    run = start_run(training, session.repository, "tuning")
+    run = run.saved(tags={**run.tags, "metric": goal.metric, "direction": goal.direction})
+    try:
+        return run, open_study(run.folder, goal, resume=False)
+    except TrainyardError as error:
+        run.ended("failed", error=str(error))
+        raise
+
+
+def _latest(model: ModelDir) -> Run:
+    runs = [run for run in runs_of([model.project]) if isinstance(run, Run) and run.kind == "tuning"]
+    runs = [run for run in runs if run.model == model.name and run.path(study.FILE).is_file()]
     if not runs:
-        raise TrainyardError(f"RESUME=1: {own.name} has no tuning to go on with", "make tune without it starts one")
+        raise TrainyardError(f"RESUME=1: {model.name} has no tuning to go on with", "make tune without it starts one")
     if runs[-1].status == "running":
         said = f"RESUME=1: {runs[-1].id} is still going (process {runs[-1].pid})"
         raise TrainyardError(said, "wait for it, or stop it")
-    console.step(f"Going on with {runs[-1].id}")
-    return runs[-1].taken_over()
+    return runs[-1]
 
 
 def _best(search: Search, found: Study, run: Run) -> Tried:
