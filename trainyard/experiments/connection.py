@@ -136,11 +136,13 @@ def _told(tracker: Tracker, seconds: int, error: BaseException) -> TrackingError
     import requests
 
     causes = list(_causes(error))
-    if any(isinstance(cause, requests.Timeout) for cause in causes):
+    # A client that does not try again calls an answer that does not come a failed connection.
+    if any(isinstance(cause, requests.Timeout) or "timed out" in str(cause) for cause in causes):
         return TrackingError(f"{tracker.shown}: no answer in {seconds} s", "raise TRACKING_TIMEOUT", silent=True)
     if any(isinstance(cause, requests.ConnectionError) for cause in causes):
         return TrackingError(f"{tracker.shown}: cannot be reached", "start it, as make track does", gone=True)
     said = without_credentials(" ".join(str(getattr(error, "message", "") or error).split()))
+    said = said.partition("<")[0].strip()  # of a page that some other server answers with
     if tracker.password:
         said = said.replace(tracker.password, "***")
     return TrackingError(f"{tracker.shown}: {said[:_LONGEST]}", "see what is wrong with that server")
