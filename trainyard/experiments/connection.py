@@ -86,15 +86,20 @@ class Connection:
 
 
 def connect(tracker: Tracker, seconds: int) -> Connection:
-    """A client of a tracker, which is asked nothing yet.
+    """A client of a tracker. A server is asked nothing yet, a database is opened.
 
     Raises:
-        TrainyardError: MLflow is not installed.
+        TrainyardError: MLflow is not installed; TrackingError: the database cannot be opened.
     """
-    return Connection(tracker, _client(tracker, seconds), seconds)
+    make_client = _client_class(tracker, seconds)
+    try:
+        return Connection(tracker, make_client(tracker.uri, registry_uri=tracker.uri), seconds)
+    except _failures() as error:
+        raise _told(tracker, seconds, error) from None
 
 
-def _client(tracker: Tracker, seconds: int) -> MlflowClient:
+def _client_class(tracker: Tracker, seconds: int) -> type[MlflowClient]:
+    """MLflow, imported and told our limits."""
     refuse_telemetry()
     try:
         from mlflow import MlflowClient, environment_variables
@@ -115,7 +120,7 @@ def _client(tracker: Tracker, seconds: int) -> MlflowClient:
     for variable, value in limits.items():
         if value != "":
             variable.set(value)
-    return MlflowClient(tracker.uri, registry_uri=tracker.uri)
+    return MlflowClient
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -131,11 +136,13 @@ def _told(tracker: Tracker, seconds: int, error: BaseException) -> TrackingError
     import requests
 
     causes = list(_causes(error))
-    if any(isinstance(cause, requests.Timeout) for cause in causes):
+    # A client that does not try again calls an answer that does not come a failed connection.
+    if any(isinstance(cause, requests.Timeout) or "timed out" in str(cause) for cause in causes):
         return TrackingError(f"{tracker.shown}: no answer in {seconds} s", "raise TRACKING_TIMEOUT", silent=True)
     if any(isinstance(cause, requests.ConnectionError) for cause in causes):
         return TrackingError(f"{tracker.shown}: cannot be reached", "start it, as make track does", gone=True)
     said = without_credentials(" ".join(str(getattr(error, "message", "") or error).split()))
+    said = said.partition("<")[0].strip()  # of a page that some other server answers with
     if tracker.password:
         said = said.replace(tracker.password, "***")
     return TrackingError(f"{tracker.shown}: {said[:_LONGEST]}", "see what is wrong with that server")

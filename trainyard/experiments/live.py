@@ -60,9 +60,15 @@ class Live(AbstractContextManager["Live"]):
             pause = PAUSE if well else min(max(PAUSE, 2 * pause), LONGEST_PAUSE)
         if isinstance(self._failure, TrackingError) and self._failure.silent:
             return  # nobody shall wait for it once more
-        self._try(lambda uploader: uploader.upload(read_run(self._run.folder)))
-        if self._warned and self._failure is None:
-            console.step(f"{self._where} answers again: the run is uploaded")
+        self._try(self._finish)
+
+    def _finish(self, uploader: Uploader) -> None:
+        """The rest of the run, if it has ended."""
+        run = read_run(self._run.folder)
+        if run.status == "running":
+            return
+        uploader.upload(run)
+        console.step(f"Tracked: {uploader.page(run)}")
 
     def _try(self, act: Callable[[Uploader], object]) -> bool:
         """Whether it went well."""

@@ -14,26 +14,30 @@ from typing import Any
 
 
 class Loaded:
-    """What ``mlflow.pyfunc.load_model`` gives: ``unwrapped`` is what the train function had saved."""
+    """What ``mlflow.pyfunc.load_model`` asks."""
 
-    def __init__(self, unwrapped: Any) -> None:
-        self.unwrapped = unwrapped
+    def __init__(self, saved: Any) -> None:
+        self._saved = saved
+
+    def get_raw_model(self) -> Any:
+        """What the train function had saved."""
+        return self._saved
 
     def predict(self, rows: Any, params: dict[str, Any] | None = None) -> Any:
         """The predictions of an estimator, or of a bundle of ``common_utils.training``."""
-        if hasattr(self.unwrapped, "predict"):
-            return self.unwrapped.predict(rows)
+        if hasattr(self._saved, "predict"):
+            return self._saved.predict(rows)
         rows = rows.values.tolist() if hasattr(rows, "values") else [list(row) for row in rows]
-        task = self.unwrapped.get("task") if isinstance(self.unwrapped, dict) else None
+        task = self._saved.get("task") if isinstance(self._saved, dict) else None
         if task is None:
-            kind = type(self.unwrapped).__name__
+            kind = type(self._saved).__name__
             raise TypeError(
                 f"this model is a {kind}, which only its own predict.py understands: make predict serves it"
             )
         from common_utils import predicting
 
         predict = predicting.classify if task == predicting.CLASSIFICATION else predicting.estimate
-        return predict(self.unwrapped, rows)["predictions"]
+        return predict(self._saved, rows)["predictions"]
 
 
 def _load_pyfunc(path: str) -> Loaded:

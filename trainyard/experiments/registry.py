@@ -138,7 +138,8 @@ class Registry:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder.parent) as temporary:
             part = Path(temporary) / "models"
             part.mkdir()
-            self._download(version, part)
+            with self._connection.speaking():
+                self._download(version, part)
             _verify(version, part)
             with contextlib.suppress(OSError):  # somebody else was faster
                 part.rename(folder)

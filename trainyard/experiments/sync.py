@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from trainyard import console
 from trainyard.errors import TrainyardError
@@ -75,6 +76,11 @@ class Uploader:
     def mlflow_run(self, run: Run) -> str:
         """MLflow's id of a run that was uploaded; empty where there is none."""
         return self._read(run).run_id
+
+    def page(self, run: Run) -> str:
+        """Where a run that was uploaded is seen."""
+        experiment = quote(self._experiment(run))
+        return f"{self.connection.tracker.shown}/#/experiments/{experiment}/runs/{self.mlflow_run(run)}"
 
     def forget(self, run: Run) -> None:
         """What was written down of an upload no longer holds: the tracker does not know the run."""

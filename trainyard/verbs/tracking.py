@@ -11,6 +11,7 @@ from trainyard.experiments.run_files import Run, runs_of
 from trainyard.experiments.sync import known_runs, upload_all
 from trainyard.experiments.tracked_values import experiment_of
 from trainyard.experiments.tracker import FOLDER, Tracker, tracker_or_store
+from trainyard.experiments.tracking_server import check_drivers
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of, uploader_to
 
@@ -19,7 +20,9 @@ def open_registry(session: Session) -> Registry:
     """The registry of the tracker; where no server runs, that of ``make track``'s database."""
     root = session.repository.root
     tracker = tracker_or_store(session.experiments, root)
-    (root / FOLDER).mkdir(exist_ok=True)
+    if tracker.artifacts:
+        check_drivers(session.experiments)
+        (root / FOLDER).mkdir(exist_ok=True)
     return Registry(uploader_to(session, tracker))
 
 

@@ -1,0 +1,221 @@
+"""Trainings with a real MLflow server: what is there while they go and after, whatever happens to the server."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mlflow
+import pytest
+from monorepo import Model, Monorepo, free_port, interrupt
+from needs import need
+
+from experiments.tracking import WAIT, Tracking, tracking
+
+NOBODY = "TRACKING_URI=http://127.0.0.1:9"  # the port of the discard protocol, which nobody runs
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+    with tracking(tmp_path_factory.mktemp("tracking")) as server:
+        yield server
+
+
+@pytest.fixture
+def repo(server: Tracking) -> Monorepo:
+    return server.repo
+
+
+def payload(**params: object) -> str:
+    return "PAYLOAD=" + json.dumps({"params": params})
+
+
+def run_folders(model: Model) -> list[Path]:
+    return sorted((model.path.parent / "runs").iterdir())
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.2)
+
+
+def test_a_run_is_logged_with_everything(server: Tracking, repo: Monorepo, model: Model) -> None:
+    made = repo.make(model, "train", payload(x=1.5), "DESCRIPTION=first try", **WAIT).succeeded()
+    assert "track-sync" not in made.err
+    (folder,) = run_folders(model)
+    (run,) = server.runs(model.project)
+    assert f"Tracked: {server.url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}" in made.err
+    assert (run.info.run_name, run.info.status) == (folder.name, "FINISHED")
+    assert run.data.params == {"x": "1.5", "steps": "3", "pause": "0.0"}
+    assert run.data.metrics == {"loss": 0.25, "accuracy": 0.8}
+    # What was reported by step, and the record's own value, as the last.
+    assert server.history(run, "loss") == [(0, 1.25), (1, 0.75), (2, 0.25), (2, 0.25 + 1 / 3)]
+    tags = run.data.tags
+    assert tags["shape"] == "parabola"
+    assert tags["mlflow.note.content"] == tags["description"] == "first try"
+    assert server.artifacts(run) == {"log.txt", "record.json", "run.json", "model"}
+    (dataset,) = run.inputs.dataset_inputs
+    assert (dataset.dataset.name, dataset.dataset.digest) == ("data/numbers.csv", tags["dataset_sha256"][:36])
+    assert tags["dataset_sha256"] in dataset.dataset.profile
+    assert run.info.end_time > run.info.start_time
+
+
+def test_the_model_is_one_for_mlflow(server: Tracking, repo: Monorepo, model: Model) -> None:
+    repo.make(model, "train", payload(x=1.5), **WAIT).succeeded()
+    (run,) = server.runs(model.project)
+    assert {f"model/{model.name}.pkl", f"model/{model.name}.json", "model/MLmodel"} <= server.artifacts(run, "model")
+    mlflow.set_tracking_uri(server.url)
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    assert loaded.metadata.flavors["trainyard"]["sha256"] == run.data.tags["sha256"]
+    assert loaded.get_raw_model() == {"factor": 1.5, "rows": 2}
+    with pytest.raises(TypeError, match=r"only its own predict\.py understands"):
+        loaded.predict([[1, 2]])
+
+
+def test_a_training_is_seen_while_it_goes(server: Tracking, repo: Monorepo, model: Model) -> None:
+    process = repo.spawn(model, "train", payload(steps=10_000, pause=0.1), **WAIT)
+    wait_until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
+    (run,) = server.runs(model.project)
+    assert (run.info.status, run.data.params["pause"]) == ("RUNNING", "0.1")
+    before = len(server.history(run, "loss"))
+    wait_until(lambda: len(server.history(run, "loss")) > before)
+    interrupt(process)
+    (run,) = server.runs(model.project)
+    assert run.info.status == "KILLED"
+    lines = (run_folders(model)[0] / "metrics.jsonl").read_text().splitlines()
+    assert len(server.history(run, "loss")) == len(lines)
+
+
+def test_a_failed_training_is_a_failed_run(server: Tracking, repo: Monorepo, model: Model) -> None:
+    assert repo.make(model, "train", payload(crash=True), **WAIT).status == 2
+    (run,) = server.runs(model.project)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["trainyard.error"] == "RuntimeError: as asked"
+    assert server.artifacts(run) == {"log.txt", "run.json"}
+
+
+def test_a_nan_metric_is_nan(server: Tracking, repo: Monorepo, model: Model) -> None:
+    repo.make(model, "train", payload(nan=True), **WAIT).succeeded()
+    (run,) = server.runs(model.project)
+    assert run.data.metrics["loss"] != run.data.metrics["loss"]
+
+
+def test_a_server_that_is_not_there_costs_a_warning_and_sync_mends_it_once(
+    server: Tracking, repo: Monorepo, model: Model
+) -> None:
+    made = repo.make(model, "train", payload(x=1.5), NOBODY).succeeded()
+    (warning,) = [line for line in made.err.splitlines() if "make track-sync" in line]
+    assert warning.startswith("warning: http://127.0.0.1:9: cannot be reached")
+    assert server.runs(model.project) == []
+    repo.make(None, "track-sync", NOBODY).failed("127.0.0.1:9: cannot be reached")
+    said = repo.make(None, "track-sync", **WAIT).succeeded().err
+    assert "Uploaded 1 of 1 runs" in said
+    (run,) = server.runs(model.project)
+    assert run.info.status == "FINISHED"
+    assert len(server.history(run, "loss")) == 4
+    assert "model" in server.artifacts(run)
+    assert "Uploaded 0 of 1 runs" in repo.make(None, "track-sync", **WAIT).succeeded().err
+    assert len(server.runs(model.project)) == 1
+
+
+def test_two_syncs_at_once(server: Tracking, repo: Monorepo, model: Model) -> None:
+    for _ in range(2):
+        repo.make(model, "train", NOBODY).succeeded()
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: repo.make(None, "track-sync", **WAIT).succeeded().err, range(2)))
+    done = [int(found[1]) for said in made if (found := re.search(r"Uploaded (\d) of 2", said))]
+    assert sum(done) == 2
+    runs = server.runs(model.project)
+    assert [run.info.run_name for run in runs] == [folder.name for folder in run_folders(model)]
+    assert all(len(server.history(run, "loss")) == 4 for run in runs)
+
+
+def test_a_server_that_hangs_costs_a_warning_that_names_the_timeout(repo: Monorepo, model: Model) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(50)
+        uri = f"TRACKING_URI=http://127.0.0.1:{silent.getsockname()[1]}"
+        made = repo.make(model, "train", payload(), uri, "TRACKING_TIMEOUT=2").succeeded()
+        assert "no answer in 2 s: raise TRACKING_TIMEOUT" in made.err
+        assert made.err.count("make track-sync") == 1
+        repo.make(None, "track-sync", uri, "TRACKING_TIMEOUT=1").failed("no answer in 1 s", "TRACKING_TIMEOUT")
+    assert json.loads((run_folders(model)[0] / "run.json").read_text())["status"] == "finished"
+
+
+def test_a_password_is_nowhere(server: Tracking, repo: Monorepo, model: Model) -> None:
+    for url in (server.url, "http://127.0.0.1:9"):
+        uri = url.replace("://", "://somebody:hunter%2F2@")
+        made = repo.make(model, "train", f"TRACKING_URI={uri}", **WAIT).succeeded()
+        for text in (made.out + made.err, *(path.read_text() for path in run_folders(model)[-1].glob("*.json*"))):
+            assert "hunter" not in text
+    assert len(server.runs(model.project)) == 1
+
+
+@pytest.mark.parametrize("uri", ["nonsense", "sqlite:///x.db", "http://", "http://a:b@[::1", "http://h:port"])
+def test_a_uri_that_is_none_is_one_line_before_anything_happens(repo: Monorepo, model: Model, uri: str) -> None:
+    said = repo.make(model, "train", f"TRACKING_URI={uri}").failed("TRACKING_URI=", "not the URL of a server")
+    assert "a:b@" not in said
+    assert not (model.path.parent / "runs").exists()
+
+
+def test_a_second_server_is_said(server: Tracking, repo: Monorepo) -> None:
+    assert f"runs already: {server.url}" in repo.make(None, "track", f"TRACK_PORT={free_port()}").succeeded().err
+    assert server.client.search_experiments()
+
+
+def test_clean_keeps_what_was_tracked(server: Tracking, repo: Monorepo) -> None:
+    repo.make(None, "clean").succeeded()
+    assert (repo.path / "mlruns/mlflow.db").is_file()
+    assert f"runs already: {server.url}" in repo.make(None, "track").succeeded().err
+
+
+@pytest.mark.slow
+def test_a_server_killed_in_the_middle_of_a_run(server: Tracking, repo: Monorepo, model: Model) -> None:
+    process = repo.spawn(model, "train", payload(steps=200, pause=0.1), TRACKING_TIMEOUT="10")
+    wait_until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
+    server.kill()
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, said
+    assert said.count("make track-sync uploads the run") == 1
+    server.start()
+    (run,) = server.runs(model.project)
+    assert run.info.status == "RUNNING"
+    assert "Uploaded 1 of 1" in repo.make(None, "track-sync", **WAIT).succeeded().err
+    (run,) = server.runs(model.project)
+    assert run.info.status == "FINISHED"
+    history = server.history(run, "loss")
+    assert [step for step, _ in history] == [*range(200), 199]
+    assert "model" in server.artifacts(run)
+
+
+@pytest.mark.slow
+def test_the_page_of_a_run_in_a_browser(server: Tracking, repo: Monorepo, model: Model, tmp_path: Path) -> None:
+    need("chromium")
+    from playwright.sync_api import expect, sync_playwright
+
+    repo.make(model, "train", payload(x=1.5, steps=40), "DESCRIPTION=seen in a browser", **WAIT).succeeded()
+    (run,) = server.runs(model.project)
+    with sync_playwright() as playwright:
+        # Its sandbox does not start as root, and a container's /dev/shm is small; the page is of our own server.
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        expect.set_options(timeout=120_000)
+        hosts = set()
+        page.on("request", lambda request: hosts.add("/".join(request.url.split("/")[:3])))
+        page.goto(f"{server.url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
+        for text in (run.info.run_name, "seen in a browser", "steps", "40", "accuracy", "0.8", "data/numbers.csv"):
+            expect(page.get_by_text(text, exact=text == "40").first).to_be_visible()
+        page.screenshot(path=tmp_path / "overview.png", full_page=True)
+        page.goto(f"{server.url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics")
+        expect(page.locator(".js-plotly-plot").first).to_be_visible()
+        page.screenshot(path=tmp_path / "metrics.png")
+        browser.close()
+    assert {host for host in hosts if host.startswith("http")} == {server.url}

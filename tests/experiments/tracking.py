@@ -1,0 +1,71 @@
+"""A real MLflow server for tests, started by make track, and what MLflow's own client says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from monorepo import Monorepo, free_port
+
+WAIT = {"READY_TIMEOUT": "600", "TRACKING_TIMEOUT": "60"}  # of a machine that is busy with other tests
+
+
+class Tracking:
+    """The server of a monorepo; it may be stopped and started again."""
+
+    def __init__(self, repo: Monorepo) -> None:
+        self.repo = repo
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.repo.make(None, "track", "DETACH=1", f"TRACK_PORT={self.port}", **WAIT).succeeded()
+
+    def stop(self) -> None:
+        self.repo.make(None, "track-stop").succeeded()
+
+    def kill(self) -> None:
+        """As a machine that goes down; nothing is written down."""
+        os.killpg(self.state["pid"], signal.SIGKILL)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.repo.path / "mlruns/server.json").read_text())
+        return found
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.url, registry_uri=self.url)
+
+    def runs(self, experiment: str) -> list[Run]:
+        """All of them, the oldest first."""
+        found = self.client.get_experiment_by_name(experiment)
+        if found is None:
+            return []
+        runs = self.client.search_runs([found.experiment_id], "", ViewType.ALL)
+        return sorted(runs, key=lambda run: run.data.tags.get("trainyard.run_id", ""))
+
+    def artifacts(self, run: Run, folder: str | None = None) -> set[str]:
+        return {one.path for one in self.client.list_artifacts(run.info.run_id, folder)}
+
+    def history(self, run: Run, metric: str) -> list[tuple[int, float]]:
+        found = self.client.get_metric_history(run.info.run_id, metric)
+        return sorted((one.step, one.value) for one in found)
+
+
+@contextmanager
+def tracking(path: Path) -> Iterator[Tracking]:
+    """A monorepo with a server."""
+    server = Tracking(Monorepo(path))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
