@@ -246,7 +246,7 @@ def test_a_module_that_starts_threads_is_imported_by_each_trial(repo: Monorepo, 
         "train.py",
         "import time\n",
         "import time\nimport threading\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
-    )  # noqa: E501
+    )
     made = repo.make(model, "tune", "WORKERS=1").succeeded()
     assert "each trial imports it anew" in made.err
     assert [run["status"] for run in trials(model)] == ["finished"] * 2

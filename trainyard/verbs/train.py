@@ -43,7 +43,7 @@ def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
 
 def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
     """The default payload without the parameters of any file, and PAYLOAD over it."""
-    return {"$ref": model.dataset_name, "model_name": model.model_name} | _given_payload(session)
+    return {"$ref": model.dataset_name, "model_name": model.model_name} | given_payload(session)
 
 
 def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
@@ -51,8 +51,8 @@ def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> T
     image = ensure_image(session, model, "train")
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
     env = {"TRAINYARD_COMMIT": session.repository.commit()}
-    tags = {"description": session.experiments.description} if session.experiments.description else {}
-    return Training(model, image, payload, mounts, env, tags)
+    described = {"description": session.experiments.description} if session.experiments.description else {}
+    return Training(model, image, payload, mounts, env, {**session.tags, **described})
 
 
 def train_as_run(session: Session, training: Training) -> Run:
@@ -76,7 +76,7 @@ def train_as_run(session: Session, training: Training) -> Run:
     raise TrainyardError(missing, "let the train function write it", EXIT_FAILED)
 
 
-def _given_payload(session: Session) -> dict[str, Any]:
+def given_payload(session: Session) -> dict[str, Any]:
     """PAYLOAD, a JSON object; empty where it is not set."""
     if not session.settings.payload:
         return {}
