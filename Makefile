@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean runs run-show report experiment prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds profile-serving build-all train-all stop audit clean runs run-show report experiment dvc prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -28,6 +28,9 @@ affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON f
 
 builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
 	@$(RUN) builders .
+
+dvc: $(SETUP) ## write dvc.yaml of every project: a stage for each model
+	@$(RUN) dvc .
 
 prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
 	@$(RUN) prune .

@@ -101,6 +101,7 @@ folder_verb("runs", "runs:list_runs", "A table of the runs of a model, or of all
 folder_verb("run-show", "runs:show_run", "Everything about one run.")
 folder_verb("report", "report:report", "Draw the report of a run.")
 folder_verb("experiment", "experiment:experiment", "Train, or tune, what a file describes.")
+folder_verb("dvc", "dvc:write_pipelines", "Write dvc.yaml of every project.")
 folder_verb("affected", "affected:print_affected", "Which models a change touches, as JSON.")
 folder_verb("builders", "build:build_builders", "Build the builder images.")
 folder_verb("wheelhouse", "wheelhouse:fill_wheelhouse", "Fill WHEELHOUSE from every lock.")

@@ -15,6 +15,7 @@ from trainyard.experiments.report import drawn_soon
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
+from trainyard.verbs.dvc import warn_of_old_pipeline
 from trainyard.verbs.mounts import models_folder
 from trainyard.verbs.report import try_to_report
 from trainyard.verbs.run import ensure_image
@@ -31,6 +32,7 @@ def train(session: Session, model: ModelDir) -> None:
         show_only(training, session.engine)
         return
     train_as_run(session, training)
+    warn_of_old_pipeline(session.repository, model.project)
 
 
 def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
