@@ -11,7 +11,7 @@ from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments.config import read_config
 from trainyard.experiments.parameters import TUNED, read_tuned, with_params
-from trainyard.experiments.report import drawn_soon
+from trainyard.experiments.report import DrawnAhead
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
@@ -64,10 +64,10 @@ def train_as_run(session: Session, training: Training) -> Run:
         TrainyardError: it failed without having said why itself.
     """
     started = start_run(training, session.repository)
-    with drawn_soon(started):
+    with DrawnAhead(started) as drawn:
         run, status = carry_out(training, started, session.engine, session.repository)
     if run.status == "finished":
-        try_to_report(run)
+        try_to_report(run, drawn)
         console.step(f"Run {run.id}: make run-show ID={run.id}")
         return run
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):
