@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving build-all train-all stop audit clean runs run-show report track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving build-all train-all stop audit clean runs run-show report experiment dvc track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -37,6 +37,9 @@ track-stop: $(SETUP) ## stop that server
 
 track-sync: $(EXTRA) ## upload to the tracker what it does not have of the runs
 	@$(RUN) track-sync .
+
+dvc: $(SETUP) ## write dvc.yaml of every project: a stage for each model
+	@$(RUN) dvc .
 
 prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
 	@$(RUN) prune .
@@ -105,6 +108,9 @@ runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1
 run-show: $(SETUP) ## everything about the run ID, or the latest
 	@$(RUN) run-show .
 
+experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
+	@$(RUN) experiment .
+
 report: $(SETUP) ## draw the report of the run ID, or of the latest: runs/<id>/report.html
 	@$(RUN) report .
 
@@ -117,7 +123,7 @@ else
 ifeq ($(wildcard projects/$(MODEL)/Makefile),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
-stop audit clean runs run-show report $(LEAF_VERBS):
+stop audit clean runs run-show report experiment $(LEAF_VERBS):
 	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
 endif
 

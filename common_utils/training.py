@@ -47,6 +47,8 @@ def read_job(msg: Mapping[str, Any], defaults: Mapping[str, Any]) -> Job:
     payload = msg.get("payload")
     if not isinstance(payload, Mapping) or not isinstance(payload.get("$ref"), str):
         raise TrainyardError("the payload names no dataset", 'give {"$ref": "data/<file>.csv", "model_name": "<name>"}')
+    if "$test_ref" in payload:
+        say(f"{payload['$test_ref']} is not read: this model measures on rows that it holds out of its training set")
     wanted = payload.get("params") or {}
     if not isinstance(wanted, Mapping):
         raise TrainyardError("params in the payload is not an object", 'give "params": {"<name>": <value>}')

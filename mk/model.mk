@@ -17,7 +17,7 @@ ifneq ($(MODEL),)
 $(error MODEL=$(MODEL) is for the top of the monorepo; here the model is $(notdir $(CURDIR)))
 endif
 
-VERBS := build-train train tune build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show report promote rollback clean
+VERBS := build-train train tune experiment build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show report promote rollback clean
 .PHONY: help $(VERBS)
 
 help: ## this list
@@ -27,6 +27,7 @@ build-train: ## build the train image
 build-predict: ## build the predict image
 train: ## train: models/$(MODEL_NAME).pkl, its record, and a run in runs/
 tune: $(EXTRA) ## search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1
+experiment: ## train, or tune, what the file CONFIG describes
 predict: ## serve on PORT (5111); DETACH=1 returns when it is ready
 test-endpoint: ## post test/test_instances.json, show the answer, fail on anything but a good one
 stop: ## stop the server

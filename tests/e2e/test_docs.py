@@ -104,6 +104,31 @@ def test_bad_instances_of_a_shipped_model_are_400(clone: Monorepo) -> None:
         assert ask(port, "adult_income_lr/predict", body)[0] == 400
 
 
+def test_the_worked_example_of_experiments_prints_what_it_says(clone: Monorepo) -> None:
+    """Each command after `$`; the lines below it are among those that it prints, but for ids, times and last digits."""
+    text = (ROOT / "docs" / "experiments.md").read_text()
+    example = text.partition("## A worked example")[2].partition("\n## ")[0]
+    folder = clone.path
+    for command, output in re.findall(r"^    \$ (.*)\n((?:    (?!\$).*\n)*)", example, re.MULTILINE):
+        if command.startswith("cd "):
+            folder /= command[3:]
+            continue
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=clone.environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = [normal(line) for line in done.stdout.splitlines()]
+        for line in output.splitlines():
+            assert normal(line) in said, f"{command}: {line.strip()!r} is not in\n{done.stdout}"
+
+
+def normal(line: str) -> str:
+    """Without what differs from run to run: ids, seconds, digits after the second one."""
+    line = re.sub(r"\d{8}-\d{6}-(\w+)-[0-9a-f]{6}", r"<a run of \1>", " ".join(line.split()))
+    line = re.sub(r"(finished) [\d.]+", r"\1", line)
+    return re.sub(r"\b(\d\.\d{2})\d+", r"\1", line)
+
+
 def test_a_shipped_model_is_shown_with_its_sources(clone: Monorepo) -> None:
     made = clone.make(None, "show", "MODEL=finance_income_prediction/randomForest").succeeded()
     assert re.search(

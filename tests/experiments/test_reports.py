@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from monorepo import ROOT, Model, Monorepo
 
 from trainyard.experiments.metrics_log import Point
 from trainyard.experiments.plots import draw
-from trainyard.experiments.report import write_report
+from trainyard.experiments.report import DrawnAhead, write_report
 from trainyard.experiments.run_files import Run, new_run
 
 HOSTILE = "</td></script><img src=x onerror=alert(1)>'\"$x^{ $title"
@@ -174,12 +175,33 @@ def test_only_metrics_of_several_steps_have_a_curve() -> None:
     assert [plot.description for plot in draw({}, alone)] == ["train_only by step: train_only ends at 1"]
 
 
+def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainyard.experiments.report.LOOK_SECONDS", 0.01)
+    run = new_run(tmp_path, "p/m", "m")
+    evaluation, metrics = run.path("evaluation.json"), run.path("metrics.jsonl")
+    drawn: list[int] = []
+    monkeypatch.setattr("trainyard.experiments.plots.draw", lambda *left: drawn.append(len(left[1])) or [])
+    with DrawnAhead(run) as ahead:
+        evaluation.write_text(json.dumps(REGRESSION))
+        while not drawn:
+            time.sleep(0.01)
+    write_report(run, ahead)
+    assert drawn == [0]  # and not twice
+    with DrawnAhead(run) as ahead:
+        while len(drawn) < 2:
+            time.sleep(0.01)
+        metrics.write_text('{"name": "late", "value": 1, "step": 0}\n')
+    write_report(run, ahead)
+    assert drawn == [0, 0, 1]
+
+
 def test_nothing_is_imported_for_a_run_that_left_nothing(tmp_path: Path) -> None:
     run = new_run(tmp_path, "p/m", "m")
     code = (
         "import sys; from pathlib import Path; from trainyard.experiments import report, run_files\n"
         f"run = run_files.read_run(Path({str(run.folder)!r}))\n"
-        "with report.drawn_soon(run): report.write_report(run)\n"
+        "with report.DrawnAhead(run) as drawn: pass\n"
+        "report.write_report(run, drawn)\n"
         "assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -8,14 +8,16 @@ import importlib
 import json
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 from trainyard.experiments import run_files
-from trainyard.experiments.metrics_log import read_points
+from trainyard.experiments.metrics_log import Point, read_points
 from trainyard.experiments.run_files import Run
 from trainyard.files import write_whole
 
@@ -28,40 +30,58 @@ _PAGE = Path(__file__).with_name("report.html")
 _DRAWING = "trainyard.experiments.plots"
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, drawn: DrawnAhead | None = None) -> Path:
     """Draw what the run has left; the path of its report.
 
     Raises:
         OSError: no permission, no space.
         Exception: whatever matplotlib makes of an evaluation that is none.
     """
-    evaluation = _evaluation(run)
-    points = [point for point in read_points(run.path(run_files.METRICS)) if math.isfinite(point.value)]
-    plots: list[Plot] = []
-    if evaluation or points:
-        plots = importlib.import_module(_DRAWING).draw(evaluation, points)
+    left = _left_of(run)
+    plots = drawn.plots(left) if drawn else _draw(left)
     _write_plots(run.path(PLOTS), plots)
-    write_whole(run.path(REPORT), report_page(run, plots, evaluation.get("rows")))
+    write_whole(run.path(REPORT), report_page(run, plots, left.evaluation.get("rows")))
     return run.path(REPORT)
 
 
-@contextlib.contextmanager
-def drawn_soon(run: Run) -> Iterator[None]:
-    """Import what draws as soon as the run has something to draw: its training is not over then, and we only wait."""
-    over = threading.Event()
+class DrawnAhead(AbstractContextManager["DrawnAhead"]):
+    """Draws in a thread, from the moment that a run has something to draw: its training is not over then (it compiles
+    the model), and we only wait. That saves the time that it takes to import matplotlib, and mostly that to draw."""
 
-    def look() -> None:
-        while not any(run.path(name).exists() for name in (run_files.EVALUATION, run_files.METRICS)):
-            if over.wait(LOOK_SECONDS):
-                return
-        with contextlib.suppress(ImportError):  # said by whoever draws
-            importlib.import_module(_DRAWING)
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._drawn: tuple[_Left, list[Plot]] | None = None
 
-    threading.Thread(target=look, daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
+    def __enter__(self) -> DrawnAhead:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def plots(self, left: _Left) -> list[Plot]:
+        """The pictures of what is left of the run, in the end."""
+        self._thread.join()
+        return self._drawn[1] if self._drawn and self._drawn[0] == left else _draw(left)
+
+    def _look(self) -> None:
+        if self._there(run_files.METRICS, run_files.EVALUATION):
+            with contextlib.suppress(ImportError):  # said at the end, by whoever imports it then
+                importlib.import_module(_DRAWING)
+        if self._there(run_files.EVALUATION):
+            # Any error is met again, and said, at the end.
+            with contextlib.suppress(Exception):
+                left = _left_of(self._run)
+                self._drawn = left, _draw(left)
+
+    def _there(self, *names: str) -> bool:
+        """Wait for one of the files; False where the training is over before."""
+        while not any(self._run.path(name).exists() for name in names):
+            if self._over.wait(LOOK_SECONDS):
+                return False
+        return True
 
 
 def report_page(run: Run, plots: Sequence[Plot], rows: int | None) -> str:
@@ -118,9 +138,26 @@ def _write_plots(folder: Path, plots: Sequence[Plot]) -> None:
         (folder / f"{plot.name}.png").write_bytes(plot.png)
 
 
-def _evaluation(run: Run) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Left:
+    """What a run has left to draw."""
+
+    evaluation: dict[str, Any]
+    points: list[Point]
+
+
+def _left_of(run: Run) -> _Left:
     try:
-        found = json.loads(run.path(run_files.EVALUATION).read_bytes())
+        evaluation = json.loads(run.path(run_files.EVALUATION).read_bytes())
     except FileNotFoundError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        evaluation = {}
+    points = [point for point in read_points(run.path(run_files.METRICS)) if math.isfinite(point.value)]
+    return _Left(evaluation if isinstance(evaluation, dict) else {}, points)
+
+
+def _draw(left: _Left) -> list[Plot]:
+    """Nothing is imported for a run that has left nothing."""
+    if not left.evaluation and not left.points:
+        return []
+    plots: list[Plot] = importlib.import_module(_DRAWING).draw(left.evaluation, left.points)
+    return plots

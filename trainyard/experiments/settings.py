@@ -11,7 +11,10 @@ from trainyard.settings import FromEnvironment, setting
 class ExperimentSettings(FromEnvironment):
     """Settings of ``make train`` and of what looks at, repeats and compares trainings."""
 
-    description: str = setting("DESCRIPTION", "", "make train, make tune: what the run is for, as a tag of it")
+    description: str = setting(
+        "DESCRIPTION", "", "make train, make tune, make experiment: what the run is for, as a tag of it"
+    )
+    config: str = setting("CONFIG", "", "make experiment: the file; default: experiment.yaml or exp_config.json")
     run_id: str = setting(
         "ID", "", "make run-show, make report: the id of a run, its beginning or end, or latest (the default)"
     )

@@ -35,11 +35,8 @@ def write_training_metrics(
     folder.mkdir(exist_ok=True)
     finite = {name: value for name, value in sorted(metrics.items()) if math.isfinite(value)}
     write_whole(folder / f"{model_name}.json", _json(finite))
-    history = folder / f"{model_name}.csv"
-    if points:
-        write_whole(history, history_table(points))
-    else:
-        history.unlink(missing_ok=True)
+    final = [Point(name, value, 0, 0) for name, value in finite.items()]
+    write_whole(folder / f"{model_name}.csv", history_table(points or final))
     with locked(locks / f"metrics-{project.name}", SUMMARY, LOCK_SECONDS):
         summary = project / SUMMARY
         write_whole(summary, _json({**_read(summary), model_name: finite}))

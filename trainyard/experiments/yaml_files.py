@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -90,6 +91,8 @@ def read_yaml(path: Path) -> YamlFile:
         TrainyardError: not UTF-8, not YAML, or a key that is there twice.
     """
     text = read_text(path)
+    if path.suffix == ".json":
+        return _read_json(path, text)
     try:
         node = yaml.compose(text, Loader=_Loader)
         lines = dict(_lines(node, (), path)) if node else {}
@@ -105,6 +108,25 @@ def read_yaml(path: Path) -> YamlFile:
 def dump_yaml(content: Mapping[str, Any]) -> str:
     """The text that ``read_yaml`` reads as ``content``, in its order; in ASCII, since PyYAML breaks lines at U+0085."""
     return yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False)
+
+
+def _read_json(path: Path, text: str) -> YamlFile:
+    """Nearly all JSON is YAML, but not its tabs, nor letters that are escaped in two halves."""
+    try:
+        content = json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise TrainyardError(f"{path}:{error.lineno}: not JSON ({error.msg})", "correct that line") from None
+    except (ValueError, RecursionError) as error:
+        raise TrainyardError(f"{path}: not JSON ({error})", "correct the file") from None
+    try:
+        node = yaml.compose(text.replace("\t", " "), Loader=_Loader)
+    except yaml.YAMLError:  # a key of a thousand letters: without lines, then
+        node = None
+    return YamlFile(path, content, dict(_lines(node, (), path)) if node else {})
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"there is no {constant} in JSON")
 
 
 def _lines(node: yaml.Node, place: Place, path: Path) -> Iterator[tuple[Place, int]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.errors import TrainyardError
-from trainyard.experiments.report import write_report
+from trainyard.experiments.report import DrawnAhead, write_report
 from trainyard.experiments.run_files import Run
 from trainyard.verbs.runs import asked_run
 from trainyard.verbs.session import Session
@@ -29,10 +29,10 @@ def report(session: Session, folder: Path) -> None:
     console.result(session.short(path))
 
 
-def try_to_report(run: Run) -> None:
+def try_to_report(run: Run, drawn: DrawnAhead) -> None:
     """Draw the report of a run that has just ended; where that fails, a warning says so."""
     try:
-        write_report(run)
+        write_report(run, drawn)
     except Exception as error:  # noqa: BLE001 -- of matplotlib, of the disk; no reason to call the training failed
         console.warn(f"no report of {run.id} ({_reason(error)}): make report ID={run.id} tries again")
 

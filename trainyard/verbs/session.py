@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from trainyard.settings import HostSettings
 
 @dataclass(frozen=True)
 class Session:
-    """One call of the command line."""
+    """One call of the command line. ``given``: settings in the place of the environment's; ``tags``: of its runs."""
 
     repository: Repository
     settings: HostSettings
     commands: Commands
+    given: ExperimentSettings | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:
@@ -29,7 +32,7 @@ class Session:
 
     @cached_property
     def experiments(self) -> ExperimentSettings:
-        return ExperimentSettings.read()
+        return self.given or ExperimentSettings.read()
 
     @property
     def resolver(self) -> Resolver:

@@ -10,10 +10,11 @@ from trainyard import console
 from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params
-from trainyard.experiments.report import drawn_soon
+from trainyard.experiments.report import DrawnAhead
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
+from trainyard.verbs.dvc import warn_of_old_pipeline
 from trainyard.verbs.mounts import models_folder
 from trainyard.verbs.report import try_to_report
 from trainyard.verbs.run import ensure_image
@@ -30,11 +31,8 @@ def train(session: Session, model: ModelDir) -> None:
     if session.commands.dry_run:
         show_only(training, session.engine)
         return
-    run = train_as_run(session, training)
-    if is_tracked(session):
-        from trainyard.verbs.contest import compete  # the registry's client takes a second to import
-
-        compete(session, training, run)
+    train_as_run(session, training)
+    warn_of_old_pipeline(session.repository, model.project)
 
 
 def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
 
 def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
     """The default payload without the parameters of any file, and PAYLOAD over it."""
-    return {"$ref": model.dataset_name, "model_name": model.model_name} | _given_payload(session)
+    return {"$ref": model.dataset_name, "model_name": model.model_name} | given_payload(session)
 
 
 def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
@@ -55,9 +53,9 @@ def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> T
     image = ensure_image(session, model, "train")
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
     env = {"TRAINYARD_COMMIT": session.repository.commit()}
-    tags = {"description": session.experiments.description} if session.experiments.description else {}
+    described = {"description": session.experiments.description} if session.experiments.description else {}
     # A tracker shall have the model later, too, when models/ holds another one.
-    return Training(model, image, payload, mounts, env, tags, keep_model=True)
+    return Training(model, image, payload, mounts, env, {**session.tags, **described}, keep_model=True)
 
 
 def train_as_run(session: Session, training: Training) -> Run:
@@ -67,12 +65,16 @@ def train_as_run(session: Session, training: Training) -> Run:
         TrainyardError: it failed without having said why itself.
     """
     run = start_run(training, session.repository)
-    with tracked(session, run) as live, drawn_soon(run):
+    with tracked(session, run) as live, DrawnAhead(run) as drawn:
         run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
         if run.status == "finished":
-            try_to_report(run)
+            try_to_report(run, drawn)
     if run.status == "finished":
         console.step(f"Run {run.id}: make run-show ID={run.id}")
+        if is_tracked(session):
+            from trainyard.verbs.contest import compete  # the registry's client takes a second to import
+
+            run = compete(session, training, run)
         return run
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):
         sys.exit(status)  # the runner has said why
@@ -82,7 +84,7 @@ def train_as_run(session: Session, training: Training) -> Run:
     raise TrainyardError(missing, "let the train function write it", EXIT_FAILED)
 
 
-def _given_payload(session: Session) -> dict[str, Any]:
+def given_payload(session: Session) -> dict[str, Any]:
     """PAYLOAD, a JSON object; empty where it is not set."""
     if not session.settings.payload:
         return {}

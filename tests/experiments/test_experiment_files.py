@@ -1,0 +1,240 @@
+"""make experiment: the files of other repositories as they stand, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from monorepo import Model, Monorepo
+
+from trainyard.errors import TrainyardError
+from trainyard.experiments.experiment_file import Experiment, flat, read_experiment, spelt_as
+from trainyard.experiments.versioned_data import data_folder, dataset
+from trainyard.experiments.yaml_files import read_yaml
+
+# As the repository that it comes from documents it.
+EXP_CONFIG: dict[str, Any] = {
+    "ENV_CONFIG_FILE": "dev_config.json",
+    "DESCRIPTION": "Test training workflow",
+    "EXP_NAME": "pothole",
+    "COMPUTE_NAME": "test",
+    "DOCKER_IMAGE": "csaddevamlacr.azurecr.io/tfod_tf2:latest",
+    "DATA_MOUNT": "test_data",
+    "IMAGE_TYPE": "pothole",
+    "TRAIN_CSV": "latest",
+    "TEST_CSV": "latest",
+    "EVAL_CONF": 0.5,
+    "RUN_PARAMS": {"STEPS": 2},
+    "MODEL_PARAMS": {
+        "BASE_MODEL": "faster_rcnn_resnet101_coco_2018_01_28",
+        "FIRST_STAGE": {"STRIDE": 16, "NMS_IOU_THRESHOLD": 0.5, "MAX_PROPOSALS": 200},
+    },
+    "HYPERTUNE": False,
+    "NODES": 3,
+}
+
+
+def last_run(model: Model) -> dict[str, Any]:
+    folders = sorted((model.path.parent / "runs").iterdir())
+    found: dict[str, Any] = json.loads((folders[-1] / "run.json").read_text())
+    return found
+
+
+def put_data(model: Model, *names: str, folder: str = "test_data/pothole") -> None:
+    target = model.path.parent / "data" / folder
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (target / name).write_text("a,b\n1,2\n")
+
+
+def write(model: Model, content: Mapping[str, Any], name: str = "exp_config.json") -> None:
+    (model.path / name).write_text(json.dumps(content, indent="\t"))
+
+
+def test_the_file_as_it_stands(repo: Monorepo, model: Model) -> None:
+    write(model, EXP_CONFIG)
+    (model.path / "config.yaml").write_text("params: {steps: 3, x: 1.0}\n")
+    put_data(model, "train_2024-04-30.csv", "train_2024-05-01.csv", "test_2024-05-01.csv", "train.csv")
+    made = repo.make(model, "experiment", "CONFIG=exp_config.json").succeeded()
+    run = last_run(model)
+    assert run["tags"] | {
+        "train_set": "train_2024-05-01.csv", "test_set": "test_2024-05-01.csv", "experiment": "pothole",
+        "base_model": "faster_rcnn_resnet101_coco_2018_01_28", "steps": "2",
+        "description": "Test training workflow", "dataset": "data/test_data/pothole/train_2024-05-01.csv",
+    } == run["tags"]  # fmt: skip
+    assert run["params"] | {"steps": 2, "x": 1.0, "FIRST_STAGE.STRIDE": 16} == run["params"]
+    record = json.loads((model.path.parent / "runs" / run["id"] / "record.json").read_text())
+    assert record["payload"]["$test_ref"] == "data/test_data/pothole/test_2024-05-01.csv"
+    assert record["payload"]["eval_conf"] == 0.5
+    warnings = [line for line in made.err.splitlines() if line.startswith("warning: ") and "exp_config.json:" in line]
+    for line, key in ((2, "ENV_CONFIG_FILE"), (5, "COMPUTE_NAME"), (6, "DOCKER_IMAGE"), (24, "nodes")):
+        assert any(f"exp_config.json:{line}: {key} means nothing" in said for said in warnings), (key, warnings)
+    assert len(warnings) == 4
+
+
+def test_yaml_in_lower_case_with_the_model_named_from_the_top(repo: Monorepo, model: Model) -> None:
+    name = f"{model.project}/{model.path.name}"
+    (repo.path / "first.yaml").write_text(
+        f"model: {name}\ndescription: from the top\nmodel_params:\n  x: 1.5\ntrain_cvs: numbers\n"
+    )
+    made = repo.make(repo.path, "experiment", "CONFIG=first.yaml", 'PAYLOAD={"params": {"steps": 1}}').succeeded()
+    assert "first.yaml:5: train_cvs means nothing here: did you mean TRAIN_CSV?" in made.err
+    run = last_run(model)
+    assert run["params"] == {"x": 1.5, "steps": 1, "pause": 0.0}
+    assert run["tags"]["train_set"] == "numbers.csv"
+    repo.make(repo.path, "experiment", "CONFIG=first.yaml", f"MODEL={name}", "DESCRIPTION=over it").succeeded()
+    assert last_run(model)["tags"]["description"] == "over it"
+
+
+def test_the_model_by_its_image_and_a_dry_run(repo: Monorepo, model: Model) -> None:
+    (repo.path / "image.yaml").write_text(f"docker_image: registry.example/x/{model.container}-train:latest\n")
+    repo.make(repo.path, "-n", "experiment", "CONFIG=image.yaml").succeeded()
+    assert not (model.path.parent / "runs").exists()
+    (repo.path / "image.yaml").write_text("docker_image: unknown:latest\n")
+    repo.make(repo.path, "experiment", "CONFIG=image.yaml").failed("image.yaml names no model", "MODEL=")
+
+
+@pytest.mark.slow
+def test_a_search(repo: Monorepo, model: Model) -> None:
+    tuned = "default_value: 0.0\n      tuning: {param_type: float, min: 0, max: 4}"
+    (model.path / "config.yaml").write_text(
+        f"tuning:\n  metric: loss\n  seed: 1\n  hyperparams:\n    x:\n      {tuned}\n"
+    )
+    write(model, {"HYPERTUNE": True, "NODES": 3, "EXP_NAME": "search", "RUN_PARAMS": {"STEPS": 1}})
+    repo.make(model, "experiment").succeeded()
+    runs = [json.loads(path.read_text()) for path in (model.path.parent / "runs").glob("*/run.json")]
+    assert sorted(run["kind"] for run in runs) == ["training", "trial", "trial", "trial", "tuning"]
+    assert {run["tags"].get("experiment") for run in runs if run["kind"] != "trial"} == {"search"}
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ({"TRAIN_CSV": "latest"}, ("exp_config.json:2: TRAIN_CSV: latest finds no versioned file", "train_v2.csv")),
+        ({"A": 1, "TRAIN_CSV": "no.csv"}, ("exp_config.json:3: TRAIN_CSV: there is no no.csv", "it has numbers.csv")),
+        ({"NODES": "three"}, ("exp_config.json:2: nodes: input should be a valid integer", "(it is 'three')")),
+        ({"MODEL": "other/one"}, ("exp_config.json:2: MODEL is other/one, and this is ",)),
+    ],
+)
+def test_a_mistake_is_one_line(repo: Monorepo, model: Model, content: dict[str, Any], parts: tuple[str, ...]) -> None:
+    write(model, content)
+    repo.make(model, "experiment").failed(*parts)
+    assert not (model.path.parent / "runs").exists()
+
+
+def test_no_file(repo: Monorepo, model: Model) -> None:
+    repo.make(model, "experiment").failed("no experiment.yaml and no exp_config.json", "CONFIG=")
+    repo.make(model, "experiment", "CONFIG=other.json").failed("CONFIG=other.json: no such file")
+
+
+# -- underneath -----------------------------------------------------------------------------------------------------
+
+
+def files(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).write_text("")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "purpose", "found"),
+    [
+        (("train_v9.csv", "train_v12.csv"), "train", "train_v12.csv"),
+        (("train_2023-12-31.csv", "train_2024-01-01.csv", "test_2025-01-01.csv"), "train", "train_2024-01-01.csv"),
+        (("train_20231231.csv", "test_20240101.csv", "test_20230101.csv"), "test", "test_20240101.csv"),
+        (("pothole_1.csv", "pothole_2.csv", "pothole_test_3.csv"), "train", "pothole_2.csv"),
+        (("train.csv", "train_7.csv"), "train", "train_7.csv"),
+    ],
+)
+def test_the_newest(tmp_path: Path, names: tuple[str, ...], purpose: str, found: str) -> None:
+    assert dataset(files(tmp_path, *names), "latest", purpose, "x").name == found
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "finds no versioned file for train"),
+        (("train.csv", "test_1.csv"), "finds no versioned file for train"),
+        (("train_v1.csv", "train_v01.csv"), "train_v01.csv and train_v1.csv, which are of one version"),
+        (("train_v1.csv", "train_2024-01-01.csv"), "cannot compare train_#-#-#.csv with train_v#.csv"),
+    ],
+)
+def test_no_newest(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(TrainyardError, match=r"^here: latest") as caught:
+        dataset(files(tmp_path, *names), "latest", "train", "here")
+    assert message in str(caught.value)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8, unique=True))
+def test_versions_are_numbers(tmp_path_factory: pytest.TempPathFactory, numbers: list[int]) -> None:
+    folder = files(tmp_path_factory.mktemp("v"), *(f"train_v{number}.csv" for number in numbers))
+    assert dataset(folder, "latest", "train", "x").name == f"train_v{max(numbers)}.csv"
+
+
+def test_where_the_data_is(tmp_path: Path) -> None:
+    (tmp_path / "mount" / "kind").mkdir(parents=True)
+    assert data_folder(tmp_path, "mount", "kind") == (tmp_path / "mount/kind", True)
+    assert data_folder(tmp_path, "mount", "other") == (tmp_path / "mount", True)
+    assert data_folder(tmp_path, "elsewhere", "other") == (tmp_path, False)
+    assert data_folder(tmp_path, "", "") == (tmp_path, True)
+    assert data_folder(tmp_path / "mount", "..", "") == (tmp_path / "mount", False)
+
+
+def test_nested_parameters_are_single_ones() -> None:
+    assert flat({"a": {"b": {"c": 1}, "d": [1]}, "e": {}}) == {"a.b.c": 1, "a.d": [1], "e": {}}
+    assert spelt_as({"learning_rate": 1, "C": 1}, {"LEARNING_RATE": 2, "C": 3, "New": 4}) == {
+        "learning_rate": 2, "C": 3, "New": 4,
+    }  # fmt: skip
+
+
+def test_a_parameter_in_both_groups(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text("run_params: {x: 1}\nmodel_params:\n  x: 2\n")
+    with pytest.raises(TrainyardError, match=r"e\.yaml:2: x is in run_params, too"):
+        read_experiment(path)
+    path.write_text("nodes: 1\nNODES: 2\n")
+    with pytest.raises(TrainyardError, match=r"e\.yaml:2: NODES is there in upper and in lower case"):
+        read_experiment(path)
+    path.write_text("")
+    with pytest.raises(TrainyardError, match=r"e\.yaml:1: not a mapping"):
+        read_experiment(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{\n\t"a": 1,\n}', r"e\.json:3: not JSON"),
+        ('{\n\t"a": {"b": 1,\n\t"b": 2}}', r"e\.json:3: b is there twice, first in line 2"),
+        ('{"a": NaN}', r"e\.json: not JSON \(there is no NaN in JSON\)"),
+    ],
+)
+def test_json_that_is_none(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "e.json").write_text(text)
+    with pytest.raises(TrainyardError, match=message):
+        read_yaml(tmp_path / "e.json")
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(PLAIN, st.sampled_from(["\t", None, 2]), st.booleans())
+def test_json_is_read_as_json(
+    tmp_path_factory: pytest.TempPathFactory, content: Any, indent: Any, ascii_only: bool
+) -> None:
+    path = tmp_path_factory.mktemp("j") / "e.json"
+    path.write_text(json.dumps(content, indent=indent, ensure_ascii=ascii_only), encoding="utf-8", newline="")
+    assert read_yaml(path).content == content
+
+
+def test_every_key_is_declared_for_the_documented_file() -> None:
+    keys = {key.lower() for key in EXP_CONFIG} - {"env_config_file", "compute_name"}
+    assert keys <= set(Experiment.model_fields)
