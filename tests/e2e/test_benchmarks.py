@@ -103,3 +103,10 @@ def test_profile_serving_prints_where_the_time_goes() -> None:
     printed = make("profile-serving", "OPTIONS=--calls 50 --rows 1")
     for stage in ("read and parse HTTP", "encode", "estimator", "write JSON", "a whole request"):
         assert stage in printed
+
+
+def test_bench_tuning_compares_trials_with_containers(tmp_path: Path) -> None:
+    printed = make("bench-tuning", f"OPTIONS=--imports nothing --trials 4 --containers 2 --out {tmp_path}")
+    (measured,) = json.loads((tmp_path / "tuning.json").read_text())
+    assert 0 < measured["trial"] < measured["container"]
+    assert (tmp_path / "tuning.md").read_text().strip() in printed

@@ -3,81 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import optuna
 import pexpect
 import pytest
-import yaml
 from engines.calls import call
-from monorepo import Model, Monorepo, interrupt
+from monorepo import Model, Monorepo
 from needs import need
 
 from experiments.conftest import TRAIN
-
-CONFIG = """
-params: {steps: 1}
-tuning:
-  metric: loss
-  max_trials: 6
-  seed: 5
-  hyperparams:
-    x:
-      default_value: 0.5
-      tuning: {param_type: float, min: 0.0, max: 4.0}
-"""
-
-
-def configure(model: Model, text: str = CONFIG, *changes: tuple[str, str]) -> None:
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    (model.path / "config.yaml").write_text(text)
-
-
-def runs(model: Model, kind: str = "") -> list[dict[str, Any]]:
-    """The runs of the model's project, the oldest first."""
-    found = [json.loads(path.read_text()) for path in sorted((model.path.parent / "runs").glob("*/run.json"))]
-    return [run for run in found if kind in ("", run["kind"])]
-
-
-def tuning(model: Model) -> dict[str, Any]:
-    (run,) = runs(model, "tuning")
-    return run
-
-
-def trials(model: Model) -> list[dict[str, Any]]:
-    return sorted(runs(model, "trial"), key=lambda run: int(run["tags"]["trial"]))
-
-
-def tuned(model: Model) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((model.path / "hyperparameters.yaml").read_text())
-    return found
-
-
-def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.05)
-
-
-def workers(model: Model) -> list[int]:
-    """The process ids of the workers that tune ``model``, without those of their trials."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_text().endswith("\0trials\0") and model.name in str((path.parent / "cwd").readlink()):
-                found[int(path.parent.name)] = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    return sorted(pid for pid, parent in found.items() if parent not in found)
+from experiments.searches import CONFIG, configure, runs, trials, tuned, tuning, wait_until
 
 
 def test_the_best_parameters_are_found_written_and_trained_with(repo: Monorepo, model: Model) -> None:
@@ -218,18 +154,17 @@ def test_a_trial_that_hangs_is_ended(repo: Monorepo, model: Model) -> None:
 
 @pytest.mark.slow
 def test_hopeless_trials_are_pruned(repo: Monorepo, model: Model) -> None:
+    section = "tuning: {param_type: choice, values: [2.0, 2.1, 1.9, 2.2, 1.8, 4.0, 0.0]}"
     configure(
-        model, CONFIG, ("max_trials: 6", "max_trials: 9\n  pruning: true"), ("{steps: 1}", "{steps: 8, pause: 0.3}")
-    )
-    model.replace(
-        "train.py", "time.sleep(params", "time.sleep(os.path.isdir('runs') and len(os.listdir('runs')) > 7 and params"
-    )
+        model, CONFIG, ("tuning: {param_type: float, min: 0.0, max: 4.0}", section),
+        ("default_value: 0.5", "default_value: 2.0"), ("max_trials: 6", "max_trials: 7\n  pruning: true"),
+        ("{steps: 1}", "{steps: 3, pause: 0.0}"),
+    )  # fmt: skip
+    model.replace("train.py", "time.sleep(params", "time.sleep(60 if params['x'] in (0.0, 4.0) else params")
     made = repo.make(model, "tune", "WORKERS=1").succeeded()
-    pruned = [run for run in trials(model) if run["status"] == "pruned"]
-    assert pruned, made.err
+    assert [run["status"] for run in trials(model)] == ["finished"] * 5 + ["pruned"] * 2
     assert "pruned" in made.err
-    best = min(run["metrics"]["loss"] for run in trials(model) if run["status"] == "finished")
-    assert tuning(model)["metrics"]["loss"] == best
+    assert tuned(model) == {"x": 2.0}
 
 
 def test_time_that_is_up_ends_the_search(repo: Monorepo, model: Model) -> None:
@@ -258,92 +193,6 @@ def test_a_module_that_starts_threads_is_imported_by_each_trial(repo: Monorepo, 
     assert "each trial imports it anew" in made.err
     assert [run["status"] for run in trials(model)] == ["finished"] * 2
     assert "trained by process" in (model.path.parent / "runs" / trials(model)[0]["id"] / "log.txt").read_text()
-
-
-# -- interrupted, killed, resumed -------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
-    configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"))
-    process = repo.spawn(model, "tune", "WORKERS=2")
-    wait_until(lambda: sum(run["status"] == "finished" for run in runs(model, "trial")) >= 2)
-    wait_until(lambda: any(run["status"] == "running" for run in runs(model, "trial")))
-    said = interrupt(process)
-    assert re.search(r"error: interrupted: \d of 6 trials are done: make tune RESUME=1 goes on", said), said
-    assert "Traceback" not in said
-    assert not workers(model)
-    assert tuning(model)["status"] == "interrupted"
-    given_up = [run["params"]["x"] for run in trials(model) if run["status"] == "interrupted"]
-    done = [run["params"]["x"] for run in trials(model) if run["status"] == "finished"]
-    assert given_up
-    repo.make(model, "tune", "RESUME=1", "WORKERS=2").succeeded()
-    finished = [run["params"]["x"] for run in trials(model) if run["status"] == "finished"]
-    assert len(finished) == 6
-    assert len(set(finished)) == 6
-    assert set(finished) >= {*done, *given_up}  # nothing is lost, nothing done twice
-    assert tuning(model)["status"] == "finished"
-    made = repo.make(model, "tune", "RESUME=1").succeeded()
-    assert "has all of its 6 trials: TRIALS=12 adds more" in made.err
-    assert len(trials(model)) == 6 + len(given_up)
-    repo.make(model, "tune", "RESUME=1", "TRIALS=7").succeeded()
-    assert len(trials(model)) == 7 + len(given_up)
-
-
-@pytest.mark.slow
-def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
-    configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 3"))
-    process = repo.spawn(model, "tune", "WORKERS=1")
-    wait_until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    wait_until(lambda: not workers(model))  # they have noticed
-    repo.make(model, "tune", "RESUME=1", "WORKERS=1").succeeded()
-    study = optuna.load_study(
-        study_name="tuning", storage=f"sqlite:///{model.path.parent}/runs/{tuning(model)['id']}/study.db"
-    )
-    assert sum(trial.state.name == "COMPLETE" for trial in study.trials) == 3
-    assert tuning(model)["status"] == "finished"
-
-
-def test_a_killed_worker_is_replaced(repo: Monorepo, model: Model) -> None:
-    configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 4"))
-    process = repo.spawn(model, "tune", "WORKERS=1")
-    wait_until(lambda: len(runs(model, "trial")) >= 2)
-    (worker,) = workers(model)
-    os.kill(worker, signal.SIGKILL)
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said
-    assert "a worker was ended" in said
-    states = [run["status"] for run in trials(model)]
-    assert sorted(states) == ["failed", "finished", "finished", "finished"]
-
-
-def test_workers_that_always_end_are_not_replaced_for_ever(repo: Monorepo, model: Model) -> None:
-    configure(model, CONFIG, ("max_trials: 6", "max_trials: 20"))
-    model.replace("train.py", "    for step in", "    os.kill(os.getppid(), 9)\n    for step in")
-    said = repo.make(model, "tune", "WORKERS=1").failed("workers keep ending", "try WORKERS=1")
-    assert "-9" in said
-    assert len(trials(model)) == 4
-
-
-def test_a_study_of_another_search_is_not_resumed(repo: Monorepo, model: Model) -> None:
-    configure(model)
-    repo.make(model, "tune", "TRIALS=1", "WORKERS=1").succeeded()
-    configure(model, CONFIG, ("max: 4.0", "max: 5.0"))
-    error = repo.make(model, "tune", "RESUME=1").failed("its search was another", "start anew, without RESUME=1")
-    assert "x (float from 0 to 4; now float from 0 to 5)" in error
-    assert "steps" not in error
-    assert tuning(model)["status"] == "finished"  # as it was
-
-
-@pytest.mark.slow
-def test_resume_without_a_study_and_with_a_damaged_one_is_one_line(repo: Monorepo, model: Model) -> None:
-    configure(model)
-    repo.make(model, "tune", "RESUME=1").failed("has no tuning to go on with")
-    repo.make(model, "tune", "TRIALS=1", "WORKERS=1").succeeded()
-    (model.path.parent / "runs" / tuning(model)["id"] / "study.db").write_bytes(b"not a database" * 100)
-    repo.make(model, "tune", "RESUME=1").failed("study.db: not a usable study", "start anew")
 
 
 def test_on_a_terminal_there_is_a_bar_with_the_best_so_far(repo: Monorepo, model: Model) -> None:

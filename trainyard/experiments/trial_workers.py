@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ class TrialWorker:
     def __init__(self, engine: Engine, plan: RunPlan, events: Events, log: Path) -> None:
         self.ready = False
         self.closed = False
+        self.since = time.monotonic()
         self._events = events
         self._log = log
         self._rest = self._last = b""
@@ -53,6 +56,10 @@ class TrialWorker:
         self.closed = True
         self._conversation.close(seconds)
 
+    def kill(self) -> None:
+        """End one that does not answer: it is heard of as one that has ended."""
+        self._conversation.close(0)
+
     @property
     def reason(self) -> str:
         """Why it has ended, as far as it said so."""
@@ -63,13 +70,19 @@ class TrialWorker:
     def _heard(self, said: bytes, is_error: bool) -> None:
         """Two threads call this, one for each kind."""
         if is_error:
-            self._last = (self._last + said)[-_LAST:]
-            with self._log.open("ab") as log:
-                log.write(said)
+            self._keep(said)
             return
         *lines, self._rest = (self._rest + said).split(b"\n")
         for line in lines:
-            self._events.put(Event(self, json.loads(line)))
+            try:
+                self._events.put(Event(self, json.loads(line)))
+            except ValueError:  # an image whose run script knows no trials
+                self._keep(line + b"\n")
+
+    def _keep(self, said: bytes) -> None:
+        self._last = (self._last + said)[-_LAST:]
+        with contextlib.suppress(OSError), self._log.open("ab") as log:  # a full disk: trials say so
+            log.write(said)
 
     def _wait(self) -> None:
         self._events.put(Event(self, status=self._conversation.wait()))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import queue
+import signal
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from trainyard import console
@@ -51,7 +53,7 @@ class Going:
     run: Run
     params: Mapping[str, Any]
     follower: Follower
-    since: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.monotonic)  # its start; once we ended it, that
     ended_as: str = ""  # pruned, or the reason why we ended it
     status: Status = "interrupted"
     error: str = ""
@@ -69,6 +71,8 @@ class Tuning:
         self._deadline = time.monotonic() + search.goal.timeout if search.goal.timeout else math.inf
         self._started = 0
         self._restarts = 0
+        self._said_slow = False
+        self._signal = 0
         self.last_failure = ""
 
     def carry_out(self) -> None:
@@ -76,7 +80,9 @@ class Tuning:
 
         Raises:
             TrainyardError: the train function cannot be imported, workers keep ending, or the metric is not reported.
+            KeyboardInterrupt, SystemExit: after a signal, once what was being written down is.
         """
+        handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             for _ in range(min(self._search.workers, self._search.goal.trials - self._counted)):
                 self._start_worker()
@@ -84,8 +90,15 @@ class Tuning:
                 with contextlib.suppress(queue.Empty):
                     self._handle(self._events.get(timeout=LOOK_SECONDS))
                 self._look()
+                if self._signal:
+                    raise KeyboardInterrupt if self._signal == signal.SIGINT else SystemExit(128 + self._signal)
         finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)  # a second Ctrl-C does not wait
             self._give_up()
+
+    def _note_signal(self, number: int, _: FrameType | None) -> None:
+        self._signal = number
 
     @property
     def _wants_more(self) -> bool:
@@ -105,8 +118,9 @@ class Tuning:
             self._worker_ended(worker, event.status)
         elif "ready" in said:
             worker.ready = True
-            if not said["forks"] and self._started == 1:
+            if not said["forks"] and not self._said_slow:
                 console.step("Importing the train function starts threads, so each trial imports it anew")
+                self._said_slow = True
             self._start_trial(worker)
         elif going := self._going.pop(worker, None):
             self._restarts = 0
@@ -201,15 +215,21 @@ class Tuning:
 
     def _look(self) -> None:
         """At trials that take too long, or that the pruner gives up."""
-        limit = self._search.trial_timeout
-        for worker, going in self._going.items():
+        limit, now = self._search.trial_timeout, time.monotonic()
+        if limit and any(not worker.ready and now - worker.since > limit for worker in self._workers):
+            said = f"importing the train function takes longer than {limit} s (TRIAL_TIMEOUT)"
+            raise TrainyardError(said, "let it import less, or allow more time", EXIT_FAILED)
+        for worker, going in list(self._going.items()):
             if going.ended_as:
+                if now - going.since > self._search.stop_timeout:
+                    worker.kill()  # it does not answer
                 continue
-            if limit and time.monotonic() - going.since > limit:
+            if limit and now - going.since > limit:
                 going.ended_as = f"it took longer than {limit} s (TRIAL_TIMEOUT)"
             elif self._search.goal.pruning and self._is_hopeless(going):
                 going.ended_as = "pruned"
             if going.ended_as:
+                going.since = now  # from now on it has time to end
                 worker.end(going.trial.number)
 
     def _is_hopeless(self, going: Going) -> bool:
@@ -221,7 +241,7 @@ class Tuning:
         return False
 
     def _give_up(self) -> None:
-        """What still runs was interrupted. Once more Ctrl-C does not wait."""
+        """What still runs was interrupted."""
         for worker in self._workers:
             worker.closed = True
         for going in self._going.values():
