@@ -8,6 +8,7 @@
 #   S2I_ARTIFACTS   where s2i put what save-artifacts saved      /tmp/artifacts
 #   APP_ROOT        where the sources go, the working directory  /model or /action (set by the calling script)
 #   VENV            the virtual environment                      /opt/venv
+#   VENV_2, ...     those of further groups of models            $VENV-2, ...
 #   TRAINYARD_HOME  common.sh, requirements.txt, lib/trainyard   /opt/trainyard
 #   BUILD_SETTINGS  settings of this build, never kept           /run/trainyard
 #   TRAINYARD_CACHE package cache, mounted                       /var/cache/trainyard
@@ -60,10 +61,28 @@ copy_sources() {
     mkdir -p "$APP_ROOT/data" "$APP_ROOT/models"
 }
 
+# groups DIR: the numbers of further groups of models, whose requirements clash with those of the first (GROUPS=auto).
+groups() {
+    local number=2
+    while [ -f "$1/requirements.$number.lock" ]; do
+        printf '%s\n' "$number"
+        number=$((number + 1))
+    done
+}
+
+# in_group NUMBER COMMAND...: run it for the virtual environment of that group.
+in_group() {
+    local place=VENV_$1
+    local GROUP=$1 VENV=${!place:-$VENV-$1}
+    local DEPS_STAMP=$VENV/.trainyard-deps
+    shift
+    "$@"
+}
+
 # requirements_file: the lock where there is one, else the plain requirements; nothing where there is neither.
 requirements_file() {
     local name
-    for name in requirements.lock requirements.txt; do
+    for name in "requirements${GROUP:+.$GROUP}.lock" "requirements${GROUP:+.$GROUP}.txt"; do
         if [ -f "$1/$name" ]; then
             printf '%s\n' "$1/$name"
             return
@@ -75,12 +94,15 @@ requirements_file() {
 dependencies_hash() {
     local file
     {
-        for file in "$(requirements_file "$1")" "$1/setup.sh" "$TRAINYARD_HOME/requirements.txt"; do
+        for file in "$(requirements_file "$1")" "$(setup_file "$1")" "$TRAINYARD_HOME/requirements.txt"; do
             if [ -f "$file" ]; then cat "$file"; fi
             printf '\0'
         done
     } | sha256sum | cut -d' ' -f1
 }
+
+# setup_file DIR: the setup.sh of the image; of its groups of models, the first runs it.
+setup_file() { if [ -z "${GROUP:-}" ]; then printf '%s\n' "$1/setup.sh"; fi; }
 
 # install_dependencies DIR: setup.sh, then the requirements found in DIR; nothing where they are installed already.
 install_dependencies() {
@@ -95,6 +117,8 @@ install_dependencies() {
     fi
     rm -f "$DEPS_STAMP" "$VENV/.trainyard-daemon"
     installed=1
+    [ -x "$VENV/bin/python" ] || python3 -m venv --without-pip "$VENV" ||
+        die "$VENV: cannot be made as uid $(id -u): assemble as root (--assemble-user 0)"
     run_setup "$1"
     install_requirements "$1"
     prepare_packages
@@ -103,7 +127,7 @@ install_dependencies() {
 
 # run_setup DIR: native dependencies, before the requirements.
 run_setup() {
-    [ -f "$1/setup.sh" ] || return 0
+    [ -f "$(setup_file "$1")" ] || return 0
     step "Running setup.sh ..."
     (cd "$1" && bash ./setup.sh) || {
         local status=$?
@@ -208,7 +232,7 @@ check_wiring() {
     local status=0
     step "Checking .s2i/environment ..."
     # The order of a set is part of the bytecode, and shall be the same every time.
-    (cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.check "$1") || status=$?
+    (cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.check "$1" ${GROUP:+"$GROUP"}) || status=$?
     case $status in
     0) ;;
     2) exit 2 ;; # its last line has said why
@@ -239,7 +263,7 @@ check_secrets() {
         places=()
         for found in "$VENV" "$APP_ROOT"; do if [ -d "$found" ]; then places+=("$found"); fi; done
     fi
-    if [ -z "${installed:-}" ]; then skipped=(-path /usr -prune -o -path "$VENV" -prune -o); fi
+    if [ -z "${installed:-}" ]; then skipped=(-path /usr -prune -o -path "$VENV" -prune -o -path "$VENV-*" -prune -o); fi
     found=$(find "${places[@]}" -xdev "${skipped[@]}" -type f -cnewer "$BUILD_SETTINGS/secrets" -print0 |
         LC_ALL=C xargs -0 -r grep -slFf "$BUILD_SETTINGS/secrets" | head -n 1) ||
         : # ignore failure since that is what grep says where it finds nothing
@@ -249,20 +273,25 @@ check_secrets() {
 
 # assemble ROLE [dependencies]: the whole of it; `dependencies` stops before the sources, for a dependency image.
 assemble() {
+    local number
     umask 0022
     load_build_settings
     export PYTHONDONTWRITEBYTECODE=1
     if [ "${2:-}" = dependencies ]; then
         install_dependencies "$S2I_SOURCES"
         echo 'from the builder image' >>"$DEPS_STAMP"
-        settle_times "$VENV"
+        settle_times "${VENV%/*}" # beside it are those of further groups
     else
         export PYTHONPATH=$APP_ROOT:$TRAINYARD_HOME/lib
         copy_sources
         install_dependencies "$APP_ROOT"
         check_wiring "$1"
+        for number in $(groups "$APP_ROOT"); do
+            in_group "$number" install_dependencies "$APP_ROOT"
+            in_group "$number" check_wiring "$1"
+        done
         open_to_group
-        settle_times "$APP_ROOT" "$VENV"
+        settle_times "$APP_ROOT" "${VENV%/*}"
     fi
     clean_up
     settle_times /tmp

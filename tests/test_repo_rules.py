@@ -21,8 +21,8 @@ FILES = [
 IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
 # What either half may import.
 GROUND = {
-    "__init__", "baked", "confinement", "drift", "environment", "errors", "files", "message", "model_dir", "packages",
-    "records", "routes", "row_errors", "settings",
+    "__init__", "baked", "confinement", "drift", "environment", "errors", "files", "groups", "message", "model_dir",
+    "packages", "records", "routes", "row_errors", "settings",
 }  # fmt: skip
 
 

@@ -16,9 +16,8 @@ BUILDERS: dict[Role, str] = {"train": "train", "predict": "daemon"}
 APP_ROOT: dict[Role, str] = {"train": "/model", "predict": "/action"}
 # The image half of the package; the host half stays outside.
 IMAGE_HALF = (
-    "__init__", "baked", "check", "confinement", "drift", "environment", "errors", "files", "message", "packages",
-    "records",
-    "resolve", "routes", "row_errors", "settings",
+    "__init__", "baked", "check", "confinement", "drift", "environment", "errors", "files", "groups", "message",
+    "packages", "records", "resolve", "routes", "row_errors", "settings",
 )  # fmt: skip
 IMAGE_PACKAGES = ("compat", "serve", "train")
 

@@ -106,6 +106,9 @@ class HostSettings(FromEnvironment):
     )
     force: bool = setting("FORCE", False, "1: build even what is up to date")
     bake: bool = setting("BAKE", False, "1: put the binaries of models/ into the predict image, as its last layer")
+    groups: str = setting(
+        "GROUPS", "", "auto: models of an all/ whose requirements clash get an environment each; default: an error"
+    )
     mount: bool = setting("MOUNT", False, "1: make predict mounts models/ over the binaries of a baked image, too")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")

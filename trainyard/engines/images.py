@@ -1,7 +1,8 @@
 """The images between the base image and a model's own.
 
 trainyard/train, daemon   the builder images that people use with s2i
-trainyard/deps:<hash>     base with one lock installed, shared by all models, and both roles, of that lock
+trainyard/deps:<hash>     base with one lock installed, shared by all models, and both roles, of that lock; where models
+                          are in groups, one on top of the other, each with one environment more
 trainyard/deps:<hash>-*   what a model image is built on
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from trainyard import console
@@ -21,12 +23,14 @@ from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import BASE, Base, base_image, ensure_base
 from trainyard.engines.cache import NAME
 from trainyard.environment import parse_environment
+from trainyard.groups import file_of
 from trainyard.model_dir import Role
 
 DEPENDENCIES = "trainyard/deps"
 BUILDER_NAMES: dict[Role, str] = {role: f"trainyard/{folder}" for role, folder in BUILDERS.items()}
 USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
 INSTALL = ". /opt/trainyard/common.sh; assemble '' dependencies"
+INSTALL_GROUP = ". /opt/trainyard/common.sh; in_group {number} assemble '' dependencies"
 
 
 def ensure_builders(assembler: Assembler) -> Base:
@@ -55,7 +59,10 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
-    return digest_of(base.identity, INSTALL, plan.lock, plan.setup)[:16]
+    key = digest_of(base.identity, INSTALL, plan.lock, plan.setup)[:16]
+    for lock in plan.more_locks:
+        key = digest_of(key, INSTALL_GROUP, lock)[:16]
+    return key
 
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
@@ -65,23 +72,35 @@ def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
 
 
 def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
-    """The image to build ``plan`` on: its lock installed, its role's scripts in place."""
-    key, builder = dependencies_hash(base, plan), builder_image(assembler, base, plan)
-    image = f"{DEPENDENCIES}:{key}"
-    with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
-        there = assembler.inspect([image, builder])
-        if image not in there and not assembler.cache.pull(image):
-            files = [text_file("requirements.lock", plan.lock.encode())]
-            files += [text_file("setup.sh", plan.setup)] if plan.setup else []
-            with console.waiting(f"Installing dependencies {key} ..."):
-                named = [f"LABEL {NAME}={image}"]
-                network = bool(plan.setup) or not assembler.settings.wheelhouse
-                assembler.assemble(base.name, image, make_context(files), named, INSTALL, network=network)
-            assembler.cache.push(image)
-        if builder not in there:
+    """The image to build ``plan`` on: its locks installed, its role's scripts in place."""
+    image, builder = _installed(assembler, base, plan), builder_image(assembler, base, plan)
+    with assembler.locked(f"scripts-{builder.rpartition(':')[2]}", f"the image {builder}"):
+        if builder not in assembler.inspect([builder]):
             scripts = role_context(assembler.repository.package, plan.role)
             build_role(assembler, scripts, image, builder)
     return builder
+
+
+def _installed(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
+    """The dependency image of a plan; made, where neither this machine nor the registry has it."""
+    key, number = dependencies_hash(base, plan), len(plan.locks)
+    image = f"{DEPENDENCIES}:{key}"
+    with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
+        if image in assembler.inspect([image]) or assembler.cache.pull(image):
+            return image
+        files = [text_file(file_of(number, "lock"), plan.locks[-1].encode())]
+        if number == 1:
+            below, command = base.name, INSTALL
+            files += [text_file("setup.sh", plan.setup)] if plan.setup else []
+        else:
+            below = _installed(assembler, base, replace(plan, more_locks=plan.more_locks[:-1]))
+            command = INSTALL_GROUP.format(number=number)
+        with console.waiting(f"Installing dependencies {key} ..."):
+            named = [f"LABEL {NAME}={image}"]
+            network = (number == 1 and bool(plan.setup)) or not assembler.settings.wheelhouse
+            assembler.assemble(below, image, make_context(files), named, command, network=network)
+        assembler.cache.push(image)
+    return image
 
 
 def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:

@@ -1,7 +1,7 @@
 """How the process engine installs and assembles: the builder images' own scripts with their roots moved into its state.
 
 builders/<digest>/{home,train,daemon}   $TRAINYARD_HOME and the s2i scripts of each role
-deps/<hash>/                            a virtual environment with one lock installed
+deps/<hash>/                            a virtual environment with one lock installed; groups of models have several
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan
-from trainyard.engines.process_containers import clean_environment
+from trainyard.engines.process_containers import clean_environment, venv_variables
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
 from trainyard.model_dir import Role
@@ -67,22 +67,23 @@ class ProcessAssembler:
                 context.write(folder / name)
             compileall.compile_dir(folder / "home" / "lib", quiet=2, invalidation_mode=UNCHECKED)
 
-    def venv(self, plan: BuildPlan) -> Path:
-        """The virtual environment of the plan's lock; it holds for this Python and this place alone."""
+    def venvs(self, plan: BuildPlan) -> list[Path]:
+        """The virtual environments of the plan's locks; they hold for this Python and this place alone."""
         base = base_context(self.repository.package).sha256
-        digest = digest_of(base, sys.version, sys.base_prefix, str(self.state), plan.lock)
-        return self.state / "deps" / digest[:16]
+        digests = (digest_of(base, sys.version, sys.base_prefix, str(self.state), lock) for lock in plan.locks)
+        return [self.state / "deps" / digest[:16] for digest in digests]
 
-    def ensure_dependencies(self, plan: BuildPlan) -> Path:
-        """The virtual environment of the plan's lock; its stamp says that it is complete."""
-        venv = self.venv(plan)
-        with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
-            if not (venv / ".trainyard-deps").is_file():
-                with console.waiting(f"Installing dependencies {venv.name} ..."):
-                    self._make_venv(venv)
-                    context = make_context([text_file("requirements.lock", plan.lock.encode())])
-                    self.assemble(context, plan.role, ["dependencies"], venv, self.state / "unused")
-        return venv
+    def ensure_dependencies(self, plan: BuildPlan) -> list[Path]:
+        """The virtual environments of the plan's locks; a stamp in each says that it is complete."""
+        venvs = self.venvs(plan)
+        for venv, lock in zip(venvs, plan.locks, strict=True):
+            with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
+                if not (venv / ".trainyard-deps").is_file():
+                    with console.waiting(f"Installing dependencies {venv.name} ..."):
+                        self._make_venv(venv)
+                        context = make_context([text_file("requirements.lock", lock.encode())])
+                        self.assemble(context, plan.role, ["dependencies"], [venv], self.state / "unused")
+        return venvs
 
     def _make_venv(self, venv: Path) -> None:
         if not self.commands.dry_run:
@@ -92,7 +93,7 @@ class ProcessAssembler:
             [uv.find_uv_bin(), "venv", "--quiet", "--python", str(Path(sys.executable).resolve()), str(venv)], limit
         )
 
-    def assemble(self, context: Context, role: Role, arguments: list[str], venv: Path, app_root: Path) -> None:
+    def assemble(self, context: Context, role: Role, arguments: list[str], venvs: list[Path], app_root: Path) -> None:
         script = str(self.builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
         with (
             tempfile.TemporaryDirectory(prefix="trainyard-src-") as sources,
@@ -108,10 +109,10 @@ class ProcessAssembler:
                 "TRAINYARD_CACHE": self._bytecode_cache,
                 "TRAINYARD_HOME": str(self.builder / "home"),
                 "APP_ROOT": str(app_root),
-                "VENV": str(venv),
+                **venv_variables(venvs),
             }
             environment = {
-                **clean_environment(venv),
+                **clean_environment(venvs[0]),
                 **index_environment(self.settings),
                 "UV_CACHE_DIR": self._cache,
                 "UV_LINK_MODE": "hardlink",

@@ -43,6 +43,11 @@ class ProcessImage:
     role: str
     identity: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    more_venvs: tuple[Path, ...] = ()  # of further groups of models
+
+    @property
+    def venvs(self) -> tuple[Path, ...]:
+        return self.venv, *self.more_venvs
 
 
 def clean_environment(venv: Path) -> dict[str, str]:
@@ -50,6 +55,12 @@ def clean_environment(venv: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     path = f"{venv / 'bin'}:{os.environ.get('PATH', os.defpath)}"
     return {**kept, "PATH": path, "VIRTUAL_ENV": str(venv), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def venv_variables(venvs: Sequence[Path]) -> dict[str, str]:
+    """Where the scripts find them: VENV, VENV_2, ..."""
+    names = ("VENV" if number == 1 else f"VENV_{number}" for number in range(1, len(venvs) + 1))
+    return dict(zip(names, map(str, venvs), strict=True))
 
 
 @dataclass(frozen=True)
@@ -168,7 +179,7 @@ class Containers:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _note(self, plan: RunPlan, image: ProcessImage, process: subprocess.Popen[bytes]) -> None:
-        needs = [str(image.venv), str(image.builder)]
+        needs = [*map(str, image.venvs), str(image.builder)]
         facts = {"model": plan.model, "port": plan.port, "build": str(image.build), "needs": needs}
         data = {"pid": process.pid, "started": started_at(process.pid), **facts}
         try:
@@ -230,7 +241,7 @@ def _environment(plan: RunPlan, image: ProcessImage, root: Path) -> Mapping[str,
         "BAKED_MODELS": image.labels.get(LABEL_BAKED, ""),
         **plan.env,
         "APP_ROOT": str(root),
-        "VENV": str(image.venv),
+        **venv_variables(image.venvs),
         "TRAINYARD_HOME": str(home),
         "PYTHONPATH": f"{root}:{home / 'lib'}",
         "TRAIN_HOME": os.environ.get("HOME", "/tmp"),  # noqa: S108 -- as in a container
