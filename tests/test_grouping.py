@@ -90,5 +90,5 @@ def test_a_route_in_no_group_or_in_two_is_an_error_with_its_line(text: str) -> N
 def test_what_groups_may_be() -> None:
     assert check_wanted("auto")
     assert not check_wanted("")
-    with pytest.raises(TrainyardError, match="^GROUPS=yes: there is no such way to group: say GROUPS=auto"):
+    with pytest.raises(TrainyardError, match=r"^GROUPS=yes: there is no such way to group: say GROUPS=auto"):
         check_wanted("yes")

@@ -13,6 +13,7 @@ from trainyard.errors import TrainyardError
 from trainyard.serve.application import REQUEST_ID, Application
 from trainyard.serve.dialect import Dialect
 from trainyard.serve.error_answers import Failed
+from trainyard.serve.groups.elsewhere import Elsewhere
 from trainyard.serve.http.access_log import AccessLog
 from trainyard.serve.http.batching import Batch, Overloaded, RouteQueue, count_drift
 from trainyard.serve.http.wsgi import call_wsgi
@@ -65,6 +66,8 @@ class Dispatcher:
             for slash in (b"", b"/")
         }
         count_drift()
+        neighbours = common.neighbours
+        self.elsewhere = Elsewhere(application, common, neighbours, self._answer_error) if neighbours else None
         self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
         self._done: deque[tuple[RouteQueue, Batch]] = deque()  # by the threads
 
@@ -83,8 +86,10 @@ class Dispatcher:
             self._enqueue(request, *post)
 
     def _other_request(self, request: Request) -> None:
-        """What is not posted to a route's own path: a prediction in another dialect, or a page."""
+        """What is not posted to a route's own path: another group's, a prediction in another dialect, or a page."""
         try:
+            if self.elsewhere and self.elsewhere.takes(request):
+                return
             found = self._application.others.find(request) if request.method == "POST" else None
         except TrainyardError as error:
             self._answer_error(request, error)
