@@ -65,7 +65,7 @@ def create_app(
     flask.add_url_rule(f"{PREFIX}<path:_name>", "infer", lambda _name: _predict(application), methods=["POST"])
     add_health_pages(flask, application)
     add_protocol_pages(application, settings)
-    add_pages(flask, endpoints)
+    add_pages(flask, application)
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
     return application
 

@@ -7,6 +7,8 @@ import json
 import socket
 from typing import Any
 
+from trainyard.serve.application import Application
+from trainyard.serve.groups.asking import answer_question
 from trainyard.serve.groups.connection import GroupConnection, from_memory
 from trainyard.serve.groups.elsewhere import Elsewhere
 from trainyard.serve.http.connection import Connection
@@ -22,8 +24,9 @@ class GroupLoop(EventLoop):
 
     quiet_seconds = ACTIVE_SECONDS  # the others' clients may come until they have been told that this server ends
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, application: Application, *arguments: Any) -> None:
+        super().__init__(application, *arguments)
+        self._application = application
         self._sources[self._given.fileno()] = self._take_given
         self._begun: dict[int, tuple[bytes, int, int]] = {}  # by descriptor: how to go on with what has just come
         elsewhere = self._dispatcher.elsewhere
@@ -41,19 +44,23 @@ class GroupLoop(EventLoop):
         connection.close()
 
     def _take_given(self) -> socket.socket:
-        """A connection that another worker has passed on, of this group or of another.
+        """A connection that another worker has passed on, of this group or of another. Questions are answered here.
 
         Raises:
             OSError: there is none.
         """
-        message, descriptors, _, _ = socket.recv_fds(self._given, LONGEST_MESSAGE, 2)
-        if not descriptors:
-            raise ConnectionResetError("none came")
-        sock = socket.socket(fileno=descriptors[0])
-        if message != FROM_WORKER:
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(self._given, LONGEST_MESSAGE, 2)
+            if not descriptors:
+                raise ConnectionResetError("none came")
+            sock = socket.socket(fileno=descriptors[0])
+            if message == FROM_WORKER:
+                return sock
             told = json.loads(message)
-            self._begun[sock.fileno()] = from_memory(descriptors[1]), told["answered"], told["asked"]
-        return sock
+            if "question" not in told:
+                self._begun[sock.fileno()] = from_memory(descriptors[1]), told["answered"], told["asked"]
+                return sock
+            answer_question(told["question"], sock, self._application)
 
     def _connect(self, sock: socket.socket) -> Connection:
         return GroupConnection(sock, self._limits, self._dispatcher.on_request, self._dispatcher.failure_bytes)
