@@ -87,7 +87,10 @@ class Asking:
 
     def _question(self, number: int, kind: str) -> socket.socket | None:
         """Where the answer will come; None where the group takes no more."""
-        own, its = socket.socketpair()
+        try:
+            own, its = socket.socketpair()
+        except OSError:  # no descriptors left
+            return None
         with its:
             try:
                 message = json.dumps({"question": kind}).encode()
@@ -99,7 +102,7 @@ class Asking:
 
 
 def _answer(end: socket.socket, deadline: float) -> Any:
-    with end, contextlib.suppress(OSError):
+    with end, contextlib.suppress(OSError, ValueError):
         waiting = select.poll()
         waiting.register(end, select.POLLIN)
         if waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
@@ -120,3 +123,5 @@ def answer_question(kind: str, end: socket.socket, application: Application) -> 
                 os.close(content)
         except OSError as error:  # it does not wait any more, or there is no memory left: it says so itself
             LOG.debug("another group of models was not told its %s: %s", kind, error)
+        except Exception:  # what a record holds may be anything; the event loop goes on
+            LOG.exception("another group of models was not told its %s", kind)
