@@ -1,6 +1,7 @@
 """What is installed in an image, as JSON. Its text is run there, by the image's own Python, in the application folder.
 
-``argv[1]`` is 1 where the operating system's packages belong to the image.
+``argv[1]`` is 1 where the operating system's packages belong to the image. What follows are the environments of further
+groups of models; by default those beside this one.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DPKG = Path("/var/lib/dpkg/status")
-LOCK = Path("requirements.lock")
 
 
-def python_packages() -> Iterator[dict[str, object]]:
-    """Name, version, licence and requirements of each distribution."""
-    for found in importlib.metadata.distributions():
+def environments() -> Iterator[list[str]]:
+    """Where the packages of each environment are."""
+    yield sys.path
+    beside = Path(sys.prefix).parent.glob(f"{Path(sys.prefix).name}-[0-9]*")
+    for venv in map(Path, sys.argv[2:] or sorted(map(str, beside))):
+        yield [str(path) for path in venv.glob("lib/python*/site-packages")]
+
+
+def python_packages(path: list[str]) -> Iterator[dict[str, object]]:
+    """Name, version, licence and requirements of each distribution on a path."""
+    for found in importlib.metadata.distributions(path=path):
         said = found.metadata
         classifiers = [line for line in said.get_all("Classifier") or [] if line.startswith("License :: ")]
         yield {
@@ -48,11 +56,11 @@ def os_release() -> dict[str, str]:
     return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
 
 
-system = sys.argv[1:] == ["1"]
+system = sys.argv[1:2] == ["1"]
 facts = {
     "python": platform.python_version(),
-    "packages": list(python_packages()),
-    "lock": LOCK.read_text() if LOCK.is_file() else "",
+    "environments": [list(python_packages(path)) for path in environments()],
+    "lock": "".join(path.read_text() for path in sorted(Path().glob("requirements*.lock"))),
     "system": list(system_packages()) if system else [],
     "os": os_release() if system else {},
 }

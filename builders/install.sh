@@ -15,10 +15,13 @@ settled=(/opt/trainyard /usr/libexec /tmp)
 if [ "$1" = daemon ]; then
     # `docker run IMAGE serve`, as SageMaker starts it.
     cp /usr/libexec/s2i/run /usr/local/bin/serve
-    # On a dependency image the daemon learns once whether it gets on with its packages; on the base image there is nothing
-    # to import: no matter.
-    PYTHONPATH=$lib python -m trainyard.check daemon 2>/dev/null || :
-    settled+=(/usr/local/bin /usr/local/bin/serve /opt/venv /opt/venv/.trainyard-*)
+    settled+=(/usr/local/bin /usr/local/bin/serve)
+    # On a dependency image the daemon learns once whether it gets on with its packages, those of each group of models; on
+    # the base image there is nothing to import: no matter.
+    for venv in /opt/venv*; do
+        PYTHONPATH=$lib "$venv/bin/python" -m trainyard.check daemon 2>/dev/null || :
+        settled+=("$venv" "$venv"/.trainyard-*)
+    done
 fi
 rm -rf "$here"
 # Equal builds give equal file systems. 1980 is the first time that a zip can say.

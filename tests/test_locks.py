@@ -153,7 +153,7 @@ def test_sources_without_a_lock_are_said_by_assemble(tmp_path: Path, strict: str
     (tmp_path / "requirements.txt").write_text("tabulate\n")
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)
-    script = f". {ROOT}/builders/common.sh; install_requirements {tmp_path}"
+    script = f". {ROOT}/builders/common.sh; install_requirements {tmp_path}/requirements.txt"
     variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "STRICT": strict}
     done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == (strict == "0")

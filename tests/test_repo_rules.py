@@ -21,8 +21,8 @@ FILES = [
 IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
 # What either half may import.
 GROUND = {
-    "__init__", "baked", "confinement", "drift", "environment", "errors", "files", "message", "model_dir", "packages",
-    "promotion", "records", "routes", "row_errors", "secret_forms", "settings",
+    "__init__", "baked", "confinement", "drift", "environment", "errors", "files", "groups", "message", "model_dir",
+    "packages", "promotion", "records", "routes", "row_errors", "secret_forms", "settings",
 }  # fmt: skip
 
 

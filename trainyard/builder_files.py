@@ -16,8 +16,8 @@ BUILDERS: dict[Role, str] = {"train": "train", "predict": "daemon"}
 APP_ROOT: dict[Role, str] = {"train": "/model", "predict": "/action"}
 # The image half of the package; the host half stays outside.
 IMAGE_HALF = (
-    "__init__", "baked", "check", "confinement", "drift", "environment", "errors", "files", "message", "packages",
-    "promotion", "records", "resolve", "routes", "row_errors", "secret_forms", "settings",
+    "__init__", "baked", "check", "confinement", "drift", "environment", "errors", "files", "groups", "message",
+    "packages", "promotion", "records", "resolve", "routes", "row_errors", "secret_forms", "settings",
 )  # fmt: skip
 BASE_FILES = ("packages.py", "damage.py", "requirements.txt")
 IMAGE_PACKAGES = ("compat", "serve", "train")
@@ -29,6 +29,7 @@ def base_context(package: Path) -> Context:
     return make_context(
         [
             text_file("common.sh", (builders / "common.sh").read_bytes()),
+            *tree(builders / "common", PurePosixPath("common")),
             *(text_file(name, (builders / "base" / name).read_bytes()) for name in BASE_FILES),
             text_file("secret_forms.py", (package / "trainyard" / "secret_forms.py").read_bytes()),
         ]

@@ -1,8 +1,9 @@
-"""``python -m trainyard.check train|predict|daemon``: what ``assemble`` runs, so that a typo fails the build.
+"""``python -m trainyard.check train|predict|daemon [group]``: what ``assemble`` runs, so that a typo fails the build.
 
 Compiles the sources, so that the first start writes nothing. Imports every module that ``.s2i/environment`` names and
 looks its function up; for predict images the daemon too, so that requirements it cannot live with fail here and not at
-the first start. One Python does all that: to start another takes as long as either.
+the first start. One Python does all that: to start another takes as long as either. Where models are in groups with an
+environment each, each group's Python checks its own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 
 from trainyard.environment import read_environment
 from trainyard.errors import EXIT_BAD_INPUT, ModelUnavailable, TrainyardError
+from trainyard.groups import groups_of
 from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, route_target, training_target
-from trainyard.routes import routes_of
 from trainyard.secret_forms import ALLOW, find_in_files
 
 ROLES = ("train", "predict")
@@ -26,8 +27,10 @@ DAEMON = "daemon"
 STAMP = Path(sys.prefix) / ".trainyard-daemon"
 
 
-def check(role: str, sources: Path) -> list[str]:
+def check(role: str, sources: Path, group: int = 1) -> list[str]:
     """Check the wiring below ``sources``, the working directory; returns warnings, one line each.
+
+    ``group``: of models, counted from 1.
 
     Raises:
         TrainyardError: the first thing to mend.
@@ -37,10 +40,10 @@ def check(role: str, sources: Path) -> list[str]:
     if role == "train":
         targets = [training_target(environment)]
     else:
-        targets = [route_target(route) for route in routes_of(environment)]
+        targets = [route_target(route) for route in groups_of(environment)[group - 1]]
         _import_daemon()
     prepare_path(sources)
-    warnings = list(environment.warnings)
+    warnings = list(environment.warnings) if group == 1 else []
     for target in targets:
         try:
             resolve(target, sources)
@@ -87,9 +90,10 @@ def _import_daemon() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the check; an error is one line on stderr and exit status 2."""
-    if len(arguments) != 1 or arguments[0] not in (*ROLES, DAEMON):
-        sys.stderr.write("usage: python -m trainyard.check train|predict|daemon\n")
+    if not arguments or arguments[0] not in (*ROLES, DAEMON):
+        sys.stderr.write("usage: python -m trainyard.check train|predict|daemon [group]\n")
         return EXIT_BAD_INPUT
+    group = int(arguments[1]) if arguments[1:] else 1
     warnings = []
     try:
         # What the user's code prints must not be mistaken for our answer.
@@ -97,8 +101,9 @@ def main(arguments: list[str]) -> int:
             if arguments[0] == DAEMON:
                 _import_daemon()
             else:
-                compile_sources(Path.cwd())
-                warnings = check(arguments[0], Path.cwd())
+                if group == 1:
+                    compile_sources(Path.cwd())
+                warnings = check(arguments[0], Path.cwd(), group)
     except TrainyardError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_INPUT

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 
-KNOWN_KEYS = ("ROUTES", "TRAIN_MODULE", "TRAIN_FUNCTION", "PREDICT_MODULE", "PREDICT_FUNCTION", "MERGED")
+KNOWN_KEYS = ("ROUTES", "TRAIN_MODULE", "TRAIN_FUNCTION", "PREDICT_MODULE", "PREDICT_FUNCTION")
+OF_MERGED = ("MERGED", "ROUTE_GROUPS")  # what merging writes; nobody else does
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -92,8 +93,8 @@ def parse_environment(text: str, path: Path) -> Environment:
             raise TrainyardError(f"{path}:{number}: not a KEY=value line: {line!r}", "write KEY=value, or # before it")
         if key in lines:
             raise TrainyardError(f"{path}:{number}: {key} was already set on line {lines[key]}", "keep one of the two")
-        if key not in KNOWN_KEYS:
-            warnings.append(f"{path}:{number}: unknown key {key} (known: {', '.join(KNOWN_KEYS[:-1])})")
+        if key not in KNOWN_KEYS + OF_MERGED:
+            warnings.append(f"{path}:{number}: unknown key {key} (known: {', '.join(KNOWN_KEYS)})")
         lines[key] = number
         settings.append(Setting(key, _unquote(value.strip(), f"{path}:{number}"), number))
     return Environment(path, tuple(settings), tuple(warnings))

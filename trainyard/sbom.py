@@ -33,16 +33,31 @@ def bill_of_materials(image: str, labels: Mapping[str, str], facts: Mapping[str,
     bom = Bom()
     bom.metadata.component = root = _image(image, labels)
     hashes = _locked_hashes(facts["lock"])
-    packages = {canonicalize_name(said["name"]): _python_package(said, hashes) for said in facts["packages"]}
     others = [*_python(facts), *(_system_package(said, facts["os"]) for said in facts["system"]), *_binaries(labels)]
-    for component in (*packages.values(), *others):
+    for component in others:
         bom.components.add(component)
-    bom.register_dependency(root, [*packages.values(), *others])
-    for said in facts["packages"]:
+    known: dict[str, Component] = {}  # two environments may have one package in one version, or in two
+    for installed in facts["environments"]:
+        _add_environment(bom, installed, hashes, known)
+    bom.register_dependency(root, [*known.values(), *others])
+    return _reproducible(bom)
+
+
+def _add_environment(
+    bom: Bom, installed: list[Mapping[str, Any]], hashes: Mapping[tuple[str, str], list[str]],
+    known: dict[str, Component],
+) -> None:  # fmt: skip
+    """The packages of one environment and what each needs there; ``known`` has those of all, by their purl."""
+    packages: dict[str, Component] = {}
+    for said in installed:
+        component = _python_package(said, hashes)
+        component = known.setdefault(str(component.purl), component)
+        bom.components.add(component)
+        packages[canonicalize_name(said["name"])] = component
+    for said in installed:
         needed = {canonicalize_name(name) for name in _required(said["requires"])}
         own = packages[canonicalize_name(said["name"])]
         bom.register_dependency(own, [packages[name] for name in sorted(needed & packages.keys())])
-    return _reproducible(bom)
 
 
 def _reproducible(bom: Bom) -> str:

@@ -110,6 +110,9 @@ class HostSettings(FromEnvironment):
     )
     force: bool = setting("FORCE", False, "1: build even what is up to date")
     bake: bool = setting("BAKE", False, "1: put the binaries of models/ into the predict image, as its last layer")
+    groups: str = setting(
+        "GROUPS", "", "auto: models of an all/ whose requirements clash get an environment each; default: an error"
+    )
     mount: bool = setting("MOUNT", False, "1: make predict mounts models/ over the binaries of a baked image, too")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
@@ -189,6 +192,9 @@ class ImageSettings(FromEnvironment):
         "predict: seconds that a request may take; a worker that hangs for longer is replaced; 0: none",
     )
     max_wait: int = setting("MAX_WAIT", 5, "predict: seconds that a request may have to wait; beyond that 503 at once")
+    group_timeout: int = setting(
+        "GROUP_TIMEOUT", 2, "predict: seconds that a group of models (GROUPS=auto) may take to say what its routes are"
+    )
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "predict: seconds to finish requests after SIGTERM")
     max_body_mb: int = setting("MAX_BODY_MB", 16, "predict: largest request body, MiB; above it 413")
     api_token: str = setting(
@@ -210,7 +216,7 @@ class ImageSettings(FromEnvironment):
 # What make predict hands on to the server, where it is given on make's command line.
 PASSED_ON = (
     "CORS_ORIGINS", "THREADS", "COMPILED", "BATCH", "SHARE", "WATCH", "LOAD_TIMEOUT", "TIMEOUT", "MAX_WAIT",
-    "MAX_BODY_MB", "ACCESS_LOG", "LOG_FORMAT", "LOG_LEVEL",
+    "GROUP_TIMEOUT", "MAX_BODY_MB", "ACCESS_LOG", "LOG_FORMAT", "LOG_LEVEL",
 )  # fmt: skip
 # Are handed on by name, so that no list of processes shows them.
 SECRETS = frozenset(name for declared in fields(ImageSettings) if not declared.repr for name in variables_of(declared))

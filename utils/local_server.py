@@ -7,7 +7,8 @@ import sys
 
 from trainyard.errors import TrainyardError
 from trainyard.routes import parse_routes
-from trainyard.serve.launch import open_listener, run
+from trainyard.serve.opening import open_listener
+from trainyard.serve.running import run
 from trainyard.settings import ImageSettings
 
 PORT = 5111  # where ``make predict`` publishes too

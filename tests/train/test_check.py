@@ -120,7 +120,7 @@ def test_a_daemon_that_cannot_be_imported_is_one_line(check, tmp_path):
 def test_a_wrong_role_shows_the_usage(check):
     status, error = check(role="serve")
     assert status == 2
-    assert error == "usage: python -m trainyard.check train|predict|daemon\n"
+    assert error == "usage: python -m trainyard.check train|predict|daemon [group]\n"
 
 
 def test_real_cortex_python_wins_over_the_stand_in(check, tmp_path):

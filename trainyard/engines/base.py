@@ -23,7 +23,8 @@ LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``fil
 @dataclass(frozen=True)
 class BuildPlan:
     """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top, ``baked``
-    what lies in its models/. ``labels`` say where it came from; they change nothing else."""
+    what lies in its models/. ``more_locks`` are of further groups of models (GROUPS=auto), each with an environment of
+    its own. ``labels`` say where it came from; they change nothing else."""
 
     image: str
     role: Role
@@ -32,11 +33,17 @@ class BuildPlan:
     setup: bytes = b""
     baked: tuple[BakedFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    more_locks: tuple[str, ...] = ()
 
     @property
-    def packages(self) -> str:
-        """What of the lock is installed."""
-        return packages_of(self.lock)
+    def locks(self) -> tuple[str, ...]:
+        """One for each environment."""
+        return self.lock, *self.more_locks
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What of each lock is installed."""
+        return tuple(map(packages_of, self.locks))
 
     @property
     def contents(self) -> str:

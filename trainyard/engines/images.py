@@ -1,7 +1,8 @@
 """The images between the base image and a model's own.
 
 trainyard/train, daemon   the builder images that people use with s2i
-trainyard/deps:<hash>     base with one lock installed, shared by all models, and both roles, of that lock
+trainyard/deps:<hash>     base with one lock installed, shared by all models, and both roles, of that lock; where models
+                          are in groups, one on top of the other, each with one environment more
 trainyard/deps:<hash>-*   what a model image is built on
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from trainyard import console
@@ -20,7 +23,7 @@ from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import BASE, Base, base_images, ensure_bases, known_bases
 from trainyard.engines.cache import NAME
-from trainyard.engines.installing import INSTALL, install
+from trainyard.engines.installing import IN_GROUP, INSTALL, install
 from trainyard.environment import parse_environment
 from trainyard.model_dir import Role
 
@@ -83,29 +86,56 @@ def build_role(assembler: Assembler, scripts: Context, base: str, image: str) ->
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
     runtime = [base.runtime.identity] if base.runtime else []
-    return digest_of(base.identity, INSTALL, plan.packages, plan.setup, *runtime)[:16]
+    first, *more = plan.packages
+    key = digest_of(base.identity, INSTALL, first, plan.setup, *runtime)[:16]
+    for packages in more:
+        key = digest_of(key, IN_GROUP, packages)[:16]
+    return key
 
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
     """What a plan's image is built on: the name says which base, lock and scripts."""
     scripts = role_context(assembler.repository.package, plan.role).sha256[:8]
-    return f"{DEPENDENCIES}:{dependencies_hash(base, plan)}-{BUILDERS[plan.role]}-{scripts}"
+    return f"{_dependencies_image(base, plan)}-{BUILDERS[plan.role]}-{scripts}"
+
+
+def _dependencies_image(base: Base, plan: BuildPlan) -> str:
+    return f"{DEPENDENCIES}:{dependencies_hash(base, plan)}"
 
 
 def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, anew: bool = False) -> None:
-    """Make the image to build ``plan`` on, where it is not there: its lock installed, its role's scripts in place.
+    """Make the image to build ``plan`` on, where it is not there: its locks installed, its role's scripts in place.
     ``anew``: also where it is."""
-    key, builder = dependencies_hash(base, plan), builder_image(assembler, base, plan)
-    image = f"{DEPENDENCIES}:{key}"
-    with assembler.locked(f"deps-{key}", f"the dependencies {key}"):
+    image, builder = _dependencies_image(base, plan), builder_image(assembler, base, plan)
+    with _locked(assembler, base, plan):
         there = {} if anew else assembler.built([image, builder])
-        if image not in there and (anew or not assembler.cache.pull(image)):
-            with console.waiting(f"Installing dependencies {key} ..."):
-                named = [f"LABEL {NAME}={image}"]
-                install(assembler, base, image, plan, named)
-            assembler.cache.push(image)
+        if image not in there:
+            _make_dependencies(assembler, base, plan, anew=anew)
         if builder not in there:
             _install_role(assembler, base, plan.role, image, builder)
+
+
+def _locked(assembler: Assembler, base: Base, plan: BuildPlan) -> AbstractContextManager[None]:
+    key = dependencies_hash(base, plan)
+    return assembler.locked(f"deps-{key}", f"the dependencies {key}")
+
+
+def _make_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, anew: bool) -> None:
+    """The dependency image of a plan. That of several groups of models stands on that of all but the last: what is
+    below is not installed again where the requirements of that one change."""
+    image = _dependencies_image(base, plan)
+    if not anew and assembler.cache.pull(image):
+        return
+    below = ""
+    if plan.more_locks:
+        fewer = replace(plan, more_locks=plan.more_locks[:-1])
+        below = _dependencies_image(base, fewer)
+        with _locked(assembler, base, fewer):
+            if anew or below not in assembler.built([below]):
+                _make_dependencies(assembler, base, fewer, anew=anew)
+    with console.waiting(f"Installing dependencies {image.rpartition(':')[2]} ..."):
+        install(assembler, base, below, image, plan, [f"LABEL {NAME}={image}"])
+    assembler.cache.push(image)
 
 
 def _install_role(assembler: Assembler, base: Base, role: Role, dependencies: str, builder: str) -> None:

@@ -1,5 +1,6 @@
-"""A dependency image: setup.sh and a lock, installed on the base image. With RUNTIME_IMAGE what that gives is put onto
-an image without the compilers that it took.
+"""A dependency image: setup.sh and a lock, installed on the base image; of further groups of models (GROUPS=auto) each
+lock, on the dependency image of those before. With RUNTIME_IMAGE what that gives is put onto an image without the
+compilers that it took.
 
 s2i's own --runtime-image copies files into every image of a model; here it is done once for each lock, in whichever way
 the models on it are built then.
@@ -10,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainyard.context import make_context, text_file
+from trainyard.context import ContextFile, make_context, text_file
 from trainyard.engines.assembling import Assembler, Todo
 from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import WANTED, Base
 from trainyard.errors import TrainyardError
+from trainyard.groups import file_of
 
-INSTALL = ". /opt/trainyard/common.sh; assemble '' dependencies"
-PREPARE = ". /opt/trainyard/common.sh; assemble '' runtime"
+SCRIPTS = ". /opt/trainyard/common.sh; "
+IN_GROUP = "in_group {number} "
+INSTALL = "assemble '' dependencies"
+PREPARE = "assemble '' runtime"
 VENV = "/opt/venv"
 PROGRAM = (
     "import os, platform, sys; print('%d.%d' % sys.version_info[:2], platform.machine(),"
@@ -38,29 +42,45 @@ class Interpreter:
         return f"Python {self.version} for {self.machine} in {self.path}"
 
 
-def install(assembler: Assembler, base: Base, image: str, plan: BuildPlan, changes: Sequence[str]) -> None:
-    """Make the dependency image ``image`` of a plan."""
-    lock = text_file("requirements.lock", plan.packages.encode())
+def install(
+    assembler: Assembler, base: Base, below: str, image: str, plan: BuildPlan, changes: Sequence[str]
+) -> None:  # fmt: skip
+    """Make the dependency image ``image`` of a plan. ``below`` is that of all its locks but the last; for the first
+    there is none."""
+    number = len(plan.packages)
+    lock = text_file(file_of(number, "lock"), plan.packages[-1].encode())
     setup = [text_file("setup.sh", plan.setup)] if plan.setup else []
-    network = bool(setup) or not assembler.settings.wheelhouse
-    todo = Todo(INSTALL, installs=True, network=network)
+    missing = [] if below else setup  # on an image that stands on another it was run there
+    scripts = SCRIPTS + (IN_GROUP.format(number=number) if below else "")
     if base.runtime is None:
-        assembler.assemble(base.name, image, make_context([lock, *setup]), changes, todo)
+        todo = Todo(scripts + INSTALL, installs=True, network=_network(assembler, missing))
+        assembler.assemble(below or base.name, image, make_context([lock, *missing]), changes, todo)
         return
     _check_agreement(assembler, base.name, base.runtime.name)
+    # Compiled is on the base image, whatever the group: there setup.sh has not been run before.
+    todo = Todo(scripts + INSTALL, installs=True, network=_network(assembler, setup))
     with assembler.assembled(base.name, image, make_context([lock, *setup]), todo) as full:
         # Libraries that setup.sh brings are needed there, too.
-        prepare = Todo(PREPARE, installs=True, network=bool(setup))
-        with assembler.assembled(base.runtime.name, image, make_context(setup), prepare) as slim:
-            name = assembler.name
-            # podman gives what is copied to the container's user, unless told not to.
-            kept = ["--archive=false"] if name == "podman" else []
-            assembler.commands.pipe(
-                [name, "cp", f"{full}:{VENV}", "-"],
-                [name, "cp", *kept, "-", f"{slim}:{VENV.rpartition('/')[0]}"],
-                assembler.limit,
-            )
+        prepare = Todo(scripts + PREPARE, installs=True, network=bool(missing))
+        with assembler.assembled(below or base.runtime.name, image, make_context(missing), prepare) as slim:
+            _copy(assembler, f"{VENV}-{number}" if below else VENV, full, slim)
             assembler.commit(slim, image, changes)
+
+
+def _network(assembler: Assembler, setup: Sequence[ContextFile]) -> bool:
+    return bool(setup) or not assembler.settings.wheelhouse
+
+
+def _copy(assembler: Assembler, folder: str, full: str, slim: str) -> None:
+    """A folder from one container to another."""
+    name = assembler.name
+    # podman gives what is copied to the container's user, unless told not to.
+    kept = ["--archive=false"] if name == "podman" else []
+    assembler.commands.pipe(
+        [name, "cp", f"{full}:{folder}", "-"],
+        [name, "cp", *kept, "-", f"{slim}:{folder.rpartition('/')[0]}"],
+        assembler.limit,
+    )
 
 
 def _check_agreement(assembler: Assembler, base: str, runtime: str) -> None:

@@ -78,11 +78,14 @@ class ProcessEngine:
     def facts(self, image: str) -> dict[str, Any]:
         found = self._need_image(image)
         script = str(self.repository.package / "builders" / "facts.py")
-        run = ["env", f"--chdir={found.build}", str(found.venv / "bin" / "python"), "-I", script]
+        others = ["0", *map(str, found.more_venvs)]
+        run = ["env", f"--chdir={found.build}", str(found.venv / "bin" / "python"), "-I", script, *others]
         return dict(json.loads(self.commands.run(run, Limit("BUILD_TIMEOUT", self.settings.build_timeout)) or "{}"))
 
     def identity(self, plan: BuildPlan) -> str:
-        return digest_of(self._assembler.builder.name, self._assembler.venv(plan).name, plan.contents)
+        return digest_of(
+            self._assembler.builder.name, *(venv.name for venv in self._assembler.venvs(plan)), plan.contents
+        )
 
     def build(self, plan: BuildPlan) -> bool:
         self._assembler.ensure_builders()
@@ -94,36 +97,37 @@ class ProcessEngine:
         with self._assembler.locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
             if self.built([plan.image]).get(plan.image) == self.identity(plan) and not self.settings.force:
                 return False
-            venv = self._assembler.ensure_dependencies(plan)
+            venvs = self._assembler.ensure_dependencies(plan)
             console.step(f"Building {plan.image} in {self._short(self._image(plan.image))} ...")
             build = self._image(plan.image) / "builds" / f"{time.time_ns():x}"
             try:
-                self._assemble(context, plan, venv, build)
+                self._assemble(context, plan, venvs, build)
                 if not self.commands.dry_run:
                     write_files(plan.baked, build / "models")
-                    self._point_to(plan, build, venv)
+                    self._point_to(plan, build, venvs)
             except BaseException:
                 shutil.rmtree(build, ignore_errors=True)
                 raise
         return True
 
-    def _assemble(self, context: Context, plan: BuildPlan, venv: Path, build: Path) -> None:
+    def _assemble(self, context: Context, plan: BuildPlan, venvs: list[Path], build: Path) -> None:
         try:
-            self._assembler.assemble(context, plan.role, venv, build)
+            self._assembler.assemble(context, plan.role, venvs, build)
         except TrainyardError as error:
             if DAMAGED not in error.message:
                 raise
             console.warn(f"{error.message}; it is made anew")
             shutil.rmtree(build, ignore_errors=True)
             self._assembler.ensure_dependencies(plan, anew=True)
-            self._assembler.assemble(context, plan.role, venv, build)
+            self._assembler.assemble(context, plan.role, venvs, build)
 
-    def _point_to(self, plan: BuildPlan, build: Path, venv: Path) -> None:
+    def _point_to(self, plan: BuildPlan, build: Path, venvs: list[Path]) -> None:
         """From now on the image is ``build``; older builds go, but for those that a running container uses."""
-        paths = {"build": build, "venv": venv, "builder": self._assembler.builder}
+        paths = {"build": build, "venv": venvs[0], "builder": self._assembler.builder}
         # Relative, so that a monorepo that was moved finds its own.
         image = {name: str(path.relative_to(self._state)) for name, path in paths.items()}
-        facts = {"role": plan.role, "identity": self.identity(plan), "labels": dict(plan.labels)}
+        more = [str(venv.relative_to(self._state)) for venv in venvs[1:]]
+        facts = {"role": plan.role, "identity": self.identity(plan), "labels": dict(plan.labels), "more_venvs": more}
         write_whole(self._image(plan.image) / "image.json", json.dumps(image | facts, indent=2) + "\n")
         used = self._containers.builds_in_use()
         for other in build.parent.iterdir():
@@ -140,10 +144,12 @@ class ProcessEngine:
             build, venv, builder = (self._state / found[name] for name in ("build", "venv", "builder"))
             role, identity = str(found["role"]), str(found.get("identity", ""))
             labels = dict(found.get("labels", {}))
+            more = tuple(self._state / name for name in found.get("more_venvs", ()))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        complete = build.is_dir() and (venv / ".trainyard-deps").is_file() and builder.is_dir()
-        return ProcessImage(build, venv, builder, role, identity, labels) if complete else None
+        complete = build.is_dir() and builder.is_dir()
+        complete = complete and all((one / ".trainyard-deps").is_file() for one in (venv, *more))
+        return ProcessImage(build, venv, builder, role, identity, labels, more) if complete else None
 
     def _need_image(self, image: str) -> ProcessImage:
         if found := self._read_image(image):
@@ -167,7 +173,7 @@ class ProcessEngine:
 
     def unused(self) -> dict[str, int]:
         images = [self._read_image(path.parent.name) for path in self._state.glob("images/*/image.json")]
-        used = {path for image in images if image for path in (image.venv, image.builder)}
+        used = {path for image in images if image for path in (*image.venvs, image.builder)}
         used |= {self._assembler.builder, *map(Path, self._containers.dependencies_in_use())}
         found = {path for folder in ("deps", "builders") for path in self._state.glob(f"{folder}/*")}
         return {str(self._short(path)): size_of(path) for path in sorted(found - used)}
@@ -181,7 +187,7 @@ class ProcessEngine:
         folders: dict[Path, list[str]] = {}
         for image in images:
             if found := self._read_image(image):
-                for folder in (found.build, found.venv):
+                for folder in (found.build, *found.venvs):
                     folders.setdefault(folder, []).append(image)
         for folder, names in folders.items():
             for path in folder.rglob("*"):

@@ -1,7 +1,7 @@
 """How the process engine installs and assembles: the builder images' own scripts with their roots moved into its state.
 
 builders/<digest>/{home,train,daemon}   $TRAINYARD_HOME and the s2i scripts of each role
-deps/<hash>/                            a virtual environment with one lock installed
+deps/<hash>/                            a virtual environment with one lock installed; groups of models have several
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.base import BuildPlan
 from trainyard.engines.leftovers import new_name, noted, remove_leftovers
-from trainyard.engines.process_environment import clean_environment
+from trainyard.engines.process_environment import clean_environment, venv_variables
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
 from trainyard.model_dir import Role
@@ -68,22 +68,24 @@ class ProcessAssembler:
                 context.write(folder / name)
             compileall.compile_dir(folder / "home" / "lib", quiet=2, invalidation_mode=UNCHECKED)
 
-    def venv(self, plan: BuildPlan) -> Path:
-        """The virtual environment of the plan's lock; it holds for this Python and this place alone."""
+    def venvs(self, plan: BuildPlan) -> list[Path]:
+        """The virtual environments of the plan's locks; they hold for this Python and this place alone."""
         base = base_context(self.repository.package).sha256
-        digest = digest_of(base, sys.version, sys.base_prefix, str(self.state), plan.packages)
-        return self.state / "deps" / digest[:16]
+        own = (base, sys.version, sys.base_prefix, str(self.state))
+        return [self.state / "deps" / digest_of(*own, packages)[:16] for packages in plan.packages]
 
-    def ensure_dependencies(self, plan: BuildPlan, *, anew: bool = False) -> Path:
-        """The virtual environment of the plan's lock; its stamp says that it is complete. ``anew``: made also then."""
-        venv = self.venv(plan)
-        with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
-            if anew or not (venv / ".trainyard-deps").is_file():
-                with console.waiting(f"Installing dependencies {venv.name} ..."):
-                    self._make_venv(venv)
-                    context = make_context([text_file("requirements.lock", plan.packages.encode())])
-                    self.assemble(context, plan.role, venv, self.state / "unused", installing=True)
-        return venv
+    def ensure_dependencies(self, plan: BuildPlan, *, anew: bool = False) -> list[Path]:
+        """The virtual environments of the plan's locks; a stamp in each says that it is complete. ``anew``: made also
+        then."""
+        venvs = self.venvs(plan)
+        for venv, packages in zip(venvs, plan.packages, strict=True):
+            with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
+                if anew or not (venv / ".trainyard-deps").is_file():
+                    with console.waiting(f"Installing dependencies {venv.name} ..."):
+                        self._make_venv(venv)
+                        context = make_context([text_file("requirements.lock", packages.encode())])
+                        self.assemble(context, plan.role, [venv], self.state / "unused", installing=True)
+        return venvs
 
     def _make_venv(self, venv: Path) -> None:
         if not self.commands.dry_run:
@@ -93,7 +95,9 @@ class ProcessAssembler:
             [uv.find_uv_bin(), "venv", "--quiet", "--python", str(Path(sys.executable).resolve()), str(venv)], limit
         )
 
-    def assemble(self, context: Context, role: Role, venv: Path, app_root: Path, *, installing: bool = False) -> None:
+    def assemble(
+        self, context: Context, role: Role, venvs: list[Path], app_root: Path, *, installing: bool = False
+    ) -> None:  # fmt: skip
         """Run assemble. Only what installs is given index, proxies and caches: a model's own code, which the check
         imports, learns no credentials."""
         script = str(self.builder / BUILDERS[role] / "s2i" / "bin" / "assemble")
@@ -112,9 +116,9 @@ class ProcessAssembler:
                 "BUILD_SETTINGS": settings,
                 "TRAINYARD_HOME": str(self.builder / "home"),
                 "APP_ROOT": str(app_root),
-                "VENV": str(venv),
+                **venv_variables(venvs),
             }
-            environment = clean_environment(venv) | (self._for_installing() if installing else {})
+            environment = clean_environment(venvs[0]) | (self._for_installing() if installing else {})
             limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
             moved = [f"{name}={value}" for name, value in roots.items()]
             arguments = ["dependencies"] if installing else []

@@ -162,7 +162,7 @@ class Containers:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _note(self, plan: RunPlan, image: ProcessImage, process: subprocess.Popen[bytes]) -> None:
-        needs = [str(image.venv), str(image.builder)]
+        needs = [*map(str, image.venvs), str(image.builder)]
         facts = {"model": plan.model, "port": plan.port, "build": str(image.build), "needs": needs}
         data = {"pid": process.pid, "started": started_at(process.pid), **facts}
         try:

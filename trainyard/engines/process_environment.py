@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,11 @@ class ProcessImage:
     role: str
     identity: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    more_venvs: tuple[Path, ...] = ()  # of further groups of models
+
+    @property
+    def venvs(self) -> tuple[Path, ...]:
+        return self.venv, *self.more_venvs
 
 
 def clean_environment(venv: Path) -> dict[str, str]:
@@ -31,6 +36,12 @@ def clean_environment(venv: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     path = f"{venv / 'bin'}:{os.environ.get('PATH', os.defpath)}"
     return {**kept, "PATH": path, "VIRTUAL_ENV": str(venv), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def venv_variables(venvs: Sequence[Path]) -> dict[str, str]:
+    """Where the scripts find them: VENV, VENV_2, ..."""
+    names = ("VENV" if number == 1 else f"VENV_{number}" for number in range(1, len(venvs) + 1))
+    return dict(zip(names, map(str, venvs), strict=True))
 
 
 def run_script(plan: RunPlan, image: ProcessImage) -> list[str]:
@@ -47,7 +58,7 @@ def environment(plan: RunPlan, image: ProcessImage, root: Path) -> Mapping[str, 
         "BAKED_MODELS": image.labels.get(LABEL_BAKED, ""),
         **plan.env,
         "APP_ROOT": str(root),
-        "VENV": str(image.venv),
+        **venv_variables(image.venvs),
         "TRAINYARD_HOME": str(home),
         "PYTHONPATH": f"{root}:{home / 'lib'}",
         "TRAIN_HOME": os.environ.get("HOME", "/tmp"),  # noqa: S108 -- as in a container

@@ -7,7 +7,9 @@ from itertools import combinations
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.requirements.requirement_files import Line, Requirement, model_requirement, requirement_lines
-from trainyard.requirements.resolver import Resolver
+from trainyard.requirements.resolver import Clash, Resolver
+
+GROUPS = "or say GROUPS=auto: clashing models then get an environment each, in one image"
 
 
 def check_requirements(model: ModelDir) -> None:
@@ -26,15 +28,15 @@ def explain_conflict(members: tuple[ModelDir, ...], resolver: Resolver, why: str
                 if not _resolvable([line, clashing], resolver):
                     return TrainyardError(
                         f"{line.where} and {clashing.where} cannot be installed together",
-                        "agree on one version, or drop one of the models from MODEL_DIRS",
+                        f"agree on one version, drop one of the models from MODEL_DIRS, {GROUPS}",
                     )
     for one_model, other_model in combinations(members, 2):
         pair = [model_requirement(model, "predict") for model in (one_model, other_model)]
         try:
             resolver.compile((*pair, resolver.runtime))
-        except TrainyardError as error:
-            return error
-    return TrainyardError(why)
+        except Clash as error:
+            return TrainyardError(error.message, f"mend the requirements, {GROUPS}")
+    return TrainyardError(why, f"mend the requirements, {GROUPS}")
 
 
 def _resolvable(lines: list[Line], resolver: Resolver) -> bool:

@@ -38,6 +38,10 @@ class Unresolved(TrainyardError):
     """A lock that would have to be asked of the package index."""
 
 
+class Clash(TrainyardError):
+    """Requirements that cannot be had together."""
+
+
 @dataclass(frozen=True)
 class Lock:
     """The text of a lock and where it came from. ``remark``: why the next build may get other packages."""
@@ -110,7 +114,7 @@ class Resolver:
         same. ``preferred`` is the text of locks whose versions are taken wherever the requirements allow it.
         """
         digest = _digest(inputs, preferred)
-        folder = self.repository.state / "locks" / digest[:16]
+        folder = self.remembered(inputs, preferred)
         models = inputs[:-1]
         paths = [folder / f"{number}.lock" for number in range(len(models))]
         if renew or not all(map(is_whole, paths)):
@@ -125,6 +129,10 @@ class Resolver:
                 for path, text in zip(paths, self._resolve(inputs, preferred), strict=True):
                     write_whole(path, seal(digest, text))
         return tuple(Lock(read_text(path), "resolved now, not committed") for path in paths)
+
+    def remembered(self, inputs: tuple[Requirement, ...], preferred: str = "") -> Path:
+        """The folder for what is known of these inputs."""
+        return self.repository.state / "locks" / _digest(inputs, preferred)[:16]
 
     def _committed(self, inputs: tuple[Requirement, ...], own: Requirement, path: Path) -> Lock | None:
         """The lock file at ``path``; None where there is none, or one of other requirements."""
@@ -212,7 +220,8 @@ class Resolver:
         if done.returncode:
             if trouble := explain_index(done.stderr, self.settings):
                 raise TrainyardError(f"{_names(inputs)}: cannot be resolved: {trouble.message}", trouble.hint)
-            raise TrainyardError(_explain(done.stderr, inputs), "mend the requirements, or the network and INDEX_URL")
+            kind = Clash if "No solution found" in done.stderr else TrainyardError
+            raise kind(_explain(done.stderr, inputs), "mend the requirements, or the network and INDEX_URL")
 
     def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
         cache = None if self.dry_run else self.repository.state / "locks"

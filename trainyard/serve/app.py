@@ -56,15 +56,16 @@ def create_app(
     endpoints = tuple(Endpoint(route, sources or Path.cwd(), batch=settings.batch) for route in routes)
     for number, endpoint in enumerate(endpoints):
         load(number, endpoint)
-    others = OtherDialects(endpoints, settings)
-    errors = ErrorAnswers(routes, others.paths | health_paths(settings))
+    every_route = common.every_route if common else routes
+    others = OtherDialects(endpoints, settings, [route.path for route in every_route])
+    errors = ErrorAnswers(every_route, others.paths | health_paths(settings))
     application = Application(flask, endpoints, prediction_paths(endpoints, settings), others, errors, common)
     for path in [*application.posts, *others.paths]:
         flask.add_url_rule(path, f"POST {path}".replace(".", "_"), lambda: _predict(application), methods=["POST"])
     flask.add_url_rule(f"{PREFIX}<path:_name>", "infer", lambda _name: _predict(application), methods=["POST"])
     add_health_pages(flask, application)
     add_protocol_pages(application, settings)
-    add_pages(flask, endpoints)
+    add_pages(flask, application)
     flask.register_error_handler(Exception, lambda error: _error_response(errors, error))
     return application
 

@@ -36,5 +36,10 @@ class Application:
         """The routes."""
         return [endpoint.route.path for endpoint in self.endpoints]
 
+    @property
+    def every_path(self) -> list[str]:
+        """The routes of the whole server, of other groups of models, too."""
+        return [route.path for route in self.common.every_route] if self.common else self.paths
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self.flask(environ, start_response)

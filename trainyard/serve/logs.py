@@ -1,4 +1,4 @@
-"""The log of a daemon: one line per event on stderr, as text or as JSON; gunicorn's lines look like ours."""
+"""The log of a daemon: one line per event on stderr, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import logging
 import sys
 import time
 from typing import Any
-
-from gunicorn.glogging import Logger
 
 from trainyard.settings import ImageSettings
 
@@ -45,12 +43,3 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             facts["traceback"] = self.formatException(record.exc_info)
         return json.dumps(facts, ensure_ascii=False)
-
-
-class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
-    """Leaves what gunicorn says to our handler."""
-
-    def setup(self, _cfg: Any) -> None:
-        self.error_log.propagate = True
-        self.error_log.handlers.clear()
-        self.error_log.setLevel(logging.NOTSET)

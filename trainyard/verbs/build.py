@@ -13,9 +13,8 @@ from trainyard.errors import TrainyardError
 from trainyard.merge import Merged, merge, write_merged
 from trainyard.model_dir import ModelDir, Role, read_variables
 from trainyard.repository import all_members
-from trainyard.requirements.conflicts import check_requirements, explain_conflict
-from trainyard.requirements.lock_files import packages_of
-from trainyard.requirements.requirement_files import Requirement
+from trainyard.requirements.conflicts import check_requirements
+from trainyard.requirements.grouping import MergedLocks
 from trainyard.requirements.resolver import Lock, Resolver, Unresolved
 from trainyard.routes import train_target
 from trainyard.verbs.secrets import refuse_secrets
@@ -82,22 +81,34 @@ def is_baked(session: Session, image: str) -> bool:
 
 def build_all(session: Session, folder: Path) -> str:
     """Build the ``all`` image of an ``all/`` folder, where it is not up to date; its name."""
-    return _build(session, plan_all(session, session.resolver, create_routes(session, folder), folder), folder)
+    locks = MergedLocks(session.resolver, folder)
+    return _build(session, _plan_merged(session, create_routes(session, folder, locks), locks), folder)
 
 
-def plan_all(session: Session, resolver: Resolver, merged: Merged, folder: Path) -> BuildPlan:
+def plan_all(session: Session, resolver: Resolver, folder: Path) -> BuildPlan:
     """How the ``all`` image of an ``all/`` folder is built."""
-    lock = _merged_lock(resolver, merged, folder)
+    locks = MergedLocks(resolver, folder)
+    return _plan_merged(session, locks.in_groups(merge_members(session, folder)), locks)
+
+
+def _plan_merged(session: Session, merged: Merged, locks: MergedLocks) -> BuildPlan:
+    lock, *more = locks.locks_of(merged)
     baked = baking.files_of(merged.members) if session.settings.bake else ()
-    return BuildPlan(all_image(session, folder), "predict", merged.context(lock), lock, merged.setup.encode(), baked)
+    context, setup = merged.context((lock, *more)), merged.setup.encode()
+    image = all_image(session, locks.folder)
+    return BuildPlan(image, "predict", context, lock, setup, baked, more_locks=tuple(more))
 
 
-def create_routes(session: Session, folder: Path) -> Merged:
+def create_routes(session: Session, folder: Path, locks: MergedLocks | None = None) -> Merged:
     """Generate the files of an ``all/`` folder."""
+    locks = locks or MergedLocks(session.resolver, folder)
     merged = merge_members(session, folder)
     for model in merged.members:
         _check(model, "predict")
         check_requirements(model)
+    merged = locks.in_groups(merged)
+    if len(merged.groups) > 1:
+        console.step(locks.described(merged))
     if not session.commands.dry_run:
         write_merged(merged, folder)
     _say_written(session, [folder / path for path in merged.files()])
@@ -124,28 +135,13 @@ def lock_model(session: Session, model: ModelDir) -> None:
     _say_written(session, session.resolver.write_locks(model))
 
 
-def _merged_lock(resolver: Resolver, merged: Merged, folder: Path) -> str:
-    """A lock for all members together: theirs where it is one and the same, else with the versions of theirs wherever
-    that is possible."""
-    inputs = (Requirement(folder / "requirements.txt", merged.requirements), resolver.runtime)
-    own = [packages_of(resolver.model_lock(model, "predict").text) for model in merged.members]
-    if len(set(own)) == 1:
-        return own[0]
-    try:
-        return resolver.together(inputs, preferred="".join(own))[0].text
-    except Unresolved:
-        raise
-    except TrainyardError as error:
-        raise explain_conflict(merged.members, resolver, str(error)) from None
-
-
 def _labels(session: Session, plan: BuildPlan) -> dict[str, str]:
     """Where an image came from, under the names of the OCI image specification (annotations.md) where it has one."""
     labels = {
         "org.opencontainers.image.title": plan.image,
         "org.opencontainers.image.source": session.repository.source(),
         "org.opencontainers.image.revision": session.repository.commit(),
-        "trainyard.lock": hashlib.sha256(plan.lock.encode()).hexdigest(),
+        "trainyard.lock": hashlib.sha256("".join(plan.locks).encode()).hexdigest(),
         LABEL_BAKED: baking.described(plan.baked),
     }
     return {name: value for name, value in labels.items() if value}

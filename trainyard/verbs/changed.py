@@ -14,7 +14,8 @@ from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ROLES, Role
 from trainyard.repository import all_members
-from trainyard.verbs.build import all_image, merge_members, plan_all, plan_model
+from trainyard.requirements.grouping import check_wanted
+from trainyard.verbs.build import all_image, plan_all, plan_model
 from trainyard.verbs.session import Session
 
 
@@ -34,6 +35,7 @@ class Target:
 
 def build_changed(session: Session, folder: Path) -> None:
     """Have make build every image below ``folder`` (the monorepo, or an ``all/``) that is not up to date."""
+    check_wanted(session.settings.groups)
     targets = list(_targets(session, folder))
     stale = targets if session.settings.force else _stale(session, targets)
     _say_unlocked([target.remark for target in targets if target.remark and target not in stale])
@@ -99,7 +101,7 @@ def _model_target(session: Session, path: Path, role: Role, name: str) -> Target
 def _all_target(session: Session, folder: Path, name: str) -> Target:
     try:
         image = all_image(session, folder)
-        plan = plan_all(session, session.known_resolver, merge_members(session, folder), folder)
+        plan = plan_all(session, session.known_resolver, folder)
     except TrainyardError:
         return Target(name, session.short(folder), None)
     return Target(name, image, plan)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.errors import TrainyardError
-from trainyard.merge import GENERATED
+from trainyard.merge import generated
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.verbs.build import all_image
 from trainyard.verbs.run import stop, stop_everything
@@ -65,8 +65,8 @@ def _remove(session: Session, images: list[str]) -> None:
 
 
 def _remove_generated(session: Session, folder: Path) -> None:
-    for name in GENERATED:
+    for path in generated(folder):
         if session.commands.dry_run:
-            console.result(f"rm -f {folder / name}")
+            console.result(f"rm -f {path}")
         else:
-            (folder / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)

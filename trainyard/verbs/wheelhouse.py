@@ -23,7 +23,7 @@ from trainyard.engines.base import Python
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ROLES
 from trainyard.requirements.resolver import OLDEST_PYTHON, Resolver
-from trainyard.verbs.build import merge_members, plan_all
+from trainyard.verbs.build import plan_all
 from trainyard.verbs.session import Session
 
 OTHER_SYSTEMS = ("--platform", "any", "--python-version", OLDEST_PYTHON)
@@ -61,16 +61,16 @@ def _locked(session: Session) -> list[str]:
     """Each line of each lock once: of every model, and of what merges them."""
     resolver = session.resolver
     texts = [resolver.model_lock(model, role).text for model in session.repository.models() for role in ROLES]
-    texts += [_merged(session, resolver, folder) for folder in session.repository.all_folders()]
+    texts += [lock for folder in session.repository.all_folders() for lock in _merged(session, resolver, folder)]
     return sorted({line for text in texts for line in locked_lines(text)})
 
 
-def _merged(session: Session, resolver: Resolver, folder: Path) -> str:
+def _merged(session: Session, resolver: Resolver, folder: Path) -> tuple[str, ...]:
     try:
-        return plan_all(session, resolver, merge_members(session, folder), folder).lock
+        return plan_all(session, resolver, folder).locks
     except TrainyardError as error:
         console.warn(f"{session.short(folder)} is left out: {error.message}")
-        return ""
+        return ()
 
 
 def locked_lines(lock: str) -> list[str]:

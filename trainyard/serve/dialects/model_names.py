@@ -60,8 +60,10 @@ def asked_by(path: str) -> Asked:
 class ModelNames:
     """The endpoints of a server, by the names of their models."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], model_name: str = "") -> None:
-        """``model_name``: what an image of one route serves, known before it is loaded."""
+    def __init__(self, endpoints: Sequence[Endpoint], model_name: str = "", every_path: Sequence[str] = ()) -> None:
+        """``model_name``: what an image of one route serves, known before it is loaded. ``every_path``: the routes of
+        the whole image; default: those of ``endpoints``."""
+        self._every_path = tuple(every_path) or tuple(endpoint.route.path for endpoint in endpoints)
         self._routes = {endpoint.route.path: endpoint for endpoint in endpoints}
         self._aliases = {model_name: endpoints[0]} if model_name and len(endpoints) == 1 else {}
 
@@ -74,7 +76,7 @@ class ModelNames:
         name, version, operation = asked_by(path)
         endpoint = self.endpoint(name)
         if endpoint is None:
-            known = ", ".join(list(self._routes)[:SHOWN_NAMES])
+            known = ", ".join(self._every_path[:SHOWN_NAMES])
             raise UnknownModel(f"there is no model {name[:80]!r}", f"this server has {known}")
         _check_version(endpoint, name, version)
         return FoundModel(endpoint, name, operation)

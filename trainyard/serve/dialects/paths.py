@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from trainyard.errors import BadRequest, TrainyardError
-from trainyard.routes import Route
 from trainyard.serve.dialect import Dialect
 from trainyard.serve.dialects.instances import Instances
 from trainyard.serve.dialects.model_names import PREFIX, ModelNames
@@ -42,33 +41,13 @@ def prediction_paths(endpoints: Sequence[Endpoint], settings: ImageSettings) -> 
     return {path: entry for path, entry in found if path != others}
 
 
-def check_vertex_routes(routes: Sequence[Route], settings: ImageSettings) -> None:
-    """Refuse paths of Vertex AI that are none, or that lead to no route.
-
-    Raises:
-        TrainyardError: naming the variable.
-    """
-    for name, path in (
-        ("AIP_HEALTH_ROUTE", settings.aip_health_route),
-        ("AIP_PREDICT_ROUTE", settings.aip_predict_route),
-    ):
-        if path and not (
-            path.startswith("/") and path.isascii() and path.isprintable() and not set(" ?#<>") & set(path)
-        ):
-            raise TrainyardError(f"{name}={path}: not a path", f"say, for example, {name}=/predict")
-    paths = [f"/{route.path}" for route in routes]
-    if settings.aip_predict_route and len(paths) > 1 and settings.aip_predict_route.rstrip("/") not in paths:
-        raise TrainyardError(
-            f"AIP_PREDICT_ROUTE={settings.aip_predict_route}: this image has {len(paths)} routes",
-            f"upload it with one of them as its predict route: {', '.join(paths[:SHOWN_ROUTES])}",
-        )
-
-
 class OtherDialects:
     """What other servers' clients post to. A route of the image at such a path comes first, but for Vertex AI's."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], settings: ImageSettings) -> None:
-        self.names = ModelNames(endpoints, settings.model_name)
+    def __init__(self, endpoints: Sequence[Endpoint], settings: ImageSettings, every_path: Sequence[str] = ()) -> None:
+        """``every_path``: the routes of the whole image; default: those of ``endpoints``."""
+        self._every_path = tuple(every_path) or tuple(endpoint.route.path for endpoint in endpoints)
+        self.names = ModelNames(endpoints, settings.model_name, self._every_path)
         self._routes = {endpoint.route.path: endpoint for endpoint in endpoints}
         self.vertex_path = settings.aip_predict_route.rstrip("/")
         self._vertex = self._routes.get(self.vertex_path.strip("/")) or endpoints[0]
@@ -101,19 +80,19 @@ class OtherDialects:
 
     def _chosen(self, request: Request) -> Endpoint:
         """The only route of an image, or the one that the request names."""
-        known = ", ".join(list(self._routes)[:SHOWN_ROUTES])
-        if wanted := _wanted_route(request):
+        known = ", ".join(self._every_path[:SHOWN_ROUTES])
+        if wanted := wanted_route(request):
             if wanted not in self._routes:
                 raise UnknownRoute(f"there is no route {wanted[:80]!r}", f"this image has {known}")
             return self._routes[wanted]
-        if len(self._routes) > 1:
+        if len(self._every_path) > 1:
             raise BadRequest(
-                f"this image has {len(self._routes)} routes", f"name one in X-Amzn-SageMaker-Target-Model: {known}"
+                f"this image has {len(self._every_path)} routes", f"name one in X-Amzn-SageMaker-Target-Model: {known}"
             )
         return next(iter(self._routes.values()))
 
 
-def _wanted_route(request: Request) -> str:
+def wanted_route(request: Request) -> str:
     """``X-Amzn-SageMaker-Target-Model: <route>``, or ``route=<route>`` among the custom attributes."""
     wanted = request.headers.get(TARGET_MODEL, b"")
     for attribute in request.headers.get(CUSTOM_ATTRIBUTES, b"").split(b","):

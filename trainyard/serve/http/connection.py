@@ -148,14 +148,14 @@ class Connection:
 
     # -- what the worker calls ----------------------------------------------------------------------------------
 
-    def receive(self) -> None:
-        """Read what has come, once; requests that are whole now go to ``on_request``.
+    def receive(self, data: bytes | None = None) -> None:
+        """Read what has come, once; requests that are whole now go to ``on_request``. ``data``: it was read already.
 
         Raises:
             ConnectionError: the client has closed, or was told that what it sent cannot be understood.
         """
         try:
-            data = self.sock.recv(RECEIVE_BYTES)
+            data = self.sock.recv(RECEIVE_BYTES) if data is None else data
         except BlockingIOError:
             return
         if not data:

@@ -13,9 +13,12 @@ from trainyard.errors import TrainyardError
 from trainyard.serve.application import REQUEST_ID, Application
 from trainyard.serve.dialect import Dialect
 from trainyard.serve.error_answers import Failed
+from trainyard.serve.groups.asking import Asking
+from trainyard.serve.groups.elsewhere import Elsewhere
 from trainyard.serve.http.access_log import AccessLog
 from trainyard.serve.http.batching import Batch, Overloaded, RouteQueue, count_drift
 from trainyard.serve.http.wsgi import call_wsgi
+from trainyard.serve.pages.others import NOBODY, OTHERS, Told
 from trainyard.serve.request import JSON_TYPE, Request, answer_bytes
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
@@ -65,12 +68,18 @@ class Dispatcher:
             for slash in (b"", b"/")
         }
         count_drift()
+        neighbours = common.neighbours
+        self.elsewhere = Elsewhere(application, common, neighbours, self._answer_error) if neighbours else None
+        self._asking = Asking(neighbours, settings, wake) if neighbours else None
         self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
         self._done: deque[tuple[RouteQueue, Batch]] = deque()  # by the threads
 
     def work(self, now: float) -> None:
         """Answer what threads have predicted, and predict what waits."""
         self._deliver()
+        if self._asking:
+            for request, told in self._asking.answered():
+                self._render(request, told)
         self._predict(now)
         if self._access_log:
             self._access_log.write()
@@ -83,8 +92,10 @@ class Dispatcher:
             self._enqueue(request, *post)
 
     def _other_request(self, request: Request) -> None:
-        """What is not posted to a route's own path: a prediction in another dialect, or a page."""
+        """What is not posted to a route's own path: another group's, a prediction in another dialect, or a page."""
         try:
+            if self.elsewhere and self.elsewhere.takes(request):
+                return
             found = self._application.others.find(request) if request.method == "POST" else None
         except TrainyardError as error:
             self._answer_error(request, error)
@@ -155,9 +166,14 @@ class Dispatcher:
                 self._answer(request, 200, *answer)
 
     def _page(self, request: Request) -> None:
-        """All that is not a prediction."""
+        """All that is not a prediction; other groups of models are asked first, if it shows what they know."""
+        if not (self._asking and self._asking.asks(request)):
+            self._render(request, NOBODY)
+
+    def _render(self, request: Request, told: Told) -> None:
+        known = {REQUEST_ID: request.id, OTHERS: told}
         try:
-            status, body, content_type, more = call_wsgi(self._application, request, {REQUEST_ID: request.id})
+            status, body, content_type, more = call_wsgi(self._application, request, known)
         except Exception as error:  # noqa: BLE001 -- Flask has an error handler, so this is our own mistake
             self._answer_error(request, error)
         else:

@@ -34,6 +34,8 @@ QUIET_SECONDS = 0.1  # without a new connection, before a worker that stops leav
 class EventLoop:
     """Serves an application on listening sockets."""
 
+    quiet_seconds = QUIET_SECONDS
+
     def __init__(
         self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int], common: Common,
         row: Row,
@@ -103,7 +105,7 @@ class EventLoop:
                 self._on_event(connection, select.EPOLLIN)  # or it has come already
                 if connection.is_idle and not connection.closed:
                     self._drop(connection)
-        nobody_comes = not self._connections and now - self._accepted > QUIET_SECONDS
+        nobody_comes = not self._connections and now - self._accepted > self.quiet_seconds
         if nobody_comes or lasts > ACTIVE_SECONDS:
             self._stop_listening()
         self._dispatcher.work(now)
@@ -187,13 +189,19 @@ class EventLoop:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock, self._limits, self._dispatcher.on_request, self._dispatcher.failure_bytes)
+        connection = self._connect(sock)
         self._connections[sock.fileno()] = connection
         self._epoll.register(sock, select.EPOLLIN)
         self._accepted = self._now
         self._share.accepted()
-        self._on_event(connection, select.EPOLLIN)  # most clients have sent their request by now
+        self._begin(connection)
         return True
+
+    def _connect(self, sock: socket.socket) -> Connection:
+        return Connection(sock, self._limits, self._dispatcher.on_request, self._dispatcher.failure_bytes)
+
+    def _begin(self, connection: Connection) -> None:
+        self._on_event(connection, select.EPOLLIN)  # most clients have sent their request by now
 
     def _on_event(self, connection: Connection, mask: int) -> None:
         try:

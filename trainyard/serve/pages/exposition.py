@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from trainyard import __version__
+from trainyard.serve.application import Application
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.shared import kernel, meters
 from trainyard.serve.shared.board import ACTIVE, PID
@@ -15,6 +17,9 @@ from trainyard.serve.shared.common import Common
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[str, dict[str, str], float]
+Family = tuple[str, str, str, list[Sample]]  # name, type, help, samples
+READY_HELP = "1 where the route's sample was predicted."
+_OF_EACH = ("info", "generation")  # what groups of models have each, and not together
 
 # Name, type, help, whether the board counts in millionths.
 _COUNTED = (
@@ -30,17 +35,38 @@ _HISTOGRAMS = (
 )
 
 
-def exposition(common: Common, endpoints: Sequence[Endpoint]) -> str:
-    """All metrics of all processes, as this worker sees them."""
-    totals = common.board.totals()
-    labelled = [_parse(name, total) for name, total in totals.items()]
+def families(application: Application) -> list[Family]:
+    """All metrics of all processes of this daemon, as this worker sees them."""
+    common = application.common
+    assert common
+    labelled = [_parse(name, total) for name, total in common.board.totals().items()]
+    found: list[Family] = [
+        (metric, kind, text, [sample for sample in labelled if sample[0] == metric and sample[2]])
+        for metric, kind, text in _COUNTED
+    ]
+    found += [(metric, "histogram", text, list(_histogram(metric, labelled))) for metric, text in _HISTOGRAMS]
+    return found + [
+        (metric, "gauge", text, samples) for metric, text, samples in _gauges(common, application.endpoints)
+    ]
+
+
+def exposition(found: Sequence[Sequence[Family]], silent: Iterable[str] = ()) -> str:
+    """The text; ``found`` are the families of this daemon and of other groups of models, which are added up.
+
+    ``silent``: routes whose group does not answer.
+    """
+    texts: dict[str, tuple[str, str]] = {}
+    samples: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+    not_ready: list[Sample] = [("route_ready", {"route": path}, 0.0) for path in silent]
+    for metric, kind, text, own in (*itertools.chain(*found), ("route_ready", "gauge", READY_HELP, not_ready)):
+        texts.setdefault(metric, (kind, text))
+        sums = samples.setdefault(metric, {})
+        for name, labels, value in own:
+            key = name, tuple(labels.items())
+            sums[key] = max(sums.get(key, 0.0), value) if metric in _OF_EACH else sums.get(key, 0.0) + value
     lines: list[str] = []
-    for metric, kind, text in _COUNTED:
-        lines += _family(metric, kind, text, (sample for sample in labelled if sample[0] == metric and sample[2]))
-    for metric, text in _HISTOGRAMS:
-        lines += _family(metric, "histogram", text, _histogram(metric, labelled))
-    for metric, text, samples in _gauges(common, endpoints):
-        lines += _family(metric, "gauge", text, samples)
+    for metric, (kind, text) in texts.items():
+        lines += _family(metric, kind, text, [(name, dict(labels), n) for (name, labels), n in samples[metric].items()])
     return "\n".join(lines) + "\n"
 
 
@@ -57,7 +83,7 @@ def _gauges(common: Common, endpoints: Sequence[Endpoint]) -> Iterator[tuple[str
     yield "generation", "How often models were loaded.", [("generation", {}, state.get("accepted", 0))]
     yield (
         "route_ready",
-        "1 where the route's sample was predicted.",
+        READY_HELP,
         [("route_ready", {"route": endpoint.route.path}, float(not endpoint.reason)) for endpoint in endpoints],
     )
     yield (

@@ -8,6 +8,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
 from trainyard.serve.application import Application
+from trainyard.serve.pages.others import told
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.request import JSON_TYPE
 from trainyard.serve.shared.outages import Outage
@@ -38,13 +39,31 @@ def add_health_pages(flask: Flask, application: Application) -> None:
 
 def _readyz(application: Application, only: str | None = None) -> Response:
     """For each route: the version that answers, and why it does not, or why a newer one was refused, and warnings."""
-    endpoints = [one for one in application.endpoints if only is None or one.route.path == only.strip("/")]
-    if not endpoints:
+    routes = every_route(application) if only is None else route_facts(application)
+    if only is not None:
+        routes = {path: facts for path, facts in routes.items() if path == only.strip("/")}
+    if not routes:
         raise NotFound
+    is_ready = all(facts["ready"] for facts in routes.values())
+    return _json({"ready": is_ready, "routes": routes}, 200 if is_ready else 503)
+
+
+def every_route(application: Application) -> dict[str, dict[str, Any]]:
+    """What is known of each route of the server; a group of models that does not answer is not ready."""
+    known = route_facts(application)
+    for facts in told().facts:
+        known |= facts
+    for path, reason in told().silent.items():
+        known[path] = {"ready": False, "version": None, "reason": reason}
+    return {path: known[path] for path in application.every_path if path in known}
+
+
+def route_facts(application: Application) -> dict[str, dict[str, Any]]:
+    """What is known of the routes that this process answers."""
     reasons = unready(application)
     refused = application.common.board.read_state().get("refused", {}) if application.common else {}
     routes = {}
-    for endpoint in endpoints:
+    for endpoint in application.endpoints:
         path = endpoint.route.path
         facts: dict[str, Any] = {"ready": path not in reasons, "version": endpoint.version or None}
         if path in reasons:
@@ -54,16 +73,15 @@ def _readyz(application: Application, only: str | None = None) -> Response:
         if endpoint.warning:
             facts["warning"] = endpoint.warning
         routes[path] = facts
-    is_ready = all(facts["ready"] for facts in routes.values())
-    return _json({"ready": is_ready, "routes": routes}, 200 if is_ready else 503)
+    return routes
 
 
 def _metrics(application: Application) -> Response:
-    from trainyard.serve.pages.exposition import CONTENT_TYPE, exposition
+    from trainyard.serve.pages.exposition import CONTENT_TYPE, exposition, families
 
     if application.common is None:  # no workers, nothing counted
         raise NotFound
-    return Response(exposition(application.common, application.endpoints), content_type=CONTENT_TYPE)
+    return Response(exposition([families(application), *told().facts], told().silent), content_type=CONTENT_TYPE)
 
 
 def _json(value: Any, status: int = 200) -> Response:

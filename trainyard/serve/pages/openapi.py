@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trainyard import __version__
+from trainyard.serve.application import Application
 from trainyard.serve.dialects.native import CSV_TYPE, JSON_LINES_TYPE
 from trainyard.serve.pages.other_paths import OTHER_PATHS
 from trainyard.serve.pages.row_schemas import example_row, list_row, object_row
@@ -41,15 +42,34 @@ ERROR_SCHEMA = {
 _ANY_ROW = {"description": "A list of values, or an object, as the predict function takes it."}
 
 
-def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The document, as it is at this moment: models and their schemas may have been replaced since the last one."""
-    schemas: dict[str, Any] = {"error": ERROR_SCHEMA}
+def parts(application: Application) -> dict[str, Any]:
+    """What the document says of the routes that this process answers: paths, schemas, names of models."""
+    schemas: dict[str, Any] = {}
     paths: dict[str, Any] = {}
-    for name, endpoint in zip(_unique_names(e.route.path for e in endpoints), endpoints, strict=True):
+    names = _unique_names(application.every_path)
+    for endpoint in application.endpoints:
+        name = names[endpoint.route.path]
         if endpoint.schema:
             schemas[f"{name}.list"], schemas[f"{name}.object"] = list_row(endpoint.schema), object_row(endpoint.schema)
         paths[f"/{endpoint.route.path}"] = {"post": _prediction(name, endpoint)}
-    models = sorted({model.name for endpoint in endpoints for model in endpoint.models})
+    models = sorted({model.name for endpoint in application.endpoints for model in endpoint.models})
+    return {"paths": paths, "schemas": schemas, "models": models}
+
+
+def document(found: Sequence[dict[str, Any]], silent: dict[str, str], every_path: Sequence[str]) -> dict[str, Any]:
+    """The document, as it is at this moment: models and their schemas may have been replaced since the last one.
+
+    Args:
+        found: ``parts`` of this process, and of other groups of models.
+        silent: routes that nothing is known of, and why.
+        every_path: all routes, in their order.
+    """
+    names = _unique_names(every_path)
+    known = {path: item for part in found for path, item in part["paths"].items()}
+    known |= {f"/{path}": {"post": _silent(names[path], reason)} for path, reason in silent.items()}
+    paths = {f"/{path}": known[f"/{path}"] for path in every_path if f"/{path}" in known}
+    schemas = {"error": ERROR_SCHEMA} | {name: schema for part in found for name, schema in part["schemas"].items()}
+    models = sorted({name for part in found for name in part["models"]})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -89,6 +109,12 @@ def _prediction(name: str, endpoint: Endpoint) -> dict[str, Any]:
             **{str(status): _ref("responses", str(status)) for status in ERRORS},
         },
     }
+
+
+def _silent(name: str, reason: str) -> dict[str, Any]:
+    """A route whose group of models does not say what it is."""
+    responses = {str(status): _ref("responses", str(status)) for status in ERRORS}
+    return {"operationId": name, "summary": f"Not ready: {reason}", "tags": ["Predictions"], "responses": responses}
 
 
 def _bodies(name: str, endpoint: Endpoint) -> dict[str, Any]:
@@ -136,14 +162,14 @@ def _ref(kind: str, name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def _unique_names(paths: Iterable[str]) -> list[str]:
-    """``predict_adult_income``: names of operations, which hold letters, digits and ``_`` alone."""
-    names: list[str] = []
+def _unique_names(paths: Iterable[str]) -> dict[str, str]:
+    """``predict_adult_income``: names of operations, which hold letters, digits and ``_`` alone; by path."""
+    names: dict[str, str] = {}
     for path in paths:
         name = base = "predict_" + re.sub(r"[^A-Za-z0-9]+", "_", path).strip("_")
         number = 1
-        while name in names:
+        while name in names.values():
             number += 1
             name = f"{base}_{number}"
-        names.append(name)
+        names[path] = name
     return names

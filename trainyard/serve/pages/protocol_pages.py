@@ -11,7 +11,8 @@ from trainyard import __version__
 from trainyard.serve.application import Application
 from trainyard.serve.dialects.model_names import PREFIX, FoundModel, version_of
 from trainyard.serve.dialects.open_inference import output_tensors
-from trainyard.serve.pages.health import unready
+from trainyard.serve.pages.health import every_route, unready
+from trainyard.serve.pages.others import told
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import parse
@@ -20,6 +21,7 @@ from trainyard.settings import ImageSettings
 
 # Of the Open Inference Protocol, of SageMaker; of Vertex AI as it says.
 LIVE, READY, PING = "/v2/health/live", "/v2/health/ready", "/ping"
+INDEX = "/v2/repository/index"
 
 
 def health_paths(settings: ImageSettings) -> frozenset[str]:
@@ -34,10 +36,10 @@ def add_protocol_pages(application: Application, settings: ImageSettings) -> Non
     pages = {path: lambda: _ready(application) for path in health_paths(settings)}
     pages[LIVE] = lambda: _json({"live": True})
     pages["/v2"] = _server
-    pages[PREFIX.rstrip("/")] = lambda: _json({"models": [endpoint.route.path for endpoint in application.endpoints]})
+    pages[PREFIX.rstrip("/")] = lambda: _json({"models": application.every_path})
     for path, page in pages.items():
         flask.add_url_rule(path, f"GET {path}".replace(".", "_"), page, methods=["GET"])
-    flask.add_url_rule("/v2/repository/index", "repository", lambda: _repository(application), methods=["POST"])
+    flask.add_url_rule(INDEX, "repository", lambda: _repository(application), methods=["POST"])
     flask.add_url_rule(f"{PREFIX}<path:_name>", "model", lambda _name: _model(application), methods=["GET"])
 
 
@@ -47,7 +49,7 @@ def _json(value: Any, status: int = 200) -> Response:
 
 def _ready(application: Application) -> Response:
     """Without reasons, which name models: ``/readyz`` and the model's own readiness have them."""
-    is_ready = not unready(application)
+    is_ready = all(facts["ready"] for facts in every_route(application).values())
     return _json({"ready": is_ready}, 200 if is_ready else 503)
 
 
@@ -59,15 +61,24 @@ def _repository(application: Application) -> Response:
     """``POST /v2/repository/index`` of Triton's model repository extension."""
     asked = parse(request.get_data()) if request.get_data().strip() else {}
     only_ready = isinstance(asked, dict) and asked.get("ready") is True
+    silent = [_index_entry(path, "", reason) for path, reason in told().silent.items()]
+    entries = [entry for group in (index_entries(application), *told().facts, silent) for entry in group]
+    entries.sort(key=lambda entry: application.every_path.index(entry["name"]))
+    return _json([entry for entry in entries if not (entry["reason"] and only_ready)])
+
+
+def index_entries(application: Application) -> list[dict[str, str]]:
+    """Of the routes that this process answers."""
     reasons = unready(application)
-    found = []
-    for endpoint in application.endpoints:
-        reason = reasons.get(endpoint.route.path, "")
-        if not (reason and only_ready):
-            state = "UNAVAILABLE" if reason else "READY"
-            version = {"version": version_of(endpoint)} if version_of(endpoint) else {}
-            found.append({"name": endpoint.route.path, **version, "state": state, "reason": reason})
-    return _json(found)
+    return [
+        _index_entry(endpoint.route.path, version_of(endpoint), reasons.get(endpoint.route.path, ""))
+        for endpoint in application.endpoints
+    ]
+
+
+def _index_entry(path: str, version: str, reason: str) -> dict[str, str]:
+    state = "UNAVAILABLE" if reason else "READY"
+    return {"name": path, **({"version": version} if version else {}), "state": state, "reason": reason}
 
 
 def _model(application: Application) -> Response:

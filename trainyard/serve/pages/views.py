@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from flask import Flask, Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from trainyard import __version__
-from trainyard.serve.pages.openapi import document, sample_of
+from trainyard.serve.application import Application
+from trainyard.serve.pages.openapi import document, parts, sample_of
+from trainyard.serve.pages.others import told
 from trainyard.serve.pages.row_schemas import what_training_saw
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
@@ -34,17 +36,20 @@ SHOWN_CATEGORIES = 16  # of one column on the front page; the API page has more
 HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def add_pages(flask: Flask, endpoints: Sequence[Endpoint]) -> None:
-    """Let ``flask`` answer the pages of these endpoints."""
+def add_pages(flask: Flask, application: Application) -> None:
+    """Let ``flask`` answer the pages of an application."""
 
     def index() -> Response:
-        return _page("index.html", cards=[_card(endpoint) for endpoint in endpoints], shown=SHOWN_CATEGORIES)
+        return _page("index.html", cards=_every_card(application), shown=SHOWN_CATEGORIES)
+
+    def described() -> dict[str, Any]:
+        return document([parts(application), *told().facts], told().silent, application.every_path)
 
     def docs() -> Response:
-        return _page("docs.html", document=document(endpoints))
+        return _page("docs.html", document=described())
 
     def openapi() -> Response:
-        return Response(JSON.dumps(document(endpoints)), mimetype=JSON_TYPE, headers=HEADERS)
+        return Response(JSON.dumps(described()), mimetype=JSON_TYPE, headers=HEADERS)
 
     views: dict[str, Callable[[], Response]] = {"/": index, "/docs": docs, "/openapi.json": openapi}
     for path, view in views.items():
@@ -65,12 +70,24 @@ class ModelFacts:
     metrics: tuple[tuple[str, str], ...]
 
 
+def cards(application: Application) -> list[dict[str, Any]]:
+    """What the front page says of the routes that this process answers."""
+    return [_card(endpoint) for endpoint in application.endpoints]
+
+
+def _every_card(application: Application) -> list[dict[str, Any]]:
+    nothing: dict[str, Any] = {"models": [], "columns": [], "sample": _message(())}
+    silent = [nothing | {"path": path, "problem": reason} for path, reason in told().silent.items()]
+    found = [card for group in (cards(application), *told().facts, silent) for card in group]
+    return sorted(found, key=lambda card: application.every_path.index(card["path"]))
+
+
 def _card(endpoint: Endpoint) -> dict[str, Any]:
     """What the front page says of a route."""
     return {
         "path": endpoint.route.path,
         "problem": endpoint.reason,
-        "models": [_facts(model) for model in endpoint.models],
+        "models": [asdict(_facts(model)) for model in endpoint.models],
         "columns": [
             {"name": column.name, "seen": what_training_saw(column), "categories": column.categories}
             for column in (endpoint.schema.columns if endpoint.schema else ())

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
-import socket
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
-from trainyard.environment import Environment
-from trainyard.errors import TrainyardError
-from trainyard.resolve import MODEL_NAME_VARIABLES
-from trainyard.routes import Route, is_merged
 from trainyard.serve.application import Application
-from trainyard.serve.logs import FORMATS, LEVELS, GunicornLog
+from trainyard.serve.opening import BACKLOG, heartbeat_folder
 from trainyard.serve.processes.generation import Generation
 from trainyard.serve.processes.worker import EventWorker
-from trainyard.settings import ImageSettings
-
-BACKLOG = 2048
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- in memory, where a heartbeat does not wait for a disk
-TEMPORARY = (SHARED_MEMORY, "/tmp", "/var/tmp", ".")  # noqa: S108 -- a file is made there under a name of its own
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -74,75 +63,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self._common.board.release(worker.row)
 
 
-def heartbeat_folder() -> str:
-    """Where a worker can have its heartbeat, which is the time of an empty file.
+class GunicornLog(Logger):  # type: ignore[misc] # gunicorn has no types
+    """Leaves what gunicorn says to our handler, so its lines look like ours."""
 
-    Raises:
-        TrainyardError: no folder takes one.
-    """
-    for folder in TEMPORARY:
-        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=folder):
-            return folder
-    raise TrainyardError(
-        f"no file can be made in {', '.join(TEMPORARY)}: workers need one each",
-        "mount a tmpfs at /dev/shm, or mend that",
-    )
-
-
-def listen(settings: ImageSettings) -> socket.socket:
-    """The listening socket. gunicorn retries for five seconds where the port is in use; this fails at once.
-
-    Raises:
-        TrainyardError: the address is in use, or cannot be bound.
-    """
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.bind, settings.port))
-        listener.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise TrainyardError(
-            f"cannot listen on {settings.bind} port {settings.port}: {reason}", "choose another PORT (or BIND)"
-        ) from None
-    return listener
-
-
-def check_settings(settings: ImageSettings) -> None:
-    """Refuse what gunicorn would choke on.
-
-    Raises:
-        TrainyardError: naming the variable.
-    """
-    for variable, value, known in (
-        ("LOG_LEVEL", settings.log_level, LEVELS),
-        ("LOG_FORMAT", settings.log_format, FORMATS),
-    ):
-        if value not in known:
-            raise TrainyardError(f"{variable}={value}: there is none such", f"say {' or '.join(known)}")
-    if settings.threads < 1:
-        raise TrainyardError(f"THREADS={settings.threads}: a worker without threads", "say THREADS=1 or more")
-    if settings.port > 65535:
-        raise TrainyardError(f"PORT={settings.port}: there is no such port", "choose one below 65536")
-
-
-def set_model_name(environment: Environment, settings: ImageSettings) -> str:
-    """Make MODEL_NAME and its historical spelling agree; returns a warning, or "".
-
-    In a merged image one MODEL_NAME would make every route serve that one binary, so it is taken away.
-    """
-    if is_merged(environment):
-        given = [name for name in MODEL_NAME_VARIABLES if os.environ.pop(name, None)]
-        return f"{' and '.join(given)} ignored: this image serves several models" if given else ""
-    if settings.model_name:
-        os.environ.update(dict.fromkeys(MODEL_NAME_VARIABLES, settings.model_name))
-    return ""
-
-
-def describe(routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> str:
-    """What is served, where, by how many, for the first line of the log."""
-    host, port = listener.getsockname()[:2]
-    paths = ", ".join(f"POST /{route.path}" for route in routes)
-    return f"{Path.cwd()} on http://{host}:{port}: {paths} ({settings.workers} x {settings.threads} threads)"
+    def setup(self, _cfg: Any) -> None:
+        self.error_log.propagate = True
+        self.error_log.handlers.clear()
+        self.error_log.setLevel(logging.NOTSET)

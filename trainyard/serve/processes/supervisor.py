@@ -151,6 +151,7 @@ class Supervisor:
                 self._promote(report.get("routes", {}))
         elif what == "ready" and current and not current.ready and report["generation"] == current.number:
             current.ready = True
+            self._common.note_ready()
             self._publish(accepted=current.number, routes=report.get("routes", {}))
         elif what == "candidate" and report["pid"] in pids(self._common):  # nobody waits for it any more
             kill(report["pid"], signal.SIGKILL)

@@ -13,6 +13,7 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 
+from trainyard.serve.groups.loop import GroupLoop
 from trainyard.serve.http.loop import EventLoop
 from trainyard.serve.processes.generation import Generation
 from trainyard.serve.shared.board import Row
@@ -55,7 +56,8 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         listeners = [wrapped.sock for wrapped in self.sockets]
         for listener in listeners:
             listener.setblocking(False)
-        loop = EventLoop(self.wsgi, listeners, self.PIPE, common, self.row)
+        self._wait_for_neighbours()
+        loop = (GroupLoop if common.neighbours else EventLoop)(self.wsgi, listeners, self.PIPE, common, self.row)
         beat = 0.0
         while self.alive and not loop.stuck:
             loop.turn(HEARTBEAT)
@@ -67,6 +69,15 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
                     self.log.info("Parent changed, shutting down: %s", self)
                     break
         self._finish(loop)
+
+    def _wait_for_neighbours(self) -> None:
+        """Nobody is answered before all groups of models can be; one that takes longer than LOAD_TIMEOUT is not waited
+        for."""
+        common = self.generation.common
+        deadline = time.monotonic() + common.settings.load_timeout
+        while self.alive and common.neighbours and not common.neighbours.settled and time.monotonic() < deadline:
+            self.notify()
+            time.sleep(DRAIN_STEP)
 
     def _finish(self, loop: EventLoop) -> None:
         """Answer what was accepted. Where others go on serving, they get the connections."""

@@ -11,6 +11,7 @@ from typing import Any
 from trainyard.routes import Route
 from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import Board, Row
+from trainyard.serve.shared.neighbours import Neighbours
 from trainyard.serve.shared.worker_limits import LOADED, WorkerLimits
 from trainyard.settings import ImageSettings
 
@@ -23,7 +24,8 @@ class Common:
     """Made by the supervisor before it forks.
 
     ``report`` is both ends of what it is told through, ``handover`` of what connections are passed on through;
-    ``own`` is the supervisor's row of the board, in which what holds for all processes is written.
+    ``own`` is the supervisor's row of the board, in which what holds for all processes is written; ``neighbours`` are
+    other groups of models behind the same port, where there are any.
     """
 
     routes: tuple[Route, ...]
@@ -34,6 +36,7 @@ class Common:
     report: tuple[socket.socket, socket.socket]
     handover: tuple[socket.socket, socket.socket]
     limits: WorkerLimits
+    neighbours: Neighbours | None = None
 
     @classmethod
     def create(
@@ -42,12 +45,16 @@ class Common:
         settings: ImageSettings,
         listener: socket.socket,
         limits: WorkerLimits | None = None,
+        neighbours: Neighbours | None = None,
     ) -> Common:
         """Everything but processes. ``limits``: default: ``settings.workers``, come what may."""
         # Two generations at a time, each with workers that are being replaced.
         board = Board(rows=8 * settings.workers + 16, counters=2048 + 256 * len(routes))
         report = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if neighbours:
+            handover = (neighbours.given, neighbours.giving[neighbours.number])
+        else:
+            handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (report[0], *handover):
             end.setblocking(False)
         return cls(
@@ -59,7 +66,18 @@ class Common:
             report,
             handover,
             limits or WorkerLimits(settings.workers, 1),
+            neighbours,
         )
+
+    @property
+    def every_route(self) -> tuple[Route, ...]:
+        """What the whole server answers."""
+        return self.neighbours.routes if self.neighbours else self.routes
+
+    def note_ready(self) -> None:
+        """The first generation serves."""
+        if self.neighbours:
+            self.neighbours.note_ready()
 
     @property
     def is_draining(self) -> bool:

@@ -1,0 +1,35 @@
+# Sourced by ../common.sh. What is installed, or in the package cache, and is not what it was: found, and where that is possible mended.
+# shellcheck shell=bash
+
+# list_installed: a line for each file: its path and size. To read them all would take longer than an edit may.
+list_installed() {
+    find "$VENV" -xdev ! -type d ! -path "$VENV/.trainyard-*" -printf '%P %s\n' | LC_ALL=C sort
+}
+
+# check_installed: a file that is gone, or of another size, must not be found at the first request. The engines know this
+# error, and install again.
+check_installed() {
+    local missing=${FILES_STAMP##*/}
+    if [ -s "$FILES_STAMP" ]; then missing=$(list_installed | LC_ALL=C comm -23 "$FILES_STAMP" - | sed -n 1p); fi
+    [ -z "$missing" ] ||
+        die "$VENV: what is installed is damaged (${missing% *}): the image below has to be made anew"
+}
+
+# damaged_packages: the names of installed packages whose files are not those of their own list.
+damaged_packages() { "$VENV/bin/python" "$TRAINYARD_HOME/damage.py" "$VENV"/lib/python*/site-packages; }
+
+# reinstall NAMES FILE OPTION...: packages of which the cache has damaged files.
+reinstall() {
+    local said name file=$2
+    local -a names
+    read -r -a names <<<"$1"
+    warn "the package cache has damaged files of ${names[*]}: fetched again"
+    uv cache clean --quiet "${names[@]}"
+    for name in "${names[@]}"; do # so that they count as not installed: uv cannot remove what it has no whole list of
+        find "$VENV"/lib/python*/site-packages -maxdepth 1 -iname "${name//-/_}-*.dist-info" -exec rm -r {} +
+    done
+    said=$(uv_install "${@:3}") || end_installing "$said" "$file"
+    said=$(damaged_packages)
+    # What was just fetched has the hash that the lock says: then it was made so.
+    [ -z "$said" ] || warn "$file: $said: installed, but its files are not those that it lists"
+}

@@ -1,0 +1,157 @@
+# Sourced by ../common.sh. Dependencies: what is to be installed, whether it is already, setup.sh, and uv's part; and what
+# `s2i build --incremental` carries over.
+# shellcheck shell=bash
+
+# find_cache: before anything is installed. In a container where none is mounted, a throw-away one: it must not stay in the
+# image, and the folder itself is part of that.
+find_cache() {
+    cache=
+    if [ -w "$TRAINYARD_CACHE" ] && { [ "$S2I_SOURCES" != /tmp/src ] || mountpoint -q "$TRAINYARD_CACHE"; }; then
+        cache=$TRAINYARD_CACHE
+    elif [ -z "${UV_CACHE_DIR:-}" ]; then
+        scratch_cache=$(mktemp -d)
+    fi
+    export UV_CACHE_DIR=${UV_CACHE_DIR:-${scratch_cache:-$cache/uv}}
+}
+
+# find_requirements DIR: sets `requirements`, those of the group: the lock where there is one, else the plain requirements;
+# nothing where there is neither.
+find_requirements() {
+    local name=requirements${GROUP:+.$GROUP}
+    for requirements in "$1/$name.lock" "$1/$name.txt" ''; do
+        if [ -f "$requirements" ]; then return; fi
+    done
+}
+
+# dependencies_hash DIR: sets `hash`, of everything that decides what gets installed. One program reads it all: to start one
+# takes as long as what an edit has to do. Where models are in groups, setup.sh is the first one's.
+dependencies_hash() {
+    local file text setup_file=$1/setup.sh
+    if [ "${GROUP:-}" ]; then setup_file=; fi
+    find_requirements "$1"
+    hash=$(
+        for file in "$requirements" "$setup_file" "$TRAINYARD_HOME/requirements.txt"; do
+            text=
+            if [ -f "$file" ]; then text=$(<"$file"); fi
+            # Two lines of a lock say where it came from, and change nothing.
+            if [[ $text == '# trainyard lock of inputs '* ]]; then text=${text#*$'\n'*$'\n'}; fi
+            printf '%s\0' "$text"
+        done | sha256sum
+    )
+    hash=${hash%% *}
+}
+
+# install_dependencies DIR: setup.sh, then the requirements found in DIR; nothing where they are installed already.
+install_dependencies() {
+    local hash requirements installed_hash=
+    dependencies_hash "$1"
+    restore_artifacts
+    if [ -e "$DEPS_STAMP" ] && [ ! -s "$DEPS_STAMP" ]; then check_installed; fi
+    if [ -f "$DEPS_STAMP" ]; then read -r installed_hash <"$DEPS_STAMP" || :; fi # an empty one says nothing
+    if [ "$installed_hash" = "$hash" ]; then
+        step "Dependencies are installed already (${hash:0:12})."
+        check_installed
+        # Restored is the virtual environment alone: what setup.sh installed is in the previous image only.
+        if [ "${restored:-}" ]; then
+            begin_installing
+            find_cache
+            run_setup "$1"
+        fi
+        return
+    fi
+    rm -f "$DEPS_STAMP" "$VENV/.trainyard-daemon"
+    begin_installing
+    find_cache
+    run_setup "$1"
+    install_requirements "$requirements"
+    prepare_packages
+    list_installed >"$FILES_STAMP"
+    printf '%s\n' "$hash" >"$DEPS_STAMP"
+}
+
+# begin_installing: what is newer than the file that `installed` names was written by this assembling; one, for all groups.
+begin_installing() {
+    settled+=("$VENV")
+    if [ "${installed:-}" ]; then return; fi
+    installed=$VENV/.trainyard-begun
+    touch --date '1 second ago' "$installed"
+}
+
+# run_setup DIR: native dependencies, before the requirements; once, however many groups there are.
+run_setup() {
+    if [ ! -f "$1/setup.sh" ] || [ "${setup:-}" ]; then return; fi
+    setup=1
+    step "Running setup.sh ..."
+    (cd "$1" && bash ./setup.sh) || {
+        local status=$?
+        [ "$EUID" = 0 ] || die "setup.sh: failed with status $status as uid $EUID: assemble as root (--assemble-user 0)"
+        die "setup.sh: failed with status $status: see its output above"
+    }
+}
+
+# install_requirements FILE: with hashes enforced where it is a lock.
+install_requirements() {
+    local file=$1 said
+    local -a options=()
+    case $file in
+    *.lock) options=(--require-hashes -r "$file") ;;
+    *.txt)
+        say_unlocked "${file##*/}"
+        options=(-r "$file" -r "$TRAINYARD_HOME/requirements.txt")
+        ;;
+    *) options=(-r "$TRAINYARD_HOME/requirements.txt") ;;
+    esac
+    if [ "${WHEELHOUSE:-}" ]; then options+=(--no-index --find-links "$WHEELHOUSE"); fi
+    step "Installing dependencies (${file:+${file##*/}}) ..."
+    if said=$(uv_install "${options[@]}"); then
+        said=$(damaged_packages)
+    elif grep -q 'Failed to install: ' <<<"$said" && ! grep -q 'No space left on device' <<<"$said"; then
+        said=$(sed -nE 's/.*Failed to install: .*\(([A-Za-z0-9._-]+)==.*/\1/p' <<<"$said")
+    else
+        end_installing "$said" "${file##*/}"
+    fi
+    if [ "$said" ]; then reinstall "$said" "${file##*/}" "${options[@]}"; fi
+}
+
+# uv_install OPTION...: into the virtual environment; prints what uv complains about.
+uv_install() { uv pip install --quiet --python "$VENV/bin/python" "$@" 2>&1; }
+
+# say_unlocked FILE: a warning, or with STRICT=1 the end.
+say_unlocked() {
+    local said="$1: not locked, so each build may get other packages: add a requirements.lock with hashes"
+    [ "${STRICT:-0}" != 1 ] || die "$said (STRICT=1)"
+    warn "$said"
+}
+
+# prepare_packages: without their own tests, and with bytecode, so that the first start is as fast as the second.
+prepare_packages() {
+    "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" slim "$VENV"/lib/python*/site-packages
+    # The order of a set is part of the bytecode, and shall be the same every time.
+    PYTHONHASHSEED=0 "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" compile "$VENV"/lib/python*/site-packages \
+        ${cache:+"$cache/bytecode"}
+}
+
+# restore_artifacts: what save-artifacts streamed out of the previous image, for `s2i build --incremental`.
+restore_artifacts() {
+    [ -d "$S2I_ARTIFACTS/venv" ] || return 0
+    local python
+    python=$(cd "$VENV/lib" && echo python*)
+    if [ -d "$S2I_ARTIFACTS/venv/lib/$python" ]; then
+        step "Restoring the virtual environment of the previous build ..."
+        rm -rf "${VENV:?}/lib" "${VENV:?}/bin"
+        cp -R "$S2I_ARTIFACTS/venv/." "$VENV/"
+        restored=1
+    else
+        warn "the previous build's packages are not for $python: everything is installed again"
+    fi
+    rm -rf "$S2I_ARTIFACTS/venv"
+}
+
+# save_artifacts: a tar of the virtual environment on stdout; an empty one where the builder image brings it along.
+save_artifacts() {
+    if grep -qs 'from the builder image' "$DEPS_STAMP"; then
+        tar -cf - --files-from /dev/null
+    else
+        tar -C "${VENV%/*}" -cf - --transform "s,^${VENV##*/},venv," "${VENV##*/}"
+    fi
+}

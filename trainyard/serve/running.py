@@ -1,0 +1,40 @@
+"""From routes and a listening socket to the processes that serve."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import socket
+
+from trainyard.routes import Route
+from trainyard.serve.logs import configure_logging
+from trainyard.serve.opening import describe
+from trainyard.serve.processes.cores import limit_threads, memory_limit, usable_cores
+from trainyard.serve.processes.supervisor import Supervisor
+from trainyard.serve.shared.common import Common
+from trainyard.serve.shared.neighbours import Neighbours
+from trainyard.serve.shared.worker_limits import WorkerLimits
+from trainyard.settings import ImageSettings, refuse_telemetry
+
+LOG = logging.getLogger("trainyard.serve")
+
+
+def run(
+    routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket, warnings: tuple[str, ...] = (),
+    limits: WorkerLimits | None = None, neighbours: Neighbours | None = None,
+) -> int:  # fmt: skip
+    """Serve on ``listener`` until a signal says stop; the exit status. ``warnings`` are logged first.
+
+    ``limits``: default: what there is; ``neighbours``: where these are the routes of one of several groups of models.
+    """
+    os.umask(0o002)  # another uid of group 0 may follow this one
+    configure_logging(settings)
+    refuse_telemetry()
+    limits = limits or WorkerLimits(settings.workers, usable_cores(), memory_limit())
+    shared = limit_threads(limits.most(shared=settings.share), limits.cores) and settings.share
+    settings = dataclasses.replace(settings, share=shared, workers=limits.most(shared=shared))
+    for warning in warnings:
+        LOG.warning("%s", warning)
+    LOG.info("serving %s", describe(routes, settings, listener))
+    return Supervisor(Common.create(routes, settings, listener, limits, neighbours)).run()
