@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PROXIED = "mlflow-artifacts:/"  # how a server names what it keeps in its folder of artifacts
-# Without it the pages of MLflow guess, and show a model's runs among those of language models.
+# What MLflow's pages call the kind of an experiment: else they guess.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 _LONGEST = 300  # characters of somebody else's message
 
