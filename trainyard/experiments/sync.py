@@ -78,7 +78,7 @@ class Uploader:
         return self._read(run).run_id
 
     def page(self, run: Run) -> str:
-        """Where a run that was uploaded is seen; MLflow shows what there is to language models, unless told otherwise."""
+        """Where a run that was uploaded is seen. Unless told, MLflow puts it among language models."""
         place = f"experiments/{quote(self._experiment(run))}/runs/{self.mlflow_run(run)}"
         return f"{self.connection.tracker.shown}/#/{place}?workflowType=machine_learning"
 
