@@ -227,9 +227,10 @@ def test_final_metrics_are_those_that_were_not_reported(tmp_path: Path) -> None:
     assert final_points(run, points) == [Point("c", 2.0, 7, 1767225600000)]
 
 
-@given(st.text("ab:/@.", max_size=20), st.text("xyz%!:", min_size=1, max_size=9))
+@given(st.text("ab:/@.", max_size=20), st.text("xyz%!:", max_size=9))
 def test_no_password_is_ever_shown(before: str, password: str) -> None:
-    assert f":{password}@" not in without_credentials(f"{before}postgresql://me:{password}@host/db")
+    password = f"z{password}"
+    assert password not in without_credentials(f"{before}postgresql://me:{password}@host/db")
 
 
 def test_credentials_are_kept_apart(tmp_path: Path) -> None:

@@ -200,21 +200,22 @@ def test_the_page_of_a_run_in_a_browser(server: Tracking, repo: Monorepo, model:
     need("chromium")
     from playwright.sync_api import expect, sync_playwright
 
-    repo.make(model, "train", payload(x=1.5, steps=40), "DESCRIPTION=seen in a browser", **WAIT).succeeded()
+    made = repo.make(model, "train", payload(x=1.5, steps=40), "DESCRIPTION=seen in a browser", **WAIT).succeeded()
     (run,) = server.runs(model.project)
+    (link,) = re.findall(r"Tracked: (\S+)", made.err)
     with sync_playwright() as playwright:
         # Its sandbox does not start as root, and a container's /dev/shm is small; the page is of our own server.
         options = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": 1400, "height": 1800})
         expect.set_options(timeout=120_000)
         hosts = set()
         page.on("request", lambda request: hosts.add("/".join(request.url.split("/")[:3])))
-        page.goto(f"{server.url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
+        page.goto(link)
         for text in (run.info.run_name, "seen in a browser", "steps", "40", "accuracy", "0.8", "data/numbers.csv"):
             expect(page.get_by_text(text, exact=text == "40").first).to_be_visible()
-        page.screenshot(path=tmp_path / "overview.png", full_page=True)
-        page.goto(f"{server.url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/model-metrics")
+        page.screenshot(path=tmp_path / "overview.png")
+        page.goto(link.replace("?", "/model-metrics?"))
         expect(page.locator(".js-plotly-plot").first).to_be_visible()
         page.screenshot(path=tmp_path / "metrics.png")
         browser.close()

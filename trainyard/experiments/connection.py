@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PROXIED = "mlflow-artifacts:/"  # how a server names what it keeps in its folder of artifacts
+# What MLflow's pages call the kind of an experiment: else they guess.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 _LONGEST = 300  # characters of somebody else's message
 
 
@@ -70,7 +72,7 @@ class Connection:
             # Without a server we say what a server would, so that either finds the other's artifacts.
             place = f"{PROXIED}{quote(name, safe='')}" if self.tracker.artifacts else None
             try:
-                return self.client.create_experiment(name, artifact_location=place)
+                return self.client.create_experiment(name, artifact_location=place, tags=KIND)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else was faster
                     raise

@@ -78,9 +78,9 @@ class Uploader:
         return self._read(run).run_id
 
     def page(self, run: Run) -> str:
-        """Where a run that was uploaded is seen."""
-        experiment = quote(self._experiment(run))
-        return f"{self.connection.tracker.shown}/#/experiments/{experiment}/runs/{self.mlflow_run(run)}"
+        """Where a run that was uploaded is seen. Unless told, MLflow puts it among language models."""
+        place = f"experiments/{quote(self._experiment(run))}/runs/{self.mlflow_run(run)}"
+        return f"{self.connection.tracker.shown}/#/{place}?workflowType=machine_learning"
 
     def forget(self, run: Run) -> None:
         """What was written down of an upload no longer holds: the tracker does not know the run."""

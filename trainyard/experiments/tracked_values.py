@@ -99,6 +99,7 @@ def tags(run: Run) -> dict[str, str]:
         "trainyard.kind": run.kind,
         "trainyard.error": run.error,
         "mlflow.note.content": run.tags.get("description", ""),
+        "mlflow.user": _owner(run),
         "mlflow.source.name": f"projects/{run.model}",
         "mlflow.source.type": "JOB",
         "mlflow.source.git.commit": run.tags.get("commit", ""),
@@ -139,6 +140,14 @@ def batches(entities: Iterable[Entity]) -> Iterator[list[Entity]]:
         batch.append(entity)
     if batch:
         yield batch
+
+
+def _owner(run: Run) -> str:
+    """Who has trained; somebody else may upload it."""
+    try:
+        return run.folder.owner()
+    except KeyError:  # a user id without a name
+        return ""
 
 
 def _text(value: Any) -> str:
