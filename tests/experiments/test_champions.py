@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
-from monorepo import Model, Monorepo, ask, free_port
+from monorepo import Model, Monorepo, ask
+
+from experiments.tracking import WAIT, Tracking, tracking
 
 EVALUATE = """
 
@@ -27,11 +28,18 @@ CONFIG = "promotion: {metric: loss, min_delta: 0.001}\nguards: {recall: 0.5}\n"
 
 
 @pytest.fixture(scope="module")
-def server(repo: Monorepo) -> Iterator[MlflowClient]:
-    port = free_port()
-    repo.make(None, "track", "DETACH=1", f"TRACK_PORT={port}", "READY_TIMEOUT=180").succeeded()
-    yield MlflowClient(f"http://127.0.0.1:{port}", registry_uri=f"http://127.0.0.1:{port}")
-    repo.make(None, "track-stop").succeeded()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+    with tracking(tmp_path_factory.mktemp("repo")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def repo(server: Tracking) -> Iterator[Monorepo]:
+    """All that is made here waits for a server that is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in WAIT.items():
+            patch.setenv(name, value)
+        yield server.repo
 
 
 @pytest.fixture
@@ -51,13 +59,14 @@ def train(repo: Monorepo, model: Model, *arguments: str, **params: object) -> di
     return found
 
 
-def champion(client: MlflowClient, model: Model) -> tuple[int, float]:
+def champion(server: Tracking, model: Model) -> tuple[int, float]:
     """The champion's number, and its x."""
+    client = server.client
     found = client.get_model_version_by_alias(f"{model.project}.{model.name}", "champion")
     return int(found.version), float(client.get_run(found.run_id).data.params["x"])
 
 
-def test_only_a_better_one_becomes_the_champion(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+def test_only_a_better_one_becomes_the_champion(repo: Monorepo, contender: Model, server: Tracking) -> None:
     first = train(repo, contender, x=1.0)
     assert first["tags"]["reason"] == "it is the first version"
     assert champion(server, contender) == (1, 1.0)
@@ -73,34 +82,38 @@ def test_only_a_better_one_becomes_the_champion(repo: Monorepo, contender: Model
     assert nan["promoted"] == "true"
     assert champion(server, contender) == (5, 1.9)
     name = f"{contender.project}.{contender.name}"
-    assert server.get_model_version(name, "3").tags["reason"] == worse["reason"]
-    assert server.get_run(server.get_model_version(name, "3").run_id).data.tags["reason"] == worse["reason"]
+    assert server.client.get_model_version(name, "3").tags["reason"] == worse["reason"]
+    assert (
+        server.client.get_run(server.client.get_model_version(name, "3").run_id).data.tags["reason"] == worse["reason"]
+    )
 
 
-def test_a_guarded_metric_keeps_a_better_one_out(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+@pytest.mark.slow
+def test_a_guarded_metric_keeps_a_better_one_out(repo: Monorepo, contender: Model, server: Tracking) -> None:
     train(repo, contender, x=-4.0)
     tags = train(repo, contender, x=2.0)["tags"]
     assert tags["promoted"] == "false"
     assert tags["reason"] == "the guarded recall 0.8 is worse than the champion's 1.4 by 0.6, more than 0.5"
 
 
-def test_one_that_cannot_be_scored_is_not_promoted(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+@pytest.mark.slow
+def test_one_that_cannot_be_scored_is_not_promoted(repo: Monorepo, contender: Model, server: Tracking) -> None:
     train(repo, contender, x=1.0)
     assert train(repo, contender, x=9.0)["tags"]["reason"] == "it could not be scored: ValueError: nine"
     assert champion(server, contender) == (1, 1.0)
 
 
-def test_nan_never_promotes_not_even_the_first(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+@pytest.mark.slow
+def test_nan_never_promotes_not_even_the_first(repo: Monorepo, contender: Model, server: Tracking) -> None:
     assert train(repo, contender, nan=True)["tags"] | {
         "promoted": "false",
         "reason": "its loss is not among its metrics",
     }
-    assert not server.get_registered_model(f"{contender.project}.{contender.name}").aliases
+    assert not server.client.get_registered_model(f"{contender.project}.{contender.name}").aliases
 
 
-def test_without_an_evaluate_function_the_records_are_compared(
-    repo: Monorepo, model: Model, server: MlflowClient
-) -> None:
+@pytest.mark.slow
+def test_without_an_evaluate_function_the_records_are_compared(repo: Monorepo, model: Model, server: Tracking) -> None:
     (model.path / "config.yaml").write_text(CONFIG.splitlines()[0])
     train(repo, model, x=1.0)
     assert train(repo, model, x=1.5)["tags"]["promoted"] == "true"
@@ -111,7 +124,7 @@ def test_without_an_evaluate_function_the_records_are_compared(
     assert "another dataset" in other["reason"]
 
 
-def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: Tracking) -> None:
     for x in (1.0, 1.5):
         train(repo, contender, x=x)
     repo.make(contender, "rollback").succeeded()
@@ -129,7 +142,8 @@ def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: 
     repo.make(contender, "promote", "ID=nothing").failed("no such run")
 
 
-def test_a_training_that_dies_leaves_the_champion(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+@pytest.mark.slow
+def test_a_training_that_dies_leaves_the_champion(repo: Monorepo, contender: Model, server: Tracking) -> None:
     train(repo, contender, x=1.0)
     repo.make(contender, "train", 'PAYLOAD={"params": {"x": 1.9, "crash": true}}')
     process = repo.spawn(contender, "train", 'PAYLOAD={"params": {"x": 1.9, "pause": 30}}')
@@ -137,10 +151,28 @@ def test_a_training_that_dies_leaves_the_champion(repo: Monorepo, contender: Mod
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert champion(server, contender) == (1, 1.0)
-    assert len(server.search_model_versions(f"name = '{contender.project}.{contender.name}'")) == 1
+    assert len(server.client.search_model_versions(f"name = '{contender.project}.{contender.name}'")) == 1
 
 
-def test_a_server_swaps_when_the_alias_moves(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+@pytest.mark.slow
+def test_a_tuning_and_its_trials_are_nested_and_its_winner_contends(
+    repo: Monorepo, contender: Model, server: Tracking
+) -> None:
+    (contender.path / "config.yaml").write_text(
+        "params: {steps: 1}\npromotion: {metric: loss}\ntuning:\n  metric: loss\n  max_trials: 3\n  hyperparams:\n"
+        "    x: {default_value: 1.0, tuning: {param_type: float, min: 0.0, max: 4.0}}\n"
+    )
+    repo.make(contender, "tune", "WORKERS=1").succeeded()
+    runs = server.runs(contender.project)
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(children) == 4, "three trials and the final training"
+    assert all(run.info.status == "FINISHED" for run in runs)
+    assert parent.data.metrics["loss"] == min(run.data.metrics["loss"] for run in children)
+    assert champion(server, contender)[0] == 1
+
+
+def test_a_server_swaps_when_the_alias_moves(repo: Monorepo, contender: Model, server: Tracking) -> None:
     for x in (1.0, 1.5):
         train(repo, contender, x=x)
     contender.binary.write_bytes(b"what lies in models/ is not served")
@@ -157,7 +189,8 @@ def test_a_server_swaps_when_the_alias_moves(repo: Monorepo, contender: Model, s
     repo.make(contender, "predict", "VERSION=5").failed("VERSION=5", "there are 2, 1 (champion)")
 
 
-def test_a_version_that_was_tampered_with_is_not_served(repo: Monorepo, contender: Model, server: MlflowClient) -> None:
+@pytest.mark.slow
+def test_a_version_that_was_tampered_with_is_not_served(repo: Monorepo, contender: Model, server: Tracking) -> None:
     run = train(repo, contender, x=1.0)
     (stored,) = (repo.path / "mlruns").rglob(f"model/{contender.name}.pkl")
     stored.write_bytes(b"something else")

@@ -63,6 +63,7 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
 
     def plots(self, left: _Left) -> list[Plot]:
         """The pictures of what is left of the run, in the end."""
+        self._over.set()  # what is not there by now does not come any more
         self._thread.join()
         return self._drawn[1] if self._drawn and self._drawn[0] == left else _draw(left)
 

@@ -61,7 +61,7 @@ def start_run(training: Training, repository: Repository, kind: Kind = "training
         parent=training.parent,
         kind=kind,
     )
-    if training.keep_model:
+    if training.keep_model and kind == "training":
         run.path(run_files.MODEL).mkdir()
     return run
 

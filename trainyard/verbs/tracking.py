@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.experiments.connection import TrackingError
 from trainyard.experiments.registry import Registry
 from trainyard.experiments.run_files import Run, runs_of
 from trainyard.experiments.sync import known_runs, upload_all
@@ -46,6 +47,20 @@ def track_sync(session: Session, _: Path) -> None:
     console.step(f"Uploaded {done} of {len(runs)} runs to {tracker.shown}; {len(runs) - done - len(failed)} were there")
     if failed:
         raise TrainyardError(f"{len(failed)} of {len(runs)} runs could not be uploaded: {failed[0]}", "", EXIT_FAILED)
+
+
+def track_family(session: Session, parent: Run) -> None:
+    """Upload a tuning that is over, and its trials. A tracker that fails costs a warning."""
+    if (tracker := tracker_of(session)) is None:
+        return
+    found = runs_of([parent.folder.parent.parent])
+    runs = [run for run in found if isinstance(run, Run) and parent.id in (run.id, run.parent)]
+    try:
+        _, failed = _sync(session, tracker, [run for run in runs if run.status != "running"])
+    except TrackingError as error:
+        failed = [str(error)]
+    if failed:
+        console.warn(f"{failed[0]}; make track-sync uploads the rest")
 
 
 def _sync(session: Session, tracker: Tracker, runs: list[Run]) -> tuple[int, list[str]]:

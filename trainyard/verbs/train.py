@@ -65,8 +65,9 @@ def train_as_run(session: Session, training: Training) -> Run:
         TrainyardError: it failed without having said why itself.
     """
     run = start_run(training, session.repository)
-    with tracked(session, run) as live, DrawnAhead(run) as drawn:
-        run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
+    with tracked(session, run) as live:  # which uploads the report, too
+        with DrawnAhead(run) as drawn:
+            run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
         if run.status == "finished":
             try_to_report(run, drawn)
     if run.status == "finished":

@@ -25,6 +25,7 @@ from trainyard.experiments.tuning_progress import TuningProgress, shown
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.inventory import table
 from trainyard.verbs.session import Session
+from trainyard.verbs.tracked import is_tracked
 from trainyard.verbs.train import own_payload, train_as_run, training_of
 
 BEST = 5  # trials in the table at the end
@@ -51,8 +52,22 @@ def tune(session: Session, model: ModelDir) -> None:
         return
     run, found = _begin(session, training, goal)
     try:
-        if found.counted >= goal.trials and "final_run" in run.tags:
-            console.step(f"{run.id} has all of its {found.counted} trials: TRIALS={2 * goal.trials} adds more")
+        _carry_out(session, search, training, own, found, run)
+    finally:
+        if is_tracked(session):
+            from trainyard.verbs.tracking import track_family  # the tracker's client takes a second to import
+
+            track_family(session, run)
+
+
+def _carry_out(
+    session: Session, search: Search, training: Training, own: Mapping[str, Any], found: Study, run: Run
+) -> None:
+    """Search and train; the run says how it ended."""
+    try:
+        if found.counted >= search.goal.trials and "final_run" in run.tags:
+            more = 2 * search.goal.trials
+            console.step(f"{run.id} has all of its {found.counted} trials: TRIALS={more} adds more")
             run.ended("finished")
             return
         best = _best(search, found, run)
