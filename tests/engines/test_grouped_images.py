@@ -107,7 +107,8 @@ def test_the_second_environment_is_a_layer_on_the_first(built: Built) -> None:
     for role in ("train", "predict"):
         (folder.with_name("newer") / f"requirements_{role}.txt").write_text("scikit-learn==1.6.0\n")
     made = repo.make(folder, "build-image", "GROUPS=auto", **variables).succeeded()
-    assert made.err.count("Installing dependencies (requirements") == 1
+    # The second group's may be there, of an earlier run.
+    assert "Installing dependencies (requirements.lock)" not in made.err
     after = json.loads(call(repo.engine, "image", "inspect", repo.container("flowers-all")))[0]
     shared = [layer for layer in after["RootFS"]["Layers"] if layer in image["RootFS"]["Layers"]]
     assert len(shared) >= 2
@@ -137,7 +138,7 @@ def test_damage_in_the_environment_of_a_group_is_noticed_and_mended(tmp_path: Pa
     stamps = [f"/opt/{venv}/.trainyard-{kind}" for venv in ("venv", "venv-2") for kind in ("daemon", "deps", "files")]
     shown = call(engine, *look, "cat /usr/local/lib/runs; ls -A /tmp; ls -d /opt/venv*/.trainyard-*").split()
     assert shown[0] == "run", "setup.sh is run once"
-    assert sorted(shown[1:]) == stamps
+    assert sorted(shown[1:]) == sorted(stamps)
     with (two / "predict.py").open("a") as file:
         file.write("# edited again\n")
     assert repo.make(folder, *build).succeeded().err.count("installed already") == 2
