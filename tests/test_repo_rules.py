@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def test_the_image_half_and_the_host_half_do_not_import_each_other() -> None:
             assert imports(path) <= GROUND, path
         else:
             assert not imports(path) & IMAGE_HALF, path
+
+
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """pytest cannot collect two of one name in one run."""
+    names = Counter(path.name for path in FILES if path.parts[0] == "tests" and path.match("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]
 
 
 def test_no_modules_import_each_other() -> None:

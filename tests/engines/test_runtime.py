@@ -55,7 +55,7 @@ def digest(content):
 """
 PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 # Others in each run: what was compiled once is in the package cache. The second one is not compiled.
-VERSIONS = (f"{int(time.time())}.0", f"{int(time.time())}.1")
+VERSIONS = tuple(f"{int(time.time())}.{number}" for number in range(4))
 COMPILERS = "cc gcc cpp ld as"
 
 
@@ -161,6 +161,28 @@ def test_what_was_compiled_runs_without_a_compiler(yard: Yard, builder: str) -> 
     edited = model.path / "predict.py"
     edited.write_text(edited.read_text() + "# edited\n")
     assert "Installing dependencies" not in yard.build(model, BUILDER=builder).succeeded().err
+
+
+def test_each_group_of_models_is_compiled_and_none_has_a_compiler(yard: Yard) -> None:
+    names = ("older", "newer")
+    for name, version in zip(names, VERSIONS[2:], strict=True):
+        (yard.add_model(name, version).path / "setup.sh").write_text("echo a library >> /usr/local/lib/native\n")
+    folder = yard.repo.add_all(models=" ".join(names))
+    settings = {"BASE_IMAGE": yard.full, "RUNTIME_IMAGE": yard.slim, "WHEELHOUSE": str(yard.wheels)}
+    build = ("build-image", "GROUPS=auto", "BUILDER=builtin")
+    yard.repo.make(folder, *build, **settings).succeeded()
+    look = ["run", "--rm", "--network", "none", "--entrypoint", "bash", yard.repo.container("sums-all"), "-c"]
+    asked = "import importlib.metadata as m, sumsinc; print(m.version('sumsinc'), sumsinc.add(1, 2))"
+    for venv, version in zip(("venv", "venv-2"), VERSIONS[2:], strict=True):
+        assert call(yard.repo.engine, *look, f'/opt/{venv}/bin/python -c "{asked}"') == f"{version} 3.0\n"
+    looked = f"command -v {COMPILERS}; cat /usr/local/lib/native; find /opt -newermt @315532801; ls -A /opt"
+    shown = call(yard.repo.engine, *look, looked).split("\n")
+    assert shown == ["a library", "trainyard", "venv", "venv-2", ""]
+    edited = folder.with_name("newer") / "predict.py"
+    edited.write_text(edited.read_text() + "# edited\n")
+    said = yard.repo.make(folder, *build, **settings).succeeded().err
+    assert said.count("installed already") == 2
+    assert "Installing dependencies" not in said
 
 
 def test_a_package_that_comes_as_source_says_which_settings_help(yard: Yard) -> None:

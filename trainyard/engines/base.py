@@ -16,7 +16,7 @@ from trainyard.leaks import Finding, Look
 from trainyard.model_dir import Role
 from trainyard.requirements.lock_files import packages_of
 
-DAMAGED = "what is installed is damaged"  # how builders/common.sh says so
+DAMAGED = "what is installed is damaged"  # how builders/common/damage.sh says so
 LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
 
 

@@ -1,6 +1,6 @@
 """What uv says of a package index that fails, in words that name the setting to turn.
 
-``explain_install_failure`` in builders/common.sh does the same where there is only a shell.
+``explain_install_failure`` in builders/common/index_errors.sh does the same where there is only a shell.
 """
 
 from __future__ import annotations

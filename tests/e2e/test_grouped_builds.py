@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grouped import add_with_toolz, toolz_repo
@@ -49,6 +50,7 @@ def test_the_generated_files_say_the_groups(folder: Path) -> None:
     assert "MERGED=sums/one,sums/two,sums/three\n" in environment
     assert "toolz==0.12.1" in (folder / "requirements.txt").read_text()
     assert "toolz==1.0.0" in (folder / "requirements.2.txt").read_text()
+    assert "cannot be imported: these models need different versions" in (folder / "predict.py").read_text()
 
 
 def test_each_group_has_an_environment_from_its_own_lock(repo: Monorepo, folder: Path) -> None:
@@ -87,6 +89,18 @@ def test_a_mistake_in_a_model_of_the_second_group_fails_the_build(repo: Monorepo
     finally:
         path.write_text(good)
     assert versions(repo, image_of(repo)) == [["toolz-0.12.1.dist-info"], ["toolz-1.0.0.dist-info"]]
+
+
+def test_damage_in_the_environment_of_a_group_is_noticed_and_mended(repo: Monorepo, folder: Path) -> None:
+    (venv,) = image_of(repo)["more_venvs"]
+    (file,) = (repo.path / ".trainyard" / "process" / venv).glob("lib/python*/site-packages/toolz/dicttoolz.py")
+    file.unlink()
+    with (repo.path / "projects" / "sums" / "two" / "predict.py").open("a") as source:
+        source.write("# damaged\n")
+    said = repo.make(folder, "build-image", "GROUPS=auto").succeeded().err
+    assert f"{venv}: what is installed is damaged (lib/python" in said
+    assert "toolz/dicttoolz.py): the image below has to be made anew; it is made anew" in said
+    assert file.is_file()
 
 
 def test_a_bill_of_materials_lists_both_versions(repo: Monorepo, folder: Path) -> None:
@@ -131,12 +145,12 @@ def test_what_a_group_needed_goes_with_the_conflict(tmp_path: Path) -> None:
     assert not (folder / "requirements.2.txt").exists()
 
 
-def image_of(repo: Monorepo) -> dict[str, object]:
+def image_of(repo: Monorepo) -> dict[str, Any]:
     path = repo.path / ".trainyard" / "process" / "images" / repo.container("sums-all") / "image.json"
     return dict(json.loads(path.read_text()))
 
 
-def versions(repo: Monorepo, image: dict[str, object]) -> list[list[str]]:
+def versions(repo: Monorepo, image: dict[str, Any]) -> list[list[str]]:
     """Which toolz each environment has."""
     venvs = [image["venv"], *image["more_venvs"]]
     return [
