@@ -15,6 +15,8 @@ from monorepo import Model, Monorepo, ask
 
 from experiments.tracking import WAIT, Tracking, tracking
 
+pytestmark = pytest.mark.slow  # the server takes its time to start
+
 EVALUATE = """
 
 def evaluate(msg):
@@ -88,7 +90,6 @@ def test_only_a_better_one_becomes_the_champion(repo: Monorepo, contender: Model
     )
 
 
-@pytest.mark.slow
 def test_a_guarded_metric_keeps_a_better_one_out(repo: Monorepo, contender: Model, server: Tracking) -> None:
     train(repo, contender, x=-4.0)
     tags = train(repo, contender, x=2.0)["tags"]
@@ -96,14 +97,12 @@ def test_a_guarded_metric_keeps_a_better_one_out(repo: Monorepo, contender: Mode
     assert tags["reason"] == "the guarded recall 0.8 is worse than the champion's 1.4 by 0.6, more than 0.5"
 
 
-@pytest.mark.slow
 def test_one_that_cannot_be_scored_is_not_promoted(repo: Monorepo, contender: Model, server: Tracking) -> None:
     train(repo, contender, x=1.0)
     assert train(repo, contender, x=9.0)["tags"]["reason"] == "it could not be scored: ValueError: nine"
     assert champion(server, contender) == (1, 1.0)
 
 
-@pytest.mark.slow
 def test_nan_never_promotes_not_even_the_first(repo: Monorepo, contender: Model, server: Tracking) -> None:
     assert train(repo, contender, nan=True)["tags"] | {
         "promoted": "false",
@@ -112,7 +111,6 @@ def test_nan_never_promotes_not_even_the_first(repo: Monorepo, contender: Model,
     assert not server.client.get_registered_model(f"{contender.project}.{contender.name}").aliases
 
 
-@pytest.mark.slow
 def test_without_an_evaluate_function_the_records_are_compared(repo: Monorepo, model: Model, server: Tracking) -> None:
     (model.path / "config.yaml").write_text(CONFIG.splitlines()[0])
     train(repo, model, x=1.0)
@@ -142,7 +140,6 @@ def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: 
     repo.make(contender, "promote", "ID=nothing").failed("no such run")
 
 
-@pytest.mark.slow
 def test_a_training_that_dies_leaves_the_champion(repo: Monorepo, contender: Model, server: Tracking) -> None:
     train(repo, contender, x=1.0)
     repo.make(contender, "train", 'PAYLOAD={"params": {"x": 1.9, "crash": true}}')
@@ -154,7 +151,6 @@ def test_a_training_that_dies_leaves_the_champion(repo: Monorepo, contender: Mod
     assert len(server.client.search_model_versions(f"name = '{contender.project}.{contender.name}'")) == 1
 
 
-@pytest.mark.slow
 def test_a_tuning_and_its_trials_are_nested_and_its_winner_contends(
     repo: Monorepo, contender: Model, server: Tracking
 ) -> None:
@@ -189,7 +185,6 @@ def test_a_server_swaps_when_the_alias_moves(repo: Monorepo, contender: Model, s
     repo.make(contender, "predict", "VERSION=5").failed("VERSION=5", "there are 2, 1 (champion)")
 
 
-@pytest.mark.slow
 def test_a_version_that_was_tampered_with_is_not_served(repo: Monorepo, contender: Model, server: Tracking) -> None:
     run = train(repo, contender, x=1.0)
     (stored,) = (repo.path / "mlruns").rglob(f"model/{contender.name}.pkl")

@@ -16,6 +16,8 @@ from monorepo import ROOT, Model, Monorepo
 from trainyard.experiments.dvc_files import IGNORED, ignore_text, pipeline
 from trainyard.repository import find_repository
 
+pytestmark = pytest.mark.slow  # DVC takes its time to start
+
 CONFIG = """
 params:
   steps: 2
@@ -80,7 +82,6 @@ def versioned(tmp_path: Path) -> Iterator[Versioned]:
     yield Versioned(Monorepo(tmp_path / "repo"), train)
 
 
-@pytest.mark.slow
 def test_dvc_trains_what_changed_and_nothing_else(versioned: Versioned) -> None:
     one, two = versioned.models
     assert versioned.trained() == ["one", "two"]
@@ -107,7 +108,6 @@ def test_dvc_trains_what_changed_and_nothing_else(versioned: Versioned) -> None:
     assert versioned.trained() == ["one", "two"]
 
 
-@pytest.mark.slow
 def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: Path) -> None:
     versioned.trained()
     versioned.dvc("remote", "add", "-d", "here", str(tmp_path / "remote"))
@@ -122,7 +122,6 @@ def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: P
     assert versioned.trained() == []
 
 
-@pytest.mark.slow
 def test_a_training_that_fails_leaves_the_old_binary(versioned: Versioned) -> None:
     versioned.trained()
     one = versioned.models[0]

@@ -11,6 +11,8 @@ from monorepo import Monorepo, ask, free_port, interrupt, wait_for
 
 from experiments.tracking import WAIT
 
+pytestmark = pytest.mark.slow  # the server takes its time to start
+
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
@@ -85,7 +87,6 @@ def test_without_a_tracker_mlflow_is_not_imported(repo: Monorepo) -> None:
         (repo.path / "mlflow.py").unlink()
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_a_server_in_the_foreground(repo: Monorepo) -> None:
     port = free_port()
     process = repo.spawn(None, "track", f"TRACK_PORT={port}", **WAIT)
