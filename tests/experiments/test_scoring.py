@@ -10,7 +10,7 @@ import pytest
 from monorepo import Model, Monorepo
 
 from trainyard.engines.base import Mount
-from trainyard.experiments.scoring import Score, score_versions
+from trainyard.experiments.registry.scoring import Score, score_versions
 from trainyard.experiments.training import Training
 from trainyard.verbs.session import open_session
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainyard.experiments.config import ParamTuning
-from trainyard.experiments.search_space import Dimension, SearchSpace
+from trainyard.experiments.tuning.search_space import Dimension, SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

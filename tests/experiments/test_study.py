@@ -9,10 +9,10 @@ import pytest
 
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import ParamTuning
-from trainyard.experiments.goal import Goal
-from trainyard.experiments.search_space import SearchSpace
-from trainyard.experiments.study import open_study
-from trainyard.experiments.tuning import is_looked_at
+from trainyard.experiments.tuning.goal import Goal
+from trainyard.experiments.tuning.search import is_looked_at
+from trainyard.experiments.tuning.search_space import SearchSpace
+from trainyard.experiments.tuning.study import open_study
 
 
 def goal(**changes: Any) -> Goal:

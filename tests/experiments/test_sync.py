@@ -14,13 +14,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
 
 from experiments.records import kept_run
-from trainyard.experiments.connection import Connection, TrackingError, connect
 from trainyard.experiments.metrics_log import Point
 from trainyard.experiments.run_files import Run, new_run
 from trainyard.experiments.settings import ExperimentSettings
-from trainyard.experiments.sync import Uploader, known_runs, upload_all
-from trainyard.experiments.tracked_values import LONGEST_NAME, cut, final_points, named
-from trainyard.experiments.tracker import Tracker, chosen_tracker, without_credentials
+from trainyard.experiments.tracking.connection import Connection, TrackingError, connect
+from trainyard.experiments.tracking.sync import Uploader, known_runs, upload_all
+from trainyard.experiments.tracking.tracker import Tracker, chosen_tracker, without_credentials
+from trainyard.experiments.tracking.values import LONGEST_NAME, cut, final_points, named
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 from trainyard import console
 from trainyard.engines.base import Mount
 from trainyard.errors import TrainyardError
-from trainyard.experiments.placing import place_version
+from trainyard.experiments.registry.placing import place_version
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.serving import container_name
 from trainyard.verbs.session import Session

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard import console
-from trainyard.experiments import champions
 from trainyard.experiments.config import read_config
-from trainyard.experiments.connection import TrackingError
-from trainyard.experiments.registry import CHAMPION, Registry, Version
+from trainyard.experiments.registry import champions
+from trainyard.experiments.registry.versions import CHAMPION, Registry, Version
 from trainyard.experiments.run_files import MODEL, Run
+from trainyard.experiments.tracking.connection import TrackingError
 from trainyard.experiments.training import Training
 from trainyard.locking import locked
 from trainyard.promotion import Decision

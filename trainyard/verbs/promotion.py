@@ -9,9 +9,9 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.errors import TrainyardError
-from trainyard.experiments.registry import CHAMPION, Registry
+from trainyard.experiments.registry.versions import CHAMPION, Registry
 from trainyard.experiments.run_files import Run, find_run, runs_of
-from trainyard.experiments.tracked_model import has_model
+from trainyard.experiments.tracking.model_folder import has_model
 from trainyard.model_dir import ModelDir
 from trainyard.promotion import Decision
 from trainyard.verbs.contest import contest, say

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from trainyard.experiments.run_files import Run
-from trainyard.experiments.tracker import Tracker, chosen_tracker
+from trainyard.experiments.tracking.tracker import Tracker, chosen_tracker
 from trainyard.verbs.session import Session
 
 if TYPE_CHECKING:
-    from trainyard.experiments.live import Live
-    from trainyard.experiments.sync import Uploader
+    from trainyard.experiments.tracking.live import Live
+    from trainyard.experiments.tracking.sync import Uploader
 
 
 def tracked(session: Session, run: Run) -> AbstractContextManager[Live | None]:
@@ -24,7 +24,7 @@ def tracked(session: Session, run: Run) -> AbstractContextManager[Live | None]:
     tracker = tracker_of(session)
     if tracker is None:
         return contextlib.nullcontext()
-    from trainyard.experiments.live import Live
+    from trainyard.experiments.tracking.live import Live
 
     return Live(run, lambda: uploader_to(session, tracker), tracker.shown)
 
@@ -45,8 +45,8 @@ def uploader_to(session: Session, tracker: Tracker) -> Uploader:
     Raises:
         TrainyardError: MLflow is not installed.
     """
-    from trainyard.experiments.connection import connect
-    from trainyard.experiments.sync import Uploader
+    from trainyard.experiments.tracking.connection import connect
+    from trainyard.experiments.tracking.sync import Uploader
 
     connection = connect(tracker, session.experiments.tracking_timeout)
     return Uploader(connection, session.repository.state / "locks", session.settings.lock_timeout)

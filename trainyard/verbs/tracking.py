@@ -6,13 +6,13 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.experiments.connection import TrackingError
-from trainyard.experiments.registry import Registry
+from trainyard.experiments.registry.versions import Registry
 from trainyard.experiments.run_files import Run, runs_of
-from trainyard.experiments.sync import known_runs, upload_all
-from trainyard.experiments.tracked_values import experiment_of
-from trainyard.experiments.tracker import FOLDER, Tracker, tracker_or_store
-from trainyard.experiments.tracking_server import check_drivers
+from trainyard.experiments.tracking.connection import TrackingError
+from trainyard.experiments.tracking.server import check_drivers
+from trainyard.experiments.tracking.sync import known_runs, upload_all
+from trainyard.experiments.tracking.tracker import FOLDER, Tracker, tracker_or_store
+from trainyard.experiments.tracking.values import experiment_of
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of, uploader_to
 

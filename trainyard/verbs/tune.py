@@ -12,16 +12,17 @@ from typing import Any
 from trainyard import console
 from trainyard.engines.base import Mount, RunPlan
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.experiments import run_files, study
+from trainyard.experiments import run_files
 from trainyard.experiments.config import config_file
-from trainyard.experiments.goal import Goal, read_goal
 from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params, write_tuned
 from trainyard.experiments.run_files import Run, runs_of
-from trainyard.experiments.study import Study, Tried, open_study
 from trainyard.experiments.training import Training, check_payload, start_run
-from trainyard.experiments.trial_workers import ARGUMENTS, ONE_THREAD
-from trainyard.experiments.tuning import Search, Tuning
-from trainyard.experiments.tuning_progress import TuningProgress, shown
+from trainyard.experiments.tuning import study
+from trainyard.experiments.tuning.goal import Goal, read_goal
+from trainyard.experiments.tuning.progress import TuningProgress, shown
+from trainyard.experiments.tuning.search import Search, Tuning
+from trainyard.experiments.tuning.study import Study, Tried, open_study
+from trainyard.experiments.tuning.workers import ARGUMENTS, ONE_THREAD
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.inventory import table
 from trainyard.verbs.session import Session

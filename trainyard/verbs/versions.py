@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainyard.experiments.tracked_values import registered_name
+from trainyard.experiments.tracking.values import registered_name
 from trainyard.model_dir import ModelDir
 from trainyard.verbs.session import Session
 

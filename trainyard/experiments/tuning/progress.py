@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from trainyard import console
-from trainyard.experiments.goal import Goal
+from trainyard.experiments.tuning.goal import Goal
 
 if TYPE_CHECKING:
     from rich.progress import Progress

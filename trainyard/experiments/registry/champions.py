@@ -9,8 +9,8 @@ from typing import Any
 
 from trainyard import console
 from trainyard.engines.base import Engine
-from trainyard.experiments.registry import Registry, Version
-from trainyard.experiments.scoring import Score, score_versions
+from trainyard.experiments.registry.scoring import Score, score_versions
+from trainyard.experiments.registry.versions import Registry, Version
 from trainyard.experiments.training import Training
 from trainyard.promotion import Decision, Rule, decide
 

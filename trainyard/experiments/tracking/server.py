@@ -24,7 +24,14 @@ from urllib.parse import urlsplit
 from trainyard import console
 from trainyard.errors import TrainyardError
 from trainyard.experiments.settings import ExperimentSettings
-from trainyard.experiments.tracker import FOLDER, STATE, OwnServer, artifacts_uri, database_uri, without_credentials
+from trainyard.experiments.tracking.tracker import (
+    FOLDER,
+    STATE,
+    OwnServer,
+    artifacts_uri,
+    database_uri,
+    without_credentials,
+)
 from trainyard.files import write_whole
 from trainyard.processes import started_at
 

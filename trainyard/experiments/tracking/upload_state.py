@@ -14,7 +14,7 @@ from typing import Any
 
 from trainyard.errors import TrainyardError
 from trainyard.experiments.run_files import LOG, METRICS, MODEL, RUN, Run
-from trainyard.experiments.tracker import Tracker
+from trainyard.experiments.tracking.tracker import Tracker
 from trainyard.files import write_whole
 
 STATE = "tracking.json"

@@ -17,12 +17,12 @@ from trainyard import console
 from trainyard.engines.base import Engine, RunPlan
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments import run_files
-from trainyard.experiments.goal import Goal
 from trainyard.experiments.metrics_log import Follower, read_points, read_tags
 from trainyard.experiments.run_files import Run, Status, new_run
-from trainyard.experiments.study import RUN, Study
-from trainyard.experiments.trial_workers import Event, Events, TrialWorker
-from trainyard.experiments.tuning_progress import TuningProgress
+from trainyard.experiments.tuning.goal import Goal
+from trainyard.experiments.tuning.progress import TuningProgress
+from trainyard.experiments.tuning.study import RUN, Study
+from trainyard.experiments.tuning.workers import Event, Events, TrialWorker
 
 if TYPE_CHECKING:
     import optuna

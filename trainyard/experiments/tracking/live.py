@@ -10,10 +10,10 @@ from types import TracebackType
 
 from trainyard import console
 from trainyard.errors import TrainyardError
-from trainyard.experiments.connection import TrackingError
 from trainyard.experiments.metrics_log import Point
 from trainyard.experiments.run_files import Run, read_run
-from trainyard.experiments.sync import Uploader
+from trainyard.experiments.tracking.connection import TrackingError
+from trainyard.experiments.tracking.sync import Uploader
 from trainyard.experiments.transcript import CLEAR
 
 PAUSE = 2.0  # seconds between two uploads

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.goal import Goal
+from trainyard.experiments.tuning.goal import Goal
 
 if TYPE_CHECKING:
     import optuna

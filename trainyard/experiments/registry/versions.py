@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments import tracked_values as values
-from trainyard.experiments.connection import TrackingError
 from trainyard.experiments.run_files import MODEL, Run
-from trainyard.experiments.sync import Uploader
-from trainyard.experiments.tracked_model import has_model, model_files
+from trainyard.experiments.tracking import values
+from trainyard.experiments.tracking.connection import TrackingError
+from trainyard.experiments.tracking.model_folder import has_model, model_files
+from trainyard.experiments.tracking.sync import Uploader
 from trainyard.files import sha256_of
 
 if TYPE_CHECKING:

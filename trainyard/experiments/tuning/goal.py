@@ -10,7 +10,7 @@ from typing import Any
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import Config
 from trainyard.experiments.parameters import with_params
-from trainyard.experiments.search_space import SearchSpace
+from trainyard.experiments.tuning.search_space import SearchSpace
 from trainyard.experiments.yaml_files import YamlFile
 from trainyard.promotion import Direction, direction_of
 

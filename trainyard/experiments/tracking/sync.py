@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from trainyard import console
 from trainyard.errors import TrainyardError
-from trainyard.experiments import tracked_values as values
-from trainyard.experiments.connection import Connection, TrackingError
 from trainyard.experiments.metrics_log import Point, read_points
 from trainyard.experiments.run_files import METRICS, MODEL, RUN, Run, read_run
-from trainyard.experiments.tracked_model import has_model, write_model_folder
-from trainyard.experiments.upload_state import (
+from trainyard.experiments.tracking import values
+from trainyard.experiments.tracking.connection import Connection, TrackingError
+from trainyard.experiments.tracking.model_folder import has_model, write_model_folder
+from trainyard.experiments.tracking.upload_state import (
     Uploaded,
     artifacts,
     complete,

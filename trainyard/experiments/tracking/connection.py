@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.experiments.tracker import Tracker, without_credentials
+from trainyard.experiments.tracking.tracker import Tracker, without_credentials
 from trainyard.settings import refuse_telemetry
 
 if TYPE_CHECKING:
