@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ def settings(server: Outage, folder: Path) -> dict[str, str]:
 
 
 def ask_for(model: Model, package: str) -> None:
+    """Of a monorepo in which nothing is installed: who wants the same packages shares them."""
+    shutil.rmtree(model.path.parents[2] / ".trainyard" / "process" / "deps", ignore_errors=True)
     for role in ("train", "predict"):
         (model.path / f"requirements_{role}.txt").write_text(f"# {uuid.uuid4()}\n{package}\n")
 

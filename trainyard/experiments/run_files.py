@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from trainyard import console
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 from trainyard.processes import started_at
@@ -75,8 +76,13 @@ class Run:
         return changed
 
     def ended(self, status: Status, **changes: Any) -> Run:
-        """The run, over."""
-        return self.saved(status=status, finished=now(), **changes)
+        """The run, over. Where that cannot be written down, it is said: what counts is how the run ended."""
+        ending: dict[str, Any] = {"status": status, "finished": now(), **changes}
+        try:
+            return self.saved(**ending)
+        except TrainyardError as error:
+            console.warn(str(error))
+            return replace(self, **ending)
 
     def taken_over(self) -> Run:
         """The run, going on: from now on this process looks after it."""

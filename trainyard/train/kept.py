@@ -13,12 +13,20 @@ RUN = "run"
 MODEL = "model"  # the folder in it that whoever wants to keep the binary makes
 
 
-def keep_in_run(sources: Path, model_name: str) -> None:
-    """Copy the record of ``models/<model_name>.pkl``, and the files of the model where there is a folder for them.
+def keep_in_run(run: Path, models: Path, model_name: str) -> None:
+    """Copy the record of ``<models>/<model_name>.pkl``, and the files of the model where there is a folder for them.
 
-    The caller holds the lock of ``models/``: what is copied is what this training wrote.
+    Raises:
+        OSError: no space, no permission.
     """
-    run, binary = sources / RUN, binary_path(sources / "models", model_name)
+    try:
+        _keep(run, models, model_name)
+    except OSError as error:  # which file of the two, copying does not say
+        raise OSError(error.errno, error.strerror, str((run / MODEL).resolve())) from error
+
+
+def _keep(run: Path, models: Path, model_name: str) -> None:
+    binary = binary_path(models, model_name)
     if not model_name or not run.is_dir() or (record := read_record(binary)) is None:
         return
     write_whole(run / "record.json", dump_record(record))
