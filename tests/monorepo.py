@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -204,6 +205,12 @@ class Made:
         for part in parts:
             assert part in errors[0], f"{part!r} is not in {errors[0]!r}"
         return errors[0]
+
+
+def nobody_elses(requirement: str) -> str:
+    """The same requirement, by a condition that holds: who wants the same packages shares them, and this is wanted by
+    nobody else, so that it has to be installed."""
+    return f'{requirement} ; python_version < "4.{secrets.randbelow(10**9)}"'
 
 
 def free_port() -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from monorepo import Model, Monorepo
+from monorepo import Model, Monorepo, nobody_elses
 from outages import Outage, serving_badly
 
 from trainyard.requirements.lock_files import seal
@@ -39,10 +37,9 @@ def settings(server: Outage, folder: Path) -> dict[str, str]:
 
 
 def ask_for(model: Model, package: str) -> None:
-    """Of a monorepo in which nothing is installed: who wants the same packages shares them."""
-    shutil.rmtree(model.path.parents[2] / ".trainyard" / "process" / "deps", ignore_errors=True)
+    line = nobody_elses(package)
     for role in ("train", "predict"):
-        (model.path / f"requirements_{role}.txt").write_text(f"# {uuid.uuid4()}\n{package}\n")
+        (model.path / f"requirements_{role}.txt").write_text(f"{line}\n")
 
 
 @pytest.mark.parametrize(("kind", "parts", "seconds"), KINDS)

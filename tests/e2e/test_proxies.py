@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from monorepo import Model, Monorepo
+from monorepo import Model, Monorepo, nobody_elses
 from servers import Quiet, answering
 
 LOGIN = "reader:correct horse"
@@ -48,8 +48,9 @@ def proxy() -> Iterator[Proxy]:
 
 @pytest.mark.parametrize("verb", ["lock", "build-predict", "wheelhouse"])
 def test_a_proxy_with_a_password(repo: Monorepo, model: Model, proxy: Proxy, tmp_path: Path, verb: str) -> None:
+    line = nobody_elses("colorama")
     for role in ("train", "predict"):
-        (model.path / f"requirements_{role}.txt").write_text(f"# {uuid.uuid4()}\ncolorama\n")
+        (model.path / f"requirements_{role}.txt").write_text(f"{line}\n")
     if verb != "lock":
         repo.make(model, "lock").succeeded()
     settings = {

@@ -10,7 +10,7 @@ import time
 from typing import ClassVar
 
 import pytest
-from monorepo import Model, Monorepo, ask
+from monorepo import Model, Monorepo, ask, nobody_elses
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 KILLED = 10
@@ -50,15 +50,11 @@ class BrokenBuilds:
         return int(first) - 6
 
     def test_of_two_builds_that_need_the_same_packages_one_installs_them(self, repo: Monorepo) -> None:
-        models = [repo.add_model(name) for name in ("first", "other")]
+        models, line = [repo.add_model(name) for name in ("first", "other")], nobody_elses("iniconfig==2.0.0")
         for model in models:
-            _require(model, "iniconfig==2.0.0")
+            for role in ("train", "predict"):
+                (model.path / f"requirements_{role}.txt").write_text(f"{line}\n")
         builds = [repo.spawn(model, "build-predict", **self.variables) for model in models]
         outputs = [build.communicate(timeout=300)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], outputs
         assert sum(output.count("---> Installing dependencies (requirements.lock)") for output in outputs) == 1, outputs
-
-
-def _require(model: Model, line: str) -> None:
-    for role in ("train", "predict"):
-        (model.path / f"requirements_{role}.txt").write_text(f"{line}\n# {model.container.rsplit('-', 1)[0]}\n")

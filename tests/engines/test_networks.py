@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from monorepo import Model, Monorepo, ask, free_port
+from monorepo import Model, Monorepo, ask, free_port, nobody_elses
 from needs import need
 
 NOWHERE = "http://127.0.0.1:9"
@@ -50,9 +49,9 @@ def wheels(repo: Monorepo, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def stocked(repo: Monorepo, name: str) -> Model:
     """A model whose dependencies are nobody else's, so that they have to be installed."""
-    model = repo.add_model(name)
+    model, line = repo.add_model(name), nobody_elses("colorama==0.4.6")
     for role in ("train", "predict"):
-        (model.path / f"requirements_{role}.txt").write_text(f"# {uuid.uuid4()}\ncolorama==0.4.6\n")
+        (model.path / f"requirements_{role}.txt").write_text(f"{line}\n")
     model.replace("predict.py", "import os\n", "import os\n\nimport colorama\n")
     return model
 
@@ -112,8 +111,9 @@ def test_the_wheelhouse_is_no_part_of_the_identity(repo: Monorepo, wheels: Path,
 
 def test_a_wheelhouse_that_lacks_something(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     model = stocked(repo, "greedy")
+    line = nobody_elses("tabulate")
     for role in ("train", "predict"):
-        (model.path / f"requirements_{role}.txt").write_text(f"# {uuid.uuid4()}\ntabulate\n")
+        (model.path / f"requirements_{role}.txt").write_text(f"{line}\n")
     repo.make(model, "lock", **offline(wheels, tmp_path)).failed(
         f"WHEELHOUSE={wheels} lacks tabulate", "make wheelhouse"
     )

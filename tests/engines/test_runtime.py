@@ -6,14 +6,13 @@ import io
 import subprocess
 import tarfile
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from engines.calls import call
-from monorepo import Made, Model, Monorepo, ask
+from monorepo import Made, Model, Monorepo, ask, nobody_elses
 from needs import need
 
 # A package of one C file, that builds itself: nothing but a compiler and Python's headers has to be there.
@@ -77,8 +76,9 @@ class Yard:
     def add_model(self, name: str, version: str = VERSIONS[0]) -> Model:
         """One that needs the package that has to be compiled; its dependencies are nobody else's."""
         model = self.repo.add_model(name)
+        line = nobody_elses(f"sumsinc=={version}")
         for role in ("train", "predict"):
-            (model.path / f"requirements_{role}.txt").write_text(f"sumsinc=={version}\n# {uuid.uuid4()}\n")
+            (model.path / f"requirements_{role}.txt").write_text(f"{line}\n")
         model.replace("predict.py", "import os\n", "import os\n\nimport sumsinc\n")
         model.replace("predict.py", "sum(row)", "sumsinc.add(*row)")
         return model
