@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+import uuid
 from typing import ClassVar
 
 import pytest
@@ -51,8 +52,10 @@ class BrokenBuilds:
 
     def test_of_two_builds_that_need_the_same_packages_one_installs_them(self, repo: Monorepo) -> None:
         models = [repo.add_model(name) for name in ("first", "other")]
+        setup = f"true {uuid.uuid4()}\n"  # so that nobody else has installed them
         for model in models:
             _require(model, "iniconfig==2.0.0")
+            (model.path / "setup.sh").write_text(setup)
         builds = [repo.spawn(model, "build-predict", **self.variables) for model in models]
         outputs = [build.communicate(timeout=300)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], outputs
