@@ -30,6 +30,8 @@ OURS = (
     "MAKELEVEL",
     "MAKEOVERRIDES",
     "TRAINYARD_COMMAND_LINE",
+    "MLFLOW_TRACKING_URI",  # MLflow's client leaves it in the environment of the process that runs the tests
+    "MLFLOW_REGISTRY_URI",
 )  # of the make that runs the tests
 
 TRAIN = """

@@ -62,7 +62,7 @@ def test_a_run_is_logged_with_everything(server: Tracking, repo: Monorepo, model
     tags = run.data.tags
     assert tags["shape"] == "parabola"
     assert tags["mlflow.note.content"] == tags["description"] == "first try"
-    assert server.artifacts(run) == {"log.txt", "record.json", "run.json", "model"}
+    assert server.artifacts(run) == {"log.txt", "model", "plots", "record.json", "report.html", "run.json"}
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("data/numbers.csv", tags["dataset_sha256"][:36])
     assert tags["dataset_sha256"] in dataset.dataset.profile

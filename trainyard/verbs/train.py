@@ -62,8 +62,9 @@ def train_as_run(session: Session, training: Training) -> Run:
     """Train; the run, finished.
 
     Raises:
-        TrainyardError: it failed without having said why itself.
+        TrainyardError: it failed without having said why itself; or TRACKING_URI is none, and nothing has happened.
     """
+    contends = is_tracked(session)
     run = start_run(training, session.repository)
     with tracked(session, run) as live:  # which uploads the report, too
         with DrawnAhead(run) as drawn:
@@ -72,7 +73,7 @@ def train_as_run(session: Session, training: Training) -> Run:
             try_to_report(run, drawn)
     if run.status == "finished":
         console.step(f"Run {run.id}: make run-show ID={run.id}")
-        if is_tracked(session):
+        if contends:
             from trainyard.verbs.contest import compete  # the registry's client takes a second to import
 
             run = compete(session, training, run)
