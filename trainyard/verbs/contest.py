@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard import console
+from trainyard.errors import TrainyardError
 from trainyard.experiments.config import read_config
 from trainyard.experiments.registry import champions
 from trainyard.experiments.registry.versions import CHAMPION, Registry, Version
 from trainyard.experiments.run_files import MODEL, Run
-from trainyard.experiments.tracking.connection import TrackingError
 from trainyard.experiments.training import Training
 from trainyard.locking import locked
 from trainyard.promotion import Decision
@@ -30,7 +30,7 @@ def compete(session: Session, training: Training, run: Run) -> Run:
         registry = open_registry(session)
         version = registry.version_of(name_of(training.model, run.model_name), str(registry.register_version(run)))
         decision = contest(session, registry, version, run.path(MODEL), training, run.folder)
-    except TrackingError as error:
+    except TrainyardError as error:  # the tracker's, or there is no client for it
         console.warn(f"{error}; run {run.id} is not registered: make promote ID={run.id} does it later")
         return run
     say(version, decision)
