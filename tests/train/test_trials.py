@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ENVIRONMENT, PAYLOAD, Sources
+from train_sources import ENVIRONMENT, PAYLOAD, Sources
 
 
 class Worker:
