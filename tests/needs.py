@@ -26,3 +26,9 @@ def need(program: str) -> None:
         return
     required = os.environ.get("TRAINYARD_REQUIRE", "").replace(",", " ").split()
     (pytest.fail if program in required else pytest.skip)(f"{program} does not answer here")
+
+
+def can_mount() -> bool:
+    """Whether a test may mount a file system, in a namespace of its own."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return bool(shutil.which("unshare")) and subprocess.run(command, capture_output=True).returncode == 0

@@ -9,6 +9,8 @@ from __future__ import annotations
 EXIT_FAILED = 1  # the user's own code failed
 EXIT_BAD_INPUT = 2  # something to mend before trying again
 EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it (128 + SIGINT)
+EXIT_TERMINATED = 143  # SIGTERM, likewise
+ENDED_BY_SIGNAL = (EXIT_INTERRUPTED, EXIT_TERMINATED)
 
 
 class TrainyardError(Exception):

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainyard import run_folder
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 
-RUN = Path("run")
+RUN = Path(run_folder.MOUNT)
 
 
 def is_run() -> bool:
@@ -38,7 +39,7 @@ def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
         json.dumps({"name": _name(name), "value": _number(name, value), "step": int(step), "time": moment})
         for name, value in metrics.items()
     ]
-    _append(RUN / "metrics.jsonl", lines)
+    _append(RUN / run_folder.METRICS, lines)
 
 
 def log_metric(name: str, value: float, step: int = 0) -> None:
@@ -49,13 +50,13 @@ def log_metric(name: str, value: float, step: int = 0) -> None:
 def set_tag(name: str, value: object) -> None:
     """Add a tag to the run: text by which people find it again."""
     if is_run():
-        _append(RUN / "tags.jsonl", [json.dumps({"name": _name(name), "value": str(value)}, ensure_ascii=False)])
+        _append(RUN / run_folder.TAGS, [json.dumps({"name": _name(name), "value": str(value)}, ensure_ascii=False)])
 
 
 def write_evaluation(evaluation: Mapping[str, Any]) -> None:
     """What the run's report is drawn from (`common_utils.evaluation` makes it)."""
     if is_run():
-        write_whole(RUN / "evaluation.json", json.dumps(evaluation, allow_nan=False) + "\n")
+        write_whole(RUN / run_folder.EVALUATION, json.dumps(evaluation, allow_nan=False) + "\n")
 
 
 def _append(path: Path, lines: list[str]) -> None:

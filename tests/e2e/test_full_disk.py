@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
 from monorepo import Made, Model, Monorepo
-
-
-def can_mount() -> bool:
-    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return bool(shutil.which("unshare")) and subprocess.run(command, capture_output=True).returncode == 0
-
+from needs import can_mount
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="needs to mount a file system")
 

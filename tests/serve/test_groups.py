@@ -10,24 +10,17 @@ from pathlib import Path
 
 import pytest
 import requests
+from grouped_daemon import FIRST, SAME, SECOND, children
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import Wire, message, post
 
 from trainyard.serve.groups.connection import end_of
 
-# Both groups are served from the environment of these tests: what is tested is how they work together.
-SAME = {"VENV_2": sys.prefix}
-FIRST, SECOND = "/first/predict", "/second/predict"
-
 
 @pytest.fixture(scope="module")
 def grouped(start):
     return start("groups", WORKERS="2", **SAME)
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def workers(daemon):

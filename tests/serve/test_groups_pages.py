@@ -3,28 +3,21 @@
 import contextlib
 import os
 import signal
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import requests
+from grouped_daemon import FIRST, SAME, SECOND, children
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 from wire import Wire, message, post
 
-SAME = {"VENV_2": sys.prefix}
 PATHS = ["first/predict", "second/predict", "first/slow"]
-FIRST, SECOND = "/first/predict", "/second/predict"
 
 
 @pytest.fixture(scope="module")
 def grouped(start):
     return start("groups", WORKERS="2", **SAME)
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def get(daemon, path, led_by, method="GET", body=b""):

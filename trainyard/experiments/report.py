@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from trainyard.experiments import run_files
+from trainyard import run_folder
 from trainyard.experiments.metrics_log import Point, read_points
 from trainyard.experiments.run_files import Run
 from trainyard.files import write_whole
@@ -68,10 +68,10 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
         return self._drawn[1] if self._drawn and self._drawn[0] == left else _draw(left)
 
     def _look(self) -> None:
-        if self._there(run_files.METRICS, run_files.EVALUATION):
+        if self._there(run_folder.METRICS, run_folder.EVALUATION):
             with contextlib.suppress(ImportError):  # said at the end, by whoever imports it then
                 importlib.import_module(_DRAWING)
-        if self._there(run_files.EVALUATION):
+        if self._there(run_folder.EVALUATION):
             # Any error is met again, and said, at the end.
             with contextlib.suppress(Exception):
                 left = _left_of(self._run)
@@ -149,10 +149,10 @@ class _Left:
 
 def _left_of(run: Run) -> _Left:
     try:
-        evaluation = json.loads(run.path(run_files.EVALUATION).read_bytes())
+        evaluation = json.loads(run.path(run_folder.EVALUATION).read_bytes())
     except FileNotFoundError:
         evaluation = {}
-    points = [point for point in read_points(run.path(run_files.METRICS)) if math.isfinite(point.value)]
+    points = [point for point in read_points(run.path(run_folder.METRICS)) if math.isfinite(point.value)]
     return _Left(evaluation if isinstance(evaluation, dict) else {}, points)
 
 

@@ -1,11 +1,6 @@
-"""The files of a run, ``runs/<id>/`` of a project.
+"""The runs of a project, ``runs/<id>/``: making one, writing down how it goes, finding it again.
 
-run.json         what was asked, what came of it: status, parameters, tags, metrics
-metrics.jsonl    one line for each value that the training reported, written as it goes
-log.txt          all that it printed
-record.json      the record of the binary that it wrote
-evaluation.json  what the report is drawn from
-model/           the binary itself, where somebody wants to keep it
+``run.json`` has what was asked and what came of it; ``trainyard/run_folder.py`` says what else lies in a run's folder.
 """
 
 from __future__ import annotations
@@ -27,9 +22,7 @@ from trainyard.files import write_whole
 from trainyard.processes import started_at
 
 FOLDER = "runs"
-RUN, METRICS, LOG, RECORD, EVALUATION, MODEL = (
-    "run.json", "metrics.jsonl", "log.txt", "record.json", "evaluation.json", "model",
-)  # fmt: skip
+RUN = "run.json"
 Status = Literal["running", "finished", "failed", "pruned", "interrupted", "killed"]
 Kind = Literal["training", "tuning", "trial"]
 

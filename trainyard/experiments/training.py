@@ -9,19 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainyard import console
+from trainyard import console, run_folder
 from trainyard.engines.base import Engine, Mount, RunPlan
-from trainyard.errors import EXIT_INTERRUPTED, TrainyardError
-from trainyard.experiments import run_files
+from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
 from trainyard.experiments.metrics_log import Point, read_points, read_tags
 from trainyard.experiments.run_files import Kind, Run, new_run
 from trainyard.experiments.training_metrics import write_training_metrics
 from trainyard.experiments.transcript import Transcript
 from trainyard.model_dir import ModelDir
 from trainyard.repository import Repository
-
-RUN_MOUNT = "run"  # where the container sees the run's folder: utils/runs.py
-ENDED_BY_SIGNAL = (EXIT_INTERRUPTED, 143)
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def start_run(training: Training, repository: Repository, kind: Kind = "training
         kind=kind,
     )
     if training.keep_model and kind == "training":
-        run.path(run_files.MODEL).mkdir()
+        run.path(run_folder.MODEL).mkdir()
     return run
 
 
@@ -78,8 +74,8 @@ def carry_out(
     Whatever ends this process in an orderly way ends the run; one that is killed is found out by ``read_run``.
     """
     env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.env}
-    mounts = (*training.mounts, Mount(run.folder, RUN_MOUNT))
-    with Transcript(run.path(run_files.LOG), run.path(run_files.METRICS), on_points) as transcript:
+    mounts = (*training.mounts, Mount(run.folder, run_folder.MOUNT))
+    with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), on_points) as transcript:
         plan = RunPlan(
             training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, env, mounts,
             output=transcript,
@@ -113,7 +109,7 @@ def _finished(training: Training, run: Run, repository: Repository) -> Run:
     metrics = {name: float(value) for name, value in (record.get("metrics") or {}).items() if _is_number(value)}
     said = {"dataset_sha256": record.get("dataset_sha256"), "lock": record.get("lock"), "sha256": record.get("sha256")}
     tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
-    points = read_points(run.path(run_files.METRICS))
+    points = read_points(run.path(run_folder.METRICS))
     metrics = {**{point.name: point.value for point in points}, **metrics}
     params = record.get("params") or run.params
     try:
@@ -125,13 +121,13 @@ def _finished(training: Training, run: Run, repository: Repository) -> Run:
 
 
 def _own_tags(run: Run) -> dict[str, str]:
-    return read_tags(run.path("tags.jsonl"))
+    return read_tags(run.path(run_folder.TAGS))
 
 
 def _record(run: Run) -> dict[str, Any] | None:
     """The record of the binary that this run wrote; None where it wrote none."""
     with contextlib.suppress(FileNotFoundError, ValueError):
-        found = json.loads(run.path(run_files.RECORD).read_bytes())
+        found = json.loads(run.path(run_folder.RECORD).read_bytes())
         if isinstance(found, dict):
             return found
     return None

@@ -12,10 +12,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
+from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, TrainyardError
 from trainyard.settings import ImageSettings, refuse_telemetry
-
-EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 class Terminated(BaseException):

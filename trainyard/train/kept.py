@@ -8,9 +8,7 @@ from pathlib import Path
 
 from trainyard.files import write_whole
 from trainyard.records import binary_path, compiled_name, dump_record, read_record, record_path
-
-RUN = "run"
-MODEL = "model"  # the folder in it that whoever wants to keep the binary makes
+from trainyard.run_folder import MODEL, RECORD
 
 
 def keep_in_run(run: Path, models: Path, model_name: str) -> None:
@@ -29,7 +27,7 @@ def _keep(run: Path, models: Path, model_name: str) -> None:
     binary = binary_path(models, model_name)
     if not model_name or not run.is_dir() or (record := read_record(binary)) is None:
         return
-    write_whole(run / "record.json", dump_record(record))
+    write_whole(run / RECORD, dump_record(record))
     if not (run / MODEL).is_dir():
         return
     compiled = record.get("compiled") or {}

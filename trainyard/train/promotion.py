@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from trainyard.files import promote, sha256_of, write_whole
 from trainyard.records import Record, dump_record, read_record, record_path, remove_old_compiled
-from trainyard.train.kept import RUN, keep_in_run
+from trainyard.run_folder import MOUNT
+from trainyard.train.kept import keep_in_run
 from trainyard.train.staging import Staging, Stamp, locked, stamp
 
 BINARY = ".pkl"
@@ -40,7 +41,7 @@ def promote_all(staged: Staging, facts: Record) -> list[Written]:
     with locked(models):
         written = [_complete(binary, _own_record(binary, changed), facts, models / binary.name) for binary in binaries]
         if staged.model_name in [Path(one.name).stem for one in written]:
-            keep_in_run(staged.sources / RUN, staged.models, staged.model_name)  # a full disk changes no models/
+            keep_in_run(staged.sources / MOUNT, staged.models, staged.model_name)  # a full disk changes no models/
         records = [record_path(binary) for binary in binaries]
         others = [path for path in changed if path not in binaries and path not in records]
         for path in (*others, *_paired(records, binaries)):
@@ -90,7 +91,7 @@ def record_in_place(binary: Path, before: Stamp | None, facts: Record) -> Writte
     with locked(binary.parent):
         own = read_record(binary) or {}
         written = _complete(binary, own if own.get("sha256") == sha256_of(binary) else {}, facts, None)
-        keep_in_run(binary.parent.parent / RUN, binary.parent, binary.stem)
+        keep_in_run(binary.parent.parent / MOUNT, binary.parent, binary.stem)
         return written
 
 

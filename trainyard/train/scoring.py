@@ -24,12 +24,10 @@ from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 from trainyard.message import Message
 from trainyard.resolve import ENVIRONMENT_FILE, Target, UserFunction, prepare_path, resolve, training_target
-from trainyard.train.kept import RUN
+from trainyard.run_folder import MOUNT, SCORED, SCORES
 from trainyard.train.payload import dataset_of, read_payload
 
 EVALUATE = "evaluate"
-SCORED = "scored"
-SCORES = "scores.json"
 
 
 def score(sources: Path, payload: str) -> None:
@@ -41,7 +39,7 @@ def score(sources: Path, payload: str) -> None:
     message = read_payload(payload)
     dataset_of(message.payload, sources)
     evaluate = _evaluate(training_target(read_environment(ENVIRONMENT_FILE)), sources)
-    run = sources / RUN
+    run = sources / MOUNT
     scores = {}
     for folder in sorted((run / SCORED).iterdir()):
         print(f"---> Scoring {folder.name} on {message.payload.get('$ref') or 'no dataset'}", flush=True)
@@ -66,7 +64,7 @@ def _score_one(evaluate: UserFunction, message: Message, sources: Path, folder: 
     with tempfile.TemporaryDirectory(prefix="trainyard-scoring-") as name:
         view = Path(name)
         for entry in sources.iterdir():
-            if entry.name not in ("models", RUN):
+            if entry.name not in ("models", MOUNT):
                 (view / entry.name).symlink_to(entry)
         (view / "models").symlink_to(folder)
         os.chdir(view)

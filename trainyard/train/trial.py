@@ -22,7 +22,6 @@ from trainyard.train.runner import as_text, call
 from trainyard.train.staging import Staging
 
 ORDER, ANSWER = "order.json", "answer.json"  # in the staging folder, beside its view
-LOG = "log.txt"
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ from typing import Any
 from trainyard.environment import read_environment
 from trainyard.records import binary_path, record_path
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path, resolve, training_target
+from trainyard.run_folder import LOG, MOUNT, MOUNT_OF_ALL
 from trainyard.serve.shared import kernel
 from trainyard.train.promotion import stamp_of
 from trainyard.train.staging import Staging, Stamp, staging
-from trainyard.train.trial import ANSWER, LOG, ORDER, Order, carry_out, metrics_of, set_apart
+from trainyard.train.trial import ANSWER, ORDER, Order, carry_out, metrics_of, set_apart
 
 CHUNK = 1 << 16
-RUNS, RUN = "runs", "run"  # where the host mounts all runs; where the function finds its own
 
 
 def work(sources: Path) -> None:
@@ -109,9 +109,9 @@ class Worker:
     def _prepare(self, order: Order, model_name: str) -> None:
         staged = self._staged
         staged.renew(model_name)
-        link = staged.view / RUN
+        link = staged.view / MOUNT
         link.unlink(missing_ok=True)
-        link.symlink_to(staged.sources / RUNS / order.run)
+        link.symlink_to(staged.sources / MOUNT_OF_ALL / order.run)
         (staged.view.parent / ANSWER).unlink(missing_ok=True)
         if not self._forks:
             (staged.view.parent / ORDER).write_text(order.dump())
@@ -122,7 +122,7 @@ class Worker:
             return child
         try:
             os.close(self._reports)
-            set_apart(self._staged.view / RUN / LOG)
+            set_apart(self._staged.view / MOUNT / LOG)
             random.setstate(state)
             carry_out(self._staged, order)
         except BaseException:  # noqa: BLE001 -- a fork must not go on as if it were the worker
@@ -132,7 +132,7 @@ class Worker:
             os._exit(1)
 
     def _spawn(self) -> int:
-        log = str(self._staged.view / RUN / LOG)
+        log = str(self._staged.view / MOUNT / LOG)
         files = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666),

@@ -9,10 +9,11 @@ from trainyard.errors import TrainyardError
 from trainyard.experiments.config import read_config
 from trainyard.experiments.registry import champions
 from trainyard.experiments.registry.versions import CHAMPION, Registry, Version
-from trainyard.experiments.run_files import MODEL, Run
+from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training
 from trainyard.locking import locked
 from trainyard.promotion import Decision
+from trainyard.run_folder import MODEL
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of
 from trainyard.verbs.tracking import open_registry

@@ -8,13 +8,12 @@ import socket
 from trainyard import console
 from trainyard.client import remarks, wait_until_ready
 from trainyard.engines.base import Engine, Mount, Running, RunPlan
-from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, TrainyardError
 from trainyard.settings import passed_on
 from trainyard.verbs.session import Session
 
 LAST_LINES = 20  # of a crashed container's log
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 -- only when BIND says so
-ENDED_BY_SIGNAL = (130, 143)
 
 
 def container_name(image: str) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.client import wait_until_ready
-from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, TrainyardError
 from trainyard.experiments.tracking import server as tracking_server
 from trainyard.experiments.tracking.tracker import OwnServer, own_server, without_credentials
 from trainyard.locking import locked
-from trainyard.verbs.serving import ENDED_BY_SIGNAL, LAST_LINES, base_url, is_free
+from trainyard.verbs.serving import LAST_LINES, base_url, is_free
 from trainyard.verbs.session import Session
 
 

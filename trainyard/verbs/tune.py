@@ -24,6 +24,7 @@ from trainyard.experiments.tuning.search import Search, Tuning
 from trainyard.experiments.tuning.study import Study, Tried, open_study
 from trainyard.experiments.tuning.workers import ARGUMENTS, ONE_THREAD
 from trainyard.model_dir import ModelDir
+from trainyard.run_folder import MOUNT_OF_ALL
 from trainyard.verbs.inventory import table
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import is_tracked
@@ -31,7 +32,6 @@ from trainyard.verbs.train import own_payload, train_as_run, training_of
 
 BEST = 5  # trials in the table at the end
 WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many
-RUNS_MOUNT = "runs"  # where the workers find the folders of their trials: trainyard/train/trials.py
 
 
 def tune(session: Session, model: ModelDir) -> None:
@@ -85,7 +85,7 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
     runs = training.model.project / run_files.FOLDER
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
-        {**training.env, **ONE_THREAD}, (*training.mounts, Mount(runs, RUNS_MOUNT)),
+        {**training.env, **ONE_THREAD}, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
     )  # fmt: skip
     workers = session.settings.workers or _workers_by_default()
     limits = session.experiments.trial_timeout, session.settings.stop_timeout

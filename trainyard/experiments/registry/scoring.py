@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.engines.base import Engine, Mount, RunPlan
-from trainyard.experiments.run_files import LOG
-from trainyard.experiments.training import RUN_MOUNT, Training
+from trainyard.experiments.training import Training
 from trainyard.experiments.transcript import Transcript
-
-SCORED, SCORES = "scored", "scores.json"  # below the folder that is mounted at run/
+from trainyard.run_folder import LOG, MOUNT, SCORED, SCORES
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
     for label, files in versions.items():
         shutil.copytree(files, scored / label)
     env = {**training.env, "PAYLOAD": json.dumps(training.payload), "SCORE": "1"}
-    mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, RUN_MOUNT))
+    mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, MOUNT))
     (folder / SCORES).unlink(missing_ok=True)
     try:
         with Transcript(folder / LOG, folder / "scoring.jsonl") as transcript:

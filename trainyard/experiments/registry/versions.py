@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.run_files import MODEL, Run
+from trainyard.experiments.run_files import Run
 from trainyard.experiments.tracking import values
 from trainyard.experiments.tracking.connection import TrackingError
 from trainyard.experiments.tracking.model_folder import has_model, model_files
 from trainyard.experiments.tracking.sync import Uploader
 from trainyard.files import sha256_of
+from trainyard.run_folder import MODEL
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

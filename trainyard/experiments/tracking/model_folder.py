@@ -16,8 +16,9 @@ from typing import Any
 
 import yaml
 
-from trainyard.experiments.run_files import MODEL, RECORD, Run
+from trainyard.experiments.run_files import Run
 from trainyard.records import compiled_name
+from trainyard.run_folder import MODEL, RECORD
 
 FLAVOR = "trainyard"
 LOADER = Path(__file__).with_name("pyfunc_loader.py")

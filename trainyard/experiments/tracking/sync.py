@@ -13,7 +13,7 @@ from urllib.parse import quote
 from trainyard import console
 from trainyard.errors import TrainyardError
 from trainyard.experiments.metrics_log import Point, read_points
-from trainyard.experiments.run_files import METRICS, MODEL, RUN, Run, read_run
+from trainyard.experiments.run_files import RUN, Run, read_run
 from trainyard.experiments.tracking import values
 from trainyard.experiments.tracking.connection import Connection, TrackingError
 from trainyard.experiments.tracking.model_folder import has_model, write_model_folder
@@ -26,6 +26,7 @@ from trainyard.experiments.tracking.upload_state import (
     write_uploaded,
 )  # fmt: skip
 from trainyard.locking import locked
+from trainyard.run_folder import METRICS, MODEL
 
 if TYPE_CHECKING:
     import mlflow.entities

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.run_files import LOG, METRICS, MODEL, RUN, Run
+from trainyard.experiments.run_files import RUN, Run
 from trainyard.experiments.tracking.tracker import Tracker
 from trainyard.files import write_whole
+from trainyard.run_folder import LOG, METRICS, MODEL, TAGS
 
 STATE = "tracking.json"
-_NOT_UPLOADED = (STATE, METRICS, "tags.jsonl")  # what is in them is uploaded as metrics and tags
+_NOT_UPLOADED = (STATE, METRICS, TAGS)  # what is in them is uploaded as metrics and tags
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from trainyard import console
+from trainyard import console, run_folder
 from trainyard.engines.base import Engine, RunPlan
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
-from trainyard.experiments import run_files
 from trainyard.experiments.metrics_log import Follower, read_points, read_tags
 from trainyard.experiments.run_files import Run, Status, new_run
 from trainyard.experiments.tuning.goal import Goal
@@ -109,7 +108,7 @@ class Tuning:
     def _start_worker(self) -> None:
         self._started += 1
         plan = replace(self._search.plan, name=f"{self._search.plan.name}-{self._started}")
-        log = self._run.path(run_files.LOG)
+        log = self._run.path(run_folder.LOG)
         self._workers.append(TrialWorker(self._search.engine, plan, self._events, log))
 
     def _handle(self, event: Event) -> None:
@@ -161,16 +160,16 @@ class Tuning:
             params=everything, tags={"trial": str(trial.number)},
         )  # fmt: skip
         trial.set_user_attr(RUN, run.id)
-        self._going[worker] = Going(trial, run, params, Follower(run.path(run_files.METRICS)))
+        self._going[worker] = Going(trial, run, params, Follower(run.path(run_folder.METRICS)))
         worker.order(trial.number, run.id, {**self._search.payload, "params": everything})
         self._progress.started()
 
     def _trial_ended(self, going: Going, said: Mapping[str, Any]) -> None:
         metric = self._search.goal.metric
-        points = {point.name: point.value for point in read_points(going.run.path(run_files.METRICS))}
+        points = {point.name: point.value for point in read_points(going.run.path(run_folder.METRICS))}
         metrics = {**points, **said.get("metrics", {})}
         seconds = float(said.get("seconds", 0))
-        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **read_tags(going.run.path("tags.jsonl"))}
+        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **read_tags(going.run.path(run_folder.TAGS))}
         going.run = replace(going.run, metrics=metrics, tags=tags)
         if said.get("touched"):
             binary = f"models/{going.run.model_name}.pkl"
