@@ -12,7 +12,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from trainyard.promotion import Decision, Rule, decide
+from trainyard.champion_rule import Decision, Rule, decide
 
 CHAMPION = "champion"
 

@@ -74,7 +74,7 @@ model_verb("lock", "build:lock_model", "Resolve the requirements, write both loc
 model_verb("train", "train:train", "Train: a binary and its record in models/.")
 model_verb("promote", "promotion:promote", "Make a version the champion, if it is better.")
 model_verb("rollback", "promotion:rollback", "Make the champion before this one the champion again.")
-model_verb("follow-version", "champion:follow", "Serve what an alias leads to; make predict starts it.")
+model_verb("follow-version", "served_version:follow", "Serve what an alias leads to; make predict starts it.")
 model_verb("tune", "tune:tune", "Search for parameters, train with the best.")
 model_verb("predict", "run:predict", "Serve the model's routes.")
 model_verb("train-local", "train:train", "Train without containers.", local=True)

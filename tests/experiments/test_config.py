@@ -11,12 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainyard.champion_rule import direction_of
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import Config, read_config
 from trainyard.experiments.parameters import read_tuned, with_params
 from trainyard.experiments.yaml_files import dump_yaml
 from trainyard.model_dir import ModelDir
-from trainyard.promotion import direction_of
 
 # As repositories with such files have them: keys that a tuner needs, sections that DVC needs.
 AS_IT_WORKS_ELSEWHERE = """

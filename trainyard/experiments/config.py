@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from trainyard.champion_rule import Direction, Guarded, Rule, direction_of
 from trainyard.experiments.yaml_files import Section, YamlFile, read_yaml
-from trainyard.promotion import Direction, Guarded, Rule, direction_of
 
 FILE = "config.yaml"
 ParamType = Literal["int", "float", "boolean", "choice"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard import console
+from trainyard.champion_rule import Decision
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import read_config
 from trainyard.experiments.registry import champions
@@ -12,7 +13,6 @@ from trainyard.experiments.registry.versions import CHAMPION, Registry, Version
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training
 from trainyard.locking import locked
-from trainyard.promotion import Decision
 from trainyard.run_folder import MODEL
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of

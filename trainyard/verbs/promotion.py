@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard import console
+from trainyard.champion_rule import Decision
 from trainyard.errors import TrainyardError
 from trainyard.experiments.registry.versions import CHAMPION, Registry
 from trainyard.experiments.run_files import Run, find_run, runs_of
 from trainyard.experiments.tracking.model_folder import has_model
 from trainyard.model_dir import ModelDir
-from trainyard.promotion import Decision
 from trainyard.verbs.contest import contest, say
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracking import open_registry

@@ -18,11 +18,11 @@ def predict(session: Session, model: ModelDir) -> None:
     """Run the predict image: in the foreground, or with DETACH=1 until it is ready."""
     image = ensure_image(session, model, "predict")
     if session.experiments.version:
-        from trainyard.verbs import champion  # the registry's client takes a second to import
+        from trainyard.verbs import served_version  # the registry's client takes a second to import
 
-        mounts: tuple[Mount, ...] = (champion.version_mount(session, model),)
+        mounts: tuple[Mount, ...] = (served_version.version_mount(session, model),)
         env = {"BAKED_MODELS": ""}
-        champion.start_following(session, model)
+        served_version.start_following(session, model)
     else:
         own = Mount(models_folder(session, model.project), "models", read_only=True)
         mounts, env = models_of(session, image, (own,))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard import console
+from trainyard.champion_rule import direction_of
 from trainyard.errors import TrainyardError
 from trainyard.experiments import run_files
 from trainyard.experiments.run_files import Run, find_run, runs_of
 from trainyard.experiments.tuning.progress import shown
-from trainyard.promotion import direction_of
 from trainyard.verbs.inventory import table
 from trainyard.verbs.session import Session
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from trainyard import console
+from trainyard.champion_rule import Decision, Rule, decide
 from trainyard.engines.base import Engine
 from trainyard.experiments.registry.scoring import Score, score_versions
 from trainyard.experiments.registry.versions import Registry, Version
 from trainyard.experiments.training import Training
-from trainyard.promotion import Decision, Rule, decide
 
 CANDIDATE = "candidate"
 TRIES = 3  # where the champion is another one by the time that it is compared with

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainyard.champion_rule import Direction, direction_of
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import Config
 from trainyard.experiments.parameters import with_params
 from trainyard.experiments.tuning.search_space import SearchSpace
 from trainyard.experiments.yaml_files import YamlFile
-from trainyard.promotion import Direction, direction_of
 
 EXAMPLE = "give a parameter default_value and tuning: {param_type: float, min: 0.01, max: 1}: docs/experiments.md"
 
