@@ -13,6 +13,11 @@ def call(engine: str, *arguments: str) -> str:
     return done.stdout
 
 
+def inside(engine: str, image: str, command: str, *options: str) -> str:
+    """What a shell command prints in a container of ``image``."""
+    return call(engine, "run", "--rm", "--network", "none", *options, "--entrypoint", "/bin/bash", image, "-c", command)
+
+
 def listed(engine: str, *arguments: str) -> list[str]:
     """The lines of ``images``; podman's fails where another process removes any image meanwhile."""
     for _ in range(20):

@@ -1,10 +1,10 @@
 import os
-import subprocess
 import time
 from typing import ClassVar
 
 import images
 import pytest
+from engines.calls import inside
 from engines.contract import EngineContract
 from engines.damaged import DamagedImages
 from engines.killed import KilledBuilds
@@ -14,7 +14,6 @@ from monorepo import Model, Monorepo
 
 from trainyard.engines.assembling import CACHE_VOLUME
 
-# The first line keeps these dependencies apart from those that other tests have installed.
 COUNTING = r"""#!/bin/bash
 set -e
 mv /usr/local/bin/uv /opt/uv
@@ -42,7 +41,7 @@ class SetupScripts:
         (model.path / "setup.sh").write_text(COUNTING)
         for edit in ("1 + factor * sum(row)", "2 + factor * sum(row)"):
             repo.make(model, "build-predict", **self.variables).succeeded()
-            counted = images.inside(f"{model.container}-predict", "cat /opt/started /usr/local/bin/uv")
+            counted = inside(repo.engine, f"{model.container}-predict", "cat /opt/started /usr/local/bin/uv")
             assert counted.splitlines().count("started: pip") == 1, counted
             assert "exec /opt/uv" in counted, "uv is still replaced"
             model.replace("predict.py", "factor * sum(row)", edit)
@@ -59,21 +58,11 @@ class SetupScripts:
         (model.path / "setup.sh").write_text("\n".join(["set -e", *lines, "touch /var/cache/trainyard/native"]))
         repo.make(model, "build-train", **self.variables).succeeded()
         command = f"ls -d {' '.join([*left, *kept])} /var/cache/trainyard/* 2>/dev/null; find /tmp -mindepth 1"
-        run = [repo.engine, "run", "--rm", "--network", "none", "--entrypoint", "bash", f"{model.container}-train"]
-        found = subprocess.run([*run, "-c", command], capture_output=True, text=True, check=False).stdout.split()
+        found = inside(repo.engine, f"{model.container}-train", f"{{ {command}; }} || true").split()
         # s2i has these folders in /tmp itself.
         assert sorted(path for path in found if not path.startswith(("/tmp/.s2i", "/tmp/scripts"))) == sorted(kept)
-        volume = [
-            repo.engine,
-            "run",
-            "--rm",
-            "--volume",
-            CACHE_VOLUME,
-            "--entrypoint",
-            "ls",
-            f"{model.container}-train",
-        ]
-        cached = subprocess.run([*volume, "/var/cache/trainyard"], capture_output=True, text=True, check=True).stdout
+        volume = ("--volume", CACHE_VOLUME)
+        cached = inside(repo.engine, f"{model.container}-train", "ls /var/cache/trainyard", *volume)
         assert {"uv", "native"} <= set(cached.split()), "what is mounted is not the image's"
 
     def test_a_failing_setup_sh_is_one_line(self, repo: Monorepo) -> None:
