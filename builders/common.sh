@@ -90,6 +90,7 @@ check_wiring() {
     step "Checking .s2i/environment ..."
     # The order of a set is part of the bytecode, and shall be the same every time.
     (cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.check "$1" ${GROUP:+"$GROUP"}) || status=$?
+    end_check
     case $status in
     0) ;;
     2) exit 2 ;; # its last line has said why

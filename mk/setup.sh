@@ -54,6 +54,6 @@ else
         die "$unreachable"
 fi
 UV_DEFAULT_INDEX=$index "$uv" pip install --quiet --python "$venv/bin/python" ${WHEELHOUSE:+--no-index --find-links "$WHEELHOUSE"} \
-    -e "$root${extra:+[$extra]}" ||
+    --config-setting editable_mode=compat -e "$root${extra:+[$extra]}" ||
     die "$unreachable"
 touch "$stamp"

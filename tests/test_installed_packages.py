@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "builders" / "base" / "packages.py"
+SCRIPTS = Path(__file__).parents[1] / "builders" / "base"
 FILES = {
     "good/__init__.py": "NAMES = {'one', 'two', 'three', 'four'}\n",
     "good/deep/part.py": "def f(x, *, scale=2.5):\n    return x in {'a', 'b', 'c'}\n",
@@ -45,9 +45,10 @@ def install(site: Path) -> Path:
     return site
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)], env={**os.environ, "PYTHONHASHSEED": "0"},
+        command, env={**os.environ, "PYTHONHASHSEED": "0"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -69,13 +70,40 @@ def test_tests_go_where_nothing_imports_them(site: Path) -> None:
     assert (site / "needy" / "tests" / "runner.py").exists()
 
 
+@pytest.mark.parametrize(
+    ("module", "text", "kept"),
+    [
+        ("a/b/use.py", "from a.b.tests.tool import run\n", {"a/b/tests"}),
+        ("a/b/use.py", "from a.b import other, tests\n", {"a/b/tests"}),
+        ("a/b/use.py", "try:\n    import json, a.tests.tool as tool\nexcept ImportError: ...\n", {"a/tests"}),
+        ("a/b/use.py", "from .tests import tool\n", {"a/b/tests"}),
+        ("a/b/use.py", "from ..tests.tool import run\n", {"a/tests"}),
+        ("a/__init__.py", "from .tests import tool\n", {"a/tests"}),
+        ("other/__init__.py", "import a.tests.tool\n", {"a/tests"}),
+        ("a/use.py", "from a.c.tests import tool\n", {"a/c/tests", "a/tests"}),  # by way of one another
+        ("a/use.py", "from tests import tool\nfrom a.tests_of import a\nTEXT = 'import a.tests'\n", set()),
+        ("a/use.py", "from a import b  # with tests\n", set()),
+    ],
+)
+def test_what_is_imported_stays(tmp_path: Path, module: str, text: str, kept: set[str]) -> None:
+    site = tmp_path / "site"
+    folders = {"a/tests", "a/b/tests", "a/c/tests"}
+    for folder in (*folders, *map(os.path.dirname, folders), "other"):
+        (site / folder).mkdir(parents=True, exist_ok=True)
+        (site / folder / "__init__.py").touch()
+    (site / "a/c/tests/tool.py").write_text("from ...tests import tool\n")
+    (site / module).write_text(text)
+    run("slim", site)
+    assert {folder for folder in folders if (site / folder).exists()} == kept
+
+
 def test_bytecode_is_the_same_every_time_and_from_the_cache(site: Path, tmp_path: Path) -> None:
-    run("compile", site)
+    run("bytecode", site)
     expected = bytecode(site)
     assert len(expected) == len([name for name in FILES if name.endswith(".py")]) - 1  # but for old.py
     for name in ("first", "second"):
         again = install(tmp_path / name / "site")
-        run("compile", again, tmp_path / "cache")
+        run("bytecode", again, tmp_path / "cache")
         assert bytecode(again).keys() == expected.keys()
         if name == "first":
             compiled = bytecode(again)
@@ -83,7 +111,7 @@ def test_bytecode_is_the_same_every_time_and_from_the_cache(site: Path, tmp_path
 
 
 def test_it_is_imported_without_its_source_being_looked_at(site: Path) -> None:
-    run("compile", site)
+    run("bytecode", site)
     (site / "single.py").write_text("VALUE = 2\n")
     command = [sys.executable, "-c", "import single; print(single.VALUE)"]
     done = subprocess.run(
@@ -96,7 +124,7 @@ def test_it_is_imported_without_its_source_being_looked_at(site: Path) -> None:
 def test_a_damaged_cache_is_compiled_anew(tmp_path: Path, damage: str) -> None:
     cache = tmp_path / "cache"
     first = install(tmp_path / "first" / "site")
-    run("compile", first, cache)
+    run("bytecode", first, cache)
     for archive in cache.glob("*.zip"):
         content = bytearray(archive.read_bytes())
         if damage == "cut":
@@ -110,7 +138,7 @@ def test_a_damaged_cache_is_compiled_anew(tmp_path: Path, damage: str) -> None:
             with zipfile.ZipFile(archive, "w") as packed:
                 packed.writestr("../../escaped.pyc", b"x")
     second = install(tmp_path / "second" / "site")
-    run("compile", second, cache)
+    run("bytecode", second, cache)
     assert bytecode(second).keys() == bytecode(first).keys()
     assert not list(tmp_path.rglob("escaped.pyc"))
     assert all(zipfile.ZipFile(archive).testzip() is None for archive in cache.glob("*.zip"))
@@ -122,5 +150,5 @@ def test_without_room_for_a_cache_there_is_none(site: Path, tmp_path: Path) -> N
     (tmp_path / "cache").chmod(0o500)
     if os.getuid() == 0:
         pytest.skip("root may write anywhere")
-    assert "warning" in run("compile", site, tmp_path / "cache").stderr
+    assert "warning" in run("bytecode", site, tmp_path / "cache").stderr
     assert bytecode(site)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -30,16 +31,18 @@ def make_builder() -> None:
 
 
 def build(model: ModelDir, role: str) -> float:
-    """Seconds of one build of a model's image; the image is removed."""
+    """Seconds of one build of a model's image.
+
+    It stays until `remove`: ext4 is slow for minutes after many files were deleted, what is measured next would pay.
+    """
     repository = Repository(model.root, {})
     with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as name:
         model_context(model, role, "").write(Path(name))
         runtime = (repository.package / "builders" / "base" / "requirements.txt").read_text()
         with (Path(name) / "requirements.txt").open("a") as file:
             file.write("\n" + runtime)
-        seconds = timed(["s2i", "build", "--copy", name, BUILDER, IMAGE, "--pull-policy", "never", *_network()])
-    run(["docker", "rmi", IMAGE])
-    return seconds
+        image = f"{IMAGE}-{secrets.token_hex(4)}"
+        return timed(["s2i", "build", "--copy", name, BUILDER, image, "--pull-policy", "never", *_network()])
 
 
 def _network() -> list[str]:
@@ -54,7 +57,10 @@ def _network() -> list[str]:
 
 
 def remove() -> None:
-    run(["docker", "rmi", "--force", BUILDER])
+    """Everything that the baseline has made, also in a run that was interrupted."""
+    filters = [part for name in (BUILDER, f"{IMAGE}-*") for part in ("--filter", f"reference={name}")]
+    if made := run(["docker", "images", "--quiet", *filters]).split():
+        run(["docker", "rmi", "--force", *made])
 
 
 def need() -> str:

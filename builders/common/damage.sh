@@ -6,14 +6,28 @@ list_installed() {
     find "$VENV" -xdev ! -type d ! -path "$VENV/.trainyard-*" -printf '%P %s\n' | LC_ALL=C sort
 }
 
-# check_installed: a file that is gone, or of another size, must not be found at the first request. The engines know this
-# error, and install again.
-check_installed() {
-    local missing=${FILES_STAMP##*/}
-    if [ -s "$FILES_STAMP" ]; then missing=$(list_installed | LC_ALL=C comm -23 "$FILES_STAMP" - | sed -n 1p); fi
-    [ -z "$missing" ] ||
-        die "$VENV: what is installed is damaged (${missing% *}): the image below has to be made anew"
+# begin_check, end_check: a file that is gone, or of another size, must not be found at the first request. What was begun
+# goes on beside the check of the wiring, which is to end it, whatever its own result: a module that cannot be imported may
+# be one that is damaged. The engines know this error, and install again.
+begin_check() {
+    if [ -s "$FILES_STAMP" ]; then
+        exec {checking}< <(list_installed | LC_ALL=C comm -23 "$FILES_STAMP" - | sed -n 1p)
+    else
+        exec {checking}<<<"${FILES_STAMP##*/}"
+    fi
 }
+
+end_check() {
+    local missing=
+    if [ -z "${checking:-}" ]; then return; fi
+    read -r missing <&"$checking" || : # nothing is missing
+    exec {checking}<&-
+    checking=
+    [ -z "$missing" ] || end_damaged "${missing% *}"
+}
+
+# end_damaged FILE: of the virtual environment.
+end_damaged() { die "$VENV: what is installed is damaged ($1): the image below has to be made anew"; }
 
 # damaged_packages: the names of installed packages whose files are not those of their own list.
 damaged_packages() { "$VENV/bin/python" "$TRAINYARD_HOME/damage.py" "$VENV"/lib/python*/site-packages; }

@@ -46,11 +46,10 @@ install_dependencies() {
     local hash requirements installed_hash=
     dependencies_hash "$1"
     restore_artifacts
-    if [ -e "$DEPS_STAMP" ] && [ ! -s "$DEPS_STAMP" ]; then check_installed; fi
-    if [ -f "$DEPS_STAMP" ]; then read -r installed_hash <"$DEPS_STAMP" || :; fi # an empty one says nothing
+    if [ -f "$DEPS_STAMP" ]; then read -r installed_hash <"$DEPS_STAMP" || end_damaged "${DEPS_STAMP##*/}"; fi
     if [ "$installed_hash" = "$hash" ]; then
         step "Dependencies are installed already (${hash:0:12})."
-        check_installed
+        begin_check
         # Restored is the virtual environment alone: what setup.sh installed is in the previous image only.
         if [ "${restored:-}" ]; then
             begin_installing
@@ -125,9 +124,9 @@ say_unlocked() {
 
 # prepare_packages: without their own tests, and with bytecode, so that the first start is as fast as the second.
 prepare_packages() {
-    "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" slim "$VENV"/lib/python*/site-packages
+    "$VENV/bin/python" "$TRAINYARD_HOME/slim.py" "$VENV"/lib/python*/site-packages
     # The order of a set is part of the bytecode, and shall be the same every time.
-    PYTHONHASHSEED=0 "$VENV/bin/python" "$TRAINYARD_HOME/packages.py" compile "$VENV"/lib/python*/site-packages \
+    PYTHONHASHSEED=0 "$VENV/bin/python" "$TRAINYARD_HOME/bytecode.py" "$VENV"/lib/python*/site-packages \
         ${cache:+"$cache/bytecode"}
 }
 

@@ -35,7 +35,8 @@ class DamagedImages:
             ("cut", "truncate -s 10 {}/flask/app.py", "flask/app.py"),
             ("gone", "rm -r {}/flask", "flask/"),
             ("bytecode", "find {}/orjson -name '*.pyc' -exec truncate -s 0 '{{}}' +", "orjson/__pycache__"),
-            ("emptied", "find /opt/venv -type f -exec truncate -s 0 '{{}}' +", ".trainyard-files"),
+            ("emptied", "find /opt/venv -type f -exec truncate -s 0 '{{}}' +", ".trainyard-deps"),
+            ("unlisted", "truncate -s 0 /opt/venv/.trainyard-files", ".trainyard-files"),
         ],
     )
     def test_files_that_are_damaged(self, repo: Monorepo, name: str, damage: str, file: str) -> None:

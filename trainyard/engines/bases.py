@@ -4,7 +4,6 @@ on what RUNTIME_IMAGE names."""
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import shutil
 import tempfile
@@ -60,8 +59,13 @@ def _base_image(assembler: Assembler, setting: str) -> str:
 @functools.cache
 def _digest(package: Path, wanted: str) -> str:
     dockerfile = (package / "builders" / "base" / "Dockerfile").read_bytes()
-    uv_version = importlib.metadata.version("uv")  # to hash the program takes longer than an edit has to wait
-    return digest_of(base_context(package).sha256, dockerfile, uv_version, wanted)
+    return digest_of(base_context(package).sha256, dockerfile, _uv_version(), wanted)
+
+
+def _uv_version() -> str:
+    """To hash the program, or to import what reads metadata, takes longer than an edit has to wait."""
+    installed = next(Path(uv.__file__).parents[1].glob("uv-*.dist-info"))
+    return installed.stem.removeprefix("uv-")
 
 
 def _wanted(assembler: Assembler, setting: str) -> str:

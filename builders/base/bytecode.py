@@ -1,4 +1,4 @@
-"""What assemble does to installed packages: ``python packages.py slim|compile SITE_PACKAGES [CACHE]``.
+"""Compiles installed packages: ``python bytecode.py SITE_PACKAGES [CACHE]``.
 
 Compiling a virtual environment takes as long as installing it three times, and gives the same bytes for the same
 package: so the bytecode of each is kept beside the package cache, under the hash of what the package consists of.
@@ -11,8 +11,6 @@ import hashlib
 import importlib.util
 import os
 import py_compile
-import re
-import shutil
 import sys
 import warnings
 import zipfile
@@ -22,36 +20,8 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
-TESTS = "tests"
 TAG = f"{sys.implementation.cache_tag}-{importlib.util.MAGIC_NUMBER.hex()}"
-# A module outside of tests/ that imports one from there: astropy's does, at run time.
-IMPORTS_TESTS = re.compile(rb"^\s*(?:from\s+[\w.]*\btests\b|import\s+[\w.]+\.tests\b)", re.MULTILINE)
 OLDEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can say
-
-
-def slim(site: Path) -> None:
-    """Remove the packages' own tests, but for those of a package that imports them itself."""
-    for package in sorted(path for path in site.iterdir() if (path / "__init__.py").is_file()):
-        tests, modules = _parts(package)
-        if tests and not any(map(_imports_tests, modules)):
-            for folder in tests:
-                shutil.rmtree(folder)
-
-
-def _parts(package: Path) -> tuple[list[str], list[str]]:
-    """The folders of tests of a package, and its modules that are in none of them."""
-    tests, modules = [], []
-    for folder, folders, files in os.walk(package):
-        found = TESTS in folders and Path(folder, TESTS, "__init__.py").is_file()
-        folders[:] = [name for name in folders if name != TESTS]
-        tests += [f"{folder}/{TESTS}"] if found else []
-        modules += [f"{folder}/{name}" for name in files if name.endswith(".py")]
-    return tests, modules
-
-
-def _imports_tests(module: str) -> bool:
-    content = Path(module).read_bytes()
-    return TESTS.encode() in content and IMPORTS_TESTS.search(content) is not None
 
 
 def compile_all(site: Path, cache: Path | None) -> None:
@@ -129,13 +99,5 @@ def _keep(site: Path, archive: Path, modules: list[str]) -> None:
             part.unlink()
 
 
-def main(arguments: list[str]) -> None:
-    what, site, *cache = arguments
-    if what == "slim":
-        slim(Path(site))
-    else:
-        compile_all(Path(site), Path(cache[0]) if cache else None)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    compile_all(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None)
