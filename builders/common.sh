@@ -86,11 +86,12 @@ in_group() {
 
 # check_wiring train|predict: compiles the sources; a typo in .s2i/environment must not wait for the first request.
 check_wiring() {
-    local status=0
+    local said status=0
     step "Checking .s2i/environment ..."
     # The order of a set is part of the bytecode, and shall be the same every time.
-    (cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.check "$1" ${GROUP:+"$GROUP"}) || status=$?
-    end_check
+    said=$(cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.check "$1" ${GROUP:+"$GROUP"} 2>&1) || status=$?
+    end_check # first: what cannot be imported may be what is damaged
+    if [ "$said" ]; then printf '%s\n' "$said" >&2; fi
     case $status in
     0) ;;
     2) exit 2 ;; # its last line has said why

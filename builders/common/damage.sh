@@ -7,8 +7,7 @@ list_installed() {
 }
 
 # begin_check, end_check: a file that is gone, or of another size, must not be found at the first request. What was begun
-# goes on beside the check of the wiring, which is to end it, whatever its own result: a module that cannot be imported may
-# be one that is damaged. The engines know this error, and install again.
+# goes on beside the check of the wiring, which ends it. The engines know this error, and install again.
 begin_check() {
     if [ -s "$FILES_STAMP" ]; then
         exec {checking}< <(list_installed | LC_ALL=C comm -23 "$FILES_STAMP" - | sed -n 1p)
