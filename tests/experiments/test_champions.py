@@ -73,6 +73,7 @@ def test_only_a_better_one_becomes_the_champion(repo: Monorepo, contender: Model
     assert first["tags"]["reason"] == "it is the first version"
     assert champion(server, contender) == (1, 1.0)
     better = train(repo, contender, x=1.5)["tags"]
+    assert "; 2 were there" in repo.make(None, "track-sync").succeeded().err, "nothing is left to upload"
     assert (better["promoted"], better["reason"]) == (
         "true", "loss 0.25 against the champion's 1: better by 0.75, more than 0.001",
     )  # fmt: skip

@@ -33,8 +33,8 @@ def test_a_port_in_use_is_one_line(repo: Monorepo) -> None:
 @pytest.mark.parametrize(
     ("setting", "package"),
     [
-        ("TRACK_DATABASE=postgresql://me:hunter2@db/runs", "psycopg2-binary"),
-        ("TRACK_DATABASE=mysql+nosuchdriver://me:hunter2@db/runs", "nosuchdriver"),
+        ("TRACK_DATABASE=mssql://me:hunter2@db/runs", "pyodbc"),
+        ("TRACK_DATABASE=mysql://me:hunter2@db/runs", "mysqlclient"),
         ("TRACK_ARTIFACTS=gs://bucket", "google-cloud-storage"),
     ],
 )
@@ -44,7 +44,8 @@ def test_a_driver_that_is_missing_is_named(repo: Monorepo, setting: str, package
 
 
 def test_a_database_that_is_none_is_one_line(repo: Monorepo) -> None:
-    repo.make(None, "track", "TRACK_DATABASE=mlflow.db").failed("TRACK_DATABASE=mlflow.db: not the URL of a database")
+    for url in ("mlflow.db", "nonsense://db/runs", "mysql+nosuchdriver://db/runs", "postgresql://db:port/runs"):
+        repo.make(None, "track", f"TRACK_DATABASE={url}").failed(f"TRACK_DATABASE={url}: not the URL of a database")
 
 
 def test_what_would_run_is_shown_without_a_password(repo: Monorepo) -> None:

@@ -20,13 +20,13 @@ WAIT = {"READY_TIMEOUT": "600", "TRACKING_TIMEOUT": "60"}  # of a machine that i
 class Tracking:
     """The server of a monorepo; it may be stopped and started again."""
 
-    def __init__(self, repo: Monorepo) -> None:
-        self.repo = repo
+    def __init__(self, repo: Monorepo, env: dict[str, str] | None = None) -> None:
+        self.repo, self.env = repo, env or {}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self.repo.make(None, "track", "DETACH=1", f"TRACK_PORT={self.port}", **WAIT).succeeded()
+        self.repo.make(None, "track", "DETACH=1", f"TRACK_PORT={self.port}", **WAIT, **self.env).succeeded()
 
     def stop(self) -> None:
         self.repo.make(None, "track-stop").succeeded()
@@ -61,9 +61,9 @@ class Tracking:
 
 
 @contextmanager
-def tracking(path: Path) -> Iterator[Tracking]:
-    """A monorepo with a server."""
-    server = Tracking(Monorepo(path))
+def tracking(path: Path, **env: str) -> Iterator[Tracking]:
+    """A monorepo with a server, which has ``env`` in its environment."""
+    server = Tracking(Monorepo(path), env)
     server.start()
     try:
         yield server

@@ -22,10 +22,13 @@ _LAST = 2000  # bytes of the output in which the reason of a failure is looked f
 class Transcript(AbstractContextManager["Transcript"]):
     """Is the ``output`` of a container that trains, while the ``with`` block runs.
 
-    ``on_points`` is given the metrics as they come, in a thread of ours.
+    ``on_points`` is given the metrics as they come, in a thread of ours. What is not ``shown`` is in the log only.
     """
 
-    def __init__(self, log: Path, metrics: Path, on_points: Callable[[list[Point]], None] | None = None) -> None:
+    def __init__(
+        self, log: Path, metrics: Path, on_points: Callable[[list[Point]], None] | None = None, *, shown: bool = True
+    ) -> None:
+        self._shown = shown
         self._log = log.open("ab", buffering=0)
         self._follower = Follower(metrics)
         self._on_points = on_points
@@ -56,6 +59,8 @@ class Transcript(AbstractContextManager["Transcript"]):
         with self._lock:
             self._last = (self._last + said)[-_LAST:]
             self._keep(said)
+            if not self._shown:
+                return
             if self._status and self._at_line_start:
                 sys.stderr.write(CLEAR)
                 sys.stderr.flush()

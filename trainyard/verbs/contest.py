@@ -15,7 +15,7 @@ from trainyard.experiments.training import Training
 from trainyard.locking import locked
 from trainyard.run_folder import MODEL
 from trainyard.verbs.session import Session
-from trainyard.verbs.tracked import tracker_of
+from trainyard.verbs.tracked import tracker_of, upload_rest
 from trainyard.verbs.tracking import open_registry
 from trainyard.verbs.versions import cache_of, name_of
 
@@ -36,7 +36,9 @@ def compete(session: Session, training: Training, run: Run) -> Run:
         return run
     say(version, decision)
     tags = {"version": str(version.number), "promoted": str(decision.promoted).lower(), "reason": decision.reason}
-    return run.saved(tags={**run.tags, **tags})
+    run = run.saved(tags={**run.tags, **tags})
+    upload_rest(session, run)
+    return run
 
 
 def contest(

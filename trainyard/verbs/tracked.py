@@ -6,6 +6,8 @@ import contextlib
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from trainyard import console
+from trainyard.errors import TrainyardError
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.tracking.tracker import Tracker, chosen_tracker
 from trainyard.verbs.session import Session
@@ -37,6 +39,17 @@ def is_tracked(session: Session) -> bool:
 def tracker_of(session: Session) -> Tracker | None:
     """Where runs are logged to now; None where nobody wants to know of them."""
     return chosen_tracker(session.experiments, session.repository.root)
+
+
+def upload_rest(session: Session, run: Run) -> None:
+    """What was written down of a run after it was uploaded; a tracker that fails gets it by make track-sync."""
+    tracker = tracker_of(session)
+    if tracker is None:
+        return
+    try:
+        uploader_to(session, tracker).upload(run)
+    except TrainyardError as error:
+        console.warn(f"{error}; make track-sync uploads the rest of run {run.id}")
 
 
 def uploader_to(session: Session, tracker: Tracker) -> Uploader:

@@ -41,7 +41,7 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
     mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, MOUNT))
     (folder / SCORES).unlink(missing_ok=True)
     try:
-        with Transcript(folder / LOG, folder / "scoring.jsonl") as transcript:
+        with Transcript(folder / LOG, folder / "scoring.jsonl", shown=False) as transcript:
             name = f"{training.image}-score-{folder.name.rpartition('-')[2]}"
             status = engine.run(
                 RunPlan(training.image, name, "train", training.model.name, env, mounts, output=transcript)

@@ -19,7 +19,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from trainyard import console
 from trainyard.errors import TrainyardError
@@ -37,16 +36,14 @@ from trainyard.processes import started_at
 
 LOG = "server.log"
 POLL = 0.05  # seconds between two looks at a server that is ending
-# Module that talks to it, and the package that has the module.
-DRIVERS = {
-    "postgresql": ("psycopg2", "psycopg2-binary"),
-    "mysql": ("MySQLdb", "mysqlclient"),
-    "mssql": ("pyodbc", "pyodbc"),
+# Module that talks to a store of artifacts, and the package that has it; of a database SQLAlchemy says which module.
+STORES = {
     "s3": ("boto3", "boto3"),
     "gs": ("google.cloud.storage", "google-cloud-storage"),
     "wasbs": ("azure.storage.blob", "azure-storage-blob"),
     "abfss": ("azure.storage.filedatalake", "azure-storage-file-datalake"),
 }
+DATABASES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 
 
 def command(bind: str, port: int, workers: int) -> list[str]:
@@ -71,19 +68,30 @@ def variables(settings: ExperimentSettings, root: Path) -> dict[str, str]:
 
 def check_drivers(settings: ExperimentSettings) -> None:
     """Raises:
-    TrainyardError: a setting asks for a database or a store whose package is not in .venv."""
-    for name, uri in (("TRACK_DATABASE", settings.track_database), ("TRACK_ARTIFACTS", settings.track_artifacts)):
-        scheme, _, driver = uri.partition("://")[0].partition("+")
-        module, package = DRIVERS.get(scheme, ("", ""))
-        module = driver or module
-        if module and not _importable(module):
-            raise TrainyardError(
-                f"{name}={without_credentials(uri)} needs {driver or package}, which is not in .venv",
-                f"install it: .venv/bin/uv pip install --python .venv/bin/python {driver or package}",
-            )
-    if settings.track_database and not urlsplit(settings.track_database).scheme:
+    TrainyardError: a setting asks for a database or a store whose package is not in .venv, or is not the URL of one."""
+    module, package = STORES.get(settings.track_artifacts.partition("://")[0], ("", ""))
+    if module and not _importable(module):
+        raise _missing("TRACK_ARTIFACTS", settings.track_artifacts, package)
+    if not settings.track_database:
+        return
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        make_url(settings.track_database).get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ValueError):
         what = f"TRACK_DATABASE={without_credentials(settings.track_database)}: not the URL of a database"
-        raise TrainyardError(what, "give postgresql://user:password@host/name, or leave it out")
+        raise TrainyardError(what, "give postgresql://user:password@host/name, or leave it out") from None
+    except ImportError as error:
+        module = error.name or ""
+        raise _missing("TRACK_DATABASE", settings.track_database, DATABASES.get(module, module)) from None
+
+
+def _missing(name: str, uri: str, package: str) -> TrainyardError:
+    return TrainyardError(
+        f"{name}={without_credentials(uri)} needs {package}, which is not in .venv",
+        f"install it: .venv/bin/uv pip install --python .venv/bin/python '{package}'",
+    )
 
 
 def start(argv: list[str], env: Mapping[str, str], root: Path, url: str, *, logged: bool) -> subprocess.Popen[bytes]:
