@@ -8,15 +8,21 @@ from trainyard import console
 from trainyard.command import Commands
 from trainyard.engines.base import Engine
 from trainyard.engines.container import ContainerEngine
-from trainyard.engines.process import ProcessEngine
 from trainyard.errors import TrainyardError
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
 Factory = Callable[[str, Repository, HostSettings, Commands], Engine]
 
+
+def _process(name: str, repository: Repository, settings: HostSettings, commands: Commands) -> Engine:
+    from trainyard.engines.process import ProcessEngine  # an edit with docker does not wait for it
+
+    return ProcessEngine(name, repository, settings, commands)
+
+
 # In the order in which the default asks them.
-ENGINES: dict[str, Factory] = {"docker": ContainerEngine, "podman": ContainerEngine, "process": ProcessEngine}
+ENGINES: dict[str, Factory] = {"docker": ContainerEngine, "podman": ContainerEngine, "process": _process}
 
 
 def resolve(repository: Repository, settings: HostSettings, commands: Commands) -> tuple[Engine, str]:
