@@ -83,6 +83,7 @@ def test_tests_go_where_nothing_imports_them(site: Path) -> None:
         ("a/use.py", "from a.c.tests import tool\n", {"a/c/tests", "a/tests"}),  # by way of one another
         ("a/use.py", "from tests import tool\nfrom a.tests_of import a\nTEXT = 'import a.tests'\n", set()),
         ("a/use.py", "from a import b  # with tests\n", set()),
+        ("a/use.py", "from ...... import tests\n", set()),
     ],
 )
 def test_what_is_imported_stays(tmp_path: Path, module: str, text: str, kept: set[str]) -> None:

@@ -55,8 +55,11 @@ def _imported(modules: Iterable[str]) -> list[str]:
 
 def _paths(module: str, content: bytes) -> Iterator[str]:
     """Where what a module imports would lie: `from ..a import b` may name the module a, or b in it."""
+    parents = Path(module).parents
     for dots, source, names in IMPORT.findall(content):
-        base = str(Path(module).parents[len(dots) - 1]) if dots else ""
+        if len(dots) > len(parents):  # no import: a line of some text
+            continue
+        base = str(parents[len(dots) - 1]) if dots else ""
         for name in [b"", *NAME.findall(names)] if dots or source else NAME.findall(names):
             dotted = b".".join(part for part in (source, name) if part).decode()
             yield "/".join(part for part in (base, *dotted.split(".")) if part)
