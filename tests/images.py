@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engines import calls
 from monorepo import OURS, ROOT, ask, wait_for
 from needs import need
 
@@ -67,9 +68,7 @@ def run_real_s2i(*arguments: str) -> Done:
 
 def docker(*arguments: str) -> str:
     """The standard output of a docker command, which has to succeed."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
-    return done.stdout
+    return calls.call("docker", *arguments)
 
 
 def config(image: str) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def config(image: str) -> dict[str, Any]:
 
 def inside(image: str, command: str, *options: str) -> str:
     """What a shell command prints in a container of ``image``."""
-    return docker("run", "--rm", "--network", "none", *options, "--entrypoint", "/bin/bash", image, "-c", command)
+    return calls.inside("docker", image, command, *options)
 
 
 def exists(image: str) -> bool:

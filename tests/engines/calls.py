@@ -8,8 +8,8 @@ import time
 
 def call(engine: str, *arguments: str) -> str:
     """The standard output of an engine's command, which has to succeed."""
-    done = subprocess.run([engine, *arguments], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run([engine, *arguments], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, f"{engine} {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
 

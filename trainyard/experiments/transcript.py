@@ -28,7 +28,7 @@ class Transcript(AbstractContextManager["Transcript"]):
     def __init__(
         self, log: Path, metrics: Path, on_points: Callable[[list[Point]], None] | None = None, *, shown: bool = True
     ) -> None:
-        self._shown = shown
+        self._in_log_only = not shown
         self._log = log.open("ab", buffering=0)
         self._follower = Follower(metrics)
         self._on_points = on_points
@@ -59,7 +59,7 @@ class Transcript(AbstractContextManager["Transcript"]):
         with self._lock:
             self._last = (self._last + said)[-_LAST:]
             self._keep(said)
-            if not self._shown:
+            if self._in_log_only:
                 return
             if self._status and self._at_line_start:
                 sys.stderr.write(CLEAR)
