@@ -12,7 +12,7 @@ import pytest
 
 from trainyard.files import promote
 from trainyard.records import read_verified
-from trainyard.train import promotion
+from trainyard.train import publishing
 from trainyard.train.staging import staging
 
 OLD = b"the old binary"
@@ -280,11 +280,11 @@ def test_a_crash_between_the_two_renames_leaves_a_pair_that_loads(trained, monke
             raise KeyboardInterrupt
         promote(temporary, path)
 
-    monkeypatch.setattr(promotion, "promote", crash_at_the_binary)
+    monkeypatch.setattr(publishing, "promote", crash_at_the_binary)
     with staging(trained.root, "price") as staged:
         (staged.models / "price.pkl").write_bytes(b"new")
         with pytest.raises(KeyboardInterrupt):
-            promotion.promote_all(staged, {})
+            publishing.publish_all(staged, {})
     content, record = read_verified(trained.models, "price")
     assert content == OLD
     assert record["sha256"] != record["replaces"]

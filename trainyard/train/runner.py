@@ -17,8 +17,8 @@ from trainyard.records import Record, binary_path
 from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, training_target
 from trainyard.settings import ImageSettings
 from trainyard.train.payload import dataset_of, read_payload
-from trainyard.train.promotion import Written, keep_beside, promote_all, record_in_place, stamp_of
 from trainyard.train.provenance import Clock, facts
+from trainyard.train.publishing import Written, keep_beside, publish_all, record_in_place, stamp_of
 from trainyard.train.staging import Staging, is_full, staging
 
 
@@ -50,7 +50,7 @@ def _train(staged: Staging, target: Target, message: Message, dataset: Path | No
     print(f"---> Training {target.module}:{target.function} on {payload.get('$ref') or 'no dataset'}", flush=True)
     result = call(staged, target, message)
     known = facts(payload, dataset, staged.sources, clock)
-    written = promote_all(staged, known)
+    written = publish_all(staged, known)
     if irregular := staged.irregular():
         _warn(f"{', '.join(irregular)}: not a regular file in models/, and not kept")
     if name and f"{name}.pkl" not in [one.name for one in written]:

@@ -29,7 +29,7 @@ from trainyard.records import binary_path, record_path
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path, resolve, training_target
 from trainyard.run_folder import LOG, MOUNT, MOUNT_OF_ALL
 from trainyard.serve.shared import kernel
-from trainyard.train.promotion import stamp_of
+from trainyard.train.publishing import stamp_of
 from trainyard.train.staging import Staging, Stamp, staging
 from trainyard.train.trial import ANSWER, ORDER, Order, carry_out, metrics_of, set_apart
 

@@ -25,7 +25,7 @@ class Written(NamedTuple):
     sha256: str
 
 
-def promote_all(staged: Staging, facts: Record) -> list[Written]:
+def publish_all(staged: Staging, facts: Record) -> list[Written]:
     """Move everything that the function wrote to its place, binaries with their completed records.
 
     Two trainings of one model take turns, so that the later one's pair is whole.
