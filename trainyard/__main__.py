@@ -10,12 +10,11 @@ from trainyard.errors import EXIT_INTERRUPTED
 
 
 def leave() -> None:
-    """End with success as Python does (threads, exit handlers, buffers), but without taking its interpreter apart: that
-    takes longer than to see that nothing is to be built. Returns where a buffer cannot be written: then Python says so.
-    """
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    """End with success as Python does (exit handlers, buffers), but without taking its interpreter apart: that takes
+    longer than to see that nothing is to be built. Returns, for Python to end, where that would not do: other threads
+    are about, an open database would keep its log, a buffer cannot be written."""
+    if threading.active_count() > 1 or "sqlite3" in sys.modules:
+        return
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -28,7 +28,9 @@ def test_apt_is_told_which_authorities_to_trust(
     bundle = tmp_path / "company ca.pem"
     bundle.touch()
     make(tmp_path, monkeypatch, CA_BUNDLE=str(bundle))
-    assert f"'--aptopt=Acquire::https::CAInfo \"{bundle}\"'" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"'--aptopt=Acquire::https::CAInfo \"{bundle}\"'" in said
+    assert "99mmdebstrap" in said, "which the image must not keep"
 
 
 def test_a_bundle_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
