@@ -53,7 +53,7 @@ load_build_settings() {
         # shellcheck disable=SC1091
         . "$BUILD_SETTINGS/env"
     fi
-    export UV_LINK_MODE=${UV_LINK_MODE:-copy} UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+    export UV_LINK_MODE=hardlink UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 }
 
 # copy_sources: first of all, since setup.sh scripts in the wild end in `rm -rf /tmp/*`.

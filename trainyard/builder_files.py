@@ -19,7 +19,7 @@ IMAGE_HALF = (
     "__init__", "baked", "check", "confinement", "drift", "environment", "errors", "files", "groups", "message",
     "packages", "champion_rule", "records", "resolve", "routes", "row_errors", "run_folder", "secret_forms", "settings",
 )  # fmt: skip
-BASE_FILES = ("slim.py", "bytecode.py", "damage.py", "requirements.txt")
+BASE_FILES = ("prepare.py", "slim.py", "bytecode.py", "damage.py", "requirements.txt")
 IMAGE_PACKAGES = ("compat", "serve", "train")
 
 

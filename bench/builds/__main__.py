@@ -11,6 +11,7 @@ import os
 import random
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
@@ -37,6 +38,7 @@ TIMED: dict[str, Callable[[Workplace], float]] = {
     "first": Workplace.first_build,
     "second": Workplace.second_model,
 }
+INSTALLS = {"first"}  # they make thousands of files: `--rest` before each
 QUICK = 3.0  # seconds of one way's turn: a build that takes less is measured more than once
 CASES = (*WORDS, "bytes", "size", "generated")
 
@@ -45,13 +47,17 @@ CASES = (*WORDS, "bytes", "size", "generated")
 @click.option("--ways", default=";".join(WAYS), show_default=True, help="names, separated by ';'")
 @click.option("--cases", default=",".join(CASES), show_default=True)
 @click.option("--repeats", default=3, show_default=True)
+@click.option(
+    "--rest", default=60, show_default=True, help="seconds before each first build: ext4 is slow after deletions"
+)
 @click.option("--models", default=200, show_default=True, help="in the generated monorepo")
 @click.option("--equal", default=4, show_default=True, help="models of one project with equal requirements")
 @click.option("--compiled", is_flag=True, help="the requirements of the shipped predict image, not of a pickled model")
 @click.option("--without-baseline", is_flag=True)
 @click.option("--out", default=str(STATE / "builds"), show_default=True, help="folder of the results")
 def main(
-    ways: str, cases: str, repeats: int, models: int, equal: int, compiled: bool, without_baseline: bool, out: str
+    ways: str, cases: str, repeats: int, rest: int, models: int, equal: int, compiled: bool, without_baseline: bool,
+    out: str,
 ) -> None:  # fmt: skip
     """Measure and print."""
     if not without_baseline and (reason := baseline.need()):
@@ -61,7 +67,7 @@ def main(
     wanted = cases.split(",")
     places = [Workplace(folder, WAYS[name], "" if compiled else PICKLED) for name in ways.split(";")]
     try:
-        found = timed_cases(places, wanted, repeats, not without_baseline)
+        found = timed_cases(places, wanted, repeats, rest, not without_baseline)
     finally:
         if not without_baseline:
             baseline.remove()
@@ -82,8 +88,8 @@ def main(
     say(f"written to {folder}")
 
 
-def timed_cases(places: list[Workplace], wanted: list[str], repeats: int, compared: bool) -> Found:
-    """Seconds by case and way, all ways and the baseline in turns."""
+def timed_cases(places: list[Workplace], wanted: list[str], repeats: int, rest: int, compared: bool) -> Found:
+    """Seconds by case and way, all ways and the baseline in turns; each first build ``rest`` seconds after another."""
     if not set(WORDS) & set(wanted):
         return {}
     for place in places:
@@ -101,6 +107,7 @@ def timed_cases(places: list[Workplace], wanted: list[str], repeats: int, compar
             random.Random(repeat).shuffle(turns)  # noqa: S311 -- what a build leaves the machine to do, another pays
             for name, build in turns:
                 say(f"{WORDS[case]} [{repeat + 1}/{repeats}]: {name}")
+                time.sleep(rest if case in INSTALLS else 0)
                 spent = 0.0
                 while spent < QUICK:
                     spent += (seconds := build())

@@ -1,4 +1,4 @@
-"""Compiles installed packages: ``python bytecode.py SITE_PACKAGES [CACHE]``.
+"""The bytecode of installed packages.
 
 Compiling a virtual environment takes as long as installing it three times, and gives the same bytes for the same
 package: so the bytecode of each is kept beside the package cache, under the hash of what the package consists of.
@@ -14,63 +14,43 @@ import py_compile
 import sys
 import warnings
 import zipfile
-from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from collections.abc import Collection, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 
 TAG = f"{sys.implementation.cache_tag}-{importlib.util.MAGIC_NUMBER.hex()}"
 OLDEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can say
 
 
-def compile_all(site: Path, cache: Path | None) -> None:
-    """Bytecode of every installed package: from the cache where it is there, else compiled, and put there."""
-    packages = dict(_packages(site))
-    with ProcessPoolExecutor() as pool:
-        keys = sorted(packages, key=lambda key: -len(packages[key]))  # the largest first
-        archives = [cache / f"{key}.zip" for key in keys] if cache else []
-        restored = dict(zip(keys, pool.map(_restore, repeat(site), archives), strict=False))  # without a cache none
-        missing = {key: packages[key] for key in keys if not restored.get(key)}
-        paths = [str(site / module) for modules in missing.values() for module in modules]
-        for _ in pool.map(_compile, paths, chunksize=32):
-            pass
-    if cache:
+def packages(files: Collection[str]) -> dict[str, list[str]]:
+    """The modules of each distribution below site-packages, where this runs, under a key of what it consists of; the
+    largest comes first. ``files``: what is to be kept."""
+    found = {}
+    for record in sorted(Path().glob("*.dist-info/RECORD")):
+        text = record.read_bytes()
+        paths = [line.split(",", 1)[0].strip('"') for line in text.decode(errors="replace").splitlines()]
+        modules = [path for path in paths if path.endswith(".py") and path in files]
+        found[hashlib.sha256("\0".join([TAG, *modules]).encode() + text).hexdigest()] = modules
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def compile_packages(site: Path, cache: Path | None, missing: Mapping[str, list[str]], pool: Executor) -> None:
+    """Bytecode of packages in ``site`` that the cache does not have: it is put there."""
+    paths = [str(site / module) for modules in missing.values() for module in modules]
+    for _ in pool.map(_compile, paths, chunksize=32):
+        pass
+    if cache and missing:
         cache.mkdir(parents=True, exist_ok=True)
         for key, modules in missing.items():
             _keep(site, cache / f"{key}.zip", modules)
 
 
-def _compile(path: str) -> None:
-    """Packages bring templates and files of Python 2: what cannot be compiled here is left as it is."""
-    warnings.simplefilter("ignore")
-    with contextlib.suppress(py_compile.PyCompileError, OSError):
-        py_compile.compile(path, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-
-
-def _packages(site: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each installed distribution: a key of what it consists of, and its modules below ``site``."""
-    modules = defaultdict(list)
-    digests = {}
-    for record in sorted(site.glob("*.dist-info/RECORD")):
-        text = record.read_bytes()
-        digests[record] = hashlib.sha256(text + TAG.encode()).hexdigest()
-        for line in text.decode(errors="replace").splitlines():
-            path = line.split(",", 1)[0].strip('"')
-            if path.endswith(".py") and not path.startswith(("..", "/")) and (site / path).is_file():
-                modules[record].append(path)
-    for record, digest in digests.items():
-        yield digest, modules[record]
-
-
-def _bytecode(module: str) -> str:
-    return importlib.util.cache_from_source(module, optimization="")
-
-
-def _restore(site: Path, archive: Path) -> bool:
+def restore(site: Path, cache: Path | None, key: str) -> bool:
     """Unpack a package's bytecode; False where the cache does not have it, or has it damaged."""
+    if not cache:
+        return False
     try:
-        with zipfile.ZipFile(archive) as packed:
+        with zipfile.ZipFile(cache / f"{key}.zip") as packed:
             names = packed.namelist()
             if any(name.startswith("/") or ".." in name.split("/") for name in names):
                 return False
@@ -82,6 +62,17 @@ def _restore(site: Path, archive: Path) -> bool:
     except (OSError, ValueError, zipfile.BadZipFile):
         return False
     return True
+
+
+def _compile(path: str) -> None:
+    """Packages bring templates and files of Python 2: what cannot be compiled here is left as it is."""
+    warnings.simplefilter("ignore")
+    with contextlib.suppress(py_compile.PyCompileError, OSError):
+        py_compile.compile(path, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+
+
+def _bytecode(module: str) -> str:
+    return importlib.util.cache_from_source(module, optimization="")
 
 
 def _keep(site: Path, archive: Path, modules: list[str]) -> None:
@@ -97,7 +88,3 @@ def _keep(site: Path, archive: Path, modules: list[str]) -> None:
         print(f"warning: {archive}: {error.strerror}", file=sys.stderr)  # noqa: T201
         with contextlib.suppress(OSError):
             part.unlink()
-
-
-if __name__ == "__main__":
-    compile_all(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None)

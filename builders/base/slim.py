@@ -1,4 +1,4 @@
-"""Removes the tests that installed packages bring along: ``python slim.py SITE_PACKAGES``.
+"""The tests that installed packages bring along.
 
 Some packages import theirs at run time: what any module imports from a folder of tests, and what is imported from there
 in turn, stays.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 
 TESTS = "tests"
@@ -19,10 +17,9 @@ IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+)?import[ \t]+([^#
 NAME = re.compile(rb"[\w.]+")
 
 
-def slim() -> None:
-    """Remove the folders of tests that nothing imports. All paths are below site-packages, where this runs."""
-    with ProcessPoolExecutor() as pool:
-        looked = list(pool.map(_look, sorted(str(path.parent) for path in Path().glob("*/__init__.py"))))
+def folders_of_tests(pool: Executor) -> set[str]:
+    """Those that nothing imports. All paths are below site-packages, where this runs."""
+    looked = list(pool.map(_look, sorted(str(path.parent) for path in Path().glob("*/__init__.py"))))
     folders = {folder for found, _ in looked for folder in found}
     wanted = [path for _, imported in looked for path in imported]
     kept: set[str] = set()
@@ -31,8 +28,7 @@ def slim() -> None:
         found = {folder for folder in folders - kept if f"{path}/".startswith(f"{folder}/")}
         kept |= found
         wanted += _imported(str(module) for folder in found for module in Path(folder).rglob("*.py"))
-    for folder in folders - kept:
-        shutil.rmtree(folder)
+    return folders - kept
 
 
 def _look(package: str) -> tuple[list[str], list[str]]:
@@ -63,8 +59,3 @@ def _paths(module: str, content: bytes) -> Iterator[str]:
         for name in [b"", *NAME.findall(names)] if dots or source else NAME.findall(names):
             dotted = b".".join(part for part in (source, name) if part).decode()
             yield "/".join(part for part in (base, *dotted.split(".")) if part)
-
-
-if __name__ == "__main__":
-    os.chdir(sys.argv[1])
-    slim()

@@ -12,6 +12,7 @@ settle_times() {
 
 # clean_up: nothing of the assembling itself may stay in the image.
 clean_up() {
+    wait
     if [ "${scratch_cache:-}" ]; then rm -rf "$scratch_cache"; fi
     if [ "$S2I_SOURCES" = /tmp/src ]; then
         rm -rf /tmp/src

@@ -28,9 +28,6 @@ end_check() {
 # end_damaged FILE: of the virtual environment.
 end_damaged() { die "$VENV: what is installed is damaged ($1): the image below has to be made anew"; }
 
-# damaged_packages: the names of installed packages whose files are not those of their own list.
-damaged_packages() { "$VENV/bin/python" "$TRAINYARD_HOME/damage.py" "$VENV"/lib/python*/site-packages; }
-
 # reinstall NAMES FILE OPTION...: packages of which the cache has damaged files.
 reinstall() {
     local said name file=$2
@@ -39,10 +36,11 @@ reinstall() {
     warn "the package cache has damaged files of ${names[*]}: fetched again"
     uv cache clean --quiet "${names[@]}"
     for name in "${names[@]}"; do # so that they count as not installed: uv cannot remove what it has no whole list of
-        find "$VENV"/lib/python*/site-packages -maxdepth 1 -iname "${name//-/_}-*.dist-info" -exec rm -r {} +
+        # shellcheck disable=SC2154 # of begin_staging
+        find "$unprepared"/lib/python*/site-packages -maxdepth 1 -iname "${name//-/_}-*.dist-info" -exec rm -r {} +
     done
     said=$(uv_install "${@:3}") || end_installing "$said" "$file"
-    said=$(damaged_packages)
     # What was just fetched has the hash that the lock says: then it was made so.
+    said=$(prepare_packages "${names[@]}") || end_installing "$said" "$file"
     [ -z "$said" ] || warn "$file: $said: installed, but its files are not those that it lists"
 }

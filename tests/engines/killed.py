@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +27,15 @@ def kill_in_the_middle(repo: Monorepo, model: Model, **variables: str) -> None:
     model.replace("predict.py", "'20'", "'0'")
 
 
+def _is_locked(note: Path) -> bool:
+    try:
+        with note.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):  # or it was, until now
+        return True
+    return False
+
+
 class KilledBuilds:
     """For engines with containers, where we start them."""
 
@@ -38,10 +48,12 @@ class KilledBuilds:
         call(self.engine, "create", "--name", stranger, "trainyard/base", "true")
         try:
             kill_in_the_middle(repo, model, **self.variables)
-            (left,) = self._containers(repo)
+            left = self._containers(repo)
+            assert left
             made = repo.make(model, "build-predict", **self.variables).succeeded()
-            assert f"Removed the container {left} of a build that was killed" in made.err
-            assert left not in self._listed()
+            for container in left:
+                assert f"Removed the container {container} of a build that was killed" in made.err
+            assert not set(left).intersection(self._listed())
             assert stranger in self._listed(), "what is not noted here is another's"
         finally:
             call(self.engine, "rm", "--force", stranger)
@@ -49,7 +61,7 @@ class KilledBuilds:
     def test_it_is_removed_once_nobody_builds_in_it(self, repo: Monorepo, tmp_path: Path) -> None:
         other = Monorepo(tmp_path / "other", self.engine)
         kill_in_the_middle(other, other.add_model("shot"), **self.variables)
-        (left,) = self._containers(other)
+        left = max(self._containers(other))
         with (other.path / ".trainyard" / "containers" / self.engine / left).open() as note:
             fcntl.flock(note, fcntl.LOCK_EX)  # as a build that is under way
             other.make(other.add_model("second"), "build-predict", **self.variables).succeeded()
@@ -58,9 +70,21 @@ class KilledBuilds:
         assert f"Removed the container {left}" in made.err
         assert left not in self._listed()
 
+    def test_nothing_is_left_of_a_build(self, repo: Monorepo) -> None:
+        """Its containers are removed once make has ended."""
+        repo.make(repo.add_model("tidied"), "build-predict", **self.variables).succeeded()
+        notes = repo.path / ".trainyard" / "containers" / self.engine
+        deadline, containers = time.monotonic() + 60, {path.name for path in notes.iterdir()}
+        while any(notes.glob("trainyard-*")):
+            assert time.monotonic() < deadline, self._listed()
+            time.sleep(0.1)
+        assert not containers.intersection(self._listed())
+
     def _containers(self, repo: Monorepo) -> list[str]:
-        notes = [path.name for path in (repo.path / ".trainyard" / "containers" / self.engine).glob("trainyard-*")]
-        return [name for name in notes if name in self._listed()]
+        """Those that nobody builds in or removes."""
+        notes = (repo.path / ".trainyard" / "containers" / self.engine).glob("trainyard-*")
+        listed = self._listed()
+        return [note.name for note in notes if note.name in listed and not _is_locked(note)]
 
     def _listed(self) -> list[str]:
         return call(self.engine, "ps", "--all", "--format", "{{.Names}}").split()

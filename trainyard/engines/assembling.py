@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ from trainyard.command import Commands, Limit
 from trainyard.context import Context
 from trainyard.engines.cache import NAME, RegistryCache
 from trainyard.engines.client_proxies import without_proxies
-from trainyard.engines.leftovers import new_name, noted, remove_leftovers
+from trainyard.engines.leftovers import new_name, noted, removal, remove_leftovers
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -178,14 +177,8 @@ class Assembler:
             yield
             return
         self.remove_leftovers()
-        stack = ExitStack()
-        stack.enter_context(noted(self._notes, container, *folders))
-        stack.callback(self.remove_container, container)
-        try:
+        with noted(self._notes, container, *folders, engine=self.name):
             yield
-        finally:
-            # What was installed takes a second to delete. The interpreter waits for it before it ends.
-            threading.Thread(target=stack.close).start()
 
     def remove_leftovers(self) -> None:
         """What builds of this monorepo that were killed have left on this engine."""
@@ -197,14 +190,6 @@ class Assembler:
 
     def _remove_leftover(self, container: str) -> bool:
         there = self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", container])
-        if there:
-            self.remove_container(container)
-        return bool(there)
-
-    def remove_container(self, container: str) -> None:
-        """Remove what an image was made in; says so where it stays."""
-        # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
-        if self.name == "podman":
-            self.commands.query([self.name, "kill", container])
-        if self.commands.query([self.name, "rm", "--force", "--volumes", container]) is None:
+        if there and self.commands.query(["sh", "-c", removal(self.name), container]) is None:
             console.warn(f"{self.name} could not remove the container {container}: {self.name} rm --force {container}")
+        return bool(there)

@@ -153,14 +153,7 @@ def _install_role(assembler: Assembler, base: Base, role: Role, dependencies: st
         f"CMD {json.dumps(config.get('Cmd'))}",
     ]
     scripts = role_context(assembler.repository.package, role)
-    shell = config.get("Shell")  # the one thing that commit cannot set; podman's images have none
-    installed = f"{builder}-installed" if shell else builder
-    assembler.assemble(dependencies, installed, scripts, edits, Todo(f"bash /tmp/src/install.sh {BUILDERS[role]}"))
-    if shell:
-        with tempfile.TemporaryDirectory() as name:
-            (Path(name) / "Dockerfile").write_text(f"FROM {installed}\nSHELL {json.dumps(shell)}\n")
-            assembler.build_dockerfile(Path(name), builder, {}, {})
-        assembler.commands.run([assembler.name, "rmi", installed], assembler.limit)  # its name; the layers stay
+    assembler.assemble(dependencies, builder, scripts, edits, Todo(f"bash /tmp/src/install.sh {BUILDERS[role]}"))
 
 
 def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:

@@ -1,17 +1,20 @@
 """What builds that were killed have left: SIGKILL cannot be caught.
 
-While a build has a container, and folders with its settings, there is a file that names them, locked by the build. The
+While a build has a container, and folders with its settings, there is a file that names them, locked by the build, and
+then by what removes the container: to delete what was installed in it takes a second, for which nobody has to wait. The
 kernel drops the lock with the process; so no process id, which may be another's by now, and no clock has to be
 believed, and what other clones build on the same engine is not in here.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,8 +29,10 @@ def new_name() -> str:
 
 
 @contextlib.contextmanager
-def noted(folder: Path, name: str, *paths: Path) -> Iterator[None]:
-    """Note in ``folder`` that the container ``name`` and the folders ``paths`` are there while the block runs."""
+def noted(folder: Path, name: str, *paths: Path, engine: str = "") -> Iterator[None]:
+    """Note in ``folder`` that the folders ``paths`` are there while the block runs, and the container ``name`` of
+    ``engine``, where there is one: that is removed once this process has ended, and the note stays where it cannot be.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / name
     with (folder / f".{name}").open("w") as file:
@@ -38,7 +43,26 @@ def noted(folder: Path, name: str, *paths: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            note.unlink(missing_ok=True)
+            if engine:
+                # What is left of the build is not to wait for the disk.
+                atexit.register(_remove_later, engine, name, note, os.dup(file.fileno()))
+            else:
+                note.unlink(missing_ok=True)
+
+
+def _remove_later(engine: str, name: str, note: Path, lock: int) -> None:
+    script = f'{removal(engine)} && rm -f "$1"'
+    subprocess.Popen(
+        ["sh", "-c", script, name, str(note)], start_new_session=True, pass_fds=[lock],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def removal(engine: str) -> str:
+    """The shell commands that remove the container ``$0``."""
+    # podman's rm waits ten seconds for a process that ignores signals, as the first of a container does.
+    first = f'{engine} kill "$0"; ' if engine == "podman" else ""
+    return f'{first}{engine} rm --force --volumes "$0"'
 
 
 def remove_leftovers(folder: Path, remove_container: Callable[[str], bool]) -> None:

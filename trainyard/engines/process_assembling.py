@@ -152,7 +152,6 @@ class ProcessAssembler:
         environment = {
             **index_environment(self.settings),
             "UV_CACHE_DIR": cache,
-            "UV_LINK_MODE": "hardlink",
             "TRAINYARD_CACHE": str(bytecode),
             "PATH": f"{Path(uv.find_uv_bin()).parent}:{os.environ.get('PATH', os.defpath)}",
         }
