@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,7 +155,11 @@ def test_sources_without_a_lock_are_said_by_assemble(tmp_path: Path, strict: str
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)
     script = f". {ROOT}/builders/common.sh; install_requirements {tmp_path}/requirements.txt"
-    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "STRICT": strict}
+    venv.create(tmp_path / "venv")
+    variables = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin", "STRICT": strict, "VENV": str(tmp_path / "venv"),
+        "TRAINYARD_HOME": str(ROOT / "builders" / "base"),
+    }  # fmt: skip
     done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == (strict == "0")
     assert f"{'warning' if strict == '0' else 'error'}: requirements.txt: not locked" in done.stderr

@@ -20,7 +20,7 @@ from damage import Digest, listed
 from slim import folders_of_tests
 
 BATCH = 64  # files at a time
-READERS = 4 * (os.cpu_count() or 1)  # more than compute: files that were not read lately have to be waited for
+READERS = min(32, 4 * (os.cpu_count() or 1))  # more than compute: files that were not read lately are waited for
 CHUNK = 1 << 20
 # What an image's files get in the end: what has it is not touched again. 1980 is the first year that a zip can say.
 TIME = int(os.environ.get("SOURCE_DATE_EPOCH", "315532800"))
