@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import ClassVar
 
 from engines.calls import call
-from monorepo import Model, Monorepo
+from monorepo import Model, Monorepo, nobody_elses
 
 
 def kill_in_the_middle(repo: Monorepo, model: Model, **variables: str) -> None:
@@ -79,6 +80,26 @@ class KilledBuilds:
             assert time.monotonic() < deadline, self._listed()
             time.sleep(0.1)
         assert not containers.intersection(self._listed())
+
+    def test_what_a_killed_installation_left_beside_the_cache(self, repo: Monorepo) -> None:
+        """The next one removes it, and leaves alone what another is at."""
+        model = repo.add_model("linked")
+        (model.path / "requirements_predict.txt").write_text(nobody_elses("colorama==0.4.6") + "\n")
+        stale, held = (f"/cache/installing/{name}-{repo.prefix[-8:]}" for name in ("stale", "held"))
+        holding = (
+            "mkdir -p /cache/installing; exec 4</cache/installing; flock 4; "  # as installations do
+            f"mkdir {stale} {held}; exec 3<{held}; flock 3; exec 4<&-; echo held; "
+            f"read -r || :; ls /cache/installing; rmdir {held}"
+        )
+        run = [self.engine, "run", "--rm", "--interactive", "--volume", "trainyard-cache:/cache"]
+        inside = [*run, "trainyard/base", "bash", "-c"]
+        with subprocess.Popen([*inside, holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            repo.make(model, "build-predict", **self.variables).succeeded()
+            left = other.communicate("\n", timeout=60)[0].split()
+        assert Path(held).name in left
+        assert Path(stale).name not in left
 
     def _containers(self, repo: Monorepo) -> list[str]:
         """Those that nobody builds in or removes."""
