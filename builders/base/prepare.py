@@ -34,18 +34,19 @@ def prepare(installed: Path, venv: Path, cache: Path | None, accepted: Collectio
     """
     (site,) = installed.glob("lib/python*/site-packages")
     target = venv / site.relative_to(installed)
+    in_place = target == site
     os.chdir(site)
     with ProcessPoolExecutor(READERS) as pool:
         tests = folders_of_tests(pool)
         owners = {path: owner for path, owner in listed().items() if not _is_in(tests, path)}
         files = [(path, owners[path].digest if path in owners else "") for path in _files(tests)]
         modules = packages(dict(files))
-        if target != site:
+        if not in_place:
             files += [(path, "") for path in _others(installed, site)]
             for folder in {Path(path).parent for path, _ in files}:
                 (target / folder).mkdir(parents=True, exist_ok=True)
         batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-        taken = pool.map(_take, batches, repeat(None if target == site else target))
+        taken = pool.map(_take, batches, repeat(None if in_place else target))
         restored = pool.map(restore, repeat(target), repeat(cache), modules)
         bad = {path for paths in taken for path in paths} | owners.keys() - dict(files).keys()
         damaged = {owners[path].package for path in bad}
@@ -53,7 +54,7 @@ def prepare(installed: Path, venv: Path, cache: Path | None, accepted: Collectio
             return damaged
         missing = {key: modules[key] for key, done in zip(modules, restored, strict=True) if not done}
         compile_packages(target, cache, missing, pool)
-    if target == site:
+    if in_place:
         for folder in tests:
             shutil.rmtree(folder)
     return damaged

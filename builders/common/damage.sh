@@ -1,4 +1,4 @@
-# Sourced by ../common.sh. What is installed, or in the package cache, and is not what it was: found, and where that is possible mended.
+# Sourced by ../common.sh. What is installed and is not what it was: found, for the engines to make it anew.
 # shellcheck shell=bash
 
 # list_installed: a line for each file: its path and size. To read them all would take longer than an edit may.
@@ -27,20 +27,3 @@ end_check() {
 
 # end_damaged FILE: of the virtual environment.
 end_damaged() { die "$VENV: what is installed is damaged ($1): the image below has to be made anew"; }
-
-# reinstall NAMES FILE OPTION...: packages of which the cache has damaged files.
-reinstall() {
-    local said name file=$2
-    local -a names
-    read -r -a names <<<"$1"
-    warn "the package cache has damaged files of ${names[*]}: fetched again"
-    uv cache clean --quiet "${names[@]}"
-    for name in "${names[@]}"; do # so that they count as not installed: uv cannot remove what it has no whole list of
-        # shellcheck disable=SC2154 # of begin_staging
-        find "$unprepared"/lib/python*/site-packages -maxdepth 1 -iname "${name//-/_}-*.dist-info" -exec rm -r {} +
-    done
-    said=$(uv_install "${@:3}") || end_installing "$said" "$file"
-    # What was just fetched has the hash that the lock says: then it was made so.
-    said=$(prepare_packages "${names[@]}") || end_installing "$said" "$file"
-    [ -z "$said" ] || warn "$file: $said: installed, but its files are not those that it lists"
-}

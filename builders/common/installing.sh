@@ -1,5 +1,5 @@
-# Sourced by ../common.sh. Dependencies: what is to be installed, whether it is already, setup.sh, and uv's part; and what
-# `s2i build --incremental` carries over.
+# Sourced by ../common.sh. Dependencies: what is to be installed, whether it is already, setup.sh, uv's part, what a damaged cache takes
+# to mend; and what `s2i build --incremental` carries over.
 # shellcheck shell=bash
 
 # find_cache: before anything is installed. In a container where none is mounted, a throw-away one: it must not stay in the
@@ -103,7 +103,6 @@ install_requirements() {
     step "Installing dependencies (${file:+${file##*/}}) ..."
     begin_staging "${file##*/}"
     if said=$(uv_install "${options[@]}"); then
-        # shellcheck disable=SC2119
         said=$(prepare_packages) || end_installing "$said" "${file##*/}"
     elif grep -q 'Failed to install: ' <<<"$said" && ! grep -q 'No space left on device' <<<"$said"; then
         said=$(sed -nE 's/.*Failed to install: .*\(([A-Za-z0-9._-]+)==.*/\1/p' <<<"$said")
@@ -134,15 +133,26 @@ begin_staging() {
 }
 
 # uv_install OPTION...: prints what uv complains about.
-uv_install() {
-    local -a where=()
-    if [ "$unprepared" != "$VENV" ]; then where=(--prefix "$unprepared"); fi
-    uv pip install --quiet --python "$VENV/bin/python" "${where[@]}" "$@" 2>&1
+uv_install() { uv pip install --quiet --python "$VENV/bin/python" --prefix "$unprepared" "$@" 2>&1; }
+
+# reinstall NAMES FILE OPTION...: packages of which the cache has damaged files.
+reinstall() {
+    local said name file=$2
+    local -a names
+    read -r -a names <<<"$1"
+    warn "the package cache has damaged files of ${names[*]}: fetched again"
+    uv cache clean --quiet "${names[@]}"
+    for name in "${names[@]}"; do # so that they count as not installed: uv cannot remove what it has no whole list of
+        find "$unprepared"/lib/python*/site-packages -maxdepth 1 -iname "${name//-/_}-*.dist-info" -exec rm -r {} +
+    done
+    said=$(uv_install "${@:3}") || end_installing "$said" "$file"
+    # What was just fetched has the hash that the lock says: then it was made so.
+    said=$(prepare_packages "${names[@]}") || end_installing "$said" "$file"
+    [ -z "$said" ] || warn "$file: $said: installed, but its files are not those that it lists"
 }
 
 # prepare_packages [ACCEPTED...]: from there into the virtual environment: without their own tests, and with bytecode, so that
 # the first start is as fast as the second. Prints the names of packages that are damaged.
-# shellcheck disable=SC2120 # reinstall passes them
 prepare_packages() {
     # The order of a set is part of the bytecode, and shall be the same every time.
     PYTHONHASHSEED=0 "$VENV/bin/python" "$TRAINYARD_HOME/prepare.py" "$unprepared" "$VENV" "${cache:+"$cache/bytecode"}" "$@"
