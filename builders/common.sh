@@ -31,6 +31,8 @@ parts=${BASH_SOURCE[0]%/*}/common
 . "$parts/index_errors.sh"
 # shellcheck source=builders/common/cleaning.sh
 . "$parts/cleaning.sh"
+# shellcheck source=builders/common/library.sh
+. "$parts/library.sh"
 # shellcheck source=builders/common/secrets.sh
 . "$parts/secrets.sh"
 
@@ -116,9 +118,11 @@ assemble() {
     if [ "${2:-}" = dependencies ]; then
         # Where setup.sh scripts that end in `rm -rf /tmp/*` leave the lock alone.
         cp -R "$S2I_SOURCES" "$VENV/.trainyard-sources"
+        if [ -d "$S2I_SOURCES/lib" ]; then begin_library "$S2I_SOURCES"; fi
         install_dependencies "$VENV/.trainyard-sources"
         rm -r "$VENV/.trainyard-sources"
         echo 'from the builder image' >>"$DEPS_STAMP"
+        if [ "${compiling:-}" ]; then end_library; fi
     elif [ "${2:-}" = runtime ]; then
         begin_installing
         run_setup "$S2I_SOURCES"

@@ -36,16 +36,22 @@ def base_context(package: Path) -> Context:
     )
 
 
-def library_files(package: Path) -> list[ContextFile]:
+@functools.cache  # the package does not change while it runs
+def library_context(package: Path) -> Context:
     """``lib/trainyard``: the image half of the package."""
     source, target = package / "trainyard", PurePosixPath("lib/trainyard")
     files = [ContextFile(target / f"{name}.py", (source / f"{name}.py").read_bytes()) for name in IMAGE_HALF]
     for name in IMAGE_PACKAGES:
         files.extend(tree(source / name, target / name))
-    return files
+    return make_context(files)
 
 
-@functools.cache  # the package does not change while it runs
+def script_files(package: Path, role: Role) -> list[ContextFile]:
+    """``s2i/bin``: the four scripts of a role."""
+    return list(tree(package / "builders" / BUILDERS[role] / "s2i", PurePosixPath("s2i")))
+
+
+@functools.cache
 def role_context(package: Path, role: Role) -> Context:
     """What a role's builder image adds to the base: its Dockerfile, what installs the rest, the four s2i scripts, the
     library.
@@ -54,4 +60,4 @@ def role_context(package: Path, role: Role) -> Context:
     """
     folder = package / "builders" / BUILDERS[role]
     how = [text_file(path.name, path.read_bytes()) for path in (folder / "Dockerfile", folder.parent / "install.sh")]
-    return make_context([*how, *tree(folder / "s2i", PurePosixPath("s2i")), *library_files(package)])
+    return make_context([*how, *script_files(package, role), *library_context(package).files])

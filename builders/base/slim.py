@@ -6,10 +6,8 @@ in turn, stays.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 TESTS = "tests"
@@ -17,41 +15,40 @@ IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+)?import[ \t]+([^#
 NAME = re.compile(rb"[\w.]+")
 
 
-def folders_of_tests(pool: Executor) -> set[str]:
-    """Those that nothing imports. All paths are below site-packages, where this runs."""
-    looked = list(pool.map(_look, sorted(str(path.parent) for path in Path().glob("*/__init__.py"))))
-    folders = {folder for found, _ in looked for folder in found}
-    wanted = [path for _, imported in looked for path in imported]
-    kept: set[str] = set()
-    while wanted:
-        path = wanted.pop()
-        found = {folder for folder in folders - kept if f"{path}/".startswith(f"{folder}/")}
-        kept |= found
-        wanted += _imported(str(module) for folder in found for module in Path(folder).rglob("*.py"))
-    return folders - kept
+def divide(files: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """What is kept in any case, and what of each folder of tests may be wanted. All paths are below site-packages."""
+    paths = list(files)
+    known = set(paths)
+    kept: list[str] = []
+    tests: dict[str, list[str]] = {}
+    for path in paths:
+        folder = _folder_of_tests(path, known)
+        (tests.setdefault(folder, []) if folder else kept).append(path)
+    return kept, tests
 
 
-def _look(package: str) -> tuple[list[str], list[str]]:
-    """The folders of tests of a package, and what its modules that are in none of them import from any."""
-    tests, modules = [], []
-    for folder, folders, files in os.walk(package):
-        if TESTS in folders:
-            folders.remove(TESTS)
-            tests += [f"{folder}/{TESTS}"] if Path(folder, TESTS, "__init__.py").is_file() else []
-        modules += [f"{folder}/{name}" for name in files if name.endswith(".py")]
-    return tests, _imported(modules)
+def _folder_of_tests(path: str, known: Collection[str]) -> str:
+    """The outermost that a file lies in; empty where that is no package of a package."""
+    before, found, _ = path.partition(f"/{TESTS}/")
+    folder = f"{before}/{TESTS}"
+    package = f"{path.partition('/')[0]}/__init__.py"
+    return folder if found and package in known and f"{folder}/__init__.py" in known else ""
 
 
-def _imported(modules: Iterable[str]) -> list[str]:
-    """The paths of what modules import that lies in a folder of tests."""
-    contents = ((module, Path(module).read_bytes()) for module in modules)
-    found = (path for module, content in contents if TESTS.encode() in content for path in _paths(module, content))
-    return [path for path in found if TESTS in path.split("/")]
+def wanted(tests: Collection[str], imported: Iterable[str]) -> set[str]:
+    """Those folders of tests that something is imported from."""
+    return {folder for path in imported for folder in tests if f"{path}/".startswith(f"{folder}/")}
 
 
-def _paths(module: str, content: bytes) -> Iterator[str]:
+def imported_tests(module: Path, content: bytes) -> Iterator[str]:
+    """The paths of what a module imports that lies in a folder of tests."""
+    if TESTS.encode() in content:
+        yield from (path for path in _imported(module, content) if TESTS in path.split("/"))
+
+
+def _imported(module: Path, content: bytes) -> Iterator[str]:
     """Where what a module imports would lie: `from ..a import b` may name the module a, or b in it."""
-    parents = Path(module).parents
+    parents = module.parents
     for dots, source, names in IMPORT.findall(content):
         if len(dots) > len(parents):  # no import: a line of some text
             continue

@@ -8,7 +8,8 @@ check_forms() {
     [ "$S2I_SOURCES" = /tmp/src ] || return 0
     # Ignore failure of find since s2i's Dockerfile assembles as 1001, who may not look into each folder, nor write there.
     found=$({ find / /usr/local/bin -xdev \
-        \( -path /usr -o -path "$VENV" -o -path "$VENV-*" -o -path "${APP_ROOT:-/nowhere}" -o -name site-packages \) -prune -o \
+        \( -path /usr -o -path "$VENV" -o -path "$VENV-*" -o -path "${library:-/nowhere}" -o \
+        -path "${APP_ROOT:-/nowhere}" -o -name site-packages \) -prune -o \
         -type f -readable -cnewer "$installed" -print0 2>/dev/null || :; } |
         "$VENV/bin/python" "$TRAINYARD_HOME/secret_forms.py")
     [ -z "$found" ] || die "$found would stay in the image (layer: $1): let what writes it remove it, or not write it"

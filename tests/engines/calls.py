@@ -26,3 +26,11 @@ def listed(engine: str, *arguments: str) -> list[str]:
             return done.stdout.replace("localhost/", "").split()
         time.sleep(0.5)
     raise AssertionError(done.stderr)
+
+
+def left_in_the_end(engine: str, count: int, *arguments: str) -> list[str]:
+    """The same, once there are no more than ``count``: what was replaced is removed after make has ended."""
+    deadline = time.monotonic() + 30
+    while len(found := listed(engine, *arguments)) > count and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found

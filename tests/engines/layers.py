@@ -6,7 +6,7 @@ import json
 from typing import Any, ClassVar
 
 from engines.baked import BakedImages
-from engines.calls import call, listed
+from engines.calls import call, left_in_the_end, listed
 from monorepo import Model, Monorepo
 
 LABEL = "trainyard.model.sha256"
@@ -39,11 +39,26 @@ class BakedLayers(BakedImages):
             repo.make(model, "train", f'PAYLOAD={{"factor": {factor}}}', **self.variables).succeeded()
             self.bake(repo, model).succeeded()
         label = f"label=io.k8s.display-name={model.container}-predict"
-        assert len(listed(self.engine, "--quiet", "--filter", label)) == 1
+        assert len(left_in_the_end(self.engine, 1, "--quiet", "--filter", label)) == 1
         assert len(listed(self.engine, "--quiet", f"{model.container}-predict:sources")) == 1
         repo.make(model, "clean").succeeded()
         assert listed(self.engine, "--quiet", "--filter", label) == []
         assert listed(self.engine, "--quiet", f"{model.container}-predict:sources") == []
+
+    def test_a_replaced_image_stays_where_somebody_has_named_it(self, repo: Monorepo) -> None:
+        model = repo.add_model("released")
+        image, kept = f"{model.container}-predict", f"{model.container}-release:v1"
+        label = f"label=io.k8s.display-name={image}"
+        ids = []
+        for edit in ("1 + sum(row)", "2 + sum(row)", "3 + sum(row)"):
+            repo.make(model, "build-predict", **self.variables).succeeded()
+            ids.append(call(self.engine, "image", "inspect", "--format", "{{.Id}}", image))
+            if not ids[1:]:
+                call(self.engine, "tag", image, kept)
+            model.replace("predict.py", "sum(row)", edit)
+        assert len(left_in_the_end(self.engine, 2, "--quiet", "--filter", label)) == 2, "the second was nobody's"
+        assert call(self.engine, "image", "inspect", "--format", "{{.Id}}", kept) == ids[0]
+        call(self.engine, "rmi", kept)
 
     def layers(self, model: Model) -> list[str]:
         return list(self.inspect(model)["RootFS"]["Layers"])

@@ -8,7 +8,7 @@ import people
 import pytest
 import requests
 
-from trainyard.builder_files import library_files
+from trainyard.builder_files import library_context
 
 pytestmark = pytest.mark.slow
 
@@ -167,7 +167,7 @@ def test_a_route_that_cannot_be_loaded_says_so(daemon):
 def test_every_file_of_the_pages_gets_into_images_and_packages():
     files = {path.name for path in PAGES.iterdir() if path.is_file()}
     assert {"index.html", "docs.html", "style.css", "index.js"} <= files
-    in_images = {file.path.name for file in library_files(people.ROOT) if "pages" in file.path.parts}
+    in_images = {file.path.name for file in library_context(people.ROOT).files if "pages" in file.path.parts}
     assert files == in_images
     setup = tomllib.loads((people.ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     patterns = setup["package-data"]["trainyard.serve.pages"]

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from trainyard import console
 from trainyard.build_settings import settings_folder, volumes
@@ -168,6 +168,21 @@ class Assembler:
         """What is in ``container`` becomes ``image``."""
         edits = [part for change in changes for part in ("--change", change)]
         self.commands.run([self.name, "commit", *edits, container, image], self.limit)
+
+    def add(self, below: str, image: str, files: IO[bytes], folder: str, changes: Sequence[str]) -> None:
+        """Put the files of a tar into ``folder`` of the image ``below``: ``image``. Nothing is run, so nothing else can
+        be in the layer."""
+        container = new_name()
+        with self.noted(container):
+            self.commands.run([self.name, "create", "--name", container, below], self.limit)
+            self.commands.run(self.unpacking(container, folder), self.limit, stdin=files)
+            self.commit(container, image, changes)
+
+    def unpacking(self, container: str, folder: str) -> list[str]:
+        """The command that unpacks a tar on its standard input."""
+        # podman gives what is copied to the container's user, unless told not to; docker leaves it as it is in the tar.
+        kept = ["--archive=false"] if self.name == "podman" else []
+        return [self.name, "cp", *kept, "-", f"{container}:{folder}"]
 
     @contextmanager
     def noted(self, container: str, *folders: Path) -> Iterator[None]:

@@ -22,6 +22,7 @@ from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, known_bases
+from trainyard.engines.leftovers import remove_image_later
 from trainyard.engines.relay import Conversation, attached
 from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
@@ -138,7 +139,7 @@ class ContainerEngine:
     def _remove_replaced(self, replaced: Image, plan: BuildPlan) -> None:
         if self.commands.dry_run:
             return
-        self.commands.query([self.name, "rmi", replaced.id])  # refused where a container still uses it
+        remove_image_later(self.name, replaced.id)
         if LABEL_BAKED in replaced.labels and not plan.baked:
             self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
 

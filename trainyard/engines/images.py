@@ -9,7 +9,6 @@ trainyard/deps:<hash>-*   what a model image is built on
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,25 +16,24 @@ from pathlib import Path, PurePosixPath
 
 from trainyard import console
 from trainyard.builder_files import BUILDERS, role_context
-from trainyard.context import Context
 from trainyard.digests import digest_of
-from trainyard.engines.assembling import Assembler, Image, Todo
+from trainyard.engines.assembling import Assembler, Image
 from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import BASE, Base, base_images, ensure_bases, known_bases
 from trainyard.engines.cache import NAME
 from trainyard.engines.installing import IN_GROUP, INSTALL, install
+from trainyard.engines.roles import BUILDER_NAMES, build_role, install_role, role_image
 from trainyard.environment import parse_environment
 from trainyard.model_dir import Role
 
 DEPENDENCIES = "trainyard/deps"
-BUILDER_NAMES: dict[Role, str] = {role: f"trainyard/{folder}" for role, folder in BUILDERS.items()}
 USERS: dict[Role, str] = {"train": "0", "predict": "1001"}
 
 
 def builder_names(assembler: Assembler) -> dict[str, str]:
     """The names of the base image and the builder images of today's files, with those that people use with s2i."""
     base = next(iter(base_images(assembler)))
-    return {base: BASE} | {_role_image(assembler, base, role): name for role, name in BUILDER_NAMES.items()}
+    return {base: BASE} | {role_image(assembler, base, role): name for role, name in BUILDER_NAMES.items()}
 
 
 def found_builders(assembler: Assembler) -> dict[str, Image]:
@@ -58,29 +56,17 @@ def ensure_builders(assembler: Assembler) -> Base:
     names, there = builder_names(assembler), found_builders(assembler)
     base = ensure_bases(assembler, there)
     for role in BUILDER_NAMES:
-        image = _role_image(assembler, base.name, role)
+        image = role_image(assembler, base.name, role)
         if image not in there or assembler.commands.dry_run:
-            build_role(assembler, role_context(assembler.repository.package, role), base.name, image)
+            build_role(assembler, role, base.name)
     for image, name in names.items():
         if _misnamed(there, image, name):
             assembler.commands.run([assembler.name, "tag", image, name], assembler.limit)
     return base
 
 
-def _role_image(assembler: Assembler, base: str, role: Role) -> str:
-    scripts = role_context(assembler.repository.package, role)
-    return f"{BUILDER_NAMES[role]}:{digest_of(base, scripts.sha256)[:12]}"
-
-
 def _misnamed(there: Mapping[str, Image], image: str, name: str) -> bool:
     return image not in there or name not in there or there[image].id != there[name].id
-
-
-def build_role(assembler: Assembler, scripts: Context, base: str, image: str) -> None:
-    """Put one role's s2i scripts on ``base``."""
-    with tempfile.TemporaryDirectory() as name:
-        scripts.write(Path(name))
-        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {NAME: image})
 
 
 def dependencies_hash(base: Base, plan: BuildPlan) -> str:
@@ -112,7 +98,7 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, an
         if image not in there:
             _make_dependencies(assembler, base, plan, anew=anew)
         if builder not in there:
-            _install_role(assembler, base, plan.role, image, builder)
+            install_role(assembler, plan.role, base.name, image, builder)
 
 
 def _locked(assembler: Assembler, base: Base, plan: BuildPlan) -> AbstractContextManager[None]:
@@ -136,24 +122,6 @@ def _make_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, ane
     with console.waiting(f"Installing dependencies {image.rpartition(':')[2]} ..."):
         install(assembler, base, below, image, plan, [f"LABEL {NAME}={image}"])
     assembler.cache.push(image)
-
-
-def _install_role(assembler: Assembler, base: Base, role: Role, dependencies: str, builder: str) -> None:
-    """What makes the role's builder image of the base, on ``dependencies``; the configuration is that image's own."""
-    plain = _role_image(assembler, base.name, role)
-    found = assembler.inspect([plain])
-    config = found[plain].config if found else {}  # a dry run
-    environment = dict(entry.split("=", 1) for entry in config.get("Env") or ())
-    labels = {key: value for key, value in (config.get("Labels") or {}).items() if not key.startswith("trainyard.")}
-    edits = [
-        *(f"ENV {key}={json.dumps(value)}" for key, value in environment.items()),
-        *(f"LABEL {key}={json.dumps(value)}" for key, value in (labels | {NAME: builder}).items()),
-        *(f"EXPOSE {port}" for port in config.get("ExposedPorts") or ()),
-        *(f"{word} {config[key]}" for word, key in (("WORKDIR", "WorkingDir"), ("USER", "User")) if config.get(key)),
-        f"CMD {json.dumps(config.get('Cmd'))}",
-    ]
-    scripts = role_context(assembler.repository.package, role)
-    assembler.assemble(dependencies, builder, scripts, edits, Todo(f"bash /tmp/src/install.sh {BUILDERS[role]}"))
 
 
 def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainyard.builder_files import library_context
 from trainyard.context import ContextFile, make_context, text_file
 from trainyard.engines.assembling import Assembler, Todo
 from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import WANTED, Base
+from trainyard.engines.roles import LIBRARY
 from trainyard.errors import TrainyardError
 from trainyard.groups import file_of
 
@@ -54,7 +56,10 @@ def install(
     scripts = SCRIPTS + (IN_GROUP.format(number=number) if below else "")
     if base.runtime is None:
         todo = Todo(scripts + INSTALL, installs=True, network=_network(assembler, missing))
-        assembler.assemble(below or base.name, image, make_context([lock, *missing]), changes, todo)
+        library = library_context(assembler.repository.package)
+        context = make_context([lock, *missing, *library.files])
+        changes = [*changes, f"LABEL {LIBRARY}={library.sha256}"]
+        assembler.assemble(below or base.name, image, context, changes, todo)
         return
     _check_agreement(assembler, base.name, base.runtime.name)
     # Compiled is on the base image, whatever the group: there setup.sh has not been run before.
@@ -73,12 +78,9 @@ def _network(assembler: Assembler, setup: Sequence[ContextFile]) -> bool:
 
 def _copy(assembler: Assembler, folder: str, full: str, slim: str) -> None:
     """A folder from one container to another."""
-    name = assembler.name
-    # podman gives what is copied to the container's user, unless told not to.
-    kept = ["--archive=false"] if name == "podman" else []
     assembler.commands.pipe(
-        [name, "cp", f"{full}:{folder}", "-"],
-        [name, "cp", *kept, "-", f"{slim}:{folder.rpartition('/')[0]}"],
+        [assembler.name, "cp", f"{full}:{folder}", "-"],
+        assembler.unpacking(slim, folder.rpartition("/")[0]),
         assembler.limit,
     )
 

@@ -51,9 +51,20 @@ def noted(folder: Path, name: str, *paths: Path, engine: str = "") -> Iterator[N
 
 
 def _remove_later(engine: str, name: str, note: Path, lock: int) -> None:
-    script = f'{removal(engine)} && rm -f "$1"'
+    _run_on(f'{removal(engine)} && rm -f "$1"', name, str(note), lock=lock)
+
+
+def remove_image_later(engine: str, image: str) -> None:
+    """Remove an image, by its id, once this process has ended: nobody has to wait for it. It stays where somebody has
+    given it another name, or runs it."""
+    unnamed = f'[ "$({engine} image inspect --format "{{{{len .RepoTags}}}}" "$0")" = 0 ]'
+    atexit.register(_run_on, f'{unnamed} && {engine} rmi "$0"', image)
+
+
+def _run_on(script: str, *arguments: str, lock: int | None = None) -> None:
+    """Run shell commands that outlive this process, and hold its lock."""
     subprocess.Popen(
-        ["sh", "-c", script, name, str(note)], start_new_session=True, pass_fds=[lock],
+        ["sh", "-c", script, *arguments], start_new_session=True, pass_fds=[lock] if lock is not None else [],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ import uv
 
 from trainyard import console
 from trainyard.build_settings import ca_bundle, index_environment, write_secrets
-from trainyard.builder_files import BUILDERS, base_context, library_files, role_context
+from trainyard.builder_files import BUILDERS, base_context, library_context, role_context
 from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context, text_file
 from trainyard.digests import digest_of
@@ -52,7 +52,7 @@ class ProcessAssembler:
     @cached_property
     def _contexts(self) -> dict[str, Context]:
         package = self.repository.package
-        home = make_context([*base_context(package).files, *library_files(package)])
+        home = make_context([*base_context(package).files, *library_context(package).files])
         return {"home": home, **{folder: role_context(package, role) for role, folder in BUILDERS.items()}}
 
     @cached_property

@@ -1,0 +1,86 @@
+"""What a role, train or predict, is in an image: its s2i scripts, the library, a configuration."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from trainyard.builder_files import BUILDERS, library_context, role_context, script_files
+from trainyard.context import ContextFile, tar_entry
+from trainyard.digests import digest_of
+from trainyard.engines.assembling import Assembler, Image, Todo
+from trainyard.engines.cache import NAME
+from trainyard.model_dir import Role
+
+BUILDER_NAMES: dict[Role, str] = {role: f"trainyard/{folder}" for role, folder in BUILDERS.items()}
+LIBRARY = "trainyard.library"  # label: the hash of the library that a dependency image came with, and was tried with
+# As builders/install.sh has them. Only what lies in these folders is new, so only their times are set.
+FOLDERS = ("usr/libexec", "usr/libexec/s2i", "usr/local/bin")
+SCRIPTS, SERVE = PurePosixPath("usr/libexec/s2i"), PurePosixPath("usr/local/bin/serve")
+
+
+def role_image(assembler: Assembler, base: str, role: Role) -> str:
+    """The name of a role's builder image."""
+    return f"{BUILDER_NAMES[role]}:{digest_of(base, role_context(assembler.repository.package, role).sha256)[:12]}"
+
+
+def build_role(assembler: Assembler, role: Role, base: str) -> None:
+    """Put a role on the base image: its builder image."""
+    image = role_image(assembler, base, role)
+    with tempfile.TemporaryDirectory() as name:
+        role_context(assembler.repository.package, role).write(Path(name))
+        assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {NAME: image})
+
+
+def install_role(assembler: Assembler, role: Role, base: str, dependencies: str, builder: str) -> None:
+    """Put a role on a dependency image: ``builder``. Where that came with today's library only a few scripts are
+    missing, and nothing has to be run."""
+    plain = role_image(assembler, base, role)
+    found = assembler.inspect([plain, dependencies])
+    edits = _configuration(found.get(plain), builder)
+    package = assembler.repository.package
+    if dependencies in found and found[dependencies].labels.get(LIBRARY) == library_context(package).sha256:
+        with tempfile.TemporaryFile() as files:
+            _write_scripts(script_files(package, role), role, files)
+            files.seek(0)
+            assembler.add(dependencies, builder, files, "/", edits)
+    else:
+        todo = Todo(f"bash /tmp/src/install.sh {BUILDERS[role]}")
+        assembler.assemble(dependencies, builder, role_context(package, role), edits, todo)
+
+
+def _configuration(plain: Image | None, builder: str) -> list[str]:
+    """That of the role's builder image; there is none in a dry run."""
+    config = plain.config if plain else {}
+    environment = dict(entry.split("=", 1) for entry in config.get("Env") or ())
+    labels = {key: value for key, value in (config.get("Labels") or {}).items() if not key.startswith("trainyard.")}
+    return [
+        *(f"ENV {key}={json.dumps(value)}" for key, value in environment.items()),
+        *(f"LABEL {key}={json.dumps(value)}" for key, value in (labels | {NAME: builder}).items()),
+        *(f"EXPOSE {port}" for port in config.get("ExposedPorts") or ()),
+        *(f"{word} {config[key]}" for word, key in (("WORKDIR", "WorkingDir"), ("USER", "User")) if config.get(key)),
+        f"CMD {json.dumps(config.get('Cmd'))}",
+    ]
+
+
+def _write_scripts(scripts: list[ContextFile], role: Role, stream: IO[bytes]) -> None:
+    """A tar of what builders/install.sh would put beside the library."""
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for folder in FOLDERS:
+            archive.addfile(tar_entry(PurePosixPath(folder), 0o755, tarfile.DIRTYPE))
+        for file in _installed(scripts, role):
+            entry = tar_entry(file.path, 0o755)
+            entry.size = len(file.content)
+            archive.addfile(entry, io.BytesIO(file.content))
+
+
+def _installed(scripts: list[ContextFile], role: Role) -> Iterator[ContextFile]:
+    for file in scripts:
+        yield ContextFile(SCRIPTS / file.path.name, file.content)
+        if role == "predict" and file.path.name == "run":
+            yield ContextFile(SERVE, file.content)
