@@ -70,7 +70,8 @@ class Commands:
         env: Mapping[str, str] | None = None,
         check: bool = True,
     ) -> str:
-        """Run a program whose output matters only where it fails; returns its standard output. ``env`` is added.
+        """Run a program whose output matters only where it fails; returns its standard output. Its environment is ours,
+        or ``env``.
 
         Raises:
             TrainyardError: it failed (its last lines are shown) or took too long.
@@ -84,7 +85,7 @@ class Commands:
                 capture_output=True,
                 check=False,
                 timeout=limit.seconds or None,
-                env={**os.environ, **(env or {})},
+                env=env,
             )
         except subprocess.TimeoutExpired:
             raise _too_long(argv, limit) from None
@@ -154,7 +155,7 @@ class Commands:
             raise TrainyardError(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
 
     def environment(self, added: Mapping[str, str]) -> dict[str, str]:
-        """Ours, for a program that somebody else starts."""
+        """Ours, and what is added."""
         return {**os.environ, **added}
 
     def become_make(self, arguments: Sequence[str]) -> NoReturn:

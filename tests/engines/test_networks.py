@@ -144,9 +144,13 @@ def test_one_that_is_cleaned_up_builds_and_passes_an_audit(repo: Monorepo, wheel
     (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": {"httpProxy": PROXY, "noProxy": "x"}}}))
     settings = {**offline(wheels, tmp_path), "HTTP_PROXY": PROXY, "DOCKER_CONFIG": str(tmp_path)}
     repo.make(model, "lock", **settings).succeeded()
-    repo.make(model, "build-predict", **settings).succeeded()
-    made = repo.make(model, "audit", HTTP_PROXY=PROXY).succeeded()
-    assert "the password in HTTP_PROXY" in made.err
+    repo.make(model, "train", **settings).succeeded()
+    for options in ((), ("BAKE=1",)):
+        repo.make(model, "build-predict", *options, **settings).succeeded()
+        made = repo.make(model, "audit", HTTP_PROXY=PROXY).succeeded()
+        assert "the password in HTTP_PROXY" in made.err
+    for image in (f"{model.container}-predict", *builders(repo)):
+        assert "proxy=" not in inspected(repo, image, "{{.Config.Env}}").lower()
 
 
 @in_containers

@@ -124,7 +124,7 @@ class Assembler:
         self.commands.run(
             [self.name, "build", "--no-cache", "--network", "none", "--tag", image, *options, str(folder)],
             self.limit,
-            env=without_buildkit,
+            env=self.commands.environment(without_buildkit),
         )
 
     def assemble(self, builder: str, image: str, context: Context, changes: Sequence[str], todo: Todo) -> None:
@@ -173,8 +173,10 @@ class Assembler:
         """Put the files of a tar into ``folder`` of the image ``below``: ``image``. Nothing is run, so nothing else can
         be in the layer."""
         container = new_name()
+        own, environment = without_proxies(self.name)
         with self.noted(container):
-            self.commands.run([self.name, "create", "--name", container, below], self.limit)
+            create = [self.name, "create", "--name", container, *own, below]
+            self.commands.run(create, self.limit, env=environment)
             self.commands.run(self.unpacking(container, folder), self.limit, stdin=files)
             self.commit(container, image, changes)
 

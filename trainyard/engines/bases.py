@@ -133,7 +133,7 @@ def find_base(assembler: Assembler, setting: str) -> str:
             assembler.commands.run(
                 [assembler.name, "pull", "--quiet", reference],
                 Limit("PULL_TIMEOUT", assembler.settings.pull_timeout),
-                env=proxies(assembler.settings),
+                env=assembler.commands.environment(proxies(assembler.settings)),
             )
     except TrainyardError as error:
         reason = str(error)
@@ -165,6 +165,6 @@ def _make_debian_base(assembler: Assembler, reference: str) -> None:
         assembler.commands.run(
             ["mmdebstrap", "--variant=minbase", f"--include={DEBIAN_PACKAGES}", *lean, "--quiet", "bookworm", tar],
             limit,
-            env=proxies(assembler.settings),
+            env=assembler.commands.environment(proxies(assembler.settings)),
         )
         assembler.commands.run([assembler.name, "import", tar, DEBIAN_BASE], limit)

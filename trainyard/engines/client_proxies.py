@@ -20,7 +20,7 @@ VARIABLES = {
 
 
 def without_proxies(engine: str) -> tuple[list[str], Mapping[str, str] | None]:
-    """Options of ``run``, and its environment where that is another, by which a container gets no proxies."""
+    """Options of ``run`` and ``create``, and their environment where that is another, so that a container gets none."""
     if engine == "podman":
         return ["--http-proxy=false"], None
     configured = {VARIABLES[key] for proxies in _configured() for key in proxies if key in VARIABLES}

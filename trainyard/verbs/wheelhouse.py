@@ -128,7 +128,7 @@ def _download(session: Session, folder: Path, lines: list[str], *options: str) -
             session.commands.run(
                 [*pip, "--only-binary", ":all:", "--dest", str(folder), *locked, *options],
                 Limit("BUILD_TIMEOUT", settings.build_timeout),
-                env=environment,
+                env=session.commands.environment(environment),
             )
         except TrainyardError as error:
             reason = error.message.partition("failed: ")[2] or error.message
