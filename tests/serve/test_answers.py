@@ -14,9 +14,19 @@ def test_rows_are_answered_in_order(daemon):
     assert response.json()["payload"]["predictions"] == [3, 7, 11.5]
 
 
-@pytest.mark.parametrize("flat", [[1, 2, 3], [25, "a"], [None]])
+@pytest.mark.parametrize("flat", [[1, 2], [25, "a"], [None, 3], [None]])
 def test_one_flat_instance_becomes_one_row(daemon, flat):
+    """The sample shows that a row has two values."""
     assert daemon.post("echo", flat).json() == {"payload": {"predictions": [flat]}}
+
+
+@pytest.mark.parametrize("bare", [[1, 2, 3], ["text a", "text b"], ["a", "b", "c"]])
+def test_a_list_that_may_be_one_row_or_many_is_refused(daemon, bare):
+    answer = daemon.post("echo", bare)
+    assert answer.status_code == 400
+    assert answer.json()["payload"]["error"].endswith(
+        "send [[a, b, ...]] for one row, [[a], [b], ...] for rows of one value"
+    )
 
 
 def test_rows_may_be_objects(daemon):

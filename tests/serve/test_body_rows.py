@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from trainyard import drift
 from trainyard.errors import BadRequest
+from trainyard.schema import Schema, check_rows
 from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
-from trainyard.serve.prediction.schema import Schema, check_rows
+from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
 
 SCHEMA = Schema.from_record(
     {
@@ -22,6 +23,7 @@ SCHEMA = Schema.from_record(
         }
     }
 )
+FORM = RowForm.of(SCHEMA, ())
 NUMBERS = st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=6).map(str.strip)
 ROWS = st.lists(st.tuples(NUMBERS, WORDS).map(list), min_size=1, max_size=5)
@@ -36,7 +38,7 @@ JSON_VALUES = st.recursive(
 def test_any_bytes_are_rows_or_one_line(body, with_schema):
     for read in (read_csv, read_json_lines):
         try:
-            rows = read(body, SCHEMA if with_schema else None)
+            rows = read(body, FORM if with_schema else UNKNOWN)
         except BadRequest as error:
             assert "\n" not in str(error)
         else:
@@ -51,9 +53,9 @@ def test_rows_arrive_as_they_were_written(rows, header):
     if header:
         writer.writerow(["place", "size"])
     writer.writerows([row[::-1] if header else row for row in rows])
-    assert read_csv(text.getvalue().encode(), SCHEMA) == rows
+    assert read_csv(text.getvalue().encode(), FORM) == rows
     lines = "\n".join(json.dumps(dict(zip(SCHEMA.names, row, strict=True))) for row in rows)
-    assert read_json_lines(lines.encode(), SCHEMA) == rows
+    assert read_json_lines(lines.encode(), FORM) == rows
 
 
 @given(st.lists(st.lists(JSON_VALUES, min_size=1, max_size=3) | JSON_VALUES, min_size=1, max_size=4))

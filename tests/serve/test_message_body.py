@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trainyard.errors import BadRequest
 from trainyard.serve.prediction.codec import JSON, STANDARD
 from trainyard.serve.prediction.message_body import read_message, rows_of
+from trainyard.serve.prediction.row_form import RowForm
 
 CODECS = pytest.mark.parametrize("codec", [JSON, STANDARD], ids=["fast", "standard"])
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -24,7 +25,7 @@ ANYTHING = st.recursive(
 @given(body=st.binary(max_size=200))
 def test_bytes_are_a_message_or_a_bad_request(codec, body):
     try:
-        message = read_message(body, codec)
+        message = read_message(body, codec=codec)
     except BadRequest as error:
         assert "\n" not in error.message or b"\n" in body
     else:
@@ -36,7 +37,7 @@ def test_bytes_are_a_message_or_a_bad_request(codec, body):
 def test_any_json_is_a_message_or_a_bad_request(codec, payload):
     body = json.dumps({"payload": {"instances": payload}}).encode()
     try:
-        rows = read_message(body, codec).payload["instances"]
+        rows = read_message(body, codec=codec).payload["instances"]
     except BadRequest:
         return
     assert rows
@@ -51,13 +52,27 @@ def test_any_json_is_a_message_or_a_bad_request(codec, payload):
 def test_rows_arrive_as_they_were_sent(codec, width, data):
     rows = data.draw(st.lists(st.lists(VALUES, min_size=width, max_size=width), min_size=1, max_size=6))
     body = json.dumps({"payload": {"instances": rows, "other": 1}, "session": "x"}).encode()
-    message = read_message(body, codec)
+    message = read_message(body, codec=codec)
     assert message == {"payload": {"instances": rows, "other": 1}, "session": "x"}
 
 
 @given(row=st.lists(VALUES, min_size=1, max_size=8))
-def test_a_flat_instance_is_one_row(row):
-    assert rows_of(row) == [row]
+def test_a_flat_instance_is_one_row_where_rows_have_as_many_values(row):
+    form = RowForm(len(row), tuple(isinstance(value, str) for value in row))
+    assert rows_of(row, form) == [row]
+
+
+@given(values=st.lists(VALUES, min_size=1, max_size=8))
+def test_a_list_of_scalars_is_rows_of_one_value_where_rows_have_one(values):
+    assert rows_of(values, RowForm(1, (False,))) == [[value] for value in values]
+    assert rows_of(values, may_be_flat=False) == [[value] for value in values]
+
+
+@given(number=st.integers())
+def test_whole_numbers_are_exact_however_long(number):
+    body = json.dumps({"payload": {"instances": [[number]]}}).encode()
+    assert read_message(body).payload["instances"] == [[number]]
+    assert json.loads(JSON.dumps([number])) == [number]
 
 
 @CODECS

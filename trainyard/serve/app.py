@@ -15,6 +15,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from trainyard.routes import Route
 from trainyard.serve.application import REQUEST_ID, Application
 from trainyard.serve.dialects.model_names import PREFIX
+from trainyard.serve.dialects.native import rehearse
 from trainyard.serve.dialects.paths import OtherDialects, prediction_paths
 from trainyard.serve.error_answers import ErrorAnswers, Failed
 from trainyard.serve.pages.health import add_health_pages
@@ -53,7 +54,9 @@ def create_app(
     # A redirected POST arrives as a GET, or not at all: answer both spellings, or none.
     flask.url_map.strict_slashes = False
     flask.url_map.merge_slashes = False
-    endpoints = tuple(Endpoint(route, sources or Path.cwd(), batch=settings.batch) for route in routes)
+    endpoints = tuple(
+        Endpoint(route, sources or Path.cwd(), batch=settings.batch, rehearse=rehearse) for route in routes
+    )
     for number, endpoint in enumerate(endpoints):
         load(number, endpoint)
     every_route = common.every_route if common else routes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from trainyard.message import Message
+from trainyard.schema import order_rows
 from trainyard.serve.dialects.native import row_reader
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import message_of, parse
-from trainyard.serve.prediction.schema import order_rows
 from trainyard.serve.request import Request
 
 
@@ -25,15 +25,15 @@ def read_body(request: Request, endpoint: Endpoint) -> Body:
     Raises:
         BadRequest: as ``message_of``, and as the readers of rows.
     """
-    schema = endpoint.schema
+    form = endpoint.form
     if reader := row_reader(request.headers.get(b"content-type", b"")):
-        return Body(Message(payload={"instances": reader(request.body, schema)}), False)
-    value = parse(request.body)
+        return Body(Message(payload={"instances": reader(request.body, form)}), False)
+    value = parse(request.body, form)
     wrapped = not isinstance(value, dict) or "payload" in value or "instances" not in value
     if not wrapped and not value.get("parameters"):  # clients send an empty one, too
         value.pop("parameters", None)
-    message = message_of(value if wrapped else {"payload": value})
+    message = message_of(value if wrapped else {"payload": value}, form, may_be_flat=wrapped)
     rows = message["payload"]["instances"]
-    if schema and isinstance(rows[0], dict):
-        message["payload"]["instances"] = order_rows(schema, rows)
+    if form.schema and isinstance(rows[0], dict):
+        message["payload"]["instances"] = order_rows(form.schema, rows)
     return Body(message, wrapped)

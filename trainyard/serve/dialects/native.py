@@ -6,21 +6,23 @@ Rows alone may be sent, too: as CSV or as JSON lines, by their Content-Type.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from trainyard.errors import TrainyardError
 from trainyard.message import Message
+from trainyard.schema import order_rows
 from trainyard.serve.dialect import Written, refuse_compressed
 from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
 from trainyard.serve.error_answers import error_body
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import read_message
-from trainyard.serve.prediction.schema import Schema, order_rows
+from trainyard.serve.prediction.row_form import RowForm
 from trainyard.serve.request import Request
 
 CSV_TYPE, JSON_LINES_TYPE = "text/csv", "application/x-ndjson"
-RowReader = Callable[[bytes, Schema | None], list[Any]]
+RowReader = Callable[[bytes, RowForm], list[Any]]
 READERS: dict[str, RowReader] = {
     CSV_TYPE: read_csv,
     JSON_LINES_TYPE: read_json_lines,
@@ -30,7 +32,7 @@ READERS: dict[str, RowReader] = {
 
 
 class Native:
-    """``POST /<route>``. The endpoint's schema is looked up with each request: it is known once the route is warm."""
+    """``POST /<route>``. The form of its rows is looked up with each request: it is known once the route is warm."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -39,11 +41,12 @@ class Native:
         refuse_compressed(request)
         content_type = request.headers.get(b"content-type")
         if content_type != b"application/json" and content_type and (reader := row_reader(content_type)):
-            return Message(payload={"instances": reader(request.body, self._endpoint.schema)})
-        message = read_message(request.body, names=self._names)
+            return Message(payload={"instances": reader(request.body, self._endpoint.form)})
+        form = self._endpoint.form
+        message = read_message(request.body, form)
         payload = message["payload"]
-        if type(payload["instances"][0]) is dict and self._endpoint.schema:
-            payload["instances"] = order_rows(self._endpoint.schema, payload["instances"])
+        if type(payload["instances"][0]) is dict and form.schema:
+            payload["instances"] = order_rows(form.schema, payload["instances"])
         return message
 
     def write(self, answer: dict[str, Any], _request: Request) -> Written:
@@ -52,8 +55,24 @@ class Native:
     def error(self, _status: int, text: str) -> bytes:
         return error_body(text)
 
-    def _names(self) -> Sequence[str]:
-        return self._endpoint.schema.names if self._endpoint.schema else ()
+
+def rehearse(endpoint: Endpoint, body: bytes) -> None:
+    """Take a body through all that a request to the route goes through, alone and with another of its kind.
+
+    Raises:
+        TrainyardError: the request would be refused, or its answer cannot be written.
+        Exception: whatever the function raises.
+    """
+    request = Request(None, "POST", f"/{endpoint.route.path}".encode(), b"", {}, body, "1.1", True, 0.0)
+    dialect = Native(endpoint)
+    for count in (1, 2):
+        for answer in endpoint.answer_all([dialect.read(request) for _ in range(count)]):
+            if isinstance(answer, Exception):
+                raise answer
+            try:
+                dialect.write(answer, request)
+            except TypeError as error:
+                raise TrainyardError(f"{endpoint.route.module}.{endpoint.route.function}: {error}") from error
 
 
 @functools.lru_cache(maxsize=64)

@@ -39,7 +39,7 @@ class OpenInference:
     def read(self, request: Request) -> Message:
         refuse_compressed(request)
         header, binary = _cut(request)
-        asked = parse(header)
+        asked = parse(header, self._endpoint.form)
         if not isinstance(asked, dict):
             raise BadRequest("the body is not an object", 'send {"inputs": [...]}')
         self._id = asked.get("id")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from trainyard.columns import BOOLEAN, NUMBER, TEXT, Column
 from trainyard.errors import BadRequest
+from trainyard.schema import Schema
 from trainyard.serve.dialects.tensors import Tensor
-from trainyard.serve.prediction.schema import Column, Schema
 
 _SHOWN = 5
 
@@ -15,9 +16,9 @@ _SHOWN = 5
 def rows_of_tensors(tensors: Sequence[Tensor], schema: Schema | None) -> list[Any]:
     """The rows that ``tensors`` hold.
 
-    With a schema: a tensor for each column, of shape [rows] or [rows, 1], in any order; or one of shape
-    [rows, columns], where all columns are numbers, or all are categories. Without: one tensor, whose first dimension is
-    the rows.
+    With a schema: a tensor for each column, of shape [rows] or [rows, 1], in any order, but for those that may be
+    missing; or one of shape [rows, columns], where all columns are numbers, or all are text. Without: one tensor, whose
+    first dimension is the rows.
 
     Raises:
         BadRequest: naming the tensor and the column.
@@ -53,27 +54,42 @@ def _by_column(tensors: Sequence[Tensor], schema: Schema) -> list[Any]:
         raise BadRequest("two inputs have one name", "name each once")
     if unknown := [name for name in found if name not in names]:
         raise BadRequest(f"input {unknown[0][:80]!r} is no column of the model", f"its columns: {_few(names)}")
-    if missing := [name for name in names if name not in found]:
+    if missing := [column.name for column in schema.columns if column.name not in found and not column.nullable]:
         raise BadRequest(f"no input for the columns {_few(missing)}", "send a tensor for each column")
     rows = tensors[0].shape[0]
     for column in schema.columns:
-        tensor = found[column.name]
+        tensor = found.get(column.name)
+        if tensor is None:
+            continue
         if _is_matrix(tensor) or tensor.shape[0] != rows:
             raise BadRequest(
                 f"input {tensor.name!r} has the shape {tensor.shape}, {tensors[0].name!r} {tensors[0].shape}",
                 "send [rows] or [rows, 1], the same rows for each column",
             )
         _check_type(tensor, column)
-    return list(map(list, zip(*(found[name].values for name in names), strict=True)))
+    absent = [None] * rows
+    return list(map(list, zip(*(found[name].values if name in found else absent for name in names), strict=True)))
+
+
+_NEEDS = {NUMBER: "is a number: send FP64 or INT64", BOOLEAN: "is true or false: send BOOL"}
 
 
 def _check_type(tensor: Tensor, column: Column) -> None:
-    if (tensor.datatype == "BYTES") == column.is_number or tensor.datatype == "BOOL":
-        needs = "is a number: send FP64 or INT64" if column.is_number else "is a category: send BYTES"
-        raise BadRequest(
-            f"input {tensor.name[:80]!r} is {tensor.datatype}, and the column {column.name!r} {needs}",
-            "where columns differ, send one tensor for each",
-        )
+    kind = BOOLEAN if tensor.datatype == "BOOL" else TEXT if tensor.datatype == "BYTES" else NUMBER
+    if kind == (column.kind if column.kind in _NEEDS else TEXT):
+        return
+    needs = _NEEDS.get(column.kind, f"is a {column.kind}: send BYTES")
+    raise BadRequest(
+        f"input {tensor.name[:80]!r} is {tensor.datatype}, and the column {column.name!r} {needs}",
+        "where columns differ, send one tensor for each",
+    )
+
+
+def datatype_of(column: Column) -> str:
+    """The datatype to send a column in. Whole numbers that may be missing are FP64: no INT64 says that one is."""
+    if column.kind == NUMBER:
+        return "INT64" if column.is_integer and not column.nullable else "FP64"
+    return "BOOL" if column.kind == BOOLEAN else "BYTES"
 
 
 def _is_matrix(tensor: Tensor) -> bool:

@@ -153,7 +153,10 @@ def _from_bytes(data: memoryview, count: int, datatype: str, where: str) -> list
     size = count * struct.calcsize(f"<{code}")
     if len(data) != size:
         raise BadRequest(f"{where}: {len(data)} bytes where its shape and datatype take {size}", "make them agree")
-    return list(struct.unpack(f"<{count}{code}", data))
+    values = list(struct.unpack(f"<{count}{code}", data))
+    if DATATYPES[datatype].types is _REAL and any(map(math.isnan, values)):  # how bytes say what null says in JSON
+        return [None if math.isnan(value) else value for value in values]
+    return values
 
 
 def _texts(data: memoryview, count: int, where: str) -> list[Any]:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trainyard import __version__
+from trainyard.schema import Schema
 from trainyard.serve.application import Application
 from trainyard.serve.dialects.native import CSV_TYPE, JSON_LINES_TYPE
 from trainyard.serve.pages.other_paths import OTHER_PATHS
 from trainyard.serve.pages.row_schemas import example_row, list_row, object_row
 from trainyard.serve.prediction.endpoint import Endpoint
-from trainyard.serve.prediction.schema import Schema
 from trainyard.serve.request import JSON_TYPE
 
 # The answers to a prediction that are no prediction; each has the one shape of errors.

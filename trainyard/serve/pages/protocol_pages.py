@@ -11,6 +11,7 @@ from trainyard import __version__
 from trainyard.serve.application import Application
 from trainyard.serve.dialects.model_names import PREFIX, FoundModel, version_of
 from trainyard.serve.dialects.open_inference import output_tensors
+from trainyard.serve.dialects.tensor_rows import datatype_of
 from trainyard.serve.pages.health import every_route, unready
 from trainyard.serve.pages.others import told
 from trainyard.serve.prediction.codec import JSON
@@ -117,7 +118,7 @@ def _inputs(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
         {
             "name": column.name,
-            "datatype": "BYTES" if not column.is_number else "INT64" if column.is_integer else "FP64",
+            "datatype": datatype_of(column),
             "shape": [-1],
         }
         for column in endpoint.schema.columns

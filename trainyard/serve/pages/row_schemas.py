@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainyard.serve.prediction.schema import Column, Schema
+from trainyard.columns import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, text_of_days
+from trainyard.schema import Schema
 
 MOST_CATEGORIES = 50  # of one column that are listed
+_TYPES = {NUMBER: "number", BOOLEAN: "boolean"}
+_ANY = {NUMBER: "any number", DATE: "any date", TEXT: "any text", BOOLEAN: "true or false"}
+_EXAMPLES: dict[str, list[Any]] = {
+    NUMBER: [0], DATE: ["2026-01-31"], TEXT: ["some text"], BOOLEAN: [True, False], CATEGORY: [""],
+}  # fmt: skip
 
 
 def list_row(schema: Schema) -> dict[str, Any]:
@@ -29,34 +35,43 @@ def object_row(schema: Schema) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {column.name: value_schema(column) for column in schema.columns},
-        "required": list(schema.names),
+        "required": [column.name for column in schema.columns if not column.nullable],
         "additionalProperties": False,
     }
 
 
 def value_schema(column: Column) -> dict[str, Any]:
     """What one value of a column is."""
-    kind = "number" if column.is_number else "string"
-    return {"type": kind, "description": what_training_saw(column), "examples": example_values(column)}
+    kind = _TYPES.get(column.kind, "string")
+    types = [kind, "null"] if column.nullable else kind
+    return {"type": types, "description": what_training_saw(column), "examples": example_values(column)}
 
 
 def what_training_saw(column: Column) -> str:
     """``17 to 90, whole numbers``; ``9 values``: a fragment of a sentence."""
-    if not column.is_number:
+    return _what_training_saw(column) + (", may be missing" if column.nullable else "")
+
+
+def _what_training_saw(column: Column) -> str:
+    if column.kind == CATEGORY:
         count = len(column.categories)
         return f"{count} value{'s'[: count != 1]} in training"
-    if column.minimum is None or column.maximum is None:
-        return "any number"
+    if column.kind not in (NUMBER, DATE) or column.minimum is None or column.maximum is None:
+        return _ANY[column.kind]
+    if column.kind == DATE:
+        return f"{text_of_days(column.minimum)} to {text_of_days(column.maximum)} in training"
     whole = ", whole numbers" if column.is_integer else ""
     return f"{column.minimum:.10g} to {column.maximum:.10g} in training{whole}"
 
 
 def example_values(column: Column) -> list[Any]:
     """Values that training saw: the ends of a range, or categories."""
-    if not column.is_number:
-        return list(column.categories[:MOST_CATEGORIES]) or [""]
-    if column.minimum is None or column.maximum is None:
-        return [0]
+    if column.kind == CATEGORY and column.categories:
+        return list(column.categories[:MOST_CATEGORIES])
+    if column.kind not in (NUMBER, DATE) or column.minimum is None or column.maximum is None:
+        return _EXAMPLES[column.kind]
+    if column.kind == DATE:
+        return [text_of_days(column.minimum), text_of_days(column.maximum)]
     return [_plain(column, column.minimum), _plain(column, column.maximum)]
 
 

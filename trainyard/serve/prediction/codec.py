@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
@@ -13,22 +14,44 @@ except ImportError:  # a predict image may pin it away
     orjson = None  # type: ignore[assignment]
 
 
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
+
 class Codec(NamedTuple):
-    """``loads`` raises ValueError; ``dumps`` takes numpy values, writes NaN as null, and raises TypeError."""
+    """``loads`` raises ValueError; ``dumps`` takes numpy values, dates and times, writes NaN and pandas' missing values
+    as null, and raises TypeError."""
 
     loads: Callable[[bytes], Any]
     dumps: Callable[[Any], bytes]
 
 
+_MISSING = frozenset({"NaTType", "NAType"})  # types of pandas' NaT and NA
+
+
 def _plain(value: Any) -> Any:
-    """What JSON can say of a numpy or pandas value."""
+    """What JSON can say of a numpy or pandas value, a date, or a time."""
+    name = type(value).__name__
+    if name in _MISSING:
+        return None
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise TypeError(f"a {type(value).__name__} is not JSON")
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    fix = ": return its values.tolist()" if name == "DataFrame" else ""
+    raise TypeError(f"a {name} is not JSON{fix}")
+
+
+def _exact_loads(body: bytes) -> Any:
+    return _standard_loads(body) if _LONG_NUMBER.search(body) else orjson.loads(body)
 
 
 def _fast_dumps(value: Any) -> bytes:
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    except TypeError as error:
+        if "64-bit" not in str(error):
+            raise TypeError(str(error.__cause__ or error)) from error
+    return _standard_dumps(value)
 
 
 def _refuse(token: str) -> NoReturn:
@@ -75,3 +98,6 @@ def _without_nan(value: Any, depth: int = 200) -> Any:
 
 STANDARD = Codec(_standard_loads, _standard_dumps)
 JSON = Codec(orjson.loads, _fast_dumps) if orjson else STANDARD
+# orjson rounds whole numbers that do not fit into 64 bits. Where no schema says that a number is one of 64 bits anyway,
+# Python's parser reads a body that may hold one.
+EXACT = Codec(_exact_loads, _fast_dumps) if orjson else STANDARD

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trainyard import drift
 from trainyard.message import Message
 from trainyard.routes import Route
-from trainyard.serve.prediction.loading import Answer, Loaded, NotADict, load, unwrapped, wrapped
+from trainyard.schema import Schema
+from trainyard.serve.prediction.loading import Answer, Loaded, NotADict, failure, load, unwrapped, wrapped
 from trainyard.serve.prediction.opened_models import ServedModel, model_names
+from trainyard.serve.prediction.row_form import RowForm
 from trainyard.serve.prediction.row_wise import split
-from trainyard.serve.prediction.schema import Schema
 
 LOG = logging.getLogger("trainyard.serve")
 
@@ -21,18 +24,29 @@ __all__ = ["Answer", "Endpoint", "NotADict"]
 class Endpoint:
     """``POST /<route>``: from a message to the answer."""
 
-    def __init__(self, route: Route, sources: Path, *, batch: bool = True) -> None:
-        """``batch``: predict requests together, where the sample shows that each row is answered by itself."""
+    def __init__(
+        self, route: Route, sources: Path, *, batch: bool = True,
+        rehearse: Callable[[Endpoint, bytes], None] | None = None,
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            route: from ``.s2i/environment``.
+            sources: the folder that its module lies in.
+            batch: predict requests together, where the sample shows that each row is answered by itself.
+            rehearse: takes the body of a sample through all that a request goes through; whatever it raises, a request
+                would be answered with.
+        """
         self.route = route
         self._sources = sources
         self._batch = batch
+        self._rehearse = rehearse
         self._loaded = Loaded(reason=f"/{route.path} is not loaded")
 
     # -- what is served -----------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """Import the function and predict its sample. What fails is logged and kept, and answers every request."""
-        self._loaded = load(self.route, self._sources, batch=self._batch)
+        self._load()
         if self._loaded.function is None:
             LOG.error("route /%s answers 503: %s", self.route.path, self._loaded.reason)
         elif self._loaded.reason:
@@ -40,11 +54,25 @@ class Endpoint:
 
     def renew(self) -> str:
         """Load again, and go on with what was there if that was ready and the new is not: then, why it is not."""
-        renewed = load(self.route, self._sources, batch=self._batch)
-        if renewed.reason and not self._loaded.reason:
-            return renewed.reason
-        self._loaded = renewed
+        before = self._loaded
+        self._load()
+        reason = self._loaded.reason
+        if reason and not before.reason:
+            self._loaded = before
+            return reason
         return ""
+
+    def _load(self) -> None:
+        """A route is ready if a request like its samples would be answered."""
+        self._loaded = loaded = load(self.route, self._sources, batch=self._batch)
+        if self._rehearse is None or loaded.reason:
+            return
+        for sample in loaded.samples:
+            try:
+                with drift.watching():  # this is nobody's traffic
+                    self._rehearse(self, sample.body)
+            except Exception as error:  # noqa: BLE001 -- is what every request would be answered with
+                loaded.reason = failure(self.route, sample.where, error)
 
     def take_out(self, reason: str) -> None:
         """Answer 503 without loading anything."""
@@ -98,9 +126,14 @@ class Endpoint:
         return self._loaded.warm_seconds
 
     @property
+    def form(self) -> RowForm:
+        """What its rows look like, as far as that is known."""
+        return self._loaded.form
+
+    @property
     def is_row_wise(self) -> bool:
-        """Whether each row's answer is the row's own, whatever it is predicted with."""
-        return bool(self._loaded.row_keys)
+        """Whether each row's answer is the row's own, if it is predicted with rows like it."""
+        return self._loaded.sharing is not None
 
     # -- answering ----------------------------------------------------------------------------------------------
 
@@ -119,15 +152,36 @@ class Endpoint:
 
         An exception stands where ``answer`` would raise it.
         """
-        together = self.is_row_wise and len(messages) > 1 and all(map(only_instances, messages))
-        if together:
-            rows = [row for message in messages for row in message["payload"]["instances"]]
-            sizes = [len(message["payload"]["instances"]) for message in messages]
-            try:
-                result = unwrapped(self._loaded.call(Message(payload={"instances": rows})))
-                return [{"payload": part} for part in split(result, self._loaded.row_keys, sizes)]
-            except Exception as error:  # noqa: BLE001 -- of one of the messages: each shall get its own
-                LOG.debug("route /%s: %d requests one by one after %r", self.route.path, len(messages), error)
+        together = self._may_share(messages) if self._loaded.sharing and len(messages) > 1 else []
+        if len(together) < 2:
+            return [self._answer_or_error(message) for message in messages]
+        if len(together) == len(messages):
+            return self._answer_together(messages)
+        shared = dict(zip(together, self._answer_together([messages[number] for number in together]), strict=True))
+        return [
+            shared[number] if number in shared else self._answer_or_error(message)
+            for number, message in enumerate(messages)
+        ]
+
+    def _may_share(self, messages: list[Message]) -> list[int]:
+        """The numbers of those whose answers are the same, to the last bit or nearly, if one call gives them."""
+        sharing = self._loaded.sharing
+        assert sharing
+        plain = [number for number, message in enumerate(messages) if only_instances(message)]
+        if sharing.admits([row for number in plain for row in messages[number]["payload"]["instances"]]):
+            return plain
+        return [number for number in plain if sharing.admits(messages[number]["payload"]["instances"])]
+
+    def _answer_together(self, messages: list[Message]) -> list[Answer | Exception]:
+        sharing = self._loaded.sharing
+        assert sharing
+        rows = [row for message in messages for row in message["payload"]["instances"]]
+        sizes = [len(message["payload"]["instances"]) for message in messages]
+        try:
+            result = unwrapped(self._loaded.call(Message(payload={"instances": rows})))
+            return [{"payload": part} for part in split(result, sharing.row_keys, sizes)]
+        except Exception as error:  # noqa: BLE001 -- of one of the messages: each shall get its own
+            LOG.debug("route /%s: %d requests one by one after %r", self.route.path, len(messages), error)
         return [self._answer_or_error(message) for message in messages]
 
     def _answer_or_error(self, message: Message) -> Answer | Exception:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 import logging
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trainyard import confinement, drift
-from trainyard.errors import ModelUnavailable, TrainyardError
+from trainyard.errors import BadRequest, ModelUnavailable, TrainyardError
 from trainyard.message import Message
 from trainyard.packages import difference
-from trainyard.records import binary_path, read_record
 from trainyard.resolve import (
     MODEL_NAME_HINT,
     UserFunction,
@@ -24,22 +22,13 @@ from trainyard.resolve import (
     route_target,
 )
 from trainyard.routes import Route
-from trainyard.serve.prediction.message_body import read_message
-from trainyard.serve.prediction.opened_models import (
-    Opened,
-    ServedModel,
-    have_changed,
-    model_names,
-    recording,
-    served_models,
-)
-from trainyard.serve.prediction.row_wise import find_row_keys
-from trainyard.serve.prediction.schema import Schema, check_rows
-from trainyard.settings import served_model_name
+from trainyard.schema import Schema, check_rows, order_rows
+from trainyard.serve.prediction.opened_models import Opened, ServedModel, have_changed, recording, served_models
+from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
+from trainyard.serve.prediction.row_wise import Sharing, find_sharing
+from trainyard.serve.prediction.samples import FILE, MODELS, Sample, recorded_sample, recorded_schema, shipped_sample
 
 LOG = logging.getLogger("trainyard.serve")
-SAMPLE = "test/test_instances.json"
-MODELS = Path("models")
 
 Answer = dict[str, Any]  # {"payload": ...}
 
@@ -58,11 +47,14 @@ class Loaded:
     models: tuple[ServedModel, ...] = ()
     warning: str = ""  # of a model that is served all the same
     opened: frozenset[str] = frozenset()  # files below models/
-    row_keys: frozenset[str] = frozenset()  # of the answer: what holds an item per row; empty where not row-wise
+    sharing: Sharing | None = None  # which requests may share a call; None where not row-wise
     schema: Schema | None = None
+    form: RowForm = UNKNOWN
     checked: Schema | None = None  # that rows are checked by here, since the function has no encoder that does it
     sample_rows: list[Any] = field(default_factory=list)
     sample_answer: dict[str, Any] = field(default_factory=dict)
+    samples: tuple[Sample, ...] = ()  # that the function has answered
+    is_plain: bool = False  # nothing but its rows is in the sample
     warm_seconds: list[float] = field(default_factory=list)
 
     def call(self, message: Message) -> Answer:
@@ -77,7 +69,8 @@ class Loaded:
             # A new one each time: a raised exception collects the traceback of every request.
             raise ModelUnavailable(self.reason)
         if self.checked is not None:
-            check_rows(self.checked, message["payload"]["instances"])
+            payload = message["payload"]
+            payload["instances"] = check_rows(self.checked, payload["instances"])
         try:
             result = self.function(message)
         except FileNotFoundError as error:
@@ -108,17 +101,19 @@ class Loaded:
 
 
 def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
-    """Import the route's function and predict the sample of its model, so that the first request is as quick as any."""
+    """Import the route's function and predict its model's samples, so that the first request is as quick as any."""
     loaded = Loaded(sources=sources)
     with recording(MODELS) as opened, drift.watching() as watch:
         try:
             loaded.function = resolve(route_target(route), sources)
-            loaded.reason = _warm_up(route, loaded, opened, batch=batch)
+            loaded.reason = _warm_up(route, loaded, opened)
         except TrainyardError as error:
             loaded.reason = str(error)
     loaded.opened = frozenset(opened)
     try:
         loaded.models = served_models(MODELS, opened)
+        if len(loaded.models) == 1:
+            loaded.schema = Schema.from_record(loaded.models[0].record)
     except TrainyardError as error:
         loaded.reason = loaded.reason or str(error)
     if have_changed(MODELS, opened):  # so nobody knows which version this is
@@ -127,66 +122,74 @@ def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
         f"{model.name} was trained with {found}" for model in loaded.models if (found := difference(model.record))
     ]
     loaded.warning = "; ".join(others)
-    if len(loaded.models) == 1:
-        loaded.schema = Schema.from_record(loaded.models[0].record)
     if loaded.sample_answer and not watch.encoded:
         loaded.checked = loaded.schema
+    loaded.form = RowForm.of(loaded.schema, loaded.sample_rows)
+    if batch and not loaded.reason and loaded.is_plain:
+        with drift.watching():
+            loaded.sharing = find_sharing(loaded.timed_payload, loaded.sample_rows, loaded.schema)
+        LOG.debug("route /%s: requests are predicted %s", route.path, "together" if loaded.sharing else "alone")
     return loaded
 
 
-def _warm_up(route: Route, loaded: Loaded, opened: Opened, *, batch: bool) -> str:
+def _warm_up(route: Route, loaded: Loaded, opened: Opened) -> str:
     """Predict the sample beside the function, then that of the model's record. Returns why one fails."""
     started = time.monotonic()
-    shown = SAMPLE
+    shown = FILE
     try:
-        message = _shipped_sample(route, loaded.function)
-        _predict_sample(loaded, message)
+        if sample := shipped_sample(route, loaded.function):
+            _predict_sample(loaded, sample, opened)
         shown = "in its record"
-        recorded = _recorded_sample(opened)
-        _predict_sample(loaded, recorded)
-        message = recorded or message
-    except Exception as error:
-        if isinstance(error, TrainyardError):
-            return f"its sample {shown} fails: {error}"
-        LOG.warning("route /%s: its sample %s fails", route.path, shown, exc_info=error)
-        more = confinement.hint(error) or "see the log"
-        return f"its sample {shown} fails: {type(error).__name__}, {more}"
-    if not message:
-        return ""
-    LOG.info("route /%s is warm (%.2f s)", route.path, time.monotonic() - started)
-    if batch and len(message) == 1 and len(message["payload"]) == 1:
-        loaded.row_keys = find_row_keys(loaded.timed_payload, message["payload"]["instances"])
-        LOG.debug("route /%s: requests are predicted %s", route.path, "together" if loaded.row_keys else "alone")
+        if sample := recorded_sample(opened):
+            _predict_sample(loaded, sample, opened)
+    except Exception as error:  # noqa: BLE001 -- of the user's function: the route says it, and the others go on
+        return failure(route, shown, error)
+    if loaded.samples:
+        LOG.info("route /%s is warm (%.2f s)", route.path, time.monotonic() - started)
     return ""
 
 
-def _predict_sample(loaded: Loaded, message: Message | None) -> None:
-    if message:
-        loaded.sample_rows = copy.deepcopy(message["payload"]["instances"])  # a function may change what it is given
-        loaded.sample_answer = unwrapped(loaded.call(message))
+def failure(route: Route, shown: str, error: Exception) -> str:
+    """Why a route is not ready whose sample failed; what the caller of a request would not be shown is logged."""
+    if isinstance(error, TrainyardError):
+        return f"its sample {shown} fails: {error}"
+    LOG.warning("route /%s: its sample %s fails", route.path, shown, exc_info=error)
+    more = confinement.hint(error) or "see the log"
+    return f"its sample {shown} fails: {type(error).__name__}, {more}"
 
 
-def _shipped_sample(route: Route, function: UserFunction | None) -> Message | None:
-    file = _sample_file(route, function)
-    return read_message(file.read_bytes()) if file and file.is_file() else None
+def _predict_sample(loaded: Loaded, sample: Sample, opened: Opened) -> None:
+    """By the first of its meanings that the function answers.
+
+    Which model a function opens is known once it was called, and then whether that has a schema.
+    """
+    known, first = bool(opened), None
+    for _ in range(2):
+        for message in sample.messages(recorded_schema(opened)):
+            try:
+                _answer_sample(loaded, sample, message, recorded_schema(opened))
+            except Exception as error:  # noqa: BLE001 -- of the user's function; raised below, unless there is another way
+                first = first or error
+            else:
+                return
+        if known or not opened:
+            break
+    assert first
+    raise first
 
 
-def _sample_file(route: Route, function: UserFunction | None) -> Path | None:
-    """Beside the module that defines the function, which a generated module only imports."""
-    module = sys.modules.get(getattr(function, "__module__", None) or route.module)
-    file = getattr(module, "__file__", None)
-    return Path(file).parent / SAMPLE if file else None
-
-
-def _recorded_sample(opened: Opened) -> Message | None:
-    """What training recorded of the one model that was opened, or of the one that this image serves."""
-    name = served_model_name()
-    names = model_names(opened) or ({name} if name else set())
-    if len(names) != 1:
-        return None
-    sample = (read_record(binary_path(MODELS, names.pop())) or {}).get("sample")
-    instances = sample.get("instances") if isinstance(sample, dict) else None
-    return Message(payload={"instances": instances}) if isinstance(instances, list) and instances else None
+def _answer_sample(loaded: Loaded, sample: Sample, message: Message, schema: Schema | None) -> None:
+    payload = message["payload"]
+    if schema and isinstance(payload["instances"][0], dict):
+        payload["instances"] = order_rows(schema, payload["instances"])
+    rows = copy.deepcopy(payload["instances"])  # a function may change what it is given
+    is_plain = len(message) == 1 and len(payload) == 1
+    answer = unwrapped(loaded.call(message))
+    predictions: Any = answer.get("predictions")
+    if sample.is_bare and len(rows) > 1 and hasattr(predictions, "__len__") and len(predictions) != len(rows):
+        raise BadRequest(f"{len(rows)} rows of one value are answered by {len(predictions)} predictions")
+    loaded.sample_rows, loaded.sample_answer, loaded.is_plain = rows, answer, is_plain
+    loaded.samples = (*loaded.samples, sample)
 
 
 def unwrapped(result: Answer) -> Answer:

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from trainyard.errors import BadRequest
 from trainyard.message import Message
-from trainyard.serve.prediction.codec import JSON, Codec
+from trainyard.serve.prediction.codec import EXACT, JSON, Codec
+from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
 
 EXAMPLE = 'send {"payload": {"instances": [[...], ...]}}'
 _SEARCHED_BYTES = 1 << 20  # of a body that is not JSON, for the value that makes it none
 
-Names = Callable[[], Sequence[str]]
 
+def read_message(body: bytes, form: RowForm = UNKNOWN, codec: Codec | None = None) -> Message:
+    """The message of a request body; one flat instance (``[1, 2, 3]``) becomes one row, where ``form`` says that it is.
 
-def read_message(body: bytes, codec: Codec = JSON, names: Names = tuple) -> Message:
-    """The message of a request body; one flat instance (``[1, 2, 3]``) becomes one row.
+    Rows are lists of one length (or, for functions that read them so, objects).
 
-    Rows are lists of one length (or, for functions that read them so, objects). ``names`` gives those of the columns,
-    as far as they are known; asked only where an error shall name one.
+    Args:
+        body: JSON.
+        form: of the route's rows.
+        codec: reads it; default: what keeps every number as it was sent.
 
     Raises:
         BadRequest: not JSON, no payload, no instances, or instances that are not rows of one length.
     """
-    return message_of(parse(body, codec, names))
+    return message_of(parse(body, form, codec), form)
 
 
-def message_of(value: Any) -> Message:
-    """The message that a parsed body is.
+def message_of(value: Any, form: RowForm = UNKNOWN, *, may_be_flat: bool = True) -> Message:
+    """The message that a parsed body is; ``may_be_flat``: as for ``RowForm.rows_of_scalars``.
 
     Raises:
         BadRequest: as ``read_message``.
@@ -45,11 +48,11 @@ def message_of(value: Any) -> Message:
         )
     if "instances" not in payload:
         raise BadRequest('the payload has no "instances"', EXAMPLE)
-    payload["instances"] = rows_of(payload["instances"])
+    payload["instances"] = rows_of(payload["instances"], form, may_be_flat=may_be_flat)
     return Message(value)
 
 
-def rows_of(instances: Any) -> list[Any]:
+def rows_of(instances: Any, form: RowForm = UNKNOWN, *, may_be_flat: bool = True) -> list[Any]:
     """``instances`` as a non-empty list of rows.
 
     Raises:
@@ -63,7 +66,7 @@ def rows_of(instances: Any) -> list[Any]:
     if kinds == {dict}:
         return instances
     if not kinds & {list, dict}:
-        return [instances]
+        return form.rows_of_scalars(instances, may_be_flat=may_be_flat)
     if kinds != {list}:
         odd = next(number for number, row in enumerate(instances) if type(row) is not type(instances[0]))
         raise BadRequest(
@@ -85,8 +88,8 @@ def _check_lengths(rows: list[list[Any]]) -> None:
         )
 
 
-def parse(body: bytes, codec: Codec = JSON, names: Names = tuple) -> Any:
-    """The value of a JSON body.
+def parse(body: bytes, form: RowForm = UNKNOWN, codec: Codec | None = None) -> Any:
+    """The value of a JSON body; the arguments are those of ``read_message``.
 
     Raises:
         BadRequest: it is none.
@@ -94,12 +97,12 @@ def parse(body: bytes, codec: Codec = JSON, names: Names = tuple) -> Any:
     if not body.strip():
         raise BadRequest("the body is empty", EXAMPLE)
     try:
-        return codec.loads(body)
+        return (codec or (JSON if form.schema else EXACT)).loads(body)
     except ValueError as error:
         if not _is_utf8(body):
             raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
         if any(token in body for token in (b"NaN", b"Infinity")):
-            where = _not_finite(body, names()) or "it may hold NaN or Infinity"
+            where = _not_finite(body, form.names) or "it may hold NaN or Infinity"
             raise BadRequest(f"the body is not JSON: {where}", "send finite numbers") from None
         raise BadRequest(f"the body is not JSON: {error}", EXAMPLE) from None
 

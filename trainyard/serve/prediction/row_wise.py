@@ -1,39 +1,118 @@
-"""Whether a predict function answers row by row, found out with its sample; and how a joint answer is taken apart."""
+"""Whether a predict function answers row by row, found out with its sample; which requests may share a call for that;
+and how a joint answer is taken apart.
+"""
 
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-TRIED_ROWS = 3
-PATIENCE = 0.5  # seconds
+from trainyard.columns import DATE, TEXT
+from trainyard.schema import Schema
+from trainyard.serve.prediction.proof_rows import Row, proofs
+
+LOG = logging.getLogger("trainyard.serve")
+PATIENCE = 1.0  # seconds
 # Sums are made in another order for several rows than for one.
 TOLERANCE = 1e-6
+# Beyond it a whole number is not a float's equal, and beyond 2**63 pandas makes objects of a column.
+_LARGEST_WHOLE = 2**53
 
 Predict = Callable[[list[Any]], dict[str, Any]]
 
 
-def find_row_keys(predict: Predict, rows: Sequence[Any]) -> frozenset[str]:
-    """The keys of the result that hold one item per row; empty where the function is not row-wise.
+@dataclass(frozen=True)
+class _Shared:
+    """What one column of rows that share a call may hold: values of the types that were tried together, and of text
+    those that the schema or the sample has."""
 
-    It is row-wise where the answer to several rows is the answers to each of them one after another, and everything
-    else in it (labels, a threshold) is the same for all. Whatever ``predict`` raises makes it not row-wise, and so does
-    taking longer than ``PATIENCE``, since a server shall start.
+    types: frozenset[type]
+    texts: frozenset[str | None] | None
+
+    def admits(self, values: Sequence[Any]) -> bool:
+        if not self.types.issuperset(map(type, values)):
+            return False
+        if self.texts is not None and not self.texts.issuperset(values):
+            return False
+        wholes = [value for value in values if type(value) is int] if int in self.types else ()
+        return not wholes or (max(wholes) <= _LARGEST_WHOLE and min(wholes) >= -_LARGEST_WHOLE)
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What requests may share a call: those whose rows are like rows that were predicted together, and answered alike.
+
+    ``row_keys``: of the answer, what holds one item a row. ``keys``: of rows that are objects, in their order.
     """
-    # Never the same backwards, as far as the rows differ.
-    tried = [copy.deepcopy(row) for row in [*[rows[0]] * (TRIED_ROWS - len(rows)), *rows[:TRIED_ROWS]]]
+
+    row_keys: frozenset[str]
+    keys: tuple[str, ...] | None
+    columns: tuple[_Shared, ...]
+
+    def admits(self, rows: Sequence[Any]) -> bool:
+        """Whether ``rows``, of several requests, may be predicted by one call."""
+        if self.keys is None:
+            if not ({list}.issuperset(map(type, rows)) and {len(self.columns)}.issuperset(map(len, rows))):
+                return False
+            cells: Sequence[Any] = rows
+        else:
+            if any(type(row) is not dict or tuple(row) != self.keys for row in rows):
+                return False
+            cells = [row.values() for row in rows]
+        try:
+            return all(
+                column.admits(values) for column, values in zip(self.columns, zip(*cells, strict=True), strict=True)
+            )
+        except TypeError:  # a list or an object cannot be looked up
+            return False
+
+
+def find_sharing(predict: Predict, sample: Sequence[Row], schema: Schema | None = None) -> Sharing | None:
+    """What requests may share a call of ``predict``; None where none may.
+
+    The function has to be row-wise: the answer to several rows is the answers to each of them one after another, and
+    everything else in it (labels, a threshold) is the same for all. Whatever goes wrong makes it not row-wise, and so
+    does taking longer than ``PATIENCE``, since a server shall start.
+    """
+    deadline = time.monotonic() + PATIENCE
     try:
-        started = time.monotonic()
-        joint = predict(copy.deepcopy(tried))
+        for rows in proofs(sample, schema):
+            if row_keys := _row_keys(predict, rows, deadline):
+                return _sharing(rows, row_keys, schema)
+    except Exception as error:  # noqa: BLE001 -- of the user's function, or of an answer that cannot be compared
+        LOG.debug("not predicted together after %r", error)
+    return None
+
+
+def _sharing(rows: Sequence[Row], row_keys: frozenset[str], schema: Schema | None) -> Sharing:
+    keys = tuple(rows[0]) if isinstance(rows[0], dict) else None
+    cells = [list(row.values()) if isinstance(row, dict) else row for row in rows]
+    known = schema.columns if schema and keys is None else (None,) * len(cells[0])
+    columns = []
+    for column, values in zip(known, zip(*cells, strict=True), strict=True):
+        types = frozenset(map(type, values))
+        any_text = str not in types or (column is not None and column.kind in (TEXT, DATE))
+        texts = None if any_text else {*(column.categories if column else ()), *values}
+        columns.append(_Shared(types, None if texts is None else frozenset(texts)))
+    return Sharing(row_keys, keys, tuple(columns))
+
+
+def _row_keys(predict: Predict, rows: Sequence[Row], deadline: float) -> frozenset[str]:
+    """The keys of the result that hold one item per row; empty where the function is not row-wise for these rows."""
+    try:
+        joint = predict(copy.deepcopy(list(rows)))
         single = []
-        for row in tried:
-            if time.monotonic() - started > PATIENCE:
+        for row in rows:
+            if time.monotonic() > deadline:
                 return frozenset()
-            single.append(predict([row]))
-    except Exception:  # noqa: BLE001 -- a function that refuses one of these is predicted as it is asked
+            single.append(predict([copy.deepcopy(row)]))
+    except Exception as error:  # noqa: BLE001 -- a function that refuses one of these may take others
+        LOG.debug("not predicted together after %r", error)
         return frozenset()
     if any(answer.keys() != joint.keys() for answer in single):
         return frozenset()
