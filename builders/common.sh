@@ -108,8 +108,8 @@ open_to_group() {
     chmod -R g=u,o+rX "$APP_ROOT"
 }
 
-# assemble ROLE [dependencies|runtime]: the whole of it; `dependencies` stops before the sources, for a dependency image,
-# and `runtime` prepares an image without compilers for what was installed elsewhere.
+# assemble ROLE [dependencies|library|runtime]: the whole of it; `dependencies` stops before the sources, for a dependency image,
+# `library` puts today's there, and `runtime` prepares an image without compilers for what was installed elsewhere.
 assemble() {
     local number=2
     umask 0022
@@ -123,6 +123,10 @@ assemble() {
         rm -r "$VENV/.trainyard-sources"
         echo 'from the builder image' >>"$DEPS_STAMP"
         if [ "${compiling:-}" ]; then end_library; fi
+    elif [ "${2:-}" = library ]; then
+        begin_library "$S2I_SOURCES"
+        end_library
+        settled+=("$VENV")
     elif [ "${2:-}" = runtime ]; then
         begin_installing
         run_setup "$S2I_SOURCES"
@@ -144,7 +148,6 @@ assemble() {
     if [ "${installed:-}" ]; then
         check_forms "${2:-sources}"
         rm "$installed"
-        settle_times "${settled[@]}"
     fi
-    settle_times /tmp
+    settle_times /tmp "${settled[@]}"
 }

@@ -54,11 +54,11 @@ def script_files(package: Path, role: Role) -> list[ContextFile]:
 
 @functools.cache
 def role_context(package: Path, role: Role) -> Context:
-    """What a role's builder image adds to the base: its Dockerfile, what installs the rest, the four s2i scripts, the
-    library.
+    """What a role's builder image adds to the base: its Dockerfile, the four s2i scripts, the library.
 
     They come after the dependencies, so that a new daemon does not install them again.
     """
-    folder = package / "builders" / BUILDERS[role]
-    how = [text_file(path.name, path.read_bytes()) for path in (folder / "Dockerfile", folder.parent / "install.sh")]
-    return make_context([*how, *script_files(package, role), *library_context(package).files])
+    dockerfile = (package / "builders" / BUILDERS[role] / "Dockerfile").read_bytes()
+    return make_context(
+        [text_file("Dockerfile", dockerfile), *script_files(package, role), *library_context(package).files]
+    )

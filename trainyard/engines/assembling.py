@@ -27,6 +27,7 @@ from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
+SCRIPTS = ". /opt/trainyard/common.sh; "  # what a Todo's command can be
 CACHE_VOLUME = "trainyard-cache:/var/cache/trainyard"
 NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
 
@@ -172,13 +173,18 @@ class Assembler:
     def add(self, below: str, image: str, files: IO[bytes], folder: str, changes: Sequence[str]) -> None:
         """Put the files of a tar into ``folder`` of the image ``below``: ``image``. Nothing is run, so nothing else can
         be in the layer."""
+        with self.created(below) as container:
+            self.commands.run(self.unpacking(container, folder), self.limit, stdin=files)
+            self.commit(container, image, changes)
+
+    @contextmanager
+    def created(self, image: str) -> Iterator[str]:
+        """A container of ``image`` in which nothing is run; it is removed afterwards."""
         container = new_name()
         own, environment = without_proxies(self.name)
         with self.noted(container):
-            create = [self.name, "create", "--name", container, *own, below]
-            self.commands.run(create, self.limit, env=environment)
-            self.commands.run(self.unpacking(container, folder), self.limit, stdin=files)
-            self.commit(container, image, changes)
+            self.commands.run([self.name, "create", "--name", container, *own, image], self.limit, env=environment)
+            yield container
 
     def unpacking(self, container: str, folder: str) -> list[str]:
         """The command that unpacks a tar on its standard input."""

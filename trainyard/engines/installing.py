@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 from trainyard.builder_files import library_context
 from trainyard.context import ContextFile, make_context, text_file
-from trainyard.engines.assembling import Assembler, Todo
+from trainyard.engines.assembling import SCRIPTS, Assembler, Todo
 from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import WANTED, Base
 from trainyard.engines.roles import LIBRARY
 from trainyard.errors import TrainyardError
 from trainyard.groups import file_of
 
-SCRIPTS = ". /opt/trainyard/common.sh; "
 IN_GROUP = "in_group {number} "
 INSTALL = "assemble '' dependencies"
 PREPARE = "assemble '' runtime"

@@ -13,15 +13,16 @@ from typing import IO
 from trainyard.builder_files import BUILDERS, library_context, role_context, script_files
 from trainyard.context import ContextFile, tar_entry
 from trainyard.digests import digest_of
-from trainyard.engines.assembling import Assembler, Image, Todo
+from trainyard.engines.assembling import SCRIPTS, Assembler, Image, Todo
 from trainyard.engines.cache import NAME
 from trainyard.model_dir import Role
 
 BUILDER_NAMES: dict[Role, str] = {role: f"trainyard/{folder}" for role, folder in BUILDERS.items()}
 LIBRARY = "trainyard.library"  # label: the hash of the library that a dependency image came with, and was tried with
-# As builders/install.sh has them. Only what lies in these folders is new, so only their times are set.
+REPLACE_LIBRARY = SCRIPTS + "assemble '' library"
+# Where the Dockerfiles of the builder images put scripts. These folders get something new, so their times are set.
 FOLDERS = ("usr/libexec", "usr/libexec/s2i", "usr/local/bin")
-SCRIPTS, SERVE = PurePosixPath("usr/libexec/s2i"), PurePosixPath("usr/local/bin/serve")
+S2I, SERVE = PurePosixPath("usr/libexec/s2i"), PurePosixPath("usr/local/bin/serve")
 
 
 def role_image(assembler: Assembler, base: str, role: Role) -> str:
@@ -42,16 +43,17 @@ def install_role(assembler: Assembler, role: Role, base: str, dependencies: str,
     missing, and nothing has to be run."""
     plain = role_image(assembler, base, role)
     found = assembler.inspect([plain, dependencies])
-    edits = _configuration(found.get(plain), builder)
     package = assembler.repository.package
-    if dependencies in found and found[dependencies].labels.get(LIBRARY) == library_context(package).sha256:
-        with tempfile.TemporaryFile() as files:
-            _write_scripts(script_files(package, role), role, files)
-            files.seek(0)
-            assembler.add(dependencies, builder, files, "/", edits)
+    library = library_context(package)
+    if dependencies in found and found[dependencies].labels.get(LIBRARY) == library.sha256:
+        place = assembler.created(dependencies)
     else:
-        todo = Todo(f"bash /tmp/src/install.sh {BUILDERS[role]}")
-        assembler.assemble(dependencies, builder, role_context(package, role), edits, todo)
+        place = assembler.assembled(dependencies, builder, library, Todo(REPLACE_LIBRARY))
+    with place as container, tempfile.TemporaryFile() as files:
+        _write_scripts(script_files(package, role), role, files)
+        files.seek(0)
+        assembler.commands.run(assembler.unpacking(container, "/"), assembler.limit, stdin=files)
+        assembler.commit(container, builder, _configuration(found.get(plain), builder))
 
 
 def _configuration(plain: Image | None, builder: str) -> list[str]:
@@ -69,7 +71,7 @@ def _configuration(plain: Image | None, builder: str) -> list[str]:
 
 
 def _write_scripts(scripts: list[ContextFile], role: Role, stream: IO[bytes]) -> None:
-    """A tar of what builders/install.sh would put beside the library."""
+    """A tar of what a role has beside the library."""
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for folder in FOLDERS:
             archive.addfile(tar_entry(PurePosixPath(folder), 0o755, tarfile.DIRTYPE))
@@ -81,6 +83,6 @@ def _write_scripts(scripts: list[ContextFile], role: Role, stream: IO[bytes]) ->
 
 def _installed(scripts: list[ContextFile], role: Role) -> Iterator[ContextFile]:
     for file in scripts:
-        yield ContextFile(SCRIPTS / file.path.name, file.content)
+        yield ContextFile(S2I / file.path.name, file.content)
         if role == "predict" and file.path.name == "run":
             yield ContextFile(SERVE, file.content)
