@@ -14,7 +14,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from common_utils.encoders import Features, TabularEncoder
+from common_utils.encoders import Features
+from common_utils.typed_encoder import encoder_from_json
 from trainyard.errors import ModelUnavailable
 
 METADATA = "trainyard"  # key of the file's metadata: task, labels, encoder
@@ -61,7 +62,7 @@ def load_compiled(content: bytes) -> dict[str, Any]:
     try:
         estimator = CompiledEstimator(content)
         facts = estimator.metadata
-        bundle = {"task": facts["task"], "encoder": TabularEncoder.from_json(facts["encoder"]), "estimator": estimator}
+        bundle = {"task": facts["task"], "encoder": encoder_from_json(facts["encoder"]), "estimator": estimator}
     except Exception as error:  # noqa: BLE001 -- onnxruntime's errors have no common base
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ModelUnavailable(f"the compiled model cannot be loaded ({reason})", "train the model again") from None

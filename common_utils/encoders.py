@@ -36,7 +36,9 @@ class _Lookup(dict[str, int]):
     unseen = 0
 
     def __missing__(self, category: str) -> int:
-        return self.unseen
+        """Blanks around a category do not count, as in a dataset."""
+        stripped = category.strip() if isinstance(category, str) else category
+        return self.unseen if stripped == category else self[stripped]
 
 
 class TabularEncoder:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
-import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from trainyard.columns import BELONGS, BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, Value
 from trainyard.errors import TrainyardError
 
-Value = float | int | str
 Row = list[Value]
+_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -21,31 +23,48 @@ class Schema:
     Args:
         features: columns that a model takes, in the order of the values of a prediction instance.
         label: the column to predict.
-        categorical: those of the features that hold text; every other one holds numbers.
+        categorical: those of the features that hold one of a few texts each.
         numeric_label: the label is a quantity (regression) and not a class.
+        texts: those of the features that hold free text.
+        dates: those that hold dates, or dates and times, as ISO 8601 writes them: 2026-01-31, 2026-01-31T12:00:00Z.
+        booleans: those that hold true or false (also yes or no, 1 or 0).
+
+    Every other feature holds numbers. A blank field of a feature is a missing value.
     """
 
     features: tuple[str, ...]
     label: str
     categorical: frozenset[str] = frozenset()
     numeric_label: bool = False
+    texts: frozenset[str] = frozenset()
+    dates: frozenset[str] = frozenset()
+    booleans: frozenset[str] = frozenset()
+
+    def kind(self, feature: str) -> str:
+        """What the values of a feature are, as ``trainyard.columns`` calls it."""
+        told = ((CATEGORY, self.categorical), (TEXT, self.texts), (DATE, self.dates), (BOOLEAN, self.booleans))
+        return next((kind for kind, names in told if feature in names), NUMBER)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a dataset, each in the order of ``columns``, and as many labels.
+    """The rows of a dataset, each in the order of ``columns``, and as many labels; None is a missing value.
 
-    Labels are numbers where the schema says so, and where every class is a whole number; else text.
+    Labels are numbers where the schema says so, and where every class is a whole number as JSON writes it; else text.
+    ``kinds``: what the values of each column are (``trainyard.columns``).
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: list[Row]
-    labels: list[Value]
+    labels: list[Any]
+    kinds: tuple[str, ...] = ()
 
     def pick(self, indices: Sequence[int]) -> Table:
         """The table of only those rows, in that order."""
-        return Table(self.path, self.columns, [self.rows[i] for i in indices], [self.labels[i] for i in indices])
+        return Table(
+            self.path, self.columns, [self.rows[i] for i in indices], [self.labels[i] for i in indices], self.kinds
+        )
 
 
 def read_table(path: Path, schema: Schema) -> Table:
@@ -53,7 +72,7 @@ def read_table(path: Path, schema: Schema) -> Table:
 
     Raises:
         TrainyardError: no such file, not UTF-8 CSV, no rows, a missing or repeated column, a row with another number
-            of fields than the header, text where a number belongs, an empty label.
+            of fields than the header, a value that its column cannot have, an empty label.
     """
     lines = _lines(path)
     _, header = next(lines, (0, []))
@@ -61,17 +80,20 @@ def read_table(path: Path, schema: Schema) -> Table:
         raise TrainyardError(f"{path}: the dataset is empty", "it needs a header line and rows")
     positions = _positions(path, header, schema)
     rows: list[Row] = []
-    labels: list[Value] = []
+    labels: list[Any] = []
+    columns = [Column(name, schema.kind(name), nullable=True) for name in schema.features]
+    label = Column(schema.label, NUMBER if schema.numeric_label else CATEGORY)
     for number, fields in lines:
         if len(fields) != len(header):
             raise TrainyardError(
                 f"{path}:{number}: {len(fields)} field(s) where the header has {len(header)}", "mend that line"
             )
-        rows.append([_value(path, number, name, fields[positions[name]], schema) for name in schema.features])
-        labels.append(_value(path, number, schema.label, fields[positions[schema.label]], schema))
+        rows.append([_value(path, number, column, fields[positions[column.name]]) for column in columns])
+        labels.append(_label(path, number, label, fields[positions[label.name]]))
     if not rows:
         raise TrainyardError(f"{path}: the dataset has a header and no rows", "add rows to train on")
-    return Table(path, schema.features, rows, labels if schema.numeric_label else _whole_classes(labels))
+    kinds = tuple(column.kind for column in columns)
+    return Table(path, schema.features, rows, labels if schema.numeric_label else _whole_classes(labels), kinds)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -103,28 +125,22 @@ def _positions(path: Path, header: list[str], schema: Schema) -> dict[str, int]:
     return {name: names.index(name) for name in needed}
 
 
-def _value(path: Path, number: int, column: str, text: str, schema: Schema) -> Value:
-    text = text.strip()
-    if column == schema.label and not schema.numeric_label:
-        if not text:
-            raise TrainyardError(f"{path}:{number}: the label {column} is empty", "label that row or drop it")
-        return text
-    return text if column in schema.categorical else _number(path, number, column, text)
-
-
-def _number(path: Path, number: int, column: str, text: str) -> float | int:
+def _value(path: Path, number: int, column: Column, text: str) -> Value:
     try:
-        value = int(text) if text.isdecimal() else float(text)
+        return column.parse(text)
     except ValueError:
-        value = math.nan
-    # Python reads 1_000 as a number; a dataset does not mean it as one.
-    if not math.isfinite(value) or "_" in text:
-        raise TrainyardError(f"{path}:{number}: {column} is {text!r}, not a number", "mend or drop that line")
-    return value
+        raise TrainyardError(
+            f"{path}:{number}: {column.name} is {text.strip()[:40]!r}, not {BELONGS[column.kind]}",
+            "correct that line; leave the field blank where the value is missing",
+        ) from None
 
 
-def _whole_classes(labels: list[Value]) -> list[Value]:
-    try:
-        return [int(label) for label in labels]
-    except ValueError:
-        return labels
+def _label(path: Path, number: int, column: Column, text: str) -> Value:
+    if not text.strip():
+        raise TrainyardError(f"{path}:{number}: the label {column.name} is empty", "label that row or drop it")
+    return _value(path, number, column, text)
+
+
+def _whole_classes(labels: list[Any]) -> list[Any]:
+    """As numbers, where all are; ``007`` and ``1_0`` are not: they would not come back."""
+    return list(map(int, labels)) if all(map(_WHOLE.fullmatch, labels)) else labels

@@ -16,12 +16,12 @@ from threadpoolctl import threadpool_limits
 
 from common_utils.compiled import load_compiled
 from common_utils.compiling import compile_model
-from common_utils.encoders import TabularEncoder
 from common_utils.evaluation import evaluate
 from common_utils.metrics import Metrics, classification_metrics, regression_metrics
 from common_utils.predicting import CLASSIFICATION, REGRESSION, classify, estimate
 from common_utils.rounds import fit_by_rounds
 from common_utils.tables import Table
+from common_utils.typed_encoder import fit_encoder
 from trainyard.errors import TrainyardError
 from utils import runs
 from utils.binaries import MODELS, check_model_name, save_model
@@ -134,7 +134,7 @@ def _leave_evaluation(model: Mapping[str, Any], held_out: Table, outcome: Any) -
 def _fit(
     estimator: Any, training: Table, held_out: Table | None, scale: bool, task: str, labels: Sequence[Any] = ()
 ) -> dict[str, Any]:
-    encoder = TabularEncoder.fit(training.rows, training.columns, scale=scale)
+    encoder = fit_encoder(training.rows, training.columns, training.kinds, scale=scale)
     index = {label: i for i, label in enumerate(labels)}
 
     def encoded(table: Table) -> tuple[Any, list[Any]]:

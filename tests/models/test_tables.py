@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,62 @@ def test_labels_of_text_stay_text_and_numeric_ones_become_numbers(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("labels", "read"),
+    [
+        (("0", "1"), [0, 1]),
+        (("-3", "12"), [-3, 12]),
+        (("007", "8"), ["007", "8"]),
+        (("1_0", "1"), ["1_0", "1"]),
+        (("+1", "1"), ["+1", "1"]),
+        (("1.0", "0.0"), ["1.0", "0.0"]),
+        (("-0", "1"), ["-0", "1"]),
+        (("true", "false"), ["true", "false"]),
+    ],
+)
+def test_classes_are_numbers_only_where_they_are_written_as_numbers(
+    tmp_path: Path, labels: tuple[str, ...], read: list[object]
+) -> None:
+    text = "age,job,income\n" + "".join(f"1,a,{label}\n" for label in labels)
+    assert table_of(tmp_path, text).labels == read
+
+
+EVERY = Schema(
+    features=("age", "job", "note", "since", "member"), label="income", categorical=frozenset({"job"}),
+    texts=frozenset({"note"}), dates=frozenset({"since"}), booleans=frozenset({"member"}),
+)  # fmt: skip
+
+
+def test_a_column_is_read_as_what_it_holds_and_a_blank_is_missing(tmp_path: Path) -> None:
+    text = (
+        "age,job,note,since,member,income\n"
+        '9007199254740993,007,"a, b",2026-01-31,yes,0\n'
+        " , ,,,,1\n"
+        ".5,clerk,1,2026-01-31T12:00:00Z,FALSE,0\n"
+    )
+    table = table_of(tmp_path, text, EVERY)
+    assert table.rows == [
+        [9007199254740993, "007", "a, b", "2026-01-31", True],
+        [None] * 5,
+        [0.5, "clerk", "1", "2026-01-31T12:00:00Z", False],
+    ]
+    assert table.kinds == ("number", "category", "text", "date", "boolean")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1,a,b,31.1.2026,yes,0", "people.csv:2: since is '31.1.2026', not a date such as 2026-01-31"),
+        ("1,a,b,2026-02-30,yes,0", "people.csv:2: since is '2026-02-30', not a date"),
+        ("1,a,b,2026-01-31,maybe,0", "people.csv:2: member is 'maybe', not true or false"),
+        ("NA,a,b,2026-01-31,no,0", "leave the field blank where the value is missing"),
+    ],
+)
+def test_a_value_that_a_column_cannot_have_is_named(tmp_path: Path, line: str, says: str) -> None:
+    with pytest.raises(TrainyardError, match=re.escape(says)):
+        table_of(tmp_path, f"age,job,note,since,member,income\n{line}\n", EVERY)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "people.csv: the dataset is empty"),
@@ -44,10 +101,9 @@ def test_labels_of_text_stay_text_and_numeric_ones_become_numbers(tmp_path: Path
         ("age,work\n1,a\n", "people.csv: missing column(s) job, income"),
         ("age,job,job,income\n1,a,b,0\n", "people.csv: column(s) job appear twice"),
         ("age,job,income\n1,a,0\n2,b\n", "people.csv:3: 2 field(s) where the header has 3"),
-        ("age,job,income\n1,a,0\nold,b,1\n", "people.csv:3: age is 'old', not a number"),
-        ("age,job,income\n,a,0\n", "people.csv:2: age is '', not a number"),
-        ("age,job,income\nnan,a,0\n", "people.csv:2: age is 'nan', not a number"),
-        ("age,job,income\n1_0,a,0\n", "people.csv:2: age is '1_0', not a number"),
+        ("age,job,income\n1,a,0\nold,b,1\n", "people.csv:3: age is 'old', not a finite number"),
+        ("age,job,income\nnan,a,0\n", "people.csv:2: age is 'nan', not a finite number"),
+        ("age,job,income\n1_0,a,0\n", "people.csv:2: age is '1_0', not a finite number"),
         ("age,job,income\n1,a,\n", "people.csv:2: the label income is empty"),
         (b"age,job,income\n1,\xff\xfe,0\n", "people.csv: not a UTF-8 CSV file"),
     ],
