@@ -24,7 +24,7 @@ from common_utils.tables import Table
 from common_utils.typed_encoder import fit_encoder
 from trainyard.errors import TrainyardError
 from utils import runs
-from utils.binaries import MODELS, check_model_name, save_model
+from utils.binaries import MODELS, check_model_name, check_saveable, save_model
 
 SAMPLE_ROWS = 3
 
@@ -134,6 +134,7 @@ def _leave_evaluation(model: Mapping[str, Any], held_out: Table, outcome: Any) -
 def _fit(
     estimator: Any, training: Table, held_out: Table | None, scale: bool, task: str, labels: Sequence[Any] = ()
 ) -> dict[str, Any]:
+    check_saveable(estimator)  # before it takes an hour
     encoder = fit_encoder(training.rows, training.columns, training.kinds, scale=scale)
     index = {label: i for i, label in enumerate(labels)}
 

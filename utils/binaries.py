@@ -9,6 +9,7 @@ import hashlib
 import io
 import logging
 import os
+import pickle
 import re
 import threading
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from trainyard.records import (
     record_path,
     remove_old_compiled,
 )
+from trainyard.schema import Schema
 
 MODELS = Path("models")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -52,10 +54,11 @@ def check_model_name(model_name: Any) -> str:
 
 
 def save_model(
-    bundle: Mapping[str, Any],
+    bundle: Any,
     model_name: str,
     *,
-    metrics: Mapping[str, float],
+    metrics: Mapping[str, float] | None = None,
+    frame: Any = None,
     params: Mapping[str, Any] | None = None,
     dataset: str | Path | None = None,
     sample: Mapping[str, Any] | None = None,
@@ -65,9 +68,11 @@ def save_model(
     """Write ``models/<model_name>.pkl`` and, beside it, the record ``models/<model_name>.json``.
 
     Args:
-        bundle: whatever the predict function needs; ``model_name`` is added to it.
+        bundle: whatever the predict function needs: anything that can be pickled. A mapping gets ``model_name``.
         model_name: the name that ``load_model`` is asked for.
         metrics: plain numbers by name.
+        frame: the pandas data frame that the model was fitted on, such as a scikit-learn pipeline's. The record then
+            has a schema of its columns and a sample of its rows, and ``common_utils.frames`` serves the model.
         params: what the training was asked for.
         dataset: the path of the dataset, as the payload gave it.
         sample: a few ``instances`` with the answer to them.
@@ -78,13 +83,23 @@ def save_model(
         The record, as it was written.
 
     Raises:
-        TrainyardError: a name that cannot be a file's, or no room or permission; an older binary is then still there.
+        TrainyardError: a name that cannot be a file's, something that cannot be pickled, a schema that is not
+            understood, or no room or permission; an older binary is then still there.
     """
     binary = binary_path(MODELS, check_model_name(model_name))
+    if isinstance(bundle, Mapping):
+        bundle = {**bundle, "model_name": model_name}
+    if frame is not None:
+        from common_utils import frames  # needs pandas
+
+        facts.setdefault("schema", frames.schema_of(frame))
+        sample = sample or frames.sample_of(bundle, frame)
+    if facts.get("schema") is not None:
+        _check_schema(facts["schema"])
     record: Record = {
         **facts,
         "model_name": model_name,
-        "metrics": dict(metrics),
+        "metrics": dict(metrics or {}),
         "params": dict(params or {}),
         "dataset": None if dataset is None else str(dataset),
         "sample": None if sample is None else dict(sample),
@@ -100,7 +115,7 @@ def save_model(
             record["compiled"] = compiled.facts | {"sha256": sha256}
             write_whole(MODELS / compiled_name(model_name, sha256), compiled.content)
         with replacing(binary) as temporary:
-            joblib.dump({**bundle, "model_name": model_name}, temporary)
+            _dump(joblib, bundle, temporary)
             record["sha256"] = sha256_of(temporary)
             if binary.exists():
                 record["replaces"] = sha256_of(binary)
@@ -112,6 +127,52 @@ def save_model(
             f"{binary}: cannot be written ({error.strerror})", "make models/ writable, with room for the binary"
         ) from None
     return record
+
+
+def check_saveable(model: Any) -> None:
+    """Refuse what ``save_model`` could not save. A model need not be fitted yet: call it before the training.
+
+    Raises:
+        TrainyardError: a part of it cannot be pickled; the message names the part, and what to do.
+    """
+    try:
+        content = pickle.dumps(model)
+    except Exception as error:
+        raise _not_saveable(error) from error
+    if b"__main__" in content:
+        raise TrainyardError(
+            "the model cannot be loaded elsewhere: it has a function or class of __main__",
+            "define it in a module that train.py imports",
+        )
+
+
+def _dump(joblib: Any, bundle: Any, path: Path) -> None:
+    try:
+        joblib.dump(bundle, path)
+    except OSError:
+        raise
+    except Exception as error:
+        raise _not_saveable(error) from error
+
+
+def _not_saveable(error: Exception) -> TrainyardError:
+    text = " ".join(str(error).split())
+    what = "a part of it cannot be pickled"
+    if "<lambda>" in text:
+        what = "it has a lambda"
+    elif "<locals>" in text or "local object" in text:
+        what = "it has a function or class that was defined inside of a function"
+    return TrainyardError(
+        f"the model cannot be saved: {what} ({type(error).__name__}: {text[:200]})",
+        "define functions and classes at the top of a module; check_saveable(model) finds this before the fit",
+    )
+
+
+def _check_schema(schema: Any) -> None:
+    try:
+        Schema.from_json(schema)
+    except ModelUnavailable as error:
+        raise TrainyardError(f"save_model: {error.message}", error.hint) from None
 
 
 def load_model(model_name: str) -> Any:

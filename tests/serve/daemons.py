@@ -64,7 +64,7 @@ class Daemon:
 
     def _wait_for_url(self) -> str:
         url = self.wait_for(r"http://127\.0\.0\.1:\d+")
-        requests.get(f"{url}/health", timeout=20)  # answered once a worker is ready
+        requests.get(f"{url}/health", timeout=60)  # answered once a worker is ready
         return url
 
 

@@ -140,7 +140,7 @@ def _warm_up(route: Route, loaded: Loaded, opened: Opened) -> str:
         if sample := shipped_sample(route, loaded.function):
             _predict_sample(loaded, sample, opened)
         shown = "in its record"
-        if sample := recorded_sample(opened):
+        if sample := recorded_sample(opened, loaded.function):
             _predict_sample(loaded, sample, opened)
     except Exception as error:  # noqa: BLE001 -- of the user's function: the route says it, and the others go on
         return failure(route, shown, error)
@@ -165,9 +165,10 @@ def _predict_sample(loaded: Loaded, sample: Sample, opened: Opened) -> None:
     """
     known, first = bool(opened), None
     for _ in range(2):
-        for message in sample.messages(recorded_schema(opened)):
+        schema = recorded_schema(opened, loaded.function)
+        for message in sample.messages(schema):
             try:
-                _answer_sample(loaded, sample, message, recorded_schema(opened))
+                _answer_sample(loaded, sample, message, schema)
             except Exception as error:  # noqa: BLE001 -- of the user's function; raised below, unless there is another way
                 first = first or error
             else:

@@ -67,9 +67,9 @@ def shipped_sample(route: Route, function: UserFunction | None) -> Sample | None
     return Sample(FILE, file.read_bytes()) if file and file.is_file() else None
 
 
-def recorded_sample(opened: Iterable[str]) -> Sample | None:
-    """What training recorded of the one model that was opened, or of the one that this image serves."""
-    sample = _record(opened).get("sample")
+def recorded_sample(opened: Iterable[str], function: UserFunction | None) -> Sample | None:
+    """What training recorded of the one model that was opened, or that the function, or this image, serves."""
+    sample = _record(opened, function).get("sample")
     instances = sample.get("instances") if isinstance(sample, dict) else None
     if not isinstance(instances, list) or not instances:
         return None
@@ -81,16 +81,16 @@ def body_of(rows: Sequence[Any]) -> bytes:
     return JSON.dumps({"payload": {"instances": rows}})
 
 
-def recorded_schema(opened: Iterable[str]) -> Schema | None:
+def recorded_schema(opened: Iterable[str], function: UserFunction | None) -> Schema | None:
     """The schema of that model; None where it has none.
 
     Raises:
         ModelUnavailable: one that is not understood.
     """
-    return Schema.from_record(_record(opened))
+    return Schema.from_record(_record(opened, function))
 
 
-def _record(opened: Iterable[str]) -> dict[str, Any]:
-    name = served_model_name()
+def _record(opened: Iterable[str], function: UserFunction | None) -> dict[str, Any]:
+    name = served_model_name() or getattr(function, "model_name", "")  # common_utils.frames says it
     names = model_names(opened) or ({name} if name else set())
     return (read_record(binary_path(MODELS, names.pop())) or {}) if len(names) == 1 else {}
