@@ -1,14 +1,15 @@
-"""Reads a dataset: a CSV file with a header, columns found by name and not by position, errors with a line number."""
+"""Reads a dataset: a table with a header, columns found by name and not by position, errors with a line number."""
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common_utils.arrow_files import Field
+from common_utils.table_files import read_lines
 from trainyard.columns import BELONGS, BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, Value
 from trainyard.errors import TrainyardError
 
@@ -67,14 +68,18 @@ class Table:
         )
 
 
-def read_table(path: Path, schema: Schema) -> Table:
+def read_table(path: Path, schema: Schema, *, separator: str = "", encoding: str = "") -> Table:
     """Read the columns that ``schema`` names; others are left aside, their order in the file is free.
 
+    Args:
+        path: a file of any form that `common_utils.table_files` reads.
+        separator, encoding: of a text file, where it does not say them itself.
+
     Raises:
-        TrainyardError: no such file, not UTF-8 CSV, no rows, a missing or repeated column, a row with another number
-            of fields than the header, a value that its column cannot have, an empty label.
+        TrainyardError: no such file, not a table, no rows, a missing or repeated column, a row with another number of
+            fields than the header, a value that its column cannot have, an empty label.
     """
-    lines = _lines(path)
+    lines = read_lines(path, (*schema.features, schema.label), separator=separator, encoding=encoding)
     _, header = next(lines, (0, []))
     if not header:
         raise TrainyardError(f"{path}: the dataset is empty", "it needs a header line and rows")
@@ -84,10 +89,6 @@ def read_table(path: Path, schema: Schema) -> Table:
     columns = [Column(name, schema.kind(name), nullable=True) for name in schema.features]
     label = Column(schema.label, NUMBER if schema.numeric_label else CATEGORY)
     for number, fields in lines:
-        if len(fields) != len(header):
-            raise TrainyardError(
-                f"{path}:{number}: {len(fields)} field(s) where the header has {len(header)}", "mend that line"
-            )
         rows.append([_value(path, number, column, fields[positions[column.name]]) for column in columns])
         labels.append(_label(path, number, label, fields[positions[label.name]]))
     if not rows:
@@ -96,25 +97,8 @@ def read_table(path: Path, schema: Schema) -> Table:
     return Table(path, schema.features, rows, labels if schema.numeric_label else _whole_classes(labels), kinds)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """``(line number, fields)`` of the lines that are not blank; the first is the header."""
-    try:
-        # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            for fields in reader:
-                if fields:
-                    yield reader.line_num, fields
-    except FileNotFoundError:
-        raise TrainyardError(f"{path}: no such dataset", "put it there, or name another by DATASET_NAME") from None
-    except OSError as error:
-        raise TrainyardError(f"{path}: cannot be read ({error.strerror})", "DATASET_NAME must be a CSV file") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TrainyardError(f"{path}: not a UTF-8 CSV file ({error})", "export it as UTF-8 CSV") from None
-
-
-def _positions(path: Path, header: list[str], schema: Schema) -> dict[str, int]:
-    names = [name.strip() for name in header]
+def _positions(path: Path, header: Sequence[Field], schema: Schema) -> dict[str, int]:
+    names = [str(name).strip() for name in header]
     needed = (*schema.features, schema.label)
     if missing := [name for name in needed if name not in names]:
         raise TrainyardError(
@@ -125,20 +109,30 @@ def _positions(path: Path, header: list[str], schema: Schema) -> dict[str, int]:
     return {name: names.index(name) for name in needed}
 
 
-def _value(path: Path, number: int, column: Column, text: str) -> Value:
+def _value(path: Path, number: int, column: Column, field: Field) -> Value:
     try:
-        return column.parse(text)
+        return column.parse(field) if isinstance(field, str) else _typed(column, field)
     except ValueError:
         raise TrainyardError(
-            f"{path}:{number}: {column.name} is {text.strip()[:40]!r}, not {BELONGS[column.kind]}",
+            f"{path}:{number}: {column.name} is {str(field).strip()[:40]!r}, not {BELONGS[column.kind]}",
             "correct that line; leave the field blank where the value is missing",
         ) from None
 
 
-def _label(path: Path, number: int, column: Column, text: str) -> Value:
-    if not text.strip():
+def _typed(column: Column, field: Field) -> Value:
+    """What a field of Parquet or Arrow means: as its text would, where the column is of another type."""
+    if field is None or field != field:
+        return column.parse("")
+    try:
+        return column.clean(field)
+    except ValueError:
+        return column.parse(str(field))
+
+
+def _label(path: Path, number: int, column: Column, field: Field) -> Value:
+    if field is None or not str(field).strip():
         raise TrainyardError(f"{path}:{number}: the label {column.name} is empty", "label that row or drop it")
-    return _value(path, number, column, text)
+    return _value(path, number, column, field)
 
 
 def _whole_classes(labels: list[Any]) -> list[Any]:

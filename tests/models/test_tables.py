@@ -105,7 +105,7 @@ def test_a_value_that_a_column_cannot_have_is_named(tmp_path: Path, line: str, s
         ("age,job,income\nnan,a,0\n", "people.csv:2: age is 'nan', not a finite number"),
         ("age,job,income\n1_0,a,0\n", "people.csv:2: age is '1_0', not a finite number"),
         ("age,job,income\n1,a,\n", "people.csv:2: the label income is empty"),
-        (b"age,job,income\n1,\xff\xfe,0\n", "people.csv: not a UTF-8 CSV file"),
+        (b"age,job,income\n1,\xff\xfe,0\n", "people.csv:2: not utf-8 text (byte 0xff)"),
     ],
 )
 def test_a_bad_dataset_is_one_line_that_names_the_place(tmp_path: Path, text: str | bytes, says: str) -> None:
