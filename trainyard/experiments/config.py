@@ -29,7 +29,7 @@ class ParamTuning(Section):
     max: float | None = None
     step: Annotated[float, Field(gt=0)] | None = None
     sampling: Sampling = "linear"
-    values: list[bool | int | float | str] | None = None
+    values: list[bool | int | float | str | None] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> ParamTuning:

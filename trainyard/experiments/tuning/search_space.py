@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from trainyard.experiments.config import ParamTuning
 
-Value = bool | int | float | str
+Value = bool | int | float | str | None  # null is a choice like others
 
 
 class Suggests(Protocol):
@@ -54,7 +54,7 @@ class Dimension:
     def as_suggested(self, value: Any) -> Value | None:
         """What the sampler would have suggested for ``value``; None where it never would."""
         if self._choices:
-            name = _choice(value) if isinstance(value, (bool, int, float, str)) else ""
+            name = _choice(value) if isinstance(value, (bool, int, float, str, type(None))) else ""
             return name if name in self._choices else None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not self._low <= value <= self._high:
             return None
