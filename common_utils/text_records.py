@@ -6,7 +6,7 @@ import csv
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, tee
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,8 +16,6 @@ Record = tuple[int, list[str]]
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _SAMPLE = 20  # lines by which the separator is found
-# The last line that the CSV reader gets; no encoding has it. A quote that is never closed swallows it.
-_END = "\udfff"
 # Excel's own first line, by which its users choose: sep=;
 _EXCEL = re.compile(r"sep=([^\"\r\n])\s*", re.IGNORECASE)
 _CLOSE = 'close it; a quote that is part of a text is written twice, as in "a 3"" pipe"'
@@ -39,39 +37,70 @@ def read_records(path: Path, text: TextIO, separator: str = "") -> Iterator[Reco
             another number of fields.
     """
     csv.field_size_limit(sys.maxsize)  # 131,072 characters unless raised; a text may be longer
+    last = [""]
+    lines = _lines(text, last)
     sample: list[str] = []
-    reader = None
     try:
-        for line in islice(text, _SAMPLE):
+        for line in islice(lines, _SAMPLE):
             sample.append(line)  # noqa: PERF402 -- extend() need not keep the lines before a fault
-        separator, sample = _separator_of(path, sample, separator)
-        ahead, behind = tee(chain(sample, text, [_END]))
-        reader = _reader(ahead, separator)
-        yield from _records(path, reader, behind, separator)
     except UnicodeError as error:
-        raise _not_encoded(path, reader.line_num if reader else len(sample), error, text.encoding) from None
+        raise _not_encoded(path, len(sample), error, text.encoding) from None
+    separator, sample = _separator_of(path, sample, separator)
+    reader = _reader(chain(_lines(sample, last), lines), separator, strict=True)
+    return _records(path, reader, separator, last, text.encoding)
 
 
-def _records(path: Path, reader: Any, lines: Iterator[str], separator: str) -> Iterator[Record]:
-    """``lines``: those that the reader reads, once more."""
+def _records(path: Path, reader: Any, separator: str, last: list[str], encoding: str) -> Iterator[Record]:
+    """``last``: the line that the reader read last."""
     header: list[str] = []
-    width = -1  # of the header; -1: look at each record, as the only field may be _END
-    number = 0
-    for fields, line in zip(reader, lines, strict=False):
-        number += 1
-        if len(fields) == width and number == reader.line_num and "\0" not in line:
-            yield number, fields
-        elif fields == [_END]:
+    width = -1  # of the header
+    number = 0  # of lines in the records so far
+    while True:
+        try:
+            for fields in reader:
+                number += 1
+                if len(fields) == width and number == reader.line_num:
+                    yield number, fields
+                    continue
+                if not _is_blank(fields):
+                    yield number, _fitted(f"{path}:{number}", fields, header, reader.line_num - number)
+                    width = len(header)
+                number = reader.line_num
             return
-        else:
-            kept = [line, *islice(lines, reader.line_num - number)]
-            place = f"{path}:{number}"
-            _check(place, fields, kept, separator)
-            if not _is_blank(fields):
-                header = header or fields
-                width = len(header) if len(header) > 1 else -1
-                yield number, _fitted(place, fields, header, len(kept) - 1)
-            number = reader.line_num
+        except csv.Error as error:  # the reader goes on with the next line
+            place = f"{path}:{number + 1}"
+            fields = _with_odd_quotes(place, error, reader.line_num - number - 1, last[0], separator)
+            yield number + 1, _fitted(place, fields, header, 0)
+            width, number = len(header), reader.line_num
+        except UnicodeError as error:
+            raise _not_encoded(path, reader.line_num, error, encoding) from None
+
+
+def _lines(lines: Iterable[str], last: list[str]) -> Iterator[str]:
+    """The same lines; ``last[0]`` is the last that was taken."""
+    for line in lines:
+        if "\0" in line:
+            raise UnicodeError("a NUL character")
+        last[0] = line
+        yield line
+
+
+def _with_odd_quotes(place: str, error: csv.Error, further_lines: int, line: str, separator: str) -> list[str]:
+    """The fields of a line such as ``"a" b,c``: what follows a quote that is closed belongs to the text.
+
+    Raises:
+        TrainyardError: a quote is open at the end of the file, or of the line: the lines after it would be swallowed.
+    """
+    if str(error) == "unexpected end of data":
+        raise TrainyardError(f"{place}: a quote is opened in this record and never closed", _CLOSE) from None
+    if further_lines:
+        raise TrainyardError(
+            f"{place}: a quote is opened in this record and closed {further_lines} line(s) later, amid a text", _CLOSE
+        ) from None
+    fields, *others = _reader([line, "another line"], separator)
+    if not others:
+        raise TrainyardError(f"{place}: a quote is opened on this line and not closed", _CLOSE) from None
+    return fields  # type: ignore[no-any-return]
 
 
 def _separator_of(path: Path, sample: list[str], separator: str) -> tuple[str, list[str]]:
@@ -95,22 +124,6 @@ def _not_encoded(path: Path, number: int, error: UnicodeError, encoding: str) ->
     )
 
 
-def _check(place: str, fields: list[str], kept: list[str], separator: str) -> None:
-    """Raises:
-    TrainyardError: a NUL character; a quote goes on to the end of the file, or to one that opens a later text."""
-    if any("\0" in line for line in kept):
-        raise TrainyardError(f"{place}: a NUL character: not a text file", "export it as UTF-8 CSV")
-    if fields and _END in fields[-1]:
-        raise TrainyardError(f"{place}: a quote is opened in this record and never closed", _CLOSE)
-    if len(kept) > 1:
-        try:
-            list(_reader(kept, separator, strict=True))
-        except csv.Error:
-            raise TrainyardError(
-                f"{place}: a quote is opened on this line and closed {len(kept) - 1} line(s) later, amid a text", _CLOSE
-            ) from None
-
-
 def _reader(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
     return csv.reader(lines, delimiter=separator, skipinitialspace=separator != " ", strict=strict)
 
@@ -126,7 +139,9 @@ def _is_blank(fields: list[str]) -> bool:
 
 
 def _fitted(place: str, fields: list[str], header: list[str], further_lines: int) -> list[str]:
-    """The fields, as many as the header has."""
+    """The fields, as many as the header has; the first that are seen are the header."""
+    if not header:
+        header.extend(fields)
     extra = fields[len(header) :] or header[len(fields) :]
     if not "".join(extra).strip():
         return (fields + [""] * len(extra))[: len(header)]

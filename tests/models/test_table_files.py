@@ -136,13 +136,25 @@ def test_a_quote_that_is_never_closed_loses_no_rows_in_silence(tmp_path: Path, l
 
 def test_a_quote_that_is_closed_too_late_is_found_where_it_opens(tmp_path: Path) -> None:
     says = error_of(tmp_path, 'age,job,income\n1,"a,0\n2,b,1\n3,"c",1\n')
-    assert says.startswith("people.csv:2: a quote is opened on this line and closed 2 line(s) later")
+    assert says.startswith("people.csv:2: a quote is opened in this record and closed 2 line(s) later")
     assert error_of(tmp_path, 'age,job,income\n1,"a,0\n2,b",1,1\n').startswith("people.csv:2: 4 field(s)")
 
 
+def test_what_follows_a_closed_quote_belongs_to_the_text(tmp_path: Path) -> None:
+    assert table_of(tmp_path, 'age,job,"income"\n30,"clerk" ,0\n1,"3" pipe",1\n').rows == [
+        [30, "clerk"],
+        [1, '3 pipe"'],
+    ]
+    assert error_of(tmp_path, 'age,job,income\n1,"a"b,"0\n2,b,1\n').startswith(
+        "people.csv:2: a quote is opened on this"
+    )
+
+
 def test_a_nul_character_is_named_with_its_line(tmp_path: Path) -> None:
-    assert error_of(tmp_path, "age,job,income\n1,a\0b,0\n").startswith("people.csv:2: a NUL character")
-    assert "export it as UTF-8 CSV" in error_of(tmp_path, PLAIN.encode("utf-16-le"))
+    assert error_of(tmp_path, "age,job,income\n1,a\0b,0\n").startswith(
+        "people.csv:2: not utf-8 text (a NUL character): save it as UTF-8"
+    )
+    assert "people.csv:1: not utf-8 text (a NUL character)" in error_of(tmp_path, PLAIN.encode("utf-16-le"))
 
 
 @pytest.mark.parametrize(
