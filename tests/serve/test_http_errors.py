@@ -99,15 +99,6 @@ def test_a_client_that_sends_all_before_it_reads_gets_its_413(daemon, megabytes)
     assert "16 MiB" in json.load(caught.value)["payload"]["error"]
 
 
-def test_a_compressed_body_is_a_415_that_says_how_to_send_it(daemon):
-    body = gzip.compress(b'{"payload": {"instances": [[1, 2]]}}')
-    response = daemon.post("sum", data=body, json=None, headers={"Content-Encoding": "gzip"})
-    assert response.status_code == 415
-    assert "gzip" in error_of(response)
-    assert error_of(response).endswith("send it uncompressed")
-    assert daemon.post("sum", headers={"Content-Encoding": "identity"}).status_code == 200
-
-
 def test_a_body_just_below_the_limit_is_read_whole(daemon):
     body = b'{"payload": {"instances": [[1, 2]]}}'
     padded = body + b" " * ((16 << 20) - len(body))

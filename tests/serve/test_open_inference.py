@@ -91,6 +91,18 @@ def test_a_tensor_for_each_column(client, binary_in, binary_out, shape):
     assert answer.get_response()["parameters"] == {"labels": ["cheap", "dear"], "threshold": 0.5}
 
 
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+@pytest.mark.parametrize("rows", [3, 50_000])
+def test_the_client_may_compress_what_it_sends(client, algorithm, binary, rows):
+    inputs = [
+        tensor("size", np.arange(rows, dtype=np.int32), binary=binary),
+        tensor("city", ["Köln"] * rows, binary=binary),
+    ]
+    answer = client.infer(HOUSES, inputs, request_compression_algorithm=algorithm)
+    assert answer.as_numpy("predictions").tolist() == [b"cheap"] * min(rows, 101) + [b"dear"] * max(0, rows - 101)
+
+
 @pytest.mark.parametrize("kind", ["float64", "float32", "float16", "int64", "uint8", "int16"])
 def test_one_tensor_of_all_columns_in_any_number_type(client, kind):
     rows = np.array([[1, 2, 3], [4, 5, 6]], kind)

@@ -26,4 +26,4 @@ def test_an_example_answers_as_shown(server, command, shown):
 
 
 def test_all_examples_are_found():
-    assert len(EXAMPLES) == PAGE.read_text().count("\n    $ ") == 5
+    assert len(EXAMPLES) == PAGE.read_text().count("\n    $ ") == 6

@@ -170,8 +170,3 @@ def test_a_record_without_a_schema_leaves_rows_to_the_function(start, tmp_path):
     assert daemon.post("people/plain", [[1], [2]]).json()["payload"]["predictions"] == [[1], [2]]
     assert send(daemon, "people/plain", "text/csv", "a,1\n").json()["payload"]["predictions"] == [["a", 1]]
     assert "3 values" in error_of(daemon.post("people/encoded", [[1], [2]]))
-
-
-def test_a_compressed_csv_is_refused_as_any_body(daemon):
-    headers = {"Content-Type": "text/csv", "Content-Encoding": "gzip"}
-    assert requests.post(f"{daemon.url}/free", data=b"x", headers=headers, timeout=10).status_code == 415

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from trainyard.errors import TrainyardError
 from trainyard.message import Message
 from trainyard.serve.request import JSON_TYPE, Request
 
@@ -36,17 +35,3 @@ class Dialect(Protocol):
 
     def error(self, status: int, text: str) -> bytes:
         """The JSON body of an answer that says what went wrong."""
-
-
-class Compressed(TrainyardError):
-    """A body with a Content-Encoding; HTTP 415."""
-
-    http_status = 415
-
-
-def refuse_compressed(request: Request) -> None:
-    """Raises Compressed where the body is."""
-    encoding = request.headers.get(b"content-encoding")
-    if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
-        shown = encoding[:40].decode("latin-1")
-        raise Compressed(f"the body is compressed (Content-Encoding: {shown})", "send it uncompressed")

@@ -28,6 +28,7 @@ class Request:
     version: str  # of HTTP: "1.1"
     keep_alive: bool
     arrived: float  # on the monotonic clock
+    size: int = 0  # bytes of the body as a batch counts them
     dialect: Any = None  # of the path, where it is a prediction's
     meter: Any = None  # of its route
     version_line: str = ""  # a whole header line that says which model answers

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainyard.message import Message
-from trainyard.serve.dialect import Written, refuse_compressed
+from trainyard.serve.content_encoding import unpack
+from trainyard.serve.dialect import Written
 from trainyard.serve.dialects.bodies import read_body
 from trainyard.serve.error_answers import plain_error_body
 from trainyard.serve.prediction.codec import JSON
@@ -22,17 +23,18 @@ from trainyard.serve.request import Request
 class Instances:
     """One for each request, since the answer is written as the request was."""
 
-    __slots__ = ("_endpoint", "_only_predictions", "_rows", "_wrapped")
+    __slots__ = ("_endpoint", "_most_bytes", "_only_predictions", "_rows", "_wrapped")
 
-    def __init__(self, endpoint: Endpoint, *, only_predictions: bool) -> None:
-        """``only_predictions``: as Vertex AI wants it."""
+    def __init__(self, endpoint: Endpoint, most_bytes: int, *, only_predictions: bool) -> None:
+        """``most_bytes``: that a compressed body may hold. ``only_predictions``: as Vertex AI wants it."""
         self._endpoint = endpoint
+        self._most_bytes = most_bytes
         self._only_predictions = only_predictions
         self._rows = 0
         self._wrapped = False
 
     def read(self, request: Request) -> Message:
-        refuse_compressed(request)
+        unpack(request, self._most_bytes)
         message, self._wrapped = read_body(request, self._endpoint)
         self._rows = len(message.payload["instances"])
         return message

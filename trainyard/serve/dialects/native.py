@@ -12,7 +12,8 @@ from typing import Any
 from trainyard.errors import TrainyardError
 from trainyard.message import Message
 from trainyard.schema import order_rows
-from trainyard.serve.dialect import Written, refuse_compressed
+from trainyard.serve.content_encoding import unpack
+from trainyard.serve.dialect import Written
 from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
 from trainyard.serve.error_answers import error_body
 from trainyard.serve.prediction.codec import JSON
@@ -34,11 +35,13 @@ READERS: dict[str, RowReader] = {
 class Native:
     """``POST /<route>``. The form of its rows is looked up with each request: it is known once the route is warm."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, most_bytes: int = 0) -> None:
+        """``most_bytes``: that a compressed body may hold."""
         self._endpoint = endpoint
+        self._most_bytes = most_bytes
 
     def read(self, request: Request) -> Message:
-        refuse_compressed(request)
+        unpack(request, self._most_bytes)
         content_type = request.headers.get(b"content-type")
         if content_type != b"application/json" and content_type and (reader := row_reader(content_type)):
             return Message(payload={"instances": reader(request.body, self._endpoint.form)})

@@ -6,7 +6,8 @@ from typing import Any
 
 from trainyard.errors import BadRequest
 from trainyard.message import Message
-from trainyard.serve.dialect import Written, refuse_compressed
+from trainyard.serve.content_encoding import unpack
+from trainyard.serve.dialect import Written
 from trainyard.serve.dialects.model_names import version_of
 from trainyard.serve.dialects.output_tensors import OutputTensor, output_tensor
 from trainyard.serve.dialects.tensor_rows import rows_of_tensors
@@ -26,18 +27,19 @@ BINARY_TYPE = "application/octet-stream"
 class OpenInference:
     """``POST /v2/models/<m>[/versions/<v>]/infer``: one for each request, since the answer depends on what it asked."""
 
-    __slots__ = ("_binary", "_endpoint", "_id", "_name", "_outputs")
+    __slots__ = ("_binary", "_endpoint", "_id", "_most_bytes", "_name", "_outputs")
 
-    def __init__(self, endpoint: Endpoint, name: str) -> None:
-        """``name``: of the model, as the request called it."""
+    def __init__(self, endpoint: Endpoint, name: str, most_bytes: int) -> None:
+        """``name``: of the model, as the request called it. ``most_bytes``: that a compressed body may hold."""
         self._endpoint = endpoint
+        self._most_bytes = most_bytes
         self._name = name
         self._id: str | None = None
         self._binary = False
         self._outputs: dict[str, bool] = {}  # asked for, and whether as bytes; none: all
 
     def read(self, request: Request) -> Message:
-        refuse_compressed(request)
+        unpack(request, self._most_bytes)
         header, binary = _cut(request)
         asked = parse(header, self._endpoint.form)
         if not isinstance(asked, dict):

@@ -37,7 +37,8 @@ def prediction_paths(endpoints: Sequence[Endpoint], settings: ImageSettings) -> 
     """
     paths = (f"/{endpoint.route.path}" for endpoint in endpoints)
     others = settings.aip_predict_route.rstrip("/")
-    found = ((path, (endpoint, Native(endpoint))) for path, endpoint in zip(paths, endpoints, strict=True))
+    most = settings.max_body_mb << 20
+    found = ((path, (endpoint, Native(endpoint, most))) for path, endpoint in zip(paths, endpoints, strict=True))
     return {path: entry for path, entry in found if path != others}
 
 
@@ -50,6 +51,7 @@ class OtherDialects:
         self.names = ModelNames(endpoints, settings.model_name, self._every_path)
         self._routes = {endpoint.route.path: endpoint for endpoint in endpoints}
         self.vertex_path = settings.aip_predict_route.rstrip("/")
+        self._most_bytes = settings.max_body_mb << 20
         self._vertex = self._routes.get(self.vertex_path.strip("/")) or endpoints[0]
 
     @property
@@ -69,14 +71,14 @@ class OtherDialects:
         path = path.removesuffix("/")
         if path == INVOCATIONS:
             endpoint = self._chosen(request)
-            return endpoint, Instances(endpoint, only_predictions=False)
+            return endpoint, Instances(endpoint, self._most_bytes, only_predictions=False)
         if self.vertex_path and path in (self.vertex_path, unquote(self.vertex_path)):
-            return self._vertex, Instances(self._vertex, only_predictions=True)
+            return self._vertex, Instances(self._vertex, self._most_bytes, only_predictions=True)
         return None
 
     def _open_inference(self, path: str) -> Found | None:
         endpoint, name, operation = self.names.find(path)
-        return (endpoint, OpenInference(endpoint, name)) if operation == "infer" else None
+        return (endpoint, OpenInference(endpoint, name, self._most_bytes)) if operation == "infer" else None
 
     def _chosen(self, request: Request) -> Endpoint:
         """The only route of an image, or the one that the request names."""

@@ -6,6 +6,7 @@ A request that would wait too long is not let in (Little's law: what waits befor
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 import threading
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 
 from trainyard import drift
 from trainyard.errors import TrainyardError
+from trainyard.serve.content_encoding import CONTENT_ENCODING, UnpacksTooLarge, unpack
 from trainyard.serve.dialect import Written
 from trainyard.serve.prediction.endpoint import Answer, Endpoint
 from trainyard.serve.request import Request
@@ -103,6 +105,7 @@ class RouteQueue:
 
         Raises:
             Overloaded: its turn would come too late, or the route is out of service.
+            TrainyardError: its body cannot be unpacked.
         """
         if left := self._outage.seconds_left:
             raise Overloaded(self._outage.reason, left)
@@ -111,12 +114,13 @@ class RouteQueue:
             raise Overloaded(
                 f"/{self.endpoint.route.path} is overloaded: {len(self.waiting)} requests wait for {wait:.1f} s", wait
             )
+        request.size = _packed_size(request) if CONTENT_ENCODING in request.headers else len(request.body)
         self.waiting.append(request)
 
     @property
     def inline(self) -> bool:
         """Whether the next batch may be predicted in the event loop."""
-        return self._pace.is_quick and not self.running and len(self.waiting[0].body) <= INLINE_BYTES
+        return self._pace.is_quick and not self.running and self.waiting[0].size <= INLINE_BYTES
 
     @property
     def has_room(self) -> bool:
@@ -128,9 +132,9 @@ class RouteQueue:
         first = self.waiting.popleft()
         batch = [first]
         if self.endpoint.is_row_wise:
-            size = len(first.body)
+            size = first.size
             while self.waiting and len(batch) < BATCH_REQUESTS:
-                size += len(self.waiting[0].body)
+                size += self.waiting[0].size
                 if size > BATCH_BYTES:
                     break
                 batch.append(self.waiting.popleft())
@@ -148,6 +152,8 @@ class RouteQueue:
                 messages.append(message)
                 numbers.append(number)
                 batch.rows += len(message["payload"]["instances"])
+            except TrainyardError as error:
+                answers[number] = _without_frames(error)
             except Exception as error:  # noqa: BLE001 -- becomes this request's answer
                 answers[number] = error
         for number, answer in zip(numbers, self.endpoint.answer_all(messages), strict=True):
@@ -172,6 +178,21 @@ class RouteQueue:
         except Exception as error:  # noqa: BLE001 -- becomes this request's answer
             return error
         return written
+
+
+def _without_frames(error: TrainyardError) -> TrainyardError:
+    """The error as an answer: frames that hold the body and the error itself are freed only by a garbage collection."""
+    error.__traceback__ = error.__context__ = None
+    return error
+
+
+def _packed_size(request: Request) -> int:
+    """The size of a compressed body, which is unpacked here where that is quick; a thread unpacks a larger one."""
+    if len(request.body) <= INLINE_BYTES:
+        with contextlib.suppress(UnpacksTooLarge):
+            unpack(request, INLINE_BYTES)
+            return len(request.body)
+    return INLINE_BYTES + 1
 
 
 def count_drift() -> None:

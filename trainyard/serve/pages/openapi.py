@@ -22,8 +22,8 @@ from trainyard.serve.request import JSON_TYPE
 ERRORS = {
     400: "The body is not understood, or a row is not of the model's columns: the error names row and column.",
     408: "The body did not arrive in time.",
-    413: "The body is larger than MAX_BODY_MB.",
-    415: "The body is compressed.",
+    413: "The body is larger than MAX_BODY_MB, or unpacks to more.",
+    415: "The body is compressed, and not by gzip or deflate.",
     500: "The predict function raised: the log has it under the request id that the answer carries.",
     503: "The model cannot be loaded, or too many requests wait: the error says why.",
     504: "The prediction took longer than TIMEOUT.",

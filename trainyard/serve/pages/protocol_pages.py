@@ -9,6 +9,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from trainyard import __version__
 from trainyard.serve.application import Application
+from trainyard.serve.content_encoding import unpacked
 from trainyard.serve.dialects.model_names import PREFIX, FoundModel, version_of
 from trainyard.serve.dialects.open_inference import output_tensors
 from trainyard.serve.dialects.tensor_rows import datatype_of
@@ -40,7 +41,7 @@ def add_protocol_pages(application: Application, settings: ImageSettings) -> Non
     pages[PREFIX.rstrip("/")] = lambda: _json({"models": application.every_path})
     for path, page in pages.items():
         flask.add_url_rule(path, f"GET {path}".replace(".", "_"), page, methods=["GET"])
-    flask.add_url_rule(INDEX, "repository", lambda: _repository(application), methods=["POST"])
+    flask.add_url_rule(INDEX, "repository", lambda: _repository(application, settings), methods=["POST"])
     flask.add_url_rule(f"{PREFIX}<path:_name>", "model", lambda _name: _model(application), methods=["GET"])
 
 
@@ -58,9 +59,11 @@ def _server() -> Response:
     return _json({"name": "trainyard", "version": __version__, "extensions": ["binary_tensor_data"]})
 
 
-def _repository(application: Application) -> Response:
+def _repository(application: Application, settings: ImageSettings) -> Response:
     """``POST /v2/repository/index`` of Triton's model repository extension."""
-    asked = parse(request.get_data()) if request.get_data().strip() else {}
+    encoding = request.headers.get("Content-Encoding", "").encode("latin-1")
+    body = unpacked(request.get_data(), encoding, settings.max_body_mb << 20)
+    asked = parse(body) if body.strip() else {}
     only_ready = isinstance(asked, dict) and asked.get("ready") is True
     silent = [_index_entry(path, "", reason) for path, reason in told().silent.items()]
     entries = [entry for group in (index_entries(application), *told().facts, silent) for entry in group]
