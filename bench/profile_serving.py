@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -26,7 +27,8 @@ sys.path[:0] = [str(ROOT / "projects")]
 from common_utils.predicting import classify  # noqa: E402
 from trainyard.routes import Route  # noqa: E402
 from trainyard.serve.app import create_app  # noqa: E402
-from trainyard.serve.http.connection import Connection, Limits  # noqa: E402
+from trainyard.serve.http.connection import Connection  # noqa: E402
+from trainyard.serve.http.limits import Buffers, Limits  # noqa: E402
 from trainyard.serve.http.loop import EventLoop  # noqa: E402
 from trainyard.serve.prediction.codec import JSON  # noqa: E402
 from trainyard.serve.prediction.message_body import read_message  # noqa: E402
@@ -35,7 +37,7 @@ from trainyard.serve.shared.common import Common  # noqa: E402
 from trainyard.settings import ImageSettings  # noqa: E402
 from utils.binaries import load_model  # noqa: E402
 
-LIMITS = Limits(1 << 24, 30, 15)
+LIMITS = Limits(1 << 24, 30, 30, 75)
 CALLS = 2000
 
 
@@ -61,7 +63,8 @@ def stages(model: dict[str, Any], body: bytes, calls: int) -> dict[str, float]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     found: list[Request] = []
-    connection = Connection(ours, LIMITS, found.append, lambda *_: b"")
+    handler = SimpleNamespace(on_request=found.append)
+    connection = Connection(ours, LIMITS, handler, Buffers(1 << 26))
 
     def parse() -> None:
         theirs.send(raw)

@@ -197,6 +197,19 @@ class ImageSettings(FromEnvironment):
     )
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "predict: seconds to finish requests after SIGTERM")
     max_body_mb: int = setting("MAX_BODY_MB", 16, "predict: largest request body, MiB; above it 413")
+    buffer_mb: int = setting(
+        "BUFFER_MB",
+        0,
+        "predict: what a worker holds of requests that have not arrived whole, MiB; 0: four of the largest bodies, "
+        "64 at least, a quarter of the memory of all workers at most",
+    )
+    head_timeout: int = setting("HEAD_TIMEOUT", 30, "predict: seconds that the head of a request may take; then 408")
+    body_timeout: int = setting(
+        "BODY_TIMEOUT", 30, "predict: seconds without a byte of a body, or of a client that reads its answer; then 408"
+    )
+    keep_alive: int = setting(
+        "KEEP_ALIVE", 75, "predict: seconds that a connection stays open between two requests; more than the balancer's"
+    )
     api_token: str = setting(
         "API_TOKEN", "", "predict: all but health needs `Authorization: Bearer` with it; default: open", secret=True
     )
@@ -216,7 +229,8 @@ class ImageSettings(FromEnvironment):
 # What make predict hands on to the server, where it is given on make's command line.
 PASSED_ON = (
     "CORS_ORIGINS", "THREADS", "COMPILED", "BATCH", "SHARE", "WATCH", "LOAD_TIMEOUT", "TIMEOUT", "MAX_WAIT",
-    "GROUP_TIMEOUT", "MAX_BODY_MB", "ACCESS_LOG", "LOG_FORMAT", "LOG_LEVEL",
+    "GROUP_TIMEOUT", "MAX_BODY_MB", "BUFFER_MB", "HEAD_TIMEOUT", "BODY_TIMEOUT", "KEEP_ALIVE", "ACCESS_LOG",
+    "LOG_FORMAT", "LOG_LEVEL",
 )  # fmt: skip
 # Are handed on by name, so that no list of processes shows them.
 SECRETS = frozenset(name for declared in fields(ImageSettings) if not declared.repr for name in variables_of(declared))

@@ -172,7 +172,7 @@ def test_a_browser_may_ask_from_an_allowed_origin(guarded):
     assert answer.headers["Access-Control-Allow-Origin"] == "http://b:81"
     refused = requests.post(f"{guarded.url}/value", json={"payload": ROWS}, headers=origin, timeout=10)
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, "http://b:81")
-    large = requests.post(f"{guarded.url}/value", data=b" " * (17 << 20), headers=origin, timeout=20)
+    large = requests.post(f"{guarded.url}/value", data=b" " * (17 << 20), headers=bearer() | origin, timeout=20)
     assert (large.status_code, large.headers["Access-Control-Allow-Origin"]) == (413, "http://b:81")
 
 

@@ -9,29 +9,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.serve.http.connection import Connection, Limits
+from trainyard.serve.http.connection import Connection
+from trainyard.serve.http.limits import Buffers, Limits
 from trainyard.serve.request import Request, answer_bytes
 
-LIMITS = Limits(body=1 << 20, arrival=30, idle=15)
+LIMITS = Limits(body=1 << 20, head=30, silence=30, idle=75)
 TWO = (
     b"POST /a?x=1 HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\nContent-Length: 3\r\n\r\nabc"
     b"POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
 )
 
 
-def failure_bytes(request, status, text):
-    return answer_bytes(request, status, text.encode())
+class Handler:
+    """Keeps what it is given; a subclass may answer at once."""
+
+    def __init__(self):
+        self.requests = []
+
+    def on_request(self, request):
+        self.requests.append(request)
+
+    def refusal(self, request):
+        return None
+
+    def failure_bytes(self, request, failure):
+        return answer_bytes(request, failure.status, failure.text.encode(), more=failure.more)
 
 
 @contextlib.contextmanager
-def connected(limits=LIMITS):
+def connected(limits=LIMITS, handler=None, buffers=None):
     """A client's socket, a connection that reads from it, and the list of requests that it found."""
+    handler, buffers = handler or Handler(), buffers or Buffers(1 << 26)
     client, server = socket.socketpair()
     server.setblocking(False)
     client.settimeout(5)
-    requests = []
     with client, server:
-        yield client, Connection(server, limits, requests.append, failure_bytes), requests
+        yield client, Connection(server, limits, handler, buffers), handler.requests
 
 
 def answer(connection, request):
@@ -56,17 +69,15 @@ def test_requests_are_the_same_wherever_their_bytes_are_cut(cuts):
 
 def test_many_requests_that_waited_are_answered_one_after_another():
     """Each within the answer to the one before it would be as deep a recursion as a client likes."""
-    client, server = socket.socketpair()
-    server.setblocking(False)
-    with client, server:
-        seen = []
+    seen = []
 
-        def on_request(request):
+    class AtOnce(Handler):
+        def on_request(self, request):
             seen.append(request.path)
             if request.path != b"/slow":
                 connection.answer(request, 200, b"", "text/plain")
 
-        connection = Connection(server, LIMITS, on_request, failure_bytes)
+    with connected(handler=AtOnce()) as (client, connection, _):
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n" + b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * 1200)
         connection.receive()
         slow = Request(connection, "GET", b"/slow", b"", {}, b"", "1.1", True, 0.0)
@@ -116,7 +127,7 @@ def test_100_continue_is_said_before_the_body_and_not_to_one_that_is_too_large()
         (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", False, b"Connection: close\r\n"),
         (b"GET / HTTP/1.0\r\n\r\n", False, b"Connection: close\r\n"),
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", True, b"Connection: keep-alive\r\n"),
-        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", False, b""),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", True, b""),
     ],
 )
 def test_a_connection_stays_open_as_long_as_the_client_wants(head, keeps, says):

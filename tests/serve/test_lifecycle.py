@@ -147,7 +147,17 @@ def test_a_bad_environment_is_one_line(refused, folder, text, reason):
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PORT", "five"), ("PORT", "70000"), ("THREADS", "0"), ("LOG_LEVEL", "loud"), ("BIND", "203.0.113.7")],
+    [
+        ("PORT", "five"),
+        ("PORT", "70000"),
+        ("THREADS", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("BIND", "203.0.113.7"),
+        ("KEEP_ALIVE", "0"),
+        ("BODY_TIMEOUT", "0"),
+        ("HEAD_TIMEOUT", "0"),
+        ("BUFFER_MB", "8"),
+    ],
 )
 def test_a_bad_setting_is_one_line_that_names_it(refused, folder, variable, value):
     status, stderr = refused(folder, **{variable: value})

@@ -28,8 +28,8 @@ def connect():
 
 @pytest.fixture(scope="module")
 def hasty(start):
-    """A daemon with two threads that gives a request two seconds to arrive."""
-    return start("basic", WORKERS="1", THREADS="2", TIMEOUT="2")
+    """A daemon with two threads that waits two seconds for a head, and for the next byte of a body."""
+    return start("basic", WORKERS="1", THREADS="2", HEAD_TIMEOUT="2", BODY_TIMEOUT="2", TIMEOUT="3")
 
 
 @pytest.mark.parametrize(
@@ -47,29 +47,43 @@ def test_a_stalled_body_is_a_408_and_frees_its_thread(hasty, connect, sent):
     answer = http.client.HTTPResponse(stalled[0])
     answer.begin()
     assert answer.status == 408
-    assert "did not arrive in time" in json.load(answer)["payload"]["error"]
+    assert "no byte of it came for BODY_TIMEOUT=2 s" in json.load(answer)["payload"]["error"]
     assert 1.5 < time.monotonic() - started < 6
     for client in stalled:
         client.close()
     assert hasty.post("sum").json()["payload"]["predictions"] == [3]
 
 
-def test_a_trickle_is_late_too(hasty, connect):
-    client = connect(hasty, HEAD + b"Content-Length: 100\r\n\r\n")
-    deadline = time.monotonic() + 6
+def trickle(client, piece, seconds):
+    """Send a piece again and again for so long, or until something is answered; the answer."""
+    deadline = time.monotonic() + seconds
     client.settimeout(0.3)
-    answer = b""
-    while not answer and time.monotonic() < deadline:
-        client.sendall(b" ")
+    while time.monotonic() < deadline:
+        client.sendall(piece)
         with contextlib.suppress(TimeoutError):
-            answer = client.recv(4096)
+            return client.recv(4096)
+    return b""
+
+
+def test_a_body_may_take_as_long_as_it_moves(hasty, connect):
+    body = b'{"payload": {"instances": [[1, 2]]}}'
+    client = connect(hasty, HEAD + b"Content-Length: %d\r\n\r\n" % (len(body) + 100))
+    assert trickle(client, b" ", 4) == b""
+    client.settimeout(10)
+    client.sendall(body + b" " * 100)
+    assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_head_that_trickles_is_late(hasty, connect):
+    answer = trickle(connect(hasty, HEAD + b"X-Slow: "), b"x", 6)
     assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"HEAD_TIMEOUT=2 s" in answer
 
 
-def test_stalled_headers_are_cut_off(hasty, connect):
+def test_a_stalled_head_is_a_408(hasty, connect):
     stalled = [connect(hasty, HEAD) for _ in range(2)]
     for client in stalled:
-        assert client.recv(1) == b""
+        assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
     assert hasty.post("sum").status_code == 200
 
 
@@ -83,7 +97,7 @@ def test_silent_connections_hold_no_thread(hasty, connect):
 
 def test_the_time_to_arrive_and_the_time_to_predict_are_counted_apart(hasty):
     with requests.Session() as session:
-        for seconds in (1.5, 0):
+        for seconds in (2.5, 0):
             body = {"payload": {"instances": [[seconds]]}}
             answer = session.post(f"{hasty.url}/slow", json=body, timeout=20)
             assert answer.json()["payload"]["predictions"] == ["done"]

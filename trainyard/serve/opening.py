@@ -88,6 +88,18 @@ def check_settings(settings: ImageSettings) -> None:
             raise TrainyardError(f"{variable}={value}: there is none such", f"say {' or '.join(known)}")
     if settings.threads < 1:
         raise TrainyardError(f"THREADS={settings.threads}: a worker without threads", "say THREADS=1 or more")
+    for variable, seconds in (
+        ("HEAD_TIMEOUT", settings.head_timeout),
+        ("BODY_TIMEOUT", settings.body_timeout),
+        ("KEEP_ALIVE", settings.keep_alive),
+    ):
+        if seconds < 1:
+            raise TrainyardError(f"{variable}={seconds}: no client is that quick", f"say {variable}=1 or more seconds")
+    if 0 < settings.buffer_mb < settings.max_body_mb:
+        raise TrainyardError(
+            f"BUFFER_MB={settings.buffer_mb}: a body may have MAX_BODY_MB={settings.max_body_mb}",
+            f"say BUFFER_MB={settings.max_body_mb} or more",
+        )
     if settings.port > 65535:
         raise TrainyardError(f"PORT={settings.port}: there is no such port", "choose one below 65536")
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 JSON_TYPE = "application/json"
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -33,6 +33,7 @@ class Request:
     meter: Any = None  # of its route
     version_line: str = ""  # a whole header line that says which model answers
     answered: bool = False
+    root: bytes = b""  # what stood before ``path``: ROOT_PATH
 
     @property
     def id(self) -> str:
@@ -41,6 +42,14 @@ class Request:
         if given is None or not _SANE_ID.fullmatch(given):
             given = self.headers[b"x-request-id"] = os.urandom(8).hex().encode()
         return given.decode()
+
+
+class Failure(NamedTuple):
+    """The answer to what is not dispatched: a status, a line of text, whole header lines."""
+
+    status: int
+    text: str
+    more: str = ""
 
 
 def answer_bytes(request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = "") -> bytes:

@@ -6,13 +6,12 @@ the other group reads the same bytes, skips as many requests, and knows all that
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import Any
 
-import httptools
-
-from trainyard.serve.http.connection import RECEIVE_BYTES, Connection
+from trainyard.serve.http.connection import Connection
+from trainyard.serve.http.limits import RECEIVE_BYTES
+from trainyard.serve.http.parsing import RequestParser
 from trainyard.serve.request import Request
 
 TRIM_BYTES = 1 << 20  # a client that sends without a pause: what it sent before that is forgotten where it was answered
@@ -22,12 +21,12 @@ STEP_BYTES = 1 << 12
 class GroupConnection(Connection):
     """``asked``: the groups, as bits, that do not know the model of the request that comes first."""
 
-    __slots__ = ("_answered", "_raw", "_size", "_skip", "asked")
+    __slots__ = ("_answered", "_raw", "_skip", "asked")
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._raw: list[bytes] = []
-        self._size = self._answered = self._skip = 0
+        self._raw = bytearray()
+        self._answered = self._skip = 0
         self.asked = 0
 
     def resume(self, raw: bytes, answered: int, asked: int) -> None:
@@ -50,20 +49,23 @@ class GroupConnection(Connection):
             except BlockingIOError:
                 return
         if self.is_idle and not self.waiting:
-            self._raw, self._size, self._answered = [], 0, 0
+            self._raw, self._answered = bytearray(), 0
         if not self._discarding and not self.lingers:  # else no request comes of it any more
-            self._raw.append(data)
-            self._size += len(data)
-            if self._size > TRIM_BYTES and self._answered:
+            self._raw += data
+            if len(self._raw) > TRIM_BYTES and self._answered:
                 self._trim()
         super().receive(data)
 
     def on_message_complete(self) -> None:
-        if self._skip:
+        if self._skip and not self._comes_again():
             self._skip -= 1
             self.reading = False
         else:
             super().on_message_complete()
+
+    def give_up(self) -> None:
+        super().give_up()
+        self._raw = bytearray()
 
     def answer(self, request: Request, status: int, body: bytes, content_type: str, more: str = "") -> None:
         self._answered += 1
@@ -73,27 +75,26 @@ class GroupConnection(Connection):
     @property
     def unanswered(self) -> tuple[bytes, int]:
         """The bytes to go on from, and how many requests in them were answered."""
-        return b"".join(self._raw), self._answered
+        return bytes(self._raw), self._answered
 
     def _trim(self) -> None:
-        raw = b"".join(self._raw)
-        kept = raw[end_of(raw, self._answered) :]
-        self._raw, self._size, self._answered = [kept], len(kept), 0
+        self._raw, self._answered = self._raw[end_of(bytes(self._raw), self._answered) :], 0
 
 
-class _Counter:
+class _Counter(RequestParser):
     """Counts whole requests."""
 
+    __slots__ = ("whole",)
+
     def __init__(self) -> None:
+        super().__init__()
         self.whole = 0
-        self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
-        self.whole += 1
+        self.whole += not self._comes_again()
 
     def feed(self, data: bytes) -> int:
-        with contextlib.suppress(httptools.HttpParserUpgrade):
-            self._parser.feed_data(data)
+        self._feed(data)
         return self.whole
 
 

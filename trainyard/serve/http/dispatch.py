@@ -17,9 +17,10 @@ from trainyard.serve.groups.asking import Asking
 from trainyard.serve.groups.elsewhere import Elsewhere
 from trainyard.serve.http.access_log import AccessLog
 from trainyard.serve.http.batching import Batch, Overloaded, RouteQueue, count_drift
+from trainyard.serve.http.targets import EVERYTHING, METHODS
 from trainyard.serve.http.wsgi import call_wsgi
 from trainyard.serve.pages.others import NOBODY, OTHERS, Told
-from trainyard.serve.request import JSON_TYPE, Request, answer_bytes
+from trainyard.serve.request import JSON_TYPE, Failure, Request, answer_bytes
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.meters import PAGES, RouteMeter
@@ -93,6 +94,9 @@ class Dispatcher:
 
     def _other_request(self, request: Request) -> None:
         """What is not posted to a route's own path: another group's, a prediction in another dialect, or a page."""
+        if request.path == EVERYTHING:
+            self._answer(request, 200, b"", "text/plain", f"Allow: {METHODS}\r\n")
+            return
         try:
             if self.elsewhere and self.elsewhere.takes(request):
                 return
@@ -188,11 +192,19 @@ class Dispatcher:
         more = f"Retry-After: {error.retry_after}\r\n" if isinstance(error, Overloaded) else ""
         self._answer(request, status, body, more=more)
 
-    def failure_bytes(self, request: Request, status: int, text: str, more: str = "") -> bytes:
+    def refuse(self, request: Request, failure: Failure) -> None:
+        """Answer a request that goes no further."""
+        body = self._application.errors.body(request.path.decode("latin-1"), failure.text)
+        self._answer(request, failure.status, body, more=failure.more)
+
+    def refusal(self, request: Request) -> Failure | None:
+        """Why a request is refused whose body has not arrived, if it is."""
+
+    def failure_bytes(self, request: Request, failure: Failure) -> bytes:
         """The answer to what never became a request."""
-        self._pages.answered(status, 0.0)
-        body = self._application.errors.body(request.path.decode("latin-1"), text)
-        return answer_bytes(request, status, body, more=more)
+        self._pages.answered(failure.status, 0.0)
+        body = self._application.errors.body(request.path.decode("latin-1"), failure.text)
+        return answer_bytes(request, failure.status, body, more=failure.more)
 
     def _answer(
         self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""

@@ -11,7 +11,7 @@ from trainyard.serve.application import Application
 from trainyard.serve.http.access import CHALLENGE, OPEN_PATHS, Unauthorized, origins_of, tokens_of
 from trainyard.serve.http.dispatch import Dispatcher
 from trainyard.serve.pages.protocol_pages import health_paths
-from trainyard.serve.request import JSON_TYPE, Request
+from trainyard.serve.request import JSON_TYPE, Failure, Request
 from trainyard.serve.shared.common import Common
 
 
@@ -36,15 +36,18 @@ class GuardedDispatcher(Dispatcher):
         if self._origins and (lines := self._origins.preflight(request)):
             self._answer(request, 200, b"", "text/plain", lines)
             return
+        if refused := self.refusal(request):
+            self.refuse(request, refused)
+        else:
+            super().on_request(request)
+
+    def refusal(self, request: Request) -> Failure | None:
         if self._tokens and not self._is_open(request):
             try:
                 self._tokens.check(request)
             except Unauthorized as error:
-                path = request.path.decode("latin-1")
-                body = self._application.errors.body(path, str(error))
-                self._answer(request, error.http_status, body, more=CHALLENGE)
-                return
-        super().on_request(request)
+                return Failure(error.http_status, str(error), CHALLENGE)
+        return None
 
     def _answer(
         self, request: Request, status: int, body: bytes, content_type: str = JSON_TYPE, more: str = ""
@@ -53,10 +56,9 @@ class GuardedDispatcher(Dispatcher):
             more += self._origins.lines(request)
         super()._answer(request, status, body, content_type, more)
 
-    def failure_bytes(self, request: Request, status: int, text: str, more: str = "") -> bytes:
-        return super().failure_bytes(
-            request, status, text, more + (self._origins.lines(request) if self._origins else "")
-        )
+    def failure_bytes(self, request: Request, failure: Failure) -> bytes:
+        lines = self._origins.lines(request) if self._origins else ""
+        return super().failure_bytes(request, failure._replace(more=failure.more + lines))
 
     def _is_open(self, request: Request) -> bool:
         return request.method in ("GET", "HEAD") and (request.path.rstrip(b"/") or b"/") in self._open

@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from trainyard.serve.application import Application
-from trainyard.serve.http.connection import Connection, Limits
+from trainyard.serve.http.connection import Connection
 from trainyard.serve.http.guarded_dispatch import dispatcher
+from trainyard.serve.http.limits import Buffers, Limits, buffer_bytes
+from trainyard.serve.http.room import make_way
 from trainyard.serve.request import Request
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
@@ -25,6 +27,7 @@ from trainyard.serve.shared.fairness import ACTIVE_SECONDS, PAUSE, Share
 
 MOST_CONNECTIONS = 1000  # of one worker, at most; more wait in the kernel's queue
 SPARE_FILES = 24  # that a worker may open besides its connections
+ROOM = 100  # one in so many makes way at once
 FULL_PAUSE = 0.05  # seconds between two looks whether there is room for one more
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 SWEEP_SECONDS = 0.25  # between two looks at what is late
@@ -56,6 +59,9 @@ class EventLoop:
         self._sources[self._given.fileno()] = functools.partial(_receive_from, self._given)
         self._wake, wake_end = wake
         self._limits = Limits.of(common.settings)
+        self._buffers: Buffers[Connection] = Buffers(
+            buffer_bytes(common.settings, common.limits.memory, common.settings.workers)
+        )
         self._share = Share(common.board, row)
         self._dispatcher = dispatcher(application, common, row, self._answer, wake_end)
         self._connections: dict[int, Connection] = {}
@@ -85,6 +91,8 @@ class EventLoop:
                 with contextlib.suppress(BlockingIOError):
                     os.read(fd, 4096)
         self._dispatcher.work(self._now)
+        if self._buffers.given_up:
+            self._answer_given_up()
         if self._now - self._swept > SWEEP_SECONDS:
             self._sweep()
             self._dispatcher.give_up(self._now)
@@ -160,31 +168,39 @@ class EventLoop:
     def _accept(self, source: Callable[[], socket.socket]) -> None:
         if not self._listening:
             return
-        if len(self._connections) >= self._most_connections:
-            self._make_room()
+        if len(self._connections) >= self._most_connections and not self._make_room():
+            self._listen(False, FULL_PAUSE)
         elif self._share.may_accept(self._now):
             self._accept_one(source)
         else:
             self._listen(False)
 
-    def _make_room(self) -> None:
-        """Leave new connections waiting for a moment, and end the one that has been idle for longest."""
-        idle = [one for one in self._connections.values() if one.is_idle and not one.is_active(self._now)]
-        if idle:
-            oldest = min(idle, key=lambda connection: connection.deadline)
-            self._on_event(oldest, select.EPOLLIN)  # or has its next request come already?
-            if oldest.is_idle and not oldest.closed:
-                self._drop(oldest)
-        else:
-            self._listen(False, FULL_PAUSE)
+    def _make_room(self) -> bool:
+        """End connections for new ones; False where each is being answered."""
+        before = len(self._connections)
+        for connection in make_way(self._connections.values(), max(1, self._most_connections // ROOM), self._now):
+            if not connection.lingers:
+                self._on_event(connection, select.EPOLLIN)  # or has its request come by now?
+            if not (connection.busy or connection.closed):
+                self._end(connection)
+        return len(self._connections) < before
+
+    def _end(self, connection: Connection) -> None:
+        """Let one go that something may still come of, and say so where that has begun."""
+        if connection.reading and not connection.lingers:
+            connection.give_up()
+            with contextlib.suppress(OSError):
+                connection.answer_failure()
+        connection.lingers = False
+        self._drop(connection)
 
     def _accept_one(self, source: Callable[[], socket.socket]) -> bool:
         """Accept a connection; False where there is none."""
         try:
             sock = source()
         except OSError as error:  # another worker was faster, or the client has gone
-            if error.errno in _NO_ROOM and self._listening:
-                self._make_room()
+            if error.errno in _NO_ROOM and self._listening and not self._make_room():
+                self._listen(False, FULL_PAUSE)
             return False
         sock.setblocking(False)
         with contextlib.suppress(OSError):
@@ -198,7 +214,7 @@ class EventLoop:
         return True
 
     def _connect(self, sock: socket.socket) -> Connection:
-        return Connection(sock, self._limits, self._dispatcher.on_request, self._dispatcher.failure_bytes)
+        return Connection(sock, self._limits, self._dispatcher, self._buffers)
 
     def _begin(self, connection: Connection) -> None:
         self._on_event(connection, select.EPOLLIN)  # most clients have sent their request by now
@@ -246,6 +262,17 @@ class EventLoop:
         except OSError:
             return False
         return True
+
+    def _answer_given_up(self) -> None:
+        """Of those that give up; one whose request is being answered gets it behind that answer."""
+        given_up, self._buffers.given_up = self._buffers.given_up, []
+        for connection in given_up:
+            if not (connection.busy or connection.closed or connection.lingers):
+                try:
+                    connection.answer_failure()
+                    self._watch(connection)
+                except OSError:
+                    self._drop(connection)
 
     def _sweep(self) -> None:
         """End what takes too long to arrive, or stayed silent for too long."""
