@@ -83,18 +83,30 @@ def test_more_connections_than_files(run):
     answers_within(daemon, 2)
 
 
-def test_connections_that_are_busy_are_not_ended_for_new_ones(run):
-    daemon = run("ulimit -n 64", WORKERS="1")
-    half = ASK[:-5]
-    with connected(daemon, 80, half) as opened:
-        before = seconds_of(daemon)
+def test_requests_that_are_being_answered_are_not_ended_for_new_ones(start):
+    daemon = start("basic", ("sh", "-c", 'ulimit -n 64\nexec "$@"', "sh"), WORKERS="1", THREADS="40")
+    before = seconds_of(daemon)
+    with connected(daemon, 80, post("/slow", message([[1.5]]))) as opened:
         time.sleep(1)
-        assert seconds_of(daemon) - before < 0.4
+        assert seconds_of(daemon) - before < 0.8
         for sock in opened:
-            sock.sendall(ASK[-5:] if sock is not opened[0] else ASK[-5:] + ASK)
             sock.settimeout(10)
             assert sock.recv(4096).startswith(b"HTTP/1.1 200 OK")
             sock.close()
+
+
+def test_the_oldest_half_sent_request_makes_way_and_the_newest_client_is_served(run, many_files):
+    daemon = run()
+    for half in (ASK[:-5], ASK[:30], ASK):
+        with connected(daemon, 1100, half) as first, connected(daemon, 1100, half[:60]):
+            for _ in range(5):
+                answers_within(daemon, 1)
+            ended = 0
+            for sock in first[:100]:
+                sock.settimeout(0.1)
+                with contextlib.suppress(OSError):
+                    ended += sock.recv(4096)[:12] in (b"", b"HTTP/1.1 503")
+            assert ended > 90 or half == ASK
 
 
 def test_thousands_of_idle_connections(run, many_files):
