@@ -9,7 +9,6 @@ import errno
 import functools
 import itertools
 import os
-import resource
 import select
 import socket
 import time
@@ -19,14 +18,13 @@ from trainyard.serve.application import Application
 from trainyard.serve.http.connection import Connection
 from trainyard.serve.http.guarded_dispatch import dispatcher
 from trainyard.serve.http.limits import Buffers, Limits, buffer_bytes
-from trainyard.serve.http.room import make_way
+from trainyard.serve.http.room import make_way, most_connections
 from trainyard.serve.request import Request
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.fairness import ACTIVE_SECONDS, PAUSE, Share
 
-MOST_CONNECTIONS = 1000  # of one worker, at most; more wait in the kernel's queue
-SPARE_FILES = 24  # that a worker may open besides its connections
+MOST_ACCEPTED = 8  # in one turn
 ROOM = 100  # one in so many makes way at once
 FULL_PAUSE = 0.05  # seconds between two looks whether there is room for one more
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -166,14 +164,16 @@ class EventLoop:
         self._listeners, self._sources = [], {}
 
     def _accept(self, source: Callable[[], socket.socket]) -> None:
-        if not self._listening:
-            return
-        if len(self._connections) >= self._most_connections and not self._make_room():
-            self._listen(False, FULL_PAUSE)
-        elif self._share.may_accept(self._now):
-            self._accept_one(source)
-        else:
-            self._listen(False)
+        """Those that have come, up to a few at once: in a rush each would wait for a whole turn."""
+        for _ in range(MOST_ACCEPTED):
+            if not self._listening:
+                return
+            if len(self._connections) >= self._most_connections and not self._make_room():
+                self._listen(False, FULL_PAUSE)
+            elif not self._share.may_accept(self._now):
+                self._listen(False)
+            elif not self._accept_one(source):
+                return
 
     def _make_room(self) -> bool:
         """End connections for new ones; False where each is being answered."""
@@ -301,16 +301,6 @@ class EventLoop:
             self._watch(connection)
         except OSError:
             self._drop(connection)
-
-
-def most_connections() -> int:
-    """Of one worker: as many as there is room for among the files that it may open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    probe = os.open(os.devnull, os.O_RDONLY)  # gets the lowest number that is free
-    os.close(probe)
-    return max(1, min(MOST_CONNECTIONS, soft - probe - SPARE_FILES))
 
 
 def _accept_from(listener: socket.socket) -> socket.socket:

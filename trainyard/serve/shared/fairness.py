@@ -16,6 +16,7 @@ PATIENCE = 0.1  # seconds for which a worker leaves a connection to others
 DISTRUST = 1.0  # seconds for which it does not, after others let it wait in vain
 PAUSE = 0.001  # seconds between two looks whether another has taken it
 BALANCE_SECONDS = 1.0  # between two looks whether others have fewer
+EVEN = 64  # a difference of one in so many is none: else a rush of clients waits for the workers to take turns
 _TAKES_NONE = 0
 
 
@@ -37,6 +38,7 @@ class Share:
     def may_accept(self, now: float) -> bool:
         """Whether the next connection is this worker's turn."""
         mine = self._mine[ACTIVE]
+        mine -= mine // EVEN
         if now < self._alone_until or all(not _TAKES_NONE < cells[ACTIVE] < mine for cells in self._all):
             self._yielding_since = 0.0
             return True
