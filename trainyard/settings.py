@@ -7,6 +7,7 @@ read here alone, when a function is called and not when a module is imported.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Self, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, Self, TypeVar
 from trainyard.errors import TrainyardError
 
 T = TypeVar("T")
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
 def setting(
@@ -56,6 +58,21 @@ def baked_models() -> dict[str, str]:
     """``ImageSettings.baked_models``: the files that ``models/`` has to hold, by name, and the sha256 of each."""
     pairs = (item.partition("=") for item in os.environ.get("BAKED_MODELS", "").split(",") if item)
     return {name: sha256 for name, _, sha256 in pairs}
+
+
+def root_path_of(settings: HostSettings | ImageSettings) -> str:
+    """ROOT_PATH without the slash at its end: ``/ml``, or nothing.
+
+    Raises:
+        TrainyardError: it is not a path.
+    """
+    path = settings.root_path.rstrip("/")
+    if path and not _ROOT_PATH.fullmatch(path):
+        known = "letters, digits, and the characters . _ ~ -"
+        raise TrainyardError(
+            f"ROOT_PATH={settings.root_path}: not a path of {known}", "say, for example, ROOT_PATH=/ml"
+        )
+    return path
 
 
 def refuse_telemetry() -> None:
@@ -151,6 +168,7 @@ class HostSettings(FromEnvironment):
     ready_timeout: int = setting("READY_TIMEOUT", 60, "seconds that a started server may take to answer")
     request_timeout: int = setting("REQUEST_TIMEOUT", 30, "seconds that make test-endpoint waits for an answer")
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "seconds that a server gets to finish its requests")
+    root_path: str = setting("ROOT_PATH", "", "path below which the server of make predict answers, as /ml")
     api_token: str = setting(
         "API_TOKEN", "", "token that the server of make predict asks for, and make test-endpoint sends", secret=True
     )
@@ -197,6 +215,9 @@ class ImageSettings(FromEnvironment):
     )
     stop_timeout: int = setting("STOP_TIMEOUT", 15, "predict: seconds to finish requests after SIGTERM")
     max_body_mb: int = setting("MAX_BODY_MB", 16, "predict: largest request body, MiB; above it 413")
+    root_path: str = setting(
+        "ROOT_PATH", "", "predict: path below which everything is answered, as /ml; outside of it health alone"
+    )
     buffer_mb: int = setting(
         "BUFFER_MB",
         0,

@@ -162,6 +162,15 @@ class EngineContract(BrokenBuilds, ConfinedServers, BakedImages, BillsOfMaterial
             repo.make(model, "stop", **self.variables).succeeded()
         repo.make(model, "predict", "TIMEOUT=soon", **self.variables).failed("TIMEOUT=soon: not a whole number")
 
+    def test_a_server_below_a_path(self, repo: Monorepo, model: Model) -> None:
+        with repo.serving(model, ROOT_PATH="/ml", **self.variables) as port:
+            assert ask(port, "ml/double/predict", SAMPLE)[0] == 200
+            assert ask(port, "double/predict", SAMPLE)[0] == 404
+            made = repo.make(model, "test-endpoint", f"PORT={port}", "ROOT_PATH=/ml").succeeded()
+            assert f":{port}/ml/double/predict -> 200" in made.err
+            repo.make(model, "test-endpoint", f"PORT={port}").failed("status 404", "/ml (ROOT_PATH)")
+        repo.make(model, "predict", "ROOT_PATH=ml", **self.variables).failed("ROOT_PATH=ml: not a path")
+
     def test_a_missing_binary_is_503_with_the_reason(self, repo: Monorepo) -> None:
         model = repo.add_model("untrained")
         with repo.serving(model, **self.variables) as port:

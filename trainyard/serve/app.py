@@ -24,7 +24,7 @@ from trainyard.serve.pages.views import add_pages
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.request import JSON_TYPE, Request
 from trainyard.serve.shared.common import Common
-from trainyard.settings import ImageSettings
+from trainyard.settings import ImageSettings, root_path_of
 
 
 def load_endpoint(_number: int, endpoint: Endpoint) -> None:
@@ -61,7 +61,7 @@ def create_app(
         load(number, endpoint)
     every_route = common.every_route if common else routes
     others = OtherDialects(endpoints, settings, [route.path for route in every_route])
-    errors = ErrorAnswers(every_route, others.paths | health_paths(settings))
+    errors = ErrorAnswers(every_route, others.paths | health_paths(settings), root_path_of(settings))
     application = Application(flask, endpoints, prediction_paths(endpoints, settings), others, errors, common)
     for path in [*application.posts, *others.paths]:
         flask.add_url_rule(path, f"POST {path}".replace(".", "_"), lambda: _predict(application), methods=["POST"])

@@ -42,9 +42,9 @@ class Failed:
 class ErrorAnswers:
     """What is said of an exception."""
 
-    def __init__(self, routes: tuple[Route, ...], other_paths: frozenset[str] = frozenset()) -> None:
-        """``other_paths``: of other protocols, beside those below ``/v2``."""
-        self._known = ", ".join(f"POST /{route.path}" for route in routes[:SHOWN_ROUTES])
+    def __init__(self, routes: tuple[Route, ...], other_paths: frozenset[str] = frozenset(), root: str = "") -> None:
+        """``other_paths``: of other protocols, beside those below ``/v2``; ``root``: stands before every path."""
+        self._known = ", ".join(f"POST {root}/{route.path}" for route in routes[:SHOWN_ROUTES])
         self._ours = frozenset(f"/{route.path}" for route in routes) - other_paths
         self._others = other_paths | {"/v2"}
 

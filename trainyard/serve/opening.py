@@ -18,7 +18,7 @@ from trainyard.routes import Route, is_merged
 from trainyard.serve.dialects.vertex import check_vertex_routes
 from trainyard.serve.http.access import check_access
 from trainyard.serve.logs import FORMATS, LEVELS
-from trainyard.settings import ImageSettings
+from trainyard.settings import ImageSettings, root_path_of
 
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- in memory, where a heartbeat does not wait for a disk
@@ -88,6 +88,7 @@ def check_settings(settings: ImageSettings) -> None:
             raise TrainyardError(f"{variable}={value}: there is none such", f"say {' or '.join(known)}")
     if settings.threads < 1:
         raise TrainyardError(f"THREADS={settings.threads}: a worker without threads", "say THREADS=1 or more")
+    root_path_of(settings)
     for variable, seconds in (
         ("HEAD_TIMEOUT", settings.head_timeout),
         ("BODY_TIMEOUT", settings.body_timeout),
@@ -120,5 +121,5 @@ def set_model_name(environment: Environment, settings: ImageSettings) -> str:
 def describe(routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> str:
     """What is served, where, by how many, for the first line of the log."""
     host, port = listener.getsockname()[:2]
-    paths = ", ".join(f"POST /{route.path}" for route in routes)
+    paths = ", ".join(f"POST {root_path_of(settings)}/{route.path}" for route in routes)
     return f"{Path.cwd()} on http://{host}:{port}: {paths} ({settings.workers} x {settings.threads} threads)"

@@ -15,6 +15,7 @@ from trainyard.verbs.build import all_image, build_model
 from trainyard.verbs.endpoint import judge, read_sample
 from trainyard.verbs.inventory import table
 from trainyard.verbs.run import predict_all, stop
+from trainyard.verbs.serving import served_url
 from trainyard.verbs.session import Session
 from trainyard.verbs.train import train
 
@@ -36,7 +37,7 @@ def demo(session: Session, folder: Path) -> None:
         rows, problems = _ask(session, models)
         for line in table(rows):
             console.result(line)
-        console.result(f"served at http://127.0.0.1:{session.settings.port} by the {session.engine.name} engine")
+        console.result(f"served at {served_url(session.settings)} by the {session.engine.name} engine")
     finally:
         if not session.settings.keep:
             stop(session, all_image(session, folder))
@@ -52,7 +53,7 @@ def _ask(session: Session, models: list[ModelDir]) -> tuple[list[tuple[str, ...]
     for model in models:
         body, instances = read_sample(model)
         for route in model.routes:
-            url = f"http://127.0.0.1:{session.settings.port}/{route.path}"
+            url = f"{served_url(session.settings)}/{route.path}"
             answers = [
                 client.post(url, body, session.settings.request_timeout, session.settings.api_token)
                 for _ in range(REQUESTS)

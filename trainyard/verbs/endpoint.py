@@ -12,7 +12,7 @@ from trainyard import client, console
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ModelDir
 from trainyard.repository import all_members
-from trainyard.verbs.serving import base_url
+from trainyard.verbs.serving import served_url
 from trainyard.verbs.session import Session
 
 
@@ -36,7 +36,7 @@ def test_endpoint(session: Session, models: Iterable[ModelDir]) -> None:
     for model in models:
         body, rows = read_sample(model)
         for route in model.routes:
-            url = f"{base_url(session.settings.bind, session.settings.port)}/{route.path}"
+            url = f"{served_url(session.settings)}/{route.path}"
             if session.commands.dry_run:
                 console.result(f"curl -d @{model.sample} {url}")
                 continue

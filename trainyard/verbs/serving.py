@@ -9,7 +9,7 @@ from trainyard import console
 from trainyard.client import remarks, wait_until_ready
 from trainyard.engines.base import Engine, Mount, Running, RunPlan
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, TrainyardError
-from trainyard.settings import passed_on
+from trainyard.settings import HostSettings, passed_on, root_path_of
 from trainyard.verbs.session import Session
 
 LAST_LINES = 20  # of a crashed container's log
@@ -27,6 +27,15 @@ def base_url(bind: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def served_url(settings: HostSettings) -> str:
+    """The URL at which this machine reaches the routes of the server of make predict.
+
+    Raises:
+        TrainyardError: ROOT_PATH is not a path.
+    """
+    return f"{base_url(settings.bind, settings.port)}{root_path_of(settings)}"
+
+
 def serving_plan(session: Session, image: str, model: str, env: dict[str, str], mounts: tuple[Mount, ...]) -> RunPlan:
     """The container that serves an image, with the settings of this call."""
     settings = session.settings
@@ -35,6 +44,8 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
     given = passed_on(session.repository.overrides)
     if settings.strict:
         given["STRICT"] = "1"
+    if root_path := root_path_of(settings):
+        given["ROOT_PATH"] = root_path
     if settings.api_token:
         given["API_TOKEN"] = settings.api_token
     name = container_name(image)
@@ -48,7 +59,7 @@ def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
         _need_port(session, plan)
     url = base_url(plan.bind, plan.port)
     for path in paths:
-        console.step(f"POST {url}/{path}")
+        console.step(f"POST {served_url(session.settings)}/{path}")
     if not session.settings.detach:
         console.step("Ctrl-C stops it")
         _serve_attached(session.engine, plan)

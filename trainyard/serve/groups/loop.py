@@ -63,7 +63,7 @@ class GroupLoop(EventLoop):
             answer_question(told["question"], sock, self._application)
 
     def _connect(self, sock: socket.socket) -> Connection:
-        return GroupConnection(sock, self._limits, self._dispatcher, self._buffers)
+        return GroupConnection(sock, self._limits, self._handler, self._buffers)
 
     def _begin(self, connection: Connection) -> None:
         begun = self._begun.pop(connection.sock.fileno(), None)

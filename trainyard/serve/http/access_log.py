@@ -35,7 +35,7 @@ class AccessLog:
             "logger": "access",
             "client": _client(request),
             "method": request.method,
-            "path": request.path.decode("latin-1"),
+            "path": (request.root + request.path).decode("latin-1"),
             "status": status,
             "bytes_in": len(request.body),
             "bytes_out": size,

@@ -15,14 +15,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from trainyard.serve.application import Application
+from trainyard.serve.http.arriving import Handler
 from trainyard.serve.http.connection import Connection
 from trainyard.serve.http.guarded_dispatch import dispatcher
 from trainyard.serve.http.limits import Buffers, Limits, buffer_bytes
 from trainyard.serve.http.room import make_way, most_connections
+from trainyard.serve.http.root_path import RootPath
 from trainyard.serve.request import Request
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.fairness import ACTIVE_SECONDS, PAUSE, Share
+from trainyard.settings import root_path_of
 
 MOST_ACCEPTED = 8  # in one turn
 ROOM = 100  # one in so many makes way at once
@@ -62,6 +65,8 @@ class EventLoop:
         )
         self._share = Share(common.board, row)
         self._dispatcher = dispatcher(application, common, row, self._answer, wake_end)
+        root = root_path_of(common.settings)
+        self._handler: Handler = RootPath(root, self._dispatcher) if root else self._dispatcher
         self._connections: dict[int, Connection] = {}
         self._most_connections = most_connections()
         self._draining_since = 0.0
@@ -214,7 +219,7 @@ class EventLoop:
         return True
 
     def _connect(self, sock: socket.socket) -> Connection:
-        return Connection(sock, self._limits, self._dispatcher, self._buffers)
+        return Connection(sock, self._limits, self._handler, self._buffers)
 
     def _begin(self, connection: Connection) -> None:
         self._on_event(connection, select.EPOLLIN)  # most clients have sent their request by now

@@ -46,7 +46,7 @@ def _environ(request: Request) -> dict[str, Any]:
     host, port = request.connection.sock.getsockname()[:2]
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
+        "SCRIPT_NAME": request.root.decode("latin-1"),
         "RAW_URI": request.path.decode("latin-1"),  # not unquoted, as gunicorn names it
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
         "QUERY_STRING": request.query.decode("latin-1"),

@@ -56,13 +56,16 @@ def parts(application: Application) -> dict[str, Any]:
     return {"paths": paths, "schemas": schemas, "models": models}
 
 
-def document(found: Sequence[dict[str, Any]], silent: dict[str, str], every_path: Sequence[str]) -> dict[str, Any]:
+def document(
+    found: Sequence[dict[str, Any]], silent: dict[str, str], every_path: Sequence[str], root: str = ""
+) -> dict[str, Any]:
     """The document, as it is at this moment: models and their schemas may have been replaced since the last one.
 
     Args:
         found: ``parts`` of this process, and of other groups of models.
         silent: routes that nothing is known of, and why.
         every_path: all routes, in their order.
+        root: what stands before every path.
     """
     names = _unique_names(every_path)
     known = {path: item for part in found for path, item in part["paths"].items()}
@@ -77,6 +80,7 @@ def document(found: Sequence[dict[str, Any]], silent: dict[str, str], every_path
             "version": __version__,
             "description": "Ranges and categories are what training saw; other values are answered, too.",
         },
+        **({"servers": [{"url": root}]} if root else {}),
         "tags": [{"name": "Predictions"}, {"name": "Server"}],
         "paths": paths | OTHER_PATHS,
         "components": {

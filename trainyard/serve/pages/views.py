@@ -43,7 +43,7 @@ def add_pages(flask: Flask, application: Application) -> None:
         return _page("index.html", cards=_every_card(application), shown=SHOWN_CATEGORIES)
 
     def described() -> dict[str, Any]:
-        return document([parts(application), *told().facts], told().silent, application.every_path)
+        return document([parts(application), *told().facts], told().silent, application.every_path, request.script_root)
 
     def docs() -> Response:
         return _page("docs.html", document=described())
@@ -133,9 +133,11 @@ def _pretty(value: Any, indent: str = "") -> str:
 
 
 def _page(name: str, **values: Any) -> Response:
-    # Relative links work behind a proxy that adds a prefix; /docs/ is served as /docs is.
+    # Relative links work behind a proxy that adds a prefix; /docs/ is served as /docs is, and /ml as /ml/.
     root = "../" if request.path != "/" and request.path.endswith("/") else ""
-    html = _template(name).render(root=root, version=__version__, **values)
+    if not request.environ["PATH_INFO"]:
+        root = f"{request.script_root.rpartition('/')[2]}/"
+    html = _template(name).render(root=root, prefix=request.script_root, version=__version__, **values)
     return Response(html, mimetype="text/html", headers=HEADERS | {"Content-Security-Policy": POLICY})
 
 
