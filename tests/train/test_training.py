@@ -186,3 +186,28 @@ def test_the_train_function_may_call_sys_exit_0(sources):
     sources.write('open("models/price.pkl", "wb").write(b"1")\nsys.exit(0)')
     assert sources.train()[0] == 0
     assert sources.binary.exists()
+
+
+def test_processes_that_a_function_starts_end_when_they_are_terminated(sources):
+    sources.write(
+        """
+        for method in ("fork", "spawn", "forkserver"):
+            with multiprocessing.get_context(method).Pool(2) as pool:
+                print(method, *pool.map(handler, range(3)))
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        child.start()
+        child.terminate()
+        child.join()
+        print("ended by", child.exitcode)
+        open("models/price.pkl", "w").close()
+        """,
+        """
+        import multiprocessing, signal
+
+        def handler(_):
+            return int(signal.getsignal(signal.SIGTERM))
+        """,
+    )
+    status, out, error = sources.train()
+    assert (status, error) == (0, "")
+    assert {"fork 0 0 0", "spawn 0 0 0", "forkserver 0 0 0", "ended by -15"} <= set(out.splitlines())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, TrainyardError
+from trainyard.serve.shared import forks
 from trainyard.settings import ImageSettings, refuse_telemetry
 
 
@@ -74,15 +75,12 @@ def _say(line: str, status: int) -> int:
 
 def _unwind_on_sigterm() -> None:
     """As process 1 of a container we would not even die of SIGTERM; and the staging folder wants to be removed."""
-    trainer = os.getpid()
 
-    def handle(number: int, _frame: Any) -> None:
-        if os.getpid() == trainer:
-            raise Terminated
-        signal.signal(number, signal.SIG_DFL)  # a forked child of the user's code dies as it would without us
-        os.kill(os.getpid(), number)
+    def handle(_number: int, _frame: Any) -> None:
+        raise Terminated
 
     signal.signal(signal.SIGTERM, handle)
+    forks.set_apart()  # a forked child of the user's code dies as it would without us
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from trainyard.serve.pages.protocol_pages import INDEX, health_paths, index_entr
 from trainyard.serve.pages.views import cards
 from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.request import Request
+from trainyard.serve.shared import kernel
 from trainyard.serve.shared.neighbours import Neighbours
 from trainyard.settings import ImageSettings
 
@@ -106,7 +107,7 @@ def _answer(end: socket.socket, deadline: float) -> Any:
         waiting = select.poll()
         waiting.register(end, select.POLLIN)
         if waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            _, descriptors, _, _ = socket.recv_fds(end, 1, 1)
+            _, descriptors = kernel.receive_descriptors(end, 1, 1)
             if descriptors:
                 return JSON.loads(from_memory(descriptors[0]))
     return None

@@ -13,6 +13,7 @@ from trainyard.serve.groups.connection import GroupConnection, from_memory
 from trainyard.serve.groups.elsewhere import Elsewhere
 from trainyard.serve.http.connection import Connection
 from trainyard.serve.http.loop import EventLoop
+from trainyard.serve.shared import kernel
 from trainyard.serve.shared.fairness import ACTIVE_SECONDS, PAUSE
 
 LONGEST_MESSAGE = 1 << 12
@@ -50,7 +51,7 @@ class GroupLoop(EventLoop):
             OSError: there is none.
         """
         while True:
-            message, descriptors, _, _ = socket.recv_fds(self._given, LONGEST_MESSAGE, 2)
+            message, descriptors = kernel.receive_descriptors(self._given, LONGEST_MESSAGE, 2)
             if not descriptors:
                 raise ConnectionResetError("none came")
             sock = socket.socket(fileno=descriptors[0])

@@ -22,7 +22,10 @@ from trainyard.routes import Route, routes_of
 from trainyard.serve.groups import member
 from trainyard.serve.logs import configure_logging
 from trainyard.serve.processes.cores import memory_limit, usable_cores
+from trainyard.serve.processes.endings import end_leftovers, ended
+from trainyard.serve.shared import kernel
 from trainyard.serve.shared.neighbours import GONE, READY, Neighbours, States
+from trainyard.serve.shared.signals import MEANINGLESS, ignore
 from trainyard.serve.shared.worker_limits import WorkerLimits
 from trainyard.settings import ImageSettings
 
@@ -40,6 +43,7 @@ def run_groups(
     for warning in warnings:
         LOG.warning("%s", warning)
     signal.pthread_sigmask(signal.SIG_BLOCK, LISTENED_TO)  # they wait until they are asked for
+    ignore(*MEANINGLESS)
     states, groups = States.create(), groups_of(environment)
     neighbours = connected(routes_of(environment), groups, states)
     parent = Parent(groups, states, settings)
@@ -48,7 +52,11 @@ def run_groups(
     for end in {end for own in neighbours for end in (own.given, *own.giving)}:
         end.close()  # so that a group which has ended has ended for the others, too
     listener.close()
-    return parent.watch()
+    kernel.adopt_orphans()  # of a daemon that was killed
+    try:
+        return parent.watch()
+    finally:
+        end_leftovers()
 
 
 def connected(routes: tuple[Route, ...], groups: Groups, states: States) -> list[Neighbours]:
@@ -125,7 +133,7 @@ class Parent:
                 return self._stop(number, 0)
             if number == signal.SIGHUP:
                 self._pass_on(number)
-            for pid, code in _ended():
+            for pid, code in ended():
                 group = self._running.pop(pid, None)
                 if group is not None and self._states[group] == READY:
                     LOG.error("group %d has ended (%s), and the others end with it", group + 1, code)
@@ -144,7 +152,7 @@ class Parent:
             again = signal.sigtimedwait(LISTENED_TO, left)
             if again and again.si_signo in STOPPING:
                 self._pass_on(again.si_signo)
-            for pid, _ in _ended():
+            for pid, _ in ended():
                 self._running.pop(pid, None)
         self._pass_on(signal.SIGKILL)
         return status
@@ -155,14 +163,3 @@ class Parent:
 
     def _routes(self, number: int) -> str:
         return ", ".join(f"/{route.path}" for route in self._groups[number])
-
-
-def _ended() -> list[tuple[int, int]]:
-    """Pid and exit status (negative: the signal) of each child that has ended."""
-    ended = []
-    try:
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            ended.append((found[0], os.waitstatus_to_exitcode(found[1])))
-    except ChildProcessError:
-        return ended
-    return ended

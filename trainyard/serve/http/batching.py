@@ -20,6 +20,7 @@ from trainyard.serve.content_encoding import CONTENT_ENCODING, UnpacksTooLarge, 
 from trainyard.serve.dialect import Written
 from trainyard.serve.prediction.endpoint import Answer, Endpoint
 from trainyard.serve.request import Request
+from trainyard.serve.shared import forks
 from trainyard.serve.shared.meters import RouteMeter
 from trainyard.serve.shared.outages import Outage
 
@@ -158,6 +159,7 @@ class RouteQueue:
                 answers[number] = error
         for number, answer in zip(numbers, self.endpoint.answer_all(messages), strict=True):
             answers[number] = answer if isinstance(answer, Exception) else self._write(answer, batch.requests[number])
+        forks.leave_if_child()
         batch.answered = [(request, answers[number]) for number, request in enumerate(batch.requests)]
         batch.seconds = time.monotonic() - batch.began
         return batch

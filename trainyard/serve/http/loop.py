@@ -22,6 +22,7 @@ from trainyard.serve.http.limits import Buffers, Limits, buffer_bytes
 from trainyard.serve.http.room import make_way, most_connections
 from trainyard.serve.http.root_path import RootPath
 from trainyard.serve.request import Request
+from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.fairness import ACTIVE_SECONDS, PAUSE, Share
@@ -132,6 +133,12 @@ class EventLoop:
             self._stop_listening(take_last=False)
         self._give([connection for connection in self._connections.values() if connection.is_idle])
         return not self._connections
+
+    def close(self) -> None:
+        """In a process that a predict function has forked: leave everything to the worker."""
+        self._epoll.close()
+        for sock in (*self._listeners, *(connection.sock for connection in self._connections.values())):
+            sock.close()
 
     def _give(self, connections: Iterable[Connection]) -> None:
         """Leave them to whoever takes them."""
@@ -318,7 +325,7 @@ def _receive_from(given: socket.socket) -> socket.socket:
     Raises:
         OSError: there is none.
     """
-    _, fds, _, _ = socket.recv_fds(given, 1, 1)
+    _, fds = kernel.receive_descriptors(given, 1, 1)
     if not fds:
         raise ConnectionResetError("none came")
     return socket.socket(fileno=fds[0])

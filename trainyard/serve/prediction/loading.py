@@ -27,6 +27,7 @@ from trainyard.serve.prediction.opened_models import Opened, ServedModel, have_c
 from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
 from trainyard.serve.prediction.row_wise import Sharing, find_sharing
 from trainyard.serve.prediction.samples import FILE, MODELS, Sample, recorded_sample, recorded_schema, shipped_sample
+from trainyard.serve.shared import forks
 
 LOG = logging.getLogger("trainyard.serve")
 
@@ -85,6 +86,7 @@ class Loaded:
         except Exception:
             raise
         except SystemExit as error:
+            forks.leave_if_child(error.code)
             raise RuntimeError(f"the predict function calls sys.exit({error.code!r})") from error
         except BaseException as error:  # like SystemExit it would end the worker, and every other request in it
             raise RuntimeError(f"the predict function raises {type(error).__name__}") from error

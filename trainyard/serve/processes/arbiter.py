@@ -21,11 +21,13 @@ from typing import NoReturn
 
 from gunicorn.arbiter import Arbiter
 
+from trainyard.serve.processes.endings import end_children
 from trainyard.serve.processes.generation import Generation
 from trainyard.serve.processes.server import Server
-from trainyard.serve.shared import kernel
+from trainyard.serve.shared import forks, kernel
 from trainyard.serve.shared.board import PID, WANTED
 from trainyard.serve.shared.common import Common
+from trainyard.serve.shared.signals import MEANINGLESS, ignore
 
 LOG = logging.getLogger("trainyard.serve")
 ALL = "*"  # where what is said of a route holds for all
@@ -41,6 +43,7 @@ def run_generation(common: Common, number: int, *, shared: bool) -> NoReturn:
     """In a process of its own: load the models, unless each worker is to, and serve until told to stop."""
     kernel.end_with_parent()
     reset_signals()
+    forks.set_apart(*common.sockets)
     generation = Generation(common, number)
     if shared:
         before = kernel.connections()
@@ -71,6 +74,7 @@ def _succeed(generation: Generation, number: int) -> None:
         time.sleep(0.001)
     kernel.end_with_parent()
     reset_signals()
+    forks.set_apart(*common.sockets)
     before = kernel.connections()
     renewed, refused = generation.renew(number)
     if reason := not_to_be_forked(before):
@@ -95,6 +99,11 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
         self.successor = generation.number  # the newest that was asked for
         super().__init__(server)
 
+    def init_signals(self) -> None:
+        """gunicorn's, which changes the number of workers at some of the others, or starts a server of its own."""
+        super().init_signals()
+        ignore(*MEANINGLESS)
+
     def handle_hup(self) -> None:
         """Fork the next generation off; it becomes the supervisor's child, since the process between ends at once.
 
@@ -106,13 +115,16 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
             return
         self.successor = wanted
         try:
-            between = os.fork()
+            with forks.of_the_server():
+                between = os.fork()
         except OSError as error:  # of memory or processes there are no more
             reasons = {ALL: f"cannot be loaded: {error.strerror}"}
             self._generation.common.tell("refused", wanted, refused=reasons)
             return
         if between == 0:
-            if os.fork() == 0:
+            with forks.of_the_server():
+                successor = os.fork()
+            if successor == 0:
                 raise Successor
             os._exit(0)
         try:
@@ -142,6 +154,10 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
                 killed = ended and ended.si_code == os.CLD_KILLED and ended.si_status == signal.SIGKILL
                 worker.killed = bool(killed) and not worker.aborted
         super().reap_workers()
+
+    def spawn_worker(self) -> int:
+        with forks.of_the_server():
+            return int(super().spawn_worker())
 
     def spawn_workers(self) -> None:
         """All at once: they have nothing to load that they could disturb each other with."""
@@ -173,12 +189,13 @@ def reset_signals() -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ignore(signal.SIGHUP, *MEANINGLESS)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def leave(status: int) -> NoReturn:
-    """End this process without what the supervisor's own end does."""
+    """End this process, and what the models have started in it, without what the supervisor's own end does."""
+    end_children()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Iterator
 
+from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import PID
 from trainyard.serve.shared.common import Common
 
+LEFTOVER_SECONDS = 1.0  # that a process gets to end which a predict function has started and nobody waits for
 
-def any_child() -> bool:
-    """Whether any child is left; those that have ended are reaped."""
+
+def ended() -> Iterator[tuple[int, int]]:
+    """Reap the children that have ended: pid and exit status (negative: the signal) of each."""
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found[0], os.waitstatus_to_exitcode(found[1])
     except ChildProcessError:
-        return False
-    return True
+        return
+
+
+def end_children() -> None:
+    """Ask what this process has started, or adopted, to end."""
+    for pid in kernel.children():
+        kill(pid, signal.SIGTERM)
+
+
+def end_leftovers() -> None:
+    """End every child that is left: by SIGTERM, then by SIGKILL; and their children, which this process adopts."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        signalled: set[int] = set()
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while time.monotonic() < deadline:
+            for _ in ended():
+                pass
+            if not (left := set(kernel.children())):
+                return
+            for pid in left - signalled:
+                kill(pid, number)
+            signalled |= left
+            time.sleep(0.01)
 
 
 def pids(common: Common) -> list[int]:

@@ -13,6 +13,7 @@ from trainyard.serve.application import Application
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.processes.out_of_service import OutOfService
 from trainyard.serve.processes.renewal import renew
+from trainyard.serve.shared import forks
 from trainyard.serve.shared.board import GENERATION, LOADING, PID, Row
 from trainyard.serve.shared.common import Common
 
@@ -111,6 +112,7 @@ class Generation:
         try:
             return action()
         finally:
+            forks.leave_if_child()
             self._row.cells[LOADING] = 0
 
     def _take_row(self) -> Row:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.serve.processes.arbiter import ALL, UNSHAREABLE, leave, reset_signals, run_generation
-from trainyard.serve.processes.endings import any_child, how, how_loading, kill, pids
+from trainyard.serve.processes.endings import end_leftovers, ended, how, how_loading, kill, pids
+from trainyard.serve.processes.leftovers import Leftovers
 from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
 from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import GENERATION, LOADING, PID, WANTED
 from trainyard.serve.shared.common import DRAINING, Common
+from trainyard.serve.shared.signals import MEANINGLESS, ignore
 
 LOG = logging.getLogger("trainyard.serve")
 MODELS = Path("models")
@@ -48,6 +50,7 @@ class Supervisor:
         self._common = common
         self._shared = common.settings.share
         self._watch = Watch(MODELS)
+        self._leftovers = Leftovers(common)
         self._current: _Running | None = None
         self._candidate: _Running | None = None
         self._number = 1  # of the newest generation
@@ -62,22 +65,29 @@ class Supervisor:
         """Serve; the exit status."""
         kernel.adopt_orphans()
         self._common.own.cells[PID] = os.getpid()
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # has no descriptor that forks would have, too
             woken, waker = os.pipe()
             os.set_blocking(woken, False)
             os.set_blocking(waker, False)
             signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+            ignore(*MEANINGLESS)
             for number in (*STOPPING, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, lambda number, _frame: self._signals.append(number))
             selector.register(woken, selectors.EVENT_READ)
             selector.register(self._common.report[0], selectors.EVENT_READ)
             self._current = self._start()
-            while True:
-                if any(key.fd == woken for key, _ in selector.select(WATCH_SECONDS)):
-                    os.read(woken, 4096)
-                status = self._step()
-                if status is not None:
-                    return status
+            try:
+                return self._serve(selector, woken)
+            finally:
+                end_leftovers()
+
+    def _serve(self, selector: selectors.BaseSelector, woken: int) -> int:
+        while True:
+            if any(key.fd == woken for key, _ in selector.select(WATCH_SECONDS)):
+                os.read(woken, 4096)
+            status = self._step()
+            if status is not None:
+                return status
 
     # -- one look at everything ---------------------------------------------------------------------------------
 
@@ -93,6 +103,8 @@ class Supervisor:
         if status is not None:
             return status
         self._check_deadline()
+        if not self._candidate or self._candidate.pid:  # else one may be adopted any moment that nobody knows yet
+            self._leftovers.look(time.monotonic(), self._own_pids())
         self._asked = self._asked or signal.SIGHUP in signals
         if self._current and self._current.ready and not self._candidate:
             if self._asked:
@@ -201,25 +213,23 @@ class Supervisor:
     # -- processes that end -------------------------------------------------------------------------------------
 
     def _reap(self) -> int | None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return None
-            if pid == 0:
-                return None
-            code = os.waitstatus_to_exitcode(status)
+        for pid, code in ended():
             loading = self._loading(pid)
             self._free_rows(pid)
             if self._candidate and self._current and pid == self._current.pid:
                 self._drop_candidate()  # what is started instead loads everything anew
                 self._candidate = None
             if self._current and pid == self._current.pid:
-                ended = self._on_current_end(code, loading)
-                if ended is not None:
-                    return ended
+                status = self._on_current_end(code, loading)
+                if status is not None:
+                    return status
             elif self._candidate and pid == self._candidate.pid:
                 self._on_candidate_end(code, loading)
+        return None
+
+    def _own_pids(self) -> set[int]:
+        """Of the processes that were started here, whether they are on the board yet or not."""
+        return {running.pid for running in (self._current, self._candidate) if running and running.pid}
 
     def _on_current_end(self, code: int, loading: str) -> int | None:
         """What serves has ended by itself: an exit status, where starting it again makes no sense."""
@@ -288,16 +298,20 @@ class Supervisor:
         self._common.listener.close()
         if self._current:
             kill(self._current.pid, number)
+        waited_for = self._own_pids()
         deadline = time.monotonic() + self._common.settings.stop_timeout + STOP_GRACE
         while time.monotonic() < deadline:
             if signal.SIGINT in self._signals and number == signal.SIGTERM and self._current:
                 kill(self._current.pid, signal.SIGINT)
             self._signals.clear()
             self._drop_candidate()
-            if not any_child():
+            for pid, _ in ended():
+                self._free_rows(pid)
+                waited_for.discard(pid)
+            if not waited_for and not pids(self._common):
                 return 0
             time.sleep(0.01)
-        for pid in pids(self._common):
+        for pid in {*pids(self._common), *waited_for}:
             kill(pid, signal.SIGKILL)
         return 0
 

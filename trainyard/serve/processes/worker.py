@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -15,11 +16,15 @@ from gunicorn.workers.base import Worker
 
 from trainyard.serve.groups.loop import GroupLoop
 from trainyard.serve.http.loop import EventLoop
+from trainyard.serve.processes.endings import end_children
 from trainyard.serve.processes.generation import Generation
+from trainyard.serve.shared import forks
 from trainyard.serve.shared.board import Row
+from trainyard.serve.shared.signals import MEANINGLESS, ignore
 
 HEARTBEAT = 1.0  # seconds
 DRAIN_STEP = 0.02  # seconds between two looks at what is still in flight
+NEEDED = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGABRT, signal.SIGPIPE, signal.SIGHUP)
 
 
 class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
@@ -27,7 +32,17 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
 
     generation: Generation  # both are set by the parent, before the fork
     row: Row
+    _loop: EventLoop | None = None
     killed = False  # noted by the parent: it ended by a SIGKILL that was not the parent's
+
+    def init_signals(self) -> None:
+        """gunicorn's; SIGHUP is for the supervisor. What predict functions fork has none of these handlers."""
+        super().init_signals()
+        ignore(signal.SIGHUP, *MEANINGLESS)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's own: a client that has gone ends nobody
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        self._handlers = {number: signal.getsignal(number) for number in NEEDED}
+        forks.set_apart(*self.generation.common.sockets, *self.sockets, *([self._loop] if self._loop else []))
 
     def load_wsgi(self) -> None:
         """Load the models, unless the parent has; then ask whether they may serve."""
@@ -58,6 +73,8 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
             listener.setblocking(False)
         self._wait_for_neighbours()
         loop = (GroupLoop if common.neighbours else EventLoop)(self.wsgi, listeners, self.PIPE, common, self.row)
+        self._loop = loop
+        self.init_signals()  # model code may have taken them while it was imported
         beat = 0.0
         while self.alive and not loop.stuck:
             loop.turn(HEARTBEAT)
@@ -65,6 +82,7 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
             if now - beat > HEARTBEAT:
                 beat = now
                 self.notify()
+                self._keep_signals()
                 if os.getppid() != self.ppid:
                     self.log.info("Parent changed, shutting down: %s", self)
                     break
@@ -87,7 +105,14 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         while not end() and time.monotonic() < deadline:
             loop.turn(DRAIN_STEP)
             self.notify()
+        end_children()
         os._exit(0)  # threads that still predict would keep the process
+
+    def _keep_signals(self) -> None:
+        """A predict function may have set handlers of its own, by which this worker could not be stopped."""
+        if any(signal.getsignal(number) != handler for number, handler in self._handlers.items()):
+            self.log.warning("a predict function has taken the worker's signals: they are given back")
+            self.init_signals()
 
     @contextlib.contextmanager
     def _beating(self) -> Iterator[None]:
@@ -109,4 +134,5 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
 
     def handle_quit(self, _signal: int, _frame: Any) -> None:
         """Ctrl-C: stop now. sys.exit, which gunicorn calls, may land in the middle of the user's imports."""
+        end_children()
         os._exit(0)

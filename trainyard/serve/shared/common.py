@@ -70,6 +70,11 @@ class Common:
         )
 
     @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """What no other process than the daemon's may hold open."""
+        return (self.listener, *self.report, *self.handover, *(self.neighbours.giving if self.neighbours else ()))
+
+    @property
     def every_route(self) -> tuple[Route, ...]:
         """What the whole server answers."""
         return self.neighbours.routes if self.neighbours else self.routes

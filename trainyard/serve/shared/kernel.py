@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+import socket
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -36,6 +38,27 @@ def _prctl(option: int, value: int) -> None:
     if libc.prctl(option, value, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def children() -> list[int]:
+    """The processes that have this one as their parent, adopted ones too: proc(5); none where there is none."""
+    found: list[int] = []
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # of a thread that has just ended
+            found += map(int, listed.read_text().split())
+    return found
+
+
+def receive_descriptors(sock: socket.socket, size: int, most: int) -> tuple[bytes, list[int]]:
+    """A message of at most ``size`` bytes, and the descriptors in it, which programs that are started do not inherit.
+
+    Raises:
+        OSError: there is none.
+    """
+    message, descriptors, _, _ = socket.recv_fds(sock, size, most)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return message, descriptors
 
 
 def has_proc() -> bool:
