@@ -214,6 +214,8 @@ class EventLoop:
             if error.errno in _NO_ROOM and self._listening and not self._make_room():
                 self._listen(False, FULL_PAUSE)
             return False
+        if sock.fileno() <= 2:  # a predict function has closed that, and another prints to it
+            sock = kernel.above_standard_files(sock)
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

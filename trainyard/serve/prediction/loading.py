@@ -23,10 +23,12 @@ from trainyard.resolve import (
 )
 from trainyard.routes import Route
 from trainyard.schema import Schema, check_rows, order_rows
+from trainyard.serve.prediction import surroundings
 from trainyard.serve.prediction.opened_models import Opened, ServedModel, have_changed, recording, served_models
 from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
 from trainyard.serve.prediction.row_wise import Sharing, find_sharing
 from trainyard.serve.prediction.samples import FILE, MODELS, Sample, recorded_sample, recorded_schema, shipped_sample
+from trainyard.serve.prediction.surroundings import Surroundings
 from trainyard.serve.shared import forks
 
 LOG = logging.getLogger("trainyard.serve")
@@ -44,6 +46,7 @@ class Loaded:
 
     reason: str = ""
     sources: Path = Path()
+    around: Surroundings | None = None  # the function, where its module has changed that
     function: UserFunction | None = None
     models: tuple[ServedModel, ...] = ()
     warning: str = ""  # of a model that is served all the same
@@ -72,6 +75,8 @@ class Loaded:
         if self.checked is not None:
             payload = message["payload"]
             payload["instances"] = check_rows(self.checked, payload["instances"])
+        if self.around is not None:
+            self.around.restore()
         try:
             result = self.function(message)
         except FileNotFoundError as error:
@@ -90,6 +95,9 @@ class Loaded:
             raise RuntimeError(f"the predict function calls sys.exit({error.code!r})") from error
         except BaseException as error:  # like SystemExit it would end the worker, and every other request in it
             raise RuntimeError(f"the predict function raises {type(error).__name__}") from error
+        finally:
+            if surroundings.changed:
+                surroundings.come_back()
         if not isinstance(result, dict):
             raise NotADict(f"{self.function.__name__} returned {_kind(result)}, not a dict")
         return result
@@ -105,11 +113,15 @@ class Loaded:
 def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
     """Import the route's function and predict its model's samples, so that the first request is as quick as any."""
     loaded = Loaded(sources=sources)
+    surroundings.begin()
     with recording(MODELS) as opened, drift.watching() as watch:
         try:
             loaded.function = resolve(route_target(route), sources)
+            loaded.around = surroundings.left()
+            surroundings.come_back()
             loaded.reason = _warm_up(route, loaded, opened)
         except TrainyardError as error:
+            surroundings.come_back()
             loaded.reason = str(error)
     loaded.opened = frozenset(opened)
     try:

@@ -17,6 +17,7 @@ from typing import Any
 
 from trainyard.errors import ModelUnavailable
 from trainyard.records import LINKED, Record, is_reading, read_record
+from trainyard.serve.prediction import surroundings
 from trainyard.serve.prediction.verified_opens import Signature, check_binary, sha256, signature
 
 VERSION_DIGITS = 12  # of the sha256 of a binary
@@ -61,6 +62,8 @@ def recording(models: Path) -> Iterator[Opened]:
 
 def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "open":
+        if event in surroundings.EVENTS:
+            surroundings.note(event, arguments)
         return
     path, flags = arguments[0], arguments[-1]
     if not isinstance(path, (str, bytes, os.PathLike)):  # a file that is open already

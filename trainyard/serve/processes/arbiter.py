@@ -195,7 +195,10 @@ def reset_signals() -> None:
 
 def leave(status: int) -> NoReturn:
     """End this process, and what the models have started in it, without what the supervisor's own end does."""
-    end_children()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    try:
+        end_children()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # which model code may have replaced by anything
+                stream.flush()
+    finally:
+        os._exit(status)

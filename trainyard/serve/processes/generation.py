@@ -16,6 +16,7 @@ from trainyard.serve.processes.renewal import renew
 from trainyard.serve.shared import forks
 from trainyard.serve.shared.board import GENERATION, LOADING, PID, Row
 from trainyard.serve.shared.common import Common
+from trainyard.serve.shared.upkeep import Upkeep
 
 T = TypeVar("T")
 LOG = logging.getLogger("trainyard.serve")
@@ -29,6 +30,7 @@ class Generation:
         self.number = number
         self.application: Application | None = None  # loaded before the workers are forked, where it may be
         self.outages = OutOfService(common)
+        self.upkeep = Upkeep()
         self.workers = 1
         self._said = ""
         self._row = self._take_row()
@@ -113,6 +115,7 @@ class Generation:
             return action()
         finally:
             forks.leave_if_child()
+            self.upkeep.set_right()
             self._row.cells[LOADING] = 0
 
     def _take_row(self) -> Row:

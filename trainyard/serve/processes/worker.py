@@ -74,6 +74,7 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         self._wait_for_neighbours()
         loop = (GroupLoop if common.neighbours else EventLoop)(self.wsgi, listeners, self.PIPE, common, self.row)
         self._loop = loop
+        self.generation.upkeep.set_right()
         self.init_signals()  # model code may have taken them while it was imported
         beat = 0.0
         while self.alive and not loop.stuck:
@@ -83,6 +84,7 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
                 beat = now
                 self.notify()
                 self._keep_signals()
+                self.generation.upkeep.set_right()
                 if os.getppid() != self.ppid:
                     self.log.info("Parent changed, shutting down: %s", self)
                     break

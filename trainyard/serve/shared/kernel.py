@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -59,6 +60,12 @@ def receive_descriptors(sock: socket.socket, size: int, most: int) -> tuple[byte
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     return message, descriptors
+
+
+def above_standard_files(sock: socket.socket) -> socket.socket:
+    """The same connection with a number that no standard file has; the other one is closed."""
+    with sock:
+        return socket.socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
 
 
 def has_proc() -> bool:
