@@ -25,6 +25,7 @@ from trainyard.serve.pages.others import Told
 from trainyard.serve.pages.protocol_pages import INDEX, health_paths, index_entries
 from trainyard.serve.pages.views import cards
 from trainyard.serve.prediction.codec import JSON
+from trainyard.serve.prediction.presentable import page_json
 from trainyard.serve.request import Request
 from trainyard.serve.shared import kernel
 from trainyard.serve.shared.neighbours import Neighbours
@@ -117,7 +118,7 @@ def answer_question(kind: str, end: socket.socket, application: Application) -> 
     """Tell another group what this one knows of a page."""
     with end:
         try:
-            content = in_memory(JSON.dumps(FACTS[kind](application)))
+            content = in_memory(page_json(FACTS[kind](application)))
             try:
                 socket.send_fds(end, [b"a"], [content])
             finally:

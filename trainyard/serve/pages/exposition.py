@@ -11,6 +11,7 @@ from typing import Any
 from trainyard import __version__
 from trainyard.serve.application import Application
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.prediction.presentable import presentable_text
 from trainyard.serve.shared import kernel, meters
 from trainyard.serve.shared.board import ACTIVE, PID
 from trainyard.serve.shared.common import Common
@@ -116,7 +117,7 @@ def _age(record: dict[str, Any]) -> float | None:
     """Since the end of the training, in seconds; None where the record does not say when that was."""
     try:
         return time.time() - datetime.fromisoformat(str(record.get("finished"))).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -157,4 +158,4 @@ def _line(name: str, labels: dict[str, str], value: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    return presentable_text(text).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

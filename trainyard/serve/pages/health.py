@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from trainyard.serve.application import Application
 from trainyard.serve.pages.others import told
-from trainyard.serve.prediction.codec import JSON
+from trainyard.serve.prediction.presentable import page_json
 from trainyard.serve.request import JSON_TYPE
 from trainyard.serve.shared.outages import Outage
 
@@ -85,4 +85,4 @@ def _metrics(application: Application) -> Response:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(JSON.dumps(value), status=status, mimetype=JSON_TYPE)
+    return Response(page_json(value), status=status, mimetype=JSON_TYPE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,8 +17,10 @@ from trainyard.serve.dialects.native import CSV_TYPE, JSON_LINES_TYPE
 from trainyard.serve.pages.other_paths import OTHER_PATHS
 from trainyard.serve.pages.row_schemas import example_row, list_row, object_row
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.prediction.presentable import presentable
 from trainyard.serve.request import JSON_TYPE
 
+LOG = logging.getLogger("trainyard.serve")
 # The answers to a prediction that are no prediction; each has the one shape of errors.
 ERRORS = {
     400: "The body is not understood, or a row is not of the model's columns: the error names row and column.",
@@ -48,10 +51,14 @@ def parts(application: Application) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     names = _unique_names(application.every_path)
     for endpoint in application.endpoints:
-        name = names[endpoint.route.path]
-        if endpoint.schema:
-            schemas[f"{name}.list"], schemas[f"{name}.object"] = list_row(endpoint.schema), object_row(endpoint.schema)
-        paths[f"/{endpoint.route.path}"] = {"post": _prediction(name, endpoint)}
+        path = endpoint.route.path
+        try:
+            described, rows = _prediction(names[path], endpoint), _row_schemas(names[path], endpoint)
+        except Exception:  # what a record says may break the description of its own route, and no other
+            LOG.exception("route /%s cannot be described", path)
+            described, rows = _silent(names[path], endpoint.reason or "its record cannot be shown"), {}
+        schemas |= rows
+        paths[f"/{path}"] = {"post": described}
     models = sorted({model.name for endpoint in application.endpoints for model in endpoint.models})
     return {"paths": paths, "schemas": schemas, "models": models}
 
@@ -95,8 +102,13 @@ def document(
 
 def sample_of(endpoint: Endpoint) -> list[Any]:
     """Rows to try a route with: its sample, else a row that the schema makes up, else none."""
-    rows = endpoint.sample_rows
+    rows: list[Any] = presentable(endpoint.sample_rows)
     return rows or ([example_row(endpoint.schema)] if endpoint.schema else [])
+
+
+def _row_schemas(name: str, endpoint: Endpoint) -> dict[str, Any]:
+    schema = endpoint.schema
+    return {f"{name}.list": list_row(schema), f"{name}.object": object_row(schema)} if schema else {}
 
 
 def _prediction(name: str, endpoint: Endpoint) -> dict[str, Any]:

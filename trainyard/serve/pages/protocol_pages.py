@@ -15,9 +15,9 @@ from trainyard.serve.dialects.open_inference import output_tensors
 from trainyard.serve.dialects.tensor_rows import datatype_of
 from trainyard.serve.pages.health import every_route, unready
 from trainyard.serve.pages.others import told
-from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.message_body import parse
+from trainyard.serve.prediction.presentable import page_json
 from trainyard.serve.request import JSON_TYPE
 from trainyard.settings import ImageSettings
 
@@ -46,7 +46,7 @@ def add_protocol_pages(application: Application, settings: ImageSettings) -> Non
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(JSON.dumps(value), status=status, mimetype=JSON_TYPE)
+    return Response(page_json(value), status=status, mimetype=JSON_TYPE)
 
 
 def _ready(application: Application) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,11 +22,12 @@ from trainyard.serve.application import Application
 from trainyard.serve.pages.openapi import document, parts, sample_of
 from trainyard.serve.pages.others import told
 from trainyard.serve.pages.row_schemas import what_training_saw
-from trainyard.serve.prediction.codec import JSON
 from trainyard.serve.prediction.endpoint import Endpoint
 from trainyard.serve.prediction.opened_models import ServedModel
+from trainyard.serve.prediction.presentable import page_json, presentable
 from trainyard.serve.request import JSON_TYPE
 
+LOG = logging.getLogger("trainyard.serve")
 FOLDER = Path(__file__).parent
 ASSETS = {"style.css": "text/css", "index.js": "text/javascript", "icon.svg": "image/svg+xml"}
 POLICY = (
@@ -49,7 +51,7 @@ def add_pages(flask: Flask, application: Application) -> None:
         return _page("docs.html", document=described())
 
     def openapi() -> Response:
-        return Response(JSON.dumps(described()), mimetype=JSON_TYPE, headers=HEADERS)
+        return Response(page_json(described()), mimetype=JSON_TYPE, headers=HEADERS)
 
     views: dict[str, Callable[[], Response]] = {"/": index, "/docs": docs, "/openapi.json": openapi}
     for path, view in views.items():
@@ -72,14 +74,26 @@ class ModelFacts:
 
 def cards(application: Application) -> list[dict[str, Any]]:
     """What the front page says of the routes that this process answers."""
-    return [_card(endpoint) for endpoint in application.endpoints]
+    return [_card_or_problem(endpoint) for endpoint in application.endpoints]
 
 
 def _every_card(application: Application) -> list[dict[str, Any]]:
-    nothing: dict[str, Any] = {"models": [], "columns": [], "sample": _message(())}
-    silent = [nothing | {"path": path, "problem": reason} for path, reason in told().silent.items()]
+    silent = [_problem(path, reason) for path, reason in told().silent.items()]
     found = [card for group in (cards(application), *told().facts, silent) for card in group]
     return sorted(found, key=lambda card: application.every_path.index(card["path"]))
+
+
+def _card_or_problem(endpoint: Endpoint) -> dict[str, Any]:
+    """What a record says may break its own card, and no other."""
+    try:
+        return _card(endpoint)
+    except Exception as error:
+        LOG.exception("route /%s cannot be shown", endpoint.route.path)
+        return _problem(endpoint.route.path, endpoint.reason or f"its record cannot be shown: {type(error).__name__}")
+
+
+def _problem(path: str, reason: str) -> dict[str, Any]:
+    return {"path": path, "problem": reason, "models": [], "columns": [], "sample": _message(())}
 
 
 def _card(endpoint: Endpoint) -> dict[str, Any]:
@@ -114,7 +128,7 @@ def _shown(value: Any) -> str:
 
 def _message(rows: Sequence[Any]) -> str:
     """A request body to edit: one row a line."""
-    lines = "".join(f"\n  {json.dumps(row, ensure_ascii=False)}," for row in rows).removesuffix(",")
+    lines = "".join(f"\n  {json.dumps(presentable(row), ensure_ascii=False)}," for row in rows).removesuffix(",")
     return f'{{"payload": {{"instances": [{lines}\n]}}}}'
 
 
@@ -138,7 +152,8 @@ def _page(name: str, **values: Any) -> Response:
     if not request.environ["PATH_INFO"]:
         root = f"{request.script_root.rpartition('/')[2]}/"
     html = _template(name).render(root=root, prefix=request.script_root, version=__version__, **values)
-    return Response(html, mimetype="text/html", headers=HEADERS | {"Content-Security-Policy": POLICY})
+    content = html.encode("utf-8", "backslashreplace")  # text from users' files may hold half characters
+    return Response(content, mimetype="text/html", headers=HEADERS | {"Content-Security-Policy": POLICY})
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from typing import Any
 from trainyard.errors import ModelUnavailable
 from trainyard.records import LINKED, Record, is_reading, read_record
 from trainyard.serve.prediction import surroundings
+from trainyard.serve.prediction.presentable import presentable
 from trainyard.serve.prediction.verified_opens import Signature, check_binary, sha256, signature
 
 VERSION_DIGITS = 12  # of the sha256 of a binary
@@ -107,7 +108,7 @@ def served_models(models: Path, opened: Opened) -> tuple[ServedModel, ...]:
         if not digest or (binary.name in opened and "replaces" in record):  # which of the two is it?
             digest = _hash(binary)
         if digest:
-            found.append(ServedModel(name, digest[:VERSION_DIGITS], record))
+            found.append(ServedModel(name, digest[:VERSION_DIGITS], presentable(record)))
     return tuple(found)
 
 

@@ -49,9 +49,9 @@ class Generation:
         self.number = number
         self._row = self._take_row()
         self.common.tell("candidate", self.number)
-        changed = set(self.common.board.read_state().get("changed", ()))
+        changed = self.common.board.read_state().get("changed", ())
         endpoints = self.application.endpoints
-        renewed, refused = renew(endpoints, changed, Path.cwd(), self._renew_one)
+        renewed, refused = renew(endpoints, None if changed is None else set(changed), Path.cwd(), self._renew_one)
         for place, endpoint in enumerate(endpoints):
             if endpoint in renewed:
                 self.outages.forget(place)
@@ -98,11 +98,17 @@ class Generation:
     def _load_one(self, number: int, endpoint: Endpoint) -> None:
         if reason := self.outages.reason(number) or self._crash(endpoint):
             endpoint.take_out(reason)
-        else:
+            return
+        try:
             self._with_mark(number, endpoint.load)
+        except Exception as error:  # noqa: BLE001 -- it is logged, and the other routes are loaded
+            endpoint.take_out(_unforeseen(endpoint, error))
 
     def _renew_one(self, number: int, endpoint: Endpoint) -> str:
-        return self._crash(endpoint) or self._with_mark(number, endpoint.renew)
+        try:
+            return self._crash(endpoint) or self._with_mark(number, endpoint.renew)
+        except Exception as error:  # noqa: BLE001 -- as above
+            return _unforeseen(endpoint, error)
 
     def _crash(self, endpoint: Endpoint) -> str:
         """How loading it ended the process that tried before this one."""
@@ -122,3 +128,9 @@ class Generation:
         row = self.common.board.claim()
         row.cells[PID], row.cells[GENERATION] = os.getpid(), self.number
         return row
+
+
+def _unforeseen(endpoint: Endpoint, error: Exception) -> str:
+    """What is wrong with one model's files, in a way that nobody has thought of, is that route's reason alone."""
+    LOG.error("route /%s cannot be loaded", endpoint.route.path, exc_info=error)
+    return f"loading it fails: {type(error).__name__}, see the log"

@@ -16,7 +16,7 @@ _OURS = ("__main__", "trainyard")
 
 
 def renew(
-    endpoints: Sequence[Endpoint], changed: set[str], sources: Path, renew_one: Callable[[int, Endpoint], str]
+    endpoints: Sequence[Endpoint], changed: set[str] | None, sources: Path, renew_one: Callable[[int, Endpoint], str]
 ) -> tuple[list[Endpoint], dict[str, str]]:
     """Load the endpoints again to which ``changed`` files below ``models/`` matter.
 
@@ -24,14 +24,16 @@ def renew(
 
     Args:
         endpoints: of all routes.
-        changed: names of files below ``models/``.
+        changed: names of files below ``models/``; None: too many to name.
         sources: the folder that the user's modules lie in.
         renew_one: loads one, whose number it is given; returns why the old one is kept, or nothing.
 
     Returns:
         Those that were renewed, and by route why the others go on with what they had.
     """
-    stale = [(number, endpoint) for number, endpoint in enumerate(endpoints) if endpoint.is_stale(changed)]
+    stale = [
+        (number, endpoint) for number, endpoint in enumerate(endpoints) if changed is None or endpoint.is_stale(changed)
+    ]
     forget_modules(sources)
     renewed, refused = [], {}
     for number, endpoint in stale:

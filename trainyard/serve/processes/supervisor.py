@@ -30,6 +30,7 @@ RESTARTS = 5  # of a generation that ended by itself, within
 RESTART_SECONDS = 60.0
 TRIES = 3  # to load new models in a process that is killed meanwhile
 FORK_SECONDS = 10.0  # for the first word of a process that loads new models
+MOST_CHANGED = 1000  # names of files that are passed on; where more have changed, every route is loaded again
 STOP_GRACE = 3.0  # seconds beyond STOP_TIMEOUT, before what is left is killed
 
 
@@ -132,7 +133,7 @@ class Supervisor:
         if not changed:
             return
         LOG.info("models/ has changed: %s", ", ".join(sorted(changed)[:5]) + (" ..." if len(changed) > 5 else ""))
-        self._publish(changed=sorted(changed), crashed={})
+        self._publish(changed=sorted(changed) if len(changed) <= MOST_CHANGED else None, crashed={})
         self._tries = 1
         self._fork_candidate()
 
@@ -317,4 +318,8 @@ class Supervisor:
 
     def _publish(self, **facts: Any) -> None:
         self._state |= facts
-        self._common.board.write_state(self._state)
+        try:
+            self._common.board.write_state(self._state)
+        except ValueError as error:  # without the reasons, which are in the log, too
+            LOG.warning("what is known of the routes is not shown at /readyz and /metrics: %s", error)
+            self._common.board.write_state(self._state | {"routes": {}, "refused": {}, "crashed": {}, "changed": None})

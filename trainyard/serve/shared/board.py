@@ -19,7 +19,8 @@ from typing import Any
 
 NAME_BYTES = 240
 OVERFLOW = "overflow"
-STATE_BYTES = 1 << 18
+STATE_BYTES = 1 << 18  # of what the supervisor knows, and as much for each route as follows
+STATE_BYTES_OF_ROUTE = 1 << 13
 
 # Cells that every row begins with. They are of the process that holds the row, and are cleared when another takes it.
 PID, ACTIVE, LOADING, GENERATION, WANTED = range(5)
@@ -41,19 +42,20 @@ class Board:
     Rows are as long as the most counters there can be; memory that nobody wrote to costs nothing.
     """
 
-    def __init__(self, rows: int, counters: int) -> None:
+    def __init__(self, rows: int, counters: int, routes: int = 0) -> None:
         """``rows``: of processes that live at one time; ``counters``: the most that can be named."""
+        self._state_bytes = STATE_BYTES + STATE_BYTES_OF_ROUTE * routes
         self._rows = rows
         self._counters = counters
         self._row_cells = RESERVED + counters
         cells = 8 * rows * self._row_cells
         self._file = os.memfd_create("trainyard-board", os.MFD_CLOEXEC)
-        size = cells + STATE_BYTES + NAME_BYTES * counters
+        size = cells + self._state_bytes + NAME_BYTES * counters
         os.ftruncate(self._file, size)
         memory = memoryview(mmap.mmap(self._file, size))
         self._cells = memory[:cells].cast("q")
-        self._state = memory[cells : cells + STATE_BYTES]
-        self._names = memory[cells + STATE_BYTES :]
+        self._state = memory[cells : cells + self._state_bytes]
+        self._names = memory[cells + self._state_bytes :]
         self._known: list[str] = []  # names that this process has read, by index
         self._index: dict[str, int] = {}
         self.counter(OVERFLOW)
@@ -146,7 +148,7 @@ class Board:
             ValueError: it does not fit.
         """
         content = json.dumps(state).encode()
-        if len(content) > STATE_BYTES - 8:
+        if len(content) > self._state_bytes - 8:
             raise ValueError("too much to say")
         with self._locked():
             self._state[:8] = len(content).to_bytes(8, "little")

@@ -16,6 +16,7 @@ from trainyard.serve.shared.worker_limits import LOADED, WorkerLimits
 from trainyard.settings import ImageSettings
 
 LONGEST_REPORT = 1 << 16
+LONGEST_TEXT = 300  # characters of a reason
 DRAINING = "draining"
 
 
@@ -49,7 +50,7 @@ class Common:
     ) -> Common:
         """Everything but processes. ``limits``: default: ``settings.workers``, come what may."""
         # Two generations at a time, each with workers that are being replaced.
-        board = Board(rows=8 * settings.workers + 16, counters=2048 + 256 * len(routes))
+        board = Board(rows=8 * settings.workers + 16, counters=2048 + 256 * len(routes), routes=len(routes))
         report = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         if neighbours:
             handover = (neighbours.given, neighbours.giving[neighbours.number])
@@ -106,9 +107,9 @@ class Common:
         return settings.stop_timeout if self.is_draining else max(settings.stop_timeout, settings.timeout)
 
     def tell(self, what: str, generation: int, **facts: Any) -> None:
-        """Report to the supervisor; facts that are too long are left out."""
+        """Report to the supervisor; text that is too long is cut, and facts that are too many are left out."""
         message = {"what": what, "pid": os.getpid(), "generation": generation}
-        content = json.dumps(message | facts).encode()
+        content = json.dumps(message | _cut(facts)).encode()
         if len(content) > LONGEST_REPORT:
             content = json.dumps(message).encode()
         self.report[1].send(content)
@@ -119,3 +120,11 @@ class Common:
             return dict(json.loads(self.report[0].recv(LONGEST_REPORT)))
         except BlockingIOError:
             return None
+
+
+def _cut(facts: Any) -> Any:
+    if isinstance(facts, dict):
+        return {key: _cut(value) for key, value in facts.items()}
+    if isinstance(facts, str) and len(facts) > LONGEST_TEXT:
+        return facts[:LONGEST_TEXT] + "..."
+    return facts

@@ -32,7 +32,7 @@ def counter_name(metric: str, **labels: str) -> str:
     """How a counter is called on the board."""
     parts = [metric]
     for label, value in labels.items():
-        parts += [label, _short(value.replace("\t", " "))]
+        parts += [label, _short(value.replace("\t", " ").replace("\0", " "))]
     return "\t".join(parts)
 
 

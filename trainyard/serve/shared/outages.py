@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from trainyard.serve.shared.board import Board, Row
+from trainyard.serve.shared.meters import counter_name
 
 
 class Outage:
@@ -13,7 +14,7 @@ class Outage:
     def __init__(self, board: Board, own: Row, route: str) -> None:
         """``own``: the supervisor's row."""
         self._cells = own.cells
-        self._cell = board.counter(f"out_of_service_until\t{route}")
+        self._cell = board.counter(counter_name("out_of_service_until", route=route))
         self._route = route
 
     def begin(self, seconds: int) -> None:
