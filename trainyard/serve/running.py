@@ -32,7 +32,9 @@ def run(
     configure_logging(settings)
     refuse_telemetry()
     limits = limits or WorkerLimits(settings.workers, usable_cores(), memory_limit())
-    shared = limit_threads(limits.most(shared=settings.share), limits.cores) and settings.share
+    no_threads = limit_threads(limits.most(shared=settings.share), limits.cores)
+    # Several models are renewed each by itself only where they are shared: worth a try, which ends at the first thread.
+    shared = settings.share and (no_threads or len(routes) > 1)
     settings = dataclasses.replace(settings, share=shared, workers=limits.most(shared=shared))
     for warning in warnings:
         LOG.warning("%s", warning)

@@ -47,11 +47,8 @@ def run_generation(common: Common, number: int, *, shared: bool) -> NoReturn:
     generation = Generation(common, number)
     if shared:
         before = kernel.connections()
-        generation.application = generation.load()
+        generation.application = generation.load(lambda: _leave_if_unshareable(before))
         common.note_loaded()
-        if reason := not_to_be_forked(before):
-            LOG.warning("models are loaded in each worker and not shared: %s", reason)
-            leave(UNSHAREABLE)
     while True:
         gc.unfreeze()  # what the last generation has left, too
         gc.collect()
@@ -65,6 +62,12 @@ def run_generation(common: Common, number: int, *, shared: bool) -> NoReturn:
             _succeed(generation, arbiter.successor)
         except SystemExit as error:
             leave(error.code if isinstance(error.code, int) else 1)
+
+
+def _leave_if_unshareable(before: set[str]) -> None:
+    if reason := not_to_be_forked(before):
+        LOG.warning("models are loaded in each worker and not shared: %s", reason)
+        leave(UNSHAREABLE)
 
 
 def _succeed(generation: Generation, number: int) -> None:

@@ -35,9 +35,14 @@ class Generation:
         self._said = ""
         self._row = self._take_row()
 
-    def load(self) -> Application:
-        """Import and warm up all routes but those that are out of service."""
-        return create_app(self.common.routes, self.common.settings, load=self._load_one, common=self.common)
+    def load(self, check: Callable[[], object] = lambda: None) -> Application:
+        """Import and warm up all routes but those that are out of service; ``check`` is called after each."""
+
+        def load_one(number: int, endpoint: Endpoint) -> None:
+            self._load_one(number, endpoint)
+            check()
+
+        return create_app(self.common.routes, self.common.settings, load=load_one, common=self.common)
 
     def renew(self, number: int) -> tuple[list[str], dict[str, str]]:
         """In a fork: become generation ``number``, with what has changed in ``models/`` loaded.
