@@ -19,7 +19,8 @@ from trainyard.context import OLDEST_TIME, tar_entry
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.files import sha256_of
 from trainyard.model_dir import ModelDir
-from trainyard.records import check_sha256, compiled_name, read_compiled, read_record, record_path
+from trainyard.model_files import compiled_name
+from trainyard.records import check_sha256, read_compiled, read_record, record_path
 
 
 class HashingReader:

@@ -1,7 +1,8 @@
 """A model binary and its record: ``models/<name>.pkl`` and, beside it, ``models/<name>.json``.
 
-The record says what the binary is (sha256, model name) and where it came from (dataset, parameters, metrics, lock,
-commit, versions, times). Nothing is unpickled before its sha256 was compared.
+The record says what the binary is (sha256, model name, files) and where it came from (dataset, parameters, metrics,
+lock, commit, versions, times). Nothing is unpickled before its sha256 was compared. A model may be of other files than
+a pickle; where one of them is ``models/<name>.json`` itself, the record is ``models/<name>.record.json``.
 
 Where training could compile the model, its compiled form lies beside them, and the record names it by its sha256.
 
@@ -16,6 +17,7 @@ import glob
 import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +25,12 @@ from typing import Any, NamedTuple
 
 from trainyard.baked import check_baked
 from trainyard.errors import ModelUnavailable
+from trainyard.files import open_regular, read_json
+from trainyard.model_files import check_named, compiled_name, compiled_sha256
 from trainyard.settings import ImageSettings
 
 Record = dict[str, Any]
+BESIDE_JSON = ".record.json"  # ends the name of a record where the model itself is <name>.json
 LINKED = ".projects"  # below models/ of an image of several projects: where the links there lead to, by project
 
 _log = logging.getLogger(__name__)
@@ -46,8 +51,10 @@ def binary_path(models: Path, model_name: str) -> Path:
 
 
 def record_path(binary: Path) -> Path:
-    """``models/<name>.json`` of ``models/<name>.pkl``."""
-    return binary.parent / (binary.name.removesuffix(".pkl") + ".json")
+    """Where the record of ``models/<name>.pkl`` is: ``<name>.json``, or ``<name>.record.json`` where that is there."""
+    stem = str(binary).removesuffix(".pkl")
+    beside_json = f"{stem}{BESIDE_JSON}"
+    return Path(beside_json if os.path.lexists(beside_json) else f"{stem}.json")
 
 
 def read_record(binary: Path) -> Record | None:
@@ -58,14 +65,17 @@ def read_record(binary: Path) -> Record | None:
     """
     path = record_path(binary)
     try:
-        content = path.read_bytes()
-        record = json.loads(content)
+        with reading():
+            record, content = read_json(path)
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")
+        if "files" in record:
+            check_named(record["files"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"{path}: not a readable JSON record ({error})", "train the model again") from None
-    if not isinstance(record, dict):
-        raise ModelUnavailable(f"{path}: not a JSON object", "train the model again")
+        reason = getattr(error, "strerror", None) or error
+        raise ModelUnavailable(f"{path}: not a readable JSON record ({reason})", "train the model again") from None
     check_baked(path, hashlib.sha256(content).hexdigest())
     return record
 
@@ -73,11 +83,6 @@ def read_record(binary: Path) -> Record | None:
 def dump_record(record: Record) -> str:
     """The text of a record file: sorted, so that equal records are equal bytes."""
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
-
-
-def compiled_name(model_name: str, sha256: str) -> str:
-    """``<name>.<hash>.onnx``: named by its content, so that a new one can lie beside the one that is still served."""
-    return f"{model_name}.{sha256[:12]}.onnx"
 
 
 def read_compiled(models: Path, model_name: str) -> bytes | None:
@@ -88,23 +93,24 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
     """
     binary = binary_path(models, model_name)
     record = read_record(binary)
-    compiled = record.get("compiled") if record else None
-    if record is None or not isinstance(compiled, dict) or "sha256" not in compiled:
+    sha256 = compiled_sha256(record) if record else ""
+    if record is None or not sha256:
         return None
     _check_name(binary, model_name, record)
     _check_packages(binary, record)
-    name = compiled_name(model_name, str(compiled["sha256"]))
+    name = compiled_name(model_name, sha256)
     path, link = models / name, record_path(binary)
     try:
         if not path.exists() and link.is_symlink():  # in an image of several projects: the file lies where that leads
             path = (models / link.readlink()).with_name(name)
-        content = path.read_bytes()
+        with reading(), open_regular(path) as file:
+            content = file.read()
     except OSError as error:
         raise ModelUnavailable(f"{path}: cannot be read ({error.strerror})", "train the model again") from None
     actual = hashlib.sha256(content).hexdigest()
-    if actual != compiled["sha256"]:
+    if actual != sha256:
         raise ModelUnavailable(
-            f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {str(compiled['sha256'])[:12]}",
+            f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {sha256[:12]}",
             "train the model again, or restore the file",
         )
     check_baked(path, actual)
@@ -113,8 +119,7 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
 
 def remove_old_compiled(models: Path, model_name: str, record: Record) -> None:
     """Remove the model's compiled files that ``record``, its present one, does not name."""
-    compiled = record.get("compiled") or {}
-    kept = compiled_name(model_name, compiled["sha256"]) if "sha256" in compiled else ""
+    kept = compiled_name(model_name, compiled_sha256(record))
     for path in models.glob(f"{glob.escape(model_name)}.{'[0-9a-f]' * 12}.onnx"):
         if path.name != kept:
             path.unlink(missing_ok=True)
@@ -130,8 +135,8 @@ def read_verified(models: Path, model_name: str) -> tuple[bytes, Record | None]:
     """
     binary = binary_path(models, model_name)
     try:
-        with reading():
-            content = binary.read_bytes()
+        with reading(), open_regular(binary) as file:
+            content = file.read()
     except FileNotFoundError:
         raise ModelUnavailable(f"{binary}: no such model binary", "run make train") from None
     except OSError as error:

@@ -19,11 +19,11 @@ from typing import Any
 from trainyard import settings
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.files import replacing, sha256_of, write_whole
+from trainyard.model_files import compiled_name
 from trainyard.records import (
     Compiled,
     Record,
     binary_path,
-    compiled_name,
     dump_record,
     read_compiled,
     read_verified,

@@ -1,4 +1,4 @@
-"""What of a training stays in its run's folder, which is mounted at ``run/``: its record, and its binary if wanted."""
+"""What of a training stays in its run's folder, which is mounted at ``run/``: its record, and its files if wanted."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 from trainyard.files import write_whole
-from trainyard.records import binary_path, compiled_name, dump_record, read_record, record_path
+from trainyard.model_files import files_of
+from trainyard.records import binary_path, dump_record, read_record, record_path
 from trainyard.run_folder import MODEL, RECORD
 
 
 def keep_in_run(run: Path, models: Path, model_name: str) -> None:
-    """Copy the record of ``<models>/<model_name>.pkl``, and the files of the model where there is a folder for them.
+    """Copy the record of a model in ``models``, and the files of the model where there is a folder for them.
 
     Raises:
         OSError: no space, no permission.
@@ -30,8 +31,8 @@ def _keep(run: Path, models: Path, model_name: str) -> None:
     write_whole(run / RECORD, dump_record(record))
     if not (run / MODEL).is_dir():
         return
-    compiled = record.get("compiled") or {}
-    names = [compiled_name(model_name, compiled["sha256"])] if "sha256" in compiled else []
-    for path in (binary, record_path(binary), *(binary.parent / name for name in names)):
+    kept, record_file = run / MODEL, record_path(binary)
+    for path in (record_file.name, *files_of(record, model_name)):
+        (kept / path).parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(path, run / MODEL / path.name)
+            shutil.copyfile(models / path, kept / path)

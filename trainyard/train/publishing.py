@@ -4,95 +4,153 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from trainyard.files import promote, sha256_of, write_whole
-from trainyard.records import Record, dump_record, read_record, record_path, remove_old_compiled
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.files import promote, promote_folder
+from trainyard.model_files import BINARY, KEY, Files, digest_of, hashed, is_compiled, recorded_files
+from trainyard.records import Record, binary_path, read_record, remove_old_compiled
 from trainyard.run_folder import MOUNT
+from trainyard.train.completing import complete, drop_other_record, own_record, own_records, previous_files, record_name
 from trainyard.train.kept import keep_in_run
-from trainyard.train.staging import Staging, Stamp, locked, stamp
-
-BINARY = ".pkl"
+from trainyard.train.staging import Staging, Stamps, locked, own_stamps
 
 
 class Written(NamedTuple):
-    """One binary that a training left in ``models/``; ``size`` in bytes."""
+    """A file, or a folder of ``files`` files, that a training left in ``models/``; ``size`` in bytes."""
 
     name: str
     size: int
     sha256: str
+    files: int = 1
+
+
+class Recorded(NamedTuple):
+    """A model that was written: its name, its record's file, the files and folders that it consists of."""
+
+    model_name: str
+    record: str
+    entries: list[str]
 
 
 def publish_all(staged: Staging, facts: Record) -> list[Written]:
-    """Move everything that the function wrote to its place, binaries with their completed records.
+    """Move everything that the function wrote to its place, each binary and the model with a completed record.
 
-    Two trainings of one model take turns, so that the later one's pair is whole.
+    Where it wrote no file of the model that it was asked for, nothing is moved. Two trainings of one model take turns,
+    so that the later one's files are all of one version.
+
+    Returns:
+        The files and folders of models, the model's own first.
 
     Raises:
-        OSError: no space, no permission; a binary that was not renamed yet stays the old one.
-        ModelUnavailable: the function wrote a record that is not a JSON object.
+        OSError: no space, no permission; what was not moved yet stays the old one.
+        TrainyardError: it did not write all that MODEL_FILES declares; nothing is moved.
     """
-    models = staged.sources / "models"
+    models, name = staged.sources / "models", staged.model_name
     staged.resolve_links()
-    changed = staged.written()
-    binaries = [path for path in changed if path.suffix == BINARY]
+    staged.drop_irregular()
+    changed = [path.name for path in staged.written()]
+    records = own_records(staged.models, changed, name)
+    own = [entry for entry in changed if staged.is_own(entry) and entry not in records]
+    others = [entry for entry in changed if entry.endswith(BINARY) and entry != f"{name}{BINARY}"]
     with locked(models):
-        written = [_complete(binary, _own_record(binary, changed), facts, models / binary.name) for binary in binaries]
-        if staged.model_name in [Path(one.name).stem for one in written]:
-            keep_in_run(staged.sources / MOUNT, staged.models, staged.model_name)  # a full disk changes no models/
-        records = [record_path(binary) for binary in binaries]
-        others = [path for path in changed if path not in binaries and path not in records]
-        for path in (*others, *_paired(records, binaries)):
-            promote(path, models / path.name)
-        for binary in written:
-            placed = models / binary.name
-            remove_old_compiled(models, placed.stem, read_record(placed) or {})
-        for folder in staged.folders():
-            folder.rename(models / folder.name)
+        files = hashed(staged.models, {*own, *others})
+        of_model = {path: sha256 for path, sha256 in files.items() if path.partition("/")[0] in own}
+        if name and not of_model:
+            return []
+        _check_declared(staged, own)
+        parts = {entry.removesuffix(BINARY): ([entry], {entry: files[entry]}) for entry in others}
+        if name:
+            parts[name] = [entry for entry in own if entry not in others], of_model
+        recorded, before = [], previous_files(binary_path(models, name))
+        for stem, (entries, its_files) in parts.items():
+            record = record_name(stem, changed, records)
+            complete(staged.models / record, stem, its_files, own_record(staged.models, stem, records), facts, models)
+            recorded.append(Recorded(stem, record, entries))
+        keep_in_run(staged.sources / MOUNT, staged.models, name)  # a full disk changes no models/
+        written = [_written(staged.models, entry, files) for entry in (*own, *(set(others) - set(own)))]
+        _move_all(staged, changed, records, recorded)
+        _remove_old(models, before.keys() - of_model.keys())
     return written
 
 
-def _paired(records: list[Path], binaries: list[Path]) -> Iterator[Path]:
-    for record, binary in zip(records, binaries, strict=True):
-        yield record
-        yield binary
+def _check_declared(staged: Staging, own: Collection[str]) -> None:
+    if missing := [entry for entry in staged.declared if entry not in own]:
+        raise TrainyardError(
+            f"the training wrote no models/{', models/'.join(missing)}, which {KEY} declares",
+            f"write it, or take it out of {KEY} in .s2i/environment",
+            EXIT_FAILED,
+        )
 
 
-def _own_record(staged: Path, changed: list[Path]) -> Record:
-    """What the function itself recorded of a binary; a record that it did not write is of the binary before."""
-    return (read_record(staged) if record_path(staged) in changed else None) or {}
+def _move_all(staged: Staging, changed: Collection[str], records: Collection[str], recorded: list[Recorded]) -> None:
+    """Files that no record names, and compiled forms, which are named by their content; then record by record."""
+    kept = {entry for one in recorded for entry in one.entries if not is_compiled(entry, one.model_name)}
+    for entry in changed:
+        if entry not in kept and entry not in records:
+            _move(staged, entry)
+    models = staged.sources / "models"
+    for one in recorded:
+        _move(staged, one.record)
+        drop_other_record(models / one.record)
+        for entry in sorted(kept.intersection(one.entries), key=lambda entry: entry.endswith(BINARY)):
+            _move(staged, entry)
+        remove_old_compiled(models, one.model_name, read_record(binary_path(models, one.model_name)) or {})
 
 
-def _complete(binary: Path, own: Record, facts: Record, replaced: Path | None) -> Written:
-    """Write the record beside ``binary``: what the function's own says, and what we know."""
-    written = Written(binary.name, binary.stat().st_size, sha256_of(binary))
-    known = {key: value for key, value in facts.items() if value is not None}
-    record = own | known | {"model_name": binary.stem, "sha256": written.sha256}
-    record.pop("replaces", None)
-    if replaced and replaced.is_file():
-        record["replaces"] = sha256_of(replaced)
-    write_whole(record_path(binary), dump_record(record))
-    return written
+def _move(staged: Staging, entry: str) -> None:
+    """Put a file or a folder in the place of what is there."""
+    path, target = staged.models / entry, staged.sources / "models" / entry
+    if target.is_dir() or (path.is_dir() and target.exists()):
+        staged.replaced.mkdir(exist_ok=True)
+        target.rename(staged.replaced / entry)
+    if path.is_dir():
+        promote_folder(path, target)
+    else:
+        promote(path, target)
 
 
-def stamp_of(binary: Path) -> Stamp | None:
-    """The stamp of a binary that may be absent."""
-    with contextlib.suppress(FileNotFoundError):
-        return stamp(binary)
-    return None
+def _remove_old(models: Path, paths: Iterable[str]) -> None:
+    """Remove files of the model's version before that the new one does not have.
+
+    A pickle stays, since it has a record of its own; so does what another model's record names.
+    """
+    gone = {path for path in paths if "/" in path or not path.endswith(BINARY)}
+    if not gone:
+        return
+    gone -= recorded_files(models).keys()
+    for path in gone:
+        with contextlib.suppress(OSError):  # another's now, or a folder: nobody reads it
+            (models / path).unlink(missing_ok=True)
+        for parent in Path(path).parents[:-1]:
+            with contextlib.suppress(OSError):  # not empty
+                (models / parent).rmdir()
 
 
-def record_in_place(binary: Path, before: Stamp | None, facts: Record) -> Written | None:
-    """Record a binary that the function wrote to its place itself, by an absolute path; None where it did not."""
-    if stamp_of(binary) in (before, None):
-        return None
-    with locked(binary.parent):
-        own = read_record(binary) or {}
-        written = _complete(binary, own if own.get("sha256") == sha256_of(binary) else {}, facts, None)
-        keep_in_run(binary.parent.parent / MOUNT, binary.parent, binary.stem)
-        return written
+def _written(models: Path, entry: str, files: Files) -> Written:
+    own = {path: sha256 for path, sha256 in files.items() if path.partition("/")[0] == entry}
+    size = sum((models / path).stat().st_size for path in own)
+    return Written(entry, size, own.get(entry) or digest_of(own), len(own))
+
+
+def record_in_place(staged: Staging, before: Stamps, facts: Record) -> list[Written]:
+    """Record what of the model the function wrote to its place itself, by an absolute path."""
+    models, name = staged.sources / "models", staged.model_name
+    now = own_stamps(models, name, staged.declared)
+    changed = [entry for entry, stamps in now.items() if stamps and before.get(entry) != stamps]
+    records = own_records(models, changed, name)
+    own = sorted(set(changed) - records)
+    if not own:
+        return []
+    with locked(models):
+        files = hashed(models, own)
+        found = read_record(binary_path(models, name)) or {}
+        kept = found if found.get("sha256") == files.get(f"{name}{BINARY}") else own_record(models, name, records)
+        complete(models / record_name(name, changed, records), name, files, kept, facts, None)
+        keep_in_run(staged.sources / MOUNT, models, name)
+    return [_written(models, entry, files) for entry in own]
 
 
 def keep_beside(staged: Staging) -> list[str]:

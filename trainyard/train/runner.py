@@ -1,4 +1,4 @@
-"""One training, from ``PAYLOAD`` to a binary and its record in ``models/``."""
+"""One training, from ``PAYLOAD`` to a model and its record in ``models/``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any
 from trainyard.environment import read_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.message import Message
-from trainyard.records import Record, binary_path
+from trainyard.model_files import declared_files
+from trainyard.records import Record
 from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, training_target
 from trainyard.settings import ImageSettings
 from trainyard.train.payload import dataset_of, read_payload
 from trainyard.train.provenance import Clock, facts
-from trainyard.train.publishing import Written, keep_beside, publish_all, record_in_place, stamp_of
-from trainyard.train.staging import Staging, is_full, staging
+from trainyard.train.publishing import Written, keep_beside, publish_all, record_in_place
+from trainyard.train.staging import Staging, is_full, own_stamps, staging
 
 
 def train(sources: Path, settings: ImageSettings) -> None:
@@ -30,10 +31,11 @@ def train(sources: Path, settings: ImageSettings) -> None:
         Exception: whatever the train function raises; likewise.
     """
     message = read_payload(settings.payload)
-    target = training_target(read_environment(ENVIRONMENT_FILE))
+    environment = read_environment(ENVIRONMENT_FILE)
+    target, declared = training_target(environment), declared_files(environment)
     dataset = dataset_of(message.payload, sources)
     try:
-        with staging(sources, message.payload.get("model_name") or "") as staged:
+        with staging(sources, message.payload.get("model_name") or "", declared) as staged:
             _train(staged, target, message, dataset)
     except OSError as error:
         if is_full(error):
@@ -43,18 +45,17 @@ def train(sources: Path, settings: ImageSettings) -> None:
 
 def _train(staged: Staging, target: Target, message: Message, dataset: Path | None) -> None:
     payload = copy.deepcopy(message.payload)  # the function may change its message
-    name = payload.get("model_name") or ""
-    binary = binary_path(staged.sources / "models", name)
-    before = stamp_of(binary)
+    before = own_stamps(staged.sources / "models", staged.model_name, staged.declared)
     clock = Clock()
     print(f"---> Training {target.module}:{target.function} on {payload.get('$ref') or 'no dataset'}", flush=True)
     result = call(staged, target, message)
     known = facts(payload, dataset, staged.sources, clock)
+    irregular = staged.irregular()
     written = publish_all(staged, known)
-    if irregular := staged.irregular():
+    if irregular:
         _warn(f"{', '.join(irregular)}: not a regular file in models/, and not kept")
-    if name and f"{name}.pkl" not in [one.name for one in written]:
-        written += _unstaged(binary, record_in_place(binary, before, known))
+    if not written:
+        written = _unstaged(staged, record_in_place(staged, before, known))
     if lost := keep_beside(staged):
         _warn(f"{', '.join(lost)}: written beside models/, where nothing can be kept")
     if result is not None:
@@ -83,12 +84,16 @@ def call(staged: Staging, target: Target, message: Message) -> Any:
         os.chdir(staged.sources)
 
 
-def _unstaged(binary: Path, written: Written | None) -> list[Written]:
-    if written is None:
-        _warn(f"the training wrote no models/{binary.name}")
-        return []
-    _warn(f"models/{binary.name} was written by an absolute path: a killed training leaves it half-written")
-    return [written]
+def _unstaged(staged: Staging, written: list[Written]) -> list[Written]:
+    """Say what of the model was not written where it should be; without a model's name there is nothing to say."""
+    if written:
+        names = ", ".join(f"models/{one.name}" for one in written)
+        _warn(f"{names} was written by an absolute path: a killed training leaves it half-written")
+    elif name := staged.model_name:
+        lost = ", ".join(path.name for path in staged.written())
+        rest = f", nor anything else that is of {name}: {lost} is not kept" if lost else ""
+        _warn(f"the training wrote no models/{name}.pkl{rest}")
+    return written
 
 
 def as_text(result: Any) -> str:
@@ -104,8 +109,10 @@ def as_text(result: Any) -> str:
 def _report(written: list[Written], known: Record) -> None:
     for one in written:
         size = f"{one.size / 1e6:.1f} MB" if one.size >= 1e5 else f"{one.size / 1e3:.1f} kB"
+        many = f"{one.files} files, " if one.files > 1 else ""
         print(
-            f"---> Wrote models/{one.name} ({size}, sha256 {one.sha256[:12]}) in {known['seconds']:.1f} s", flush=True
+            f"---> Wrote models/{one.name} ({many}{size}, sha256 {one.sha256[:12]}) in {known['seconds']:.1f} s",
+            flush=True,
         )
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from trainyard.errors import TrainyardError
 from trainyard.files import replacing
+from trainyard.model_files import is_of_model, paths_below
 
 PREFIX = ".staging-"
 LOCK = "lock"
@@ -34,15 +35,20 @@ class Stamp(NamedTuple):
     modified: int
 
 
-class Staging:
-    """One training's view of the sources; use it as ``with staging(...)``."""
+Stamps = dict[str, dict[str, Stamp]]  # of the files of each entry of a folder, by the entry's name and their paths
 
-    def __init__(self, sources: Path, folder: Path, model_name: str) -> None:
+
+class Staging:
+    """One training's view of the sources; use it as ``with staging(...)``. ``declared``: MODEL_FILES."""
+
+    def __init__(self, sources: Path, folder: Path, model_name: str, declared: tuple[str, ...] = ()) -> None:
         self.sources = sources
         self.view = folder / "view"
         self.models = self.view / "models"
+        self.replaced = folder / "replaced"  # what was in models/ is moved there before something takes its place
         self.model_name = model_name
-        self._before: dict[str, Stamp] = {}
+        self.declared = declared
+        self._before: Stamps = {}
         self._links: dict[str, Path] = {}
 
     def fill(self) -> None:
@@ -65,7 +71,7 @@ class Staging:
         for entry in os.scandir(self.sources / "models"):
             if not entry.name.startswith("."):
                 self._stage(entry)
-        self._before = {path.name: stamp(path) for path in self._files()}
+        self._before = {path.name: stamps_below(path) for path in self._entries()}
         self._links = {path.name: path.readlink() for path in self.models.iterdir() if path.is_symlink()}
 
     def resolve_links(self) -> None:
@@ -77,19 +83,27 @@ class Staging:
 
     def irregular(self) -> list[str]:
         """The names in ``models/`` that cannot be kept: pipes, sockets, links to nothing or to a folder."""
-        links = {path.name for path in self._new_links() if not path.is_file()}
-        others = {
-            path.name for path in self.models.iterdir() if path.exists() and not (path.is_file() or path.is_dir())
-        }
-        return sorted(links | others)
+        paths = (path for entry in self._entries() for path in paths_below(entry))
+        others = {path for path in paths if path.is_symlink() or not path.is_file()}
+        links = {path for path in self._new_links() if not path.is_file()}
+        return sorted(path.relative_to(self.models).as_posix() for path in links | others)
+
+    def drop_irregular(self) -> None:
+        """Remove what cannot be kept from the folders that are to be moved as they are."""
+        for name in self.irregular():
+            (self.models / name).unlink()
 
     def written(self) -> list[Path]:
-        """The staged files that the function wrote, new or again."""
-        return sorted(path for path in self._files() if self._before.get(path.name) != stamp(path))
+        """The staged files and folders that the function wrote, new or again."""
+        return sorted(
+            path
+            for path in self._entries()
+            if (path.is_file() or path.is_dir()) and self._before.get(path.name) != stamps_below(path)
+        )
 
-    def folders(self) -> list[Path]:
-        """New folders in the staged ``models/``; those that were there are links, and written through."""
-        return sorted(path for path in self.models.iterdir() if path.is_dir() and not path.is_symlink())
+    def is_own(self, entry: str) -> bool:
+        """Whether a file or folder of that name is a part of the model."""
+        return is_of_model(entry, self.model_name, self.declared)
 
     def beside(self) -> list[Path]:
         """What the function left in its working directory, outside of ``models/``."""
@@ -98,7 +112,7 @@ class Staging:
     def _stage(self, entry: os.DirEntry[str]) -> None:
         """Copy what the function may open for writing; a link would let it truncate the real file.
 
-        Without a model name in the payload that is any file; else the model's own, and small ones.
+        Without a model name in the payload that is any file; else the model's own, its folders too, and small ones.
         """
         staged = self.models / entry.name
         if entry.is_file() and (
@@ -106,24 +120,36 @@ class Staging:
         ):
             with contextlib.suppress(PermissionError):  # not ours to read; then it is not seen
                 shutil.copy2(entry.path, staged)
+        elif entry.is_dir(follow_symlinks=False) and self.is_own(entry.name):
+            with contextlib.suppress(shutil.Error):  # likewise; and links become what they lead to
+                shutil.copytree(entry.path, staged, ignore_dangling_symlinks=True)
         else:
             staged.symlink_to(entry.path)
 
     def _new_links(self) -> list[Path]:
+        """Links that the function made, right in ``models/`` or in a folder there."""
+        paths = (path for entry in self.models.iterdir() for path in (entry, *self._below(entry)))
         return [
             path
-            for path in self.models.iterdir()
-            if path.is_symlink() and not path.name.startswith(".") and self._links.get(path.name) != path.readlink()
+            for path in paths
+            if path.is_symlink()
+            and not path.name.startswith(".")
+            and self._links.get(path.name if path.parent == self.models else "") != path.readlink()
         ]
 
-    def _files(self) -> Iterator[Path]:
+    @staticmethod
+    def _below(entry: Path) -> Iterator[Path]:
+        return iter(()) if entry.is_symlink() or not entry.is_dir() else entry.rglob("*")
+
+    def _entries(self) -> Iterator[Path]:
+        """What lies in ``models/``, but for links: those lead to what is not the function's."""
         for path in self.models.iterdir():
-            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            if not path.is_symlink() and not path.name.startswith("."):
                 yield path
 
 
 @contextlib.contextmanager
-def staging(sources: Path, model_name: str) -> Iterator[Staging]:
+def staging(sources: Path, model_name: str, declared: tuple[str, ...] = ()) -> Iterator[Staging]:
     """Make a staging folder, clear away those of trainings that died, and remove ours in the end.
 
     Raises:
@@ -138,7 +164,7 @@ def staging(sources: Path, model_name: str) -> Iterator[Staging]:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             lock = stack.enter_context((folder / LOCK).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-        staged = Staging(sources, folder, model_name)
+        staged = Staging(sources, folder, model_name, declared)
         staged.fill()
         yield staged
 
@@ -201,6 +227,23 @@ def stamp(path: Path) -> Stamp:
     """The stamp of a file as it is now."""
     status = path.stat()
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def stamps_below(entry: Path) -> dict[str, Stamp]:
+    """The stamps of a file, or of the files of a folder, by their paths in it."""
+    found = {}
+    for path in paths_below(entry):
+        with contextlib.suppress(OSError):  # removed meanwhile, or a link to nothing
+            found[path.relative_to(entry).as_posix()] = stamp(path)
+    return found
+
+
+def own_stamps(models: Path, model_name: str, declared: tuple[str, ...] = ()) -> Stamps:
+    """The stamps of the model's files in ``models/`` as they are now."""
+    if not model_name:
+        return {}
+    entries = (entry for entry in models.iterdir() if is_of_model(entry.name, model_name, declared))
+    return {entry.name: stamps_below(entry) for entry in entries}
 
 
 def is_full(error: BaseException | None) -> bool:

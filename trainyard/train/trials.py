@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.environment import read_environment
-from trainyard.records import binary_path, record_path
+from trainyard.model_files import declared_files
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path, resolve, training_target
 from trainyard.run_folder import LOG, MOUNT, MOUNT_OF_ALL
 from trainyard.serve.shared import kernel
-from trainyard.train.publishing import stamp_of
-from trainyard.train.staging import Staging, Stamp, staging
+from trainyard.train.completing import own_record, own_records
+from trainyard.train.staging import Staging, Stamps, own_stamps, staging
 from trainyard.train.trial import ANSWER, ORDER, Order, carry_out, metrics_of, set_apart
 
 CHUNK = 1 << 16
@@ -44,8 +44,9 @@ def work(sources: Path) -> None:
     """
     reports = os.dup(1)
     os.dup2(2, 1)  # what is printed while the module is imported is no report
-    with staging(sources, "") as staged:
-        target = training_target(read_environment(sources / ENVIRONMENT_FILE))
+    environment = read_environment(sources / ENVIRONMENT_FILE)
+    with staging(sources, "", declared_files(environment)) as staged:
+        target = training_target(environment)
         prepare_path(sources)
         os.chdir(staged.view)
         try:
@@ -64,7 +65,7 @@ class Worker:
         self._reports = reports
         self._order: Order | None = None
         self._child = 0
-        self._before: Stamp | None = None
+        self._before: Stamps = {}
         # Locks that other threads of a library hold stay locked in a fork: then each trial imports anew.
         self._forks = not kernel.has_proc() or kernel.thread_count() == 1
 
@@ -101,7 +102,7 @@ class Worker:
         name = str(order.payload.get("model_name") or "")
         try:
             self._prepare(order, name)
-            self._before = stamp_of(binary_path(self._staged.sources / "models", name))
+            self._before = self._stamps(name)
             self._child = self._fork(order) if self._forks else self._spawn()
         except OSError as error:
             self._answer({"error": f"{error.filename or 'the trial'}: {error.strerror or error}"})
@@ -171,14 +172,18 @@ class Worker:
         if not order:
             return
         name = str(order.payload.get("model_name") or "")
-        binary = binary_path(self._staged.models, name)
-        if record_path(binary) in self._staged.written():
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                own = metrics_of(json.loads(record_path(binary).read_bytes()).get("metrics"))
+        staged = self._staged
+        with contextlib.suppress(OSError, ValueError):
+            records = own_records(staged.models, [path.name for path in staged.written()], name)
+            own = metrics_of(own_record(staged.models, name, records).get("metrics"))
+            if own:
                 answer["metrics"] = {**answer.get("metrics", {}), **own}
-        if stamp_of(binary_path(self._staged.sources / "models", name)) != self._before:
+        if self._stamps(name) != self._before:
             answer["touched"] = True  # by an absolute path; or somebody trains meanwhile
         self._report(trial=order.trial, **answer)
+
+    def _stamps(self, model_name: str) -> Stamps:
+        return own_stamps(self._staged.sources / "models", model_name, self._staged.declared)
 
     def _report(self, **report: Any) -> None:
         with contextlib.suppress(BrokenPipeError):  # then standard input ends, too

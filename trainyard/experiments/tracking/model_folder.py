@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from trainyard.experiments.run_files import Run
-from trainyard.records import compiled_name
+from trainyard.model_files import compiled_name
 from trainyard.run_folder import MODEL, RECORD
 
 FLAVOR = "trainyard"
