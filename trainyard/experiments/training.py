@@ -16,6 +16,7 @@ from trainyard.experiments.metrics_log import Point, read_points, read_tags
 from trainyard.experiments.run_files import Kind, Run, new_run
 from trainyard.experiments.training_metrics import write_training_metrics
 from trainyard.experiments.transcript import Transcript
+from trainyard.files import read_json
 from trainyard.model_dir import ModelDir
 from trainyard.repository import Repository
 
@@ -105,7 +106,7 @@ def _finished(training: Training, run: Run, repository: Repository) -> Run:
     """The run with what its record says."""
     record = _record(run)
     if record is None:
-        return run.ended("failed", error=f"no models/{training.model_name}.pkl was written")
+        return run.ended("failed", error=f"no file of the model {training.model_name} was written to models/")
     metrics = {name: float(value) for name, value in (record.get("metrics") or {}).items() if _is_number(value)}
     said = {"dataset_sha256": record.get("dataset_sha256"), "lock": record.get("lock"), "sha256": record.get("sha256")}
     tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
@@ -126,8 +127,8 @@ def _own_tags(run: Run) -> dict[str, str]:
 
 def _record(run: Run) -> dict[str, Any] | None:
     """The record of the binary that this run wrote; None where it wrote none."""
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        found = json.loads(run.path(run_folder.RECORD).read_bytes())
+    with contextlib.suppress(OSError, ValueError):
+        found, _ = read_json(run.path(run_folder.RECORD))
         if isinstance(found, dict):
             return found
     return None

@@ -72,7 +72,7 @@ def publish_all(staged: Staging, facts: Record) -> list[Written]:
         keep_in_run(staged.sources / MOUNT, staged.models, name)  # a full disk changes no models/
         written = [_written(staged.models, entry, files) for entry in (*own, *(set(others) - set(own)))]
         _move_all(staged, changed, records, recorded)
-        _remove_old(models, before.keys() - of_model.keys())
+        _remove_old(models, before.keys() - of_model.keys() - {one.record for one in recorded})
     return written
 
 

@@ -84,7 +84,7 @@ class Staging:
     def irregular(self) -> list[str]:
         """The names in ``models/`` that cannot be kept: pipes, sockets, links to nothing or to a folder."""
         paths = (path for entry in self._entries() for path in paths_below(entry))
-        others = {path for path in paths if path.is_symlink() or not path.is_file()}
+        others = {path for path in paths if not path.is_file()}
         links = {path for path in self._new_links() if not path.is_file()}
         return sorted(path.relative_to(self.models).as_posix() for path in links | others)
 
@@ -120,7 +120,7 @@ class Staging:
         ):
             with contextlib.suppress(PermissionError):  # not ours to read; then it is not seen
                 shutil.copy2(entry.path, staged)
-        elif entry.is_dir(follow_symlinks=False) and self.is_own(entry.name):
+        elif entry.is_dir(follow_symlinks=False) and self.is_own(entry.name) and not entry.name.endswith(".json"):
             with contextlib.suppress(shutil.Error):  # likewise; and links become what they lead to
                 shutil.copytree(entry.path, staged, ignore_dangling_symlinks=True)
         else:

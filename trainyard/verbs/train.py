@@ -83,7 +83,8 @@ def train_as_run(session: Session, training: Training) -> Run:
     if status:
         raise TrainyardError(f"training {training.model.name} was ended (status {status})", "", EXIT_FAILED)
     missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
-    raise TrainyardError(missing, "let the train function write it", EXIT_FAILED)
+    mend = f"let the train function write it, or other files whose names begin with {training.model_name}"
+    raise TrainyardError(missing, mend, EXIT_FAILED)
 
 
 def given_payload(session: Session) -> dict[str, Any]:
