@@ -15,7 +15,7 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 
 KNOWN_KEYS = ("ROUTES", "TRAIN_MODULE", "TRAIN_FUNCTION", "PREDICT_MODULE", "PREDICT_FUNCTION", "MODEL_FILES")
-OF_MERGED = ("MERGED", "ROUTE_GROUPS")  # what merging writes; nobody else does
+OF_MERGED = ("MERGED", "ROUTE_GROUPS", "ROUTE_MODELS")  # what merging writes; nobody else does
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

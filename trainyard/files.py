@@ -26,10 +26,15 @@ def sha256_of(path: Path) -> str:
     Raises:
         OSError: it cannot be read, or is no regular file.
     """
-    digest = hashlib.sha256()
     with open_regular(path) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
+        return hash_rest(file)
+
+
+def hash_rest(file: IO[bytes]) -> str:
+    """The sha256 of what is still to be read of a file."""
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -114,9 +114,12 @@ def _environment(models: tuple[ModelDir, ...], groups: tuple[tuple[ModelDir, ...
     # To the models' own modules: one that fails to import then takes only its own routes down.
     merged = ",".join(str(route) for model in models for route in model.routes)
     names = ",".join(model.name for model in models)
+    models_of_routes = ",".join(f"{route.path}:{model.model_name}" for model in models for route in model.routes)
     by_group = written([route for model in group for route in model.routes] for group in groups)
     grouping = f"{KEY}={by_group}\n" if len(groups) > 1 else ""
-    return f"# {NOTICE}\nROUTES={merged}\nPREDICT_MODULE=predict\nMERGED={names}\n{grouping}"
+    return f"# {NOTICE}\nROUTES={merged}\nPREDICT_MODULE=predict\nMERGED={names}\n" + (
+        f"ROUTE_MODELS={models_of_routes}\n{grouping}"
+    )
 
 
 def _predict(routes: list[Route], *, grouped: bool) -> str:

@@ -146,12 +146,23 @@ def hashed(models: Path, entries: Iterable[str]) -> Files:
 
 
 def recorded_files(models: Path) -> dict[str, str]:
-    """The files that the records in a folder name, with the model that each is of; unreadable records name none."""
-    found: dict[str, str] = {}
-    for path in sorted(models.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError):
-            record, _ = read_json(path)
-            if isinstance(record, dict) and isinstance(record.get("model_name"), str) and "files" in record:
-                check_named(record["files"])
-                found |= dict.fromkeys(record["files"], record["model_name"])
-    return found
+    """The files that the records in a folder name, by their paths in it, with the model that each is of."""
+    return {path: model for record in sorted(models.glob("*.json")) for path, model in files_named_by(record).items()}
+
+
+def files_named_by(path: Path) -> dict[str, str]:
+    """The same of one record; nothing where it is none, or cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        record, _ = read_json(path)
+        name = record.get("model_name") if isinstance(record, dict) else None
+        if isinstance(name, str) and "files" in record:
+            check_named(record["files"])
+            return dict.fromkeys(record["files"], name)
+    return {}
+
+
+def replaced_files(record: Mapping[str, Any], model_name: str) -> Files:
+    """The files of the version that a record's own takes the place of, as far as that is known."""
+    if isinstance(found := record.get("replaces_files"), dict):
+        return dict(found)
+    return {f"{model_name}{BINARY}": str(record["replaces"])} if "replaces" in record else {}

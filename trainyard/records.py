@@ -19,14 +19,14 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainyard.baked import check_baked
 from trainyard.errors import ModelUnavailable
-from trainyard.files import open_regular, read_json
-from trainyard.model_files import check_named, compiled_name, compiled_sha256
+from trainyard.files import open_regular, read_json, sha256_of
+from trainyard.model_files import check_named, compiled_name, compiled_sha256, files_of, replaced_files
 from trainyard.settings import ImageSettings
 
 Record = dict[str, Any]
@@ -69,8 +69,8 @@ def read_record(binary: Path) -> Record | None:
             record, content = read_json(path)
         if not isinstance(record, dict):
             raise ValueError("not a JSON object")
-        if "files" in record:
-            check_named(record["files"])
+        for key in {"files", "replaces_files"} & record.keys():
+            check_named(record[key])
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -109,10 +109,7 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
         raise ModelUnavailable(f"{path}: cannot be read ({error.strerror})", "train the model again") from None
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
-        raise ModelUnavailable(
-            f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {sha256[:12]}",
-            "train the model again, or restore the file",
-        )
+        raise _corrupt(path, actual, sha256)
     check_baked(path, actual)
     return content
 
@@ -177,10 +174,54 @@ def check_sha256(binary: Path, model_name: str, actual: str, record: Record | No
     _check_name(binary, model_name, record)
     _check_packages(binary, record)
     if actual not in (record.get("sha256"), record.get("replaces")):
+        raise _corrupt(binary, actual, str(record.get("sha256")))
+
+
+def check_file(models: Path, path: str, model_name: str, actual: str, record: Record) -> None:
+    """Compare the hash of any file with what the record of its model says of it; ``path`` is relative to ``models``.
+
+    Raises:
+        ModelUnavailable: as ``check_sha256``.
+    """
+    binary = binary_path(models, model_name)
+    _check_name(binary, model_name, record)
+    _check_packages(binary, record)
+    recorded = files_of(record, model_name).get(path, "")
+    if actual not in (recorded, replaced_files(record, model_name).get(path)):
+        raise _corrupt(models / path, actual, recorded)
+
+
+def files_in_place(
+    models: Path, model_name: str, record: Record, sha256: Callable[[Path], str] = sha256_of
+) -> dict[str, str]:
+    """The files of the model, each with its sha256: all of the recorded version, or all of the one that it replaces.
+
+    Raises:
+        ModelUnavailable: one is missing or unreadable, or not the recorded one; some are of either version.
+    """
+    recorded, before = files_of(record, model_name), replaced_files(record, model_name)
+    try:
+        found = {path: sha256(models / path) for path in recorded}
+        if found != recorded and before:
+            found = {path: sha256(models / path) for path in before}
+    except OSError as error:
         raise ModelUnavailable(
-            f"{binary}: corrupt, sha256 {actual[:12]} is not the recorded {str(record.get('sha256'))[:12]}",
-            "train the model again, or restore the file",
-        )
+            f"{error.filename}: cannot be read ({error.strerror})", "train the model again"
+        ) from None
+    if found in (recorded, before):
+        return found
+    for path, actual in found.items():
+        check_file(models, path, model_name, actual, record)
+    raise ModelUnavailable(
+        f"{models}: some files of {model_name} are of its new version, others of the one before", "train it again"
+    )
+
+
+def _corrupt(path: Path, actual: str, recorded: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {recorded[:12]}",
+        "train the model again, or restore the file",
+    )
 
 
 def _check_name(binary: Path, model_name: str, record: Record) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from trainyard.environment import Environment
@@ -19,12 +19,14 @@ RESERVED = ("docs", "health", "livez", "metrics", "openapi.json", "readyz")
 
 @dataclass(frozen=True)
 class Route:
-    """``POST /<path>`` is answered by ``<module>.<function>``; ``where`` is the file and line that says so."""
+    """``POST /<path>`` is answered by ``<module>.<function>``; ``where`` is the file and line that says so. In an image
+    of several models, ``model_name`` is the one of them that it is of."""
 
     path: str
     module: str
     function: str
     where: str = ""
+    model_name: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.module}:{self.function}"
@@ -84,7 +86,14 @@ def routes_of(environment: Environment) -> tuple[Route, ...]:
             f"but ROUTES says {', '.join(f'{r.module}:{r.function}' for r in routes)}",
             "make them agree, or drop the PREDICT_ lines",
         )
-    return routes
+    names = _model_names(environment)
+    return tuple(replace(route, model_name=names.get(route.path, "")) for route in routes)
+
+
+def _model_names(environment: Environment) -> dict[str, str]:
+    """By path, as ROUTE_MODELS says it: ``one/predict:one,two/predict:two``."""
+    pairs = (part.strip().partition(":") for part in environment.get("ROUTE_MODELS", "").split(",") if part.strip())
+    return {path: name for path, _, name in pairs}
 
 
 def train_target(environment: Environment) -> tuple[str, str]:

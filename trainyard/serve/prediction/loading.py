@@ -24,12 +24,20 @@ from trainyard.resolve import (
 from trainyard.routes import Route
 from trainyard.schema import Schema, check_rows, order_rows
 from trainyard.serve.prediction import surroundings
-from trainyard.serve.prediction.opened_models import Opened, ServedModel, have_changed, recording, served_models
+from trainyard.serve.prediction.opened_models import (
+    Opened,
+    ServedModel,
+    compare_files,
+    have_changed,
+    recording,
+    served_models,
+)
 from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
 from trainyard.serve.prediction.row_wise import Sharing, find_sharing
 from trainyard.serve.prediction.samples import FILE, MODELS, Sample, recorded_sample, recorded_schema, shipped_sample
 from trainyard.serve.prediction.surroundings import Surroundings
 from trainyard.serve.shared import forks
+from trainyard.settings import served_model_name
 
 LOG = logging.getLogger("trainyard.serve")
 
@@ -116,6 +124,7 @@ def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
     surroundings.begin()
     with recording(MODELS) as opened, drift.watching() as watch:
         try:
+            compare_files(MODELS, route.model_name or served_model_name())
             loaded.function = resolve(route_target(route), sources)
             loaded.around = surroundings.left()
             surroundings.come_back()

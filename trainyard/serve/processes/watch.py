@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
 from pathlib import Path
 
 from trainyard.serve.prediction.opened_models import model_names
+from trainyard.serve.prediction.owners import owners
 
 WATCH_SECONDS = 0.5  # between two looks
 MOST_OF_THE_TIME = 0.02  # of which a look may take: a folder of a million files is looked at less often
@@ -16,7 +18,10 @@ Signature = dict[str, tuple[int, int, int]]  # name -> inode, size, time of chan
 
 
 class Watch:
-    """Looks at one folder. A change is told once all files of its model are as they were at the look before."""
+    """Looks at one folder. A change is told once all files of its model are as they were at the look before.
+
+    Of folders in it, the files are looked at that a record names.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -31,9 +36,9 @@ class Watch:
         found = signature(self._folder)
         took = time.monotonic() - now
         self._next = now + max(WATCH_SECONDS, took / MOST_OF_THE_TIME)
-        changing = model_names(_differing(found, self._seen))
+        changing = self._models(_differing(found, self._seen))
         self._seen = found
-        told = {name for name in _differing(found, self._known) if not model_names({name}) & changing}
+        told = {name for name in _differing(found, self._known) if not self._models({name}) & changing}
         for name in told:
             if name in found:
                 self._known[name] = found[name]
@@ -41,13 +46,19 @@ class Watch:
                 del self._known[name]
         return told
 
+    def _models(self, names: set[str]) -> set[str]:
+        return model_names(names, self._folder)
+
 
 def _differing(one: Signature, other: Signature) -> set[str]:
     return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
 
 
 def signature(folder: Path) -> Signature:
-    """What tells the regular files of ``folder`` from what they were; empty where there is no folder."""
+    """What tells the regular files of ``folder`` from what they were; empty where there is no folder.
+
+    The files are those right in it, and those in folders that a record names.
+    """
     found: Signature = {}
     try:
         with os.scandir(folder) as entries:
@@ -58,6 +69,15 @@ def signature(folder: Path) -> Signature:
                     continue
                 if stat.S_ISREG(status.st_mode):
                     found[entry.name] = (status.st_ino, status.st_size, status.st_mtime_ns)
+        for name in owners(folder):
+            if os.sep in name and (there := _status(folder / name)):
+                found[name] = (there.st_ino, there.st_size, there.st_mtime_ns)
     except OSError:
         return {}
     return found
+
+
+def _status(path: Path) -> os.stat_result | None:
+    with contextlib.suppress(OSError):
+        return path.stat()
+    return None
