@@ -9,7 +9,6 @@ PREDICT_IMAGES := $(subst /,+,$(MEMBERS:%=predict-image+%))
 
 # What is given for one model (its names, PAYLOAD, ...) would not fit the others.
 $(TRAIN): train+%: $(SETUP)
-	@$(MAKE) --no-print-directory -C "$(BASE)/$(subst +,/,$*)" build-train
 	@$(MAKE) --no-print-directory -C "$(BASE)/$(subst +,/,$*)" train
 
 $(TRAIN_IMAGES): train-image+%: $(SETUP)

@@ -89,6 +89,12 @@ def described(files: Iterable[BakedFile]) -> str:
     return ",".join(f"{file.path.name}={file.sha256}" for file in files)
 
 
+def parse_baked(label: str) -> tuple[BakedFile, ...]:
+    """What ``described`` has described, as far as their names and hashes go."""
+    pairs = (item.partition("=") for item in label.split(",") if item)
+    return tuple(BakedFile(Path(name), sha256) for name, _, sha256 in pairs)
+
+
 def write_tar(files: Iterable[BakedFile], stream: IO[bytes]) -> None:
     """``models/`` with the files as a tar: root's, of one time, readable by all."""
     with tarfile.open(fileobj=stream, mode="w") as archive:

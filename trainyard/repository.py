@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainyard.context import SHARED
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ModelDir, read_model_dir, read_variables
+from trainyard.revision import commit_of, git
 
 MARKER = Path("mk") / "model.mk"
+# At the top, of this repository's own sources: what goes into every image.
+LIBRARY = ("builders", "trainyard")
+OF_PROJECT = ("common_utils", "__init__.py")
 
 
 @dataclass(frozen=True)
@@ -79,22 +82,18 @@ class Repository:
                         "rename one of them",
                     )
 
-    def commit(self) -> str:
-        """The git commit of the work tree, with ``-dirty`` where it has changes; empty outside git."""
-        if not (git := shutil.which("git")):
-            return ""
-        described = subprocess.run(
-            [git, "-C", str(self.root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return described.stdout.strip()
+    def commit(self, models: Iterable[ModelDir]) -> str:
+        """The git commit of the work tree, with ``-dirty`` where something that images or trainings of ``models`` are
+        made of has changes, or is not known to git; empty where git does not say."""
+        models = tuple(models)
+        shared = [self.root / name for name in (*SHARED, *LIBRARY)]
+        shared += [project / name for project in {model.project for model in models} for name in OF_PROJECT]
+        return commit_of(self.root, [model.path for model in models], shared)
 
     def source(self) -> str:
         """The URL of the git remote ``origin``, without the credentials that it may have; empty where there is none."""
         try:
-            url = self._git("config", "--get", "remote.origin.url").strip()
+            url = git(self.root, "config", "--get", "remote.origin.url").strip()
         except TrainyardError:
             return ""
         return re.sub("(?<=://)[^/]*@", "", url)
@@ -107,20 +106,9 @@ class Repository:
         """
         if since.startswith("-"):
             raise TrainyardError(f"SINCE={since}: not a git ref", "name a branch, a tag or a commit")
-        changed = self._git("diff", "--name-only", "--no-renames", "-z", "--relative", since, "--", ".")
-        untracked = self._git("ls-files", "--others", "--exclude-standard", "-z")
+        changed = git(self.root, "diff", "--name-only", "--no-renames", "-z", "--relative", since, "--", ".")
+        untracked = git(self.root, "ls-files", "--others", "--exclude-standard", "-z")
         return sorted({path for path in (changed + untracked).split("\0") if path})
-
-    def _git(self, *arguments: str) -> str:
-        if not (git := shutil.which("git")):
-            raise TrainyardError("git is not on PATH", "install git")
-        done = subprocess.run(
-            [git, "-C", str(self.root), *arguments], capture_output=True, text=True, errors="replace", check=False
-        )
-        if done.returncode:
-            reason = next(iter(done.stderr.strip().splitlines()), f"status {done.returncode}")
-            raise TrainyardError(f"git {arguments[0]}: {reason}", "name a ref that this clone has: git fetch it")
-        return done.stdout
 
 
 def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Repository:

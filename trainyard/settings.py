@@ -125,6 +125,9 @@ class HostSettings(FromEnvironment):
     strict: bool = setting(
         "STRICT", False, "1: a lock that is missing or stale is an error; make predict hands it on to the server"
     )
+    build: bool = setting(
+        "BUILD", True, "0: a verb that runs an image runs the one that is there; 1: it is built first where it is stale"
+    )
     force: bool = setting("FORCE", False, "1: build even what is up to date")
     bake: bool = setting("BAKE", False, "1: put the binaries of models/ into the predict image, as its last layer")
     groups: str = setting(
@@ -182,6 +185,9 @@ class ImageSettings(FromEnvironment):
     train: bool = setting("TRAIN", True, "train: 0 to do nothing")
     score: bool = setting("SCORE", False, "train: 1: score the versions in run/scored/ instead of training")
     commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
+    built: str = setting(
+        "TRAINYARD_BUILT", "", "train: the image and what it was built from, a JSON object, for the record"
+    )
     model_name: str = setting("MODEL_NAME", "", "predict: the binary that a single-model image serves", "MODElNAME")
     baked_models: str = setting(
         "BAKED_MODELS", "", "predict: `file=sha256,...` that models/ has to hold, set in images built with BAKE=1"

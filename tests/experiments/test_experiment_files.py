@@ -99,6 +99,16 @@ def test_the_model_by_its_image_and_a_dry_run(repo: Monorepo, model: Model) -> N
     repo.make(repo.path, "experiment", "CONFIG=image.yaml").failed("image.yaml names no model", "MODEL=")
 
 
+def test_an_experiment_with_the_image_that_is_there(repo: Monorepo, model: Model) -> None:
+    write(model, {"MODEL_PARAMS": {"x": 1.0}})
+    repo.make(model, "experiment").succeeded()
+    model.replace("train.py", "print(", "print('edited',")
+    assert "edited" not in repo.make(model, "experiment", "BUILD=0").succeeded().out
+    assert json.loads(model.record.read_text())["built"]["sources"] == "changed"
+    assert "edited" in repo.make(model, "experiment").succeeded().out
+    assert json.loads(model.record.read_text())["built"]["sources"] == "same"
+
+
 @pytest.mark.slow
 def test_a_search(repo: Monorepo, model: Model) -> None:
     tuned = "default_value: 0.0\n      tuning: {param_type: float, min: 0, max: 4}"

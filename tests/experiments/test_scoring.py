@@ -10,6 +10,7 @@ import pytest
 from monorepo import Model, Monorepo
 
 from trainyard.engines.base import Mount
+from trainyard.experiments.origin import Origin
 from trainyard.experiments.registry.scoring import Score, score_versions
 from trainyard.experiments.training import Training
 from trainyard.verbs.session import open_session
@@ -45,7 +46,7 @@ def scores(repo: Monorepo, model: Model, folder: Path, versions: dict[str, Path]
     found = session.repository.model(model.path)
     payload = {"$ref": "data/numbers.csv", "model_name": model.name}
     mounts = (Mount(found.project / "data", "data"), Mount(found.project / "models", "models"))
-    training = Training(found, found.image("train"), payload, mounts)
+    training = Training(found, Origin(found.image("train")), payload, mounts)
     return score_versions(training, session.local().engine, run, versions)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -85,6 +86,20 @@ def test_a_study_of_another_search_is_not_resumed(repo: Monorepo, model: Model) 
     assert "x (float from 0 to 4; now float from 0 to 5)" in error
     assert "steps" not in error
     assert tuning(model)["status"] == "finished"  # as it was
+
+
+def test_an_edit_is_built_before_a_tuning_goes_on(repo: Monorepo, model: Model) -> None:
+    configure(model)
+    repo.make(model, "tune", "TRIALS=1", "WORKERS=1").succeeded()
+    model.replace("train.py", '(params["x"] - 2) ** 2\n    path', '(params["x"] - 2) ** 2 + 100\n    path')
+    made = repo.make(model, "tune", "RESUME=1", "TRIALS=2", "WORKERS=1").succeeded()
+    assert "so it is built first" in made.err
+    assert f"the trials of {tuning(model)['id']} so far ran in another image" in made.err
+    before, after = trials(model)
+    assert after["metrics"]["loss"] >= 100 > before["metrics"]["loss"]
+    assert before["tags"]["image_identity"] != after["tags"]["image_identity"]
+    assert tuning(model)["tags"]["image_identity"] == after["built"]["identity"]
+    assert json.loads(model.record.read_text())["built"] == after["built"]
 
 
 @pytest.mark.slow

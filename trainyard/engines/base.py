@@ -52,6 +52,16 @@ class BuildPlan:
 
 
 @dataclass(frozen=True)
+class BuiltImage:
+    """An image that is there. ``id`` is this one's, whatever its name moves to. ``identity`` is that of the plan that
+    it was built from; empty where it was not built by us."""
+
+    id: str
+    identity: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Mount:
     """A folder of the host at ``target``, a path below the application folder (``models``, ``data``)."""
 
@@ -64,7 +74,8 @@ class Mount:
 class RunPlan:
     """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is.
     ``hardened``: it gets no more rights than a server needs, and can write to /tmp alone. ``output`` is given what
-    it says in the foreground; without one it has our own standard output. ``arguments`` are the run script's."""
+    it says in the foreground; without one it has our own standard output. ``arguments`` are the run script's.
+    ``image_id``: run exactly this image, not what the name has moved to since."""
 
     image: str
     name: str
@@ -77,6 +88,7 @@ class RunPlan:
     hardened: bool = False
     output: Output | None = None
     arguments: tuple[str, ...] = ()
+    image_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,8 +148,8 @@ class Engine(Protocol):
         """Those of ``names`` that are images of this engine, each with the identity of what it was built from; that
         is empty where it was not built by us."""
 
-    def labels(self, image: str) -> Mapping[str, str]:
-        """The labels of an image; empty where there is none."""
+    def find(self, image: str) -> BuiltImage | None:
+        """The image of that name; None where there is none."""
 
     def facts(self, image: str) -> dict[str, Any]:
         """What ``builders/facts.py`` finds in an image; empty in a dry run."""

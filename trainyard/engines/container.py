@@ -20,7 +20,7 @@ from trainyard.digests import digest_of
 from trainyard.engines import baking, images, s2i
 from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import Assembler, Image, Todo
-from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, Mount, Python, Running, RunPlan, Stored
+from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, BuiltImage, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, known_bases
 from trainyard.engines.leftovers import remove_image_later
 from trainyard.engines.relay import Conversation, attached
@@ -84,9 +84,9 @@ class ContainerEngine:
         found = self._assembler.inspect(names)
         return {name: image.labels.get(IDENTITY, "") for name, image in found.items()}
 
-    def labels(self, image: str) -> Mapping[str, str]:
+    def find(self, image: str) -> BuiltImage | None:
         found = self._assembler.inspect([image]).get(image)
-        return found.labels if found else {}
+        return BuiltImage(found.id, found.labels.get(IDENTITY, ""), found.labels) if found else None
 
     def facts(self, image: str) -> dict[str, Any]:
         script = (self.repository.package / "builders" / "facts.py").read_text()
@@ -186,7 +186,7 @@ class ContainerEngine:
     def _run(self, plan: RunPlan, *options: str) -> list[str]:
         script = [RUN, *plan.arguments] if plan.arguments else []
         options = ("--rm", *options, "--name", plan.name, *self._options(plan))
-        return [self.name, "run", *options, plan.image, *script]
+        return [self.name, "run", *options, plan.image_id or plan.image, *script]
 
     def shell(self, plan: RunPlan) -> int:
         command = ["run", "--rm", "-it", "--name", plan.name, *self._options(plan), "--entrypoint", "/bin/bash"]

@@ -13,7 +13,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,12 +24,12 @@ from trainyard.baking import write_files
 from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context
 from trainyard.digests import digest_of
-from trainyard.engines.base import DAMAGED, BuildPlan, Python, Running, RunPlan, Stored
+from trainyard.engines.base import DAMAGED, BuildPlan, BuiltImage, Python, Running, RunPlan, Stored
 from trainyard.engines.process_assembling import ProcessAssembler
 from trainyard.engines.process_containers import Containers
 from trainyard.engines.process_environment import ProcessImage
 from trainyard.engines.relay import Conversation
-from trainyard.errors import TrainyardError
+from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.files import size_of, write_whole
 from trainyard.leaks import Look
 from trainyard.repository import Repository
@@ -71,9 +71,9 @@ class ProcessEngine:
         found = {name: self._read_image(name) for name in names}
         return {name: image.identity for name, image in found.items() if image}
 
-    def labels(self, image: str) -> Mapping[str, str]:
+    def find(self, image: str) -> BuiltImage | None:
         found = self._read_image(image)
-        return found.labels if found else {}
+        return BuiltImage(found.build.name, found.identity, found.labels) if found else None
 
     def facts(self, image: str) -> dict[str, Any]:
         found = self._need_image(image)
@@ -151,8 +151,10 @@ class ProcessEngine:
         complete = complete and all((one / ".trainyard-deps").is_file() for one in (venv, *more))
         return ProcessImage(build, venv, builder, role, identity, labels, more) if complete else None
 
-    def _need_image(self, image: str) -> ProcessImage:
+    def _need_image(self, image: str, image_id: str = "") -> ProcessImage:
         if found := self._read_image(image):
+            if image_id not in ("", found.build.name):
+                raise TrainyardError(f"{image} was built again meanwhile", "start it once more", EXIT_FAILED)
             return found
         if self.commands.dry_run:
             return ProcessImage(self._state, self._state, self._assembler.builder, "predict")
@@ -205,10 +207,10 @@ class ProcessEngine:
 
     def run(self, plan: RunPlan) -> int:
         _say_if_not_confined(plan)
-        return self._containers.run(plan, self._need_image(plan.image))
+        return self._containers.run(plan, self._need_image(plan.image, plan.image_id))
 
     def converse(self, plan: RunPlan) -> Conversation:
-        return self._containers.converse(plan, self._need_image(plan.image))
+        return self._containers.converse(plan, self._need_image(plan.image, plan.image_id))
 
     def start(self, plan: RunPlan) -> None:
         _say_if_not_confined(plan)

@@ -43,6 +43,7 @@ class Run:
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    built: Mapping[str, str] = field(default_factory=dict)  # its image: experiments/origin.py
     error: str = ""
     host: str = ""
     pid: int = 0  # the process that looks after it, and when that one started

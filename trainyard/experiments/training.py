@@ -13,6 +13,7 @@ from trainyard import console, run_folder
 from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
 from trainyard.experiments.metrics_log import Point, read_points, read_tags
+from trainyard.experiments.origin import Origin
 from trainyard.experiments.run_files import Kind, Run, new_run
 from trainyard.experiments.training_metrics import write_training_metrics
 from trainyard.experiments.transcript import Transcript
@@ -26,29 +27,25 @@ class Training:
     """What to train, and how people shall find it again. ``keep_model``: a copy of the binary stays in the run."""
 
     model: ModelDir
-    image: str
+    origin: Origin
     payload: Mapping[str, Any]
     mounts: tuple[Mount, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str = ""
     keep_model: bool = False
+
+    @property
+    def image(self) -> str:
+        return self.origin.image
 
     @property
     def model_name(self) -> str:
         return str(self.payload.get("model_name") or self.model.model_name)
 
 
-def start_run(training: Training, repository: Repository, kind: Kind = "training") -> Run:
+def start_run(training: Training, kind: Kind = "training") -> Run:
     """The folder of the run, before anything has happened."""
-    commit = repository.commit()
-    tags = {
-        "dataset": str(training.payload.get("$ref", "")),
-        "commit": commit.removesuffix("-dirty"),
-        "dirty": str(commit.endswith("-dirty")).lower() if commit else "",
-        "image": training.image,
-        **training.tags,
-    }
+    tags = {"dataset": str(training.payload.get("$ref", "")), **training.origin.tags, **training.tags}
     run = new_run(
         training.model.project,
         training.model.name,
@@ -57,6 +54,7 @@ def start_run(training: Training, repository: Repository, kind: Kind = "training
         tags={name: value for name, value in tags.items() if value},
         parent=training.parent,
         kind=kind,
+        built=training.origin.built,
     )
     if training.keep_model and kind == "training":
         run.path(run_folder.MODEL).mkdir()
@@ -74,12 +72,12 @@ def carry_out(
 
     Whatever ends this process in an orderly way ends the run; one that is killed is found out by ``read_run``.
     """
-    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.env}
+    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.origin.env}
     mounts = (*training.mounts, Mount(run.folder, run_folder.MOUNT))
     with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), on_points) as transcript:
         plan = RunPlan(
             training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, env, mounts,
-            output=transcript,
+            output=transcript, image_id=training.origin.image_id,
         )  # fmt: skip
         try:
             status = engine.run(plan)
@@ -98,7 +96,7 @@ def carry_out(
 
 def show_only(training: Training, engine: Engine) -> None:
     """What a dry run shows."""
-    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.env}
+    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.origin.env}
     engine.run(RunPlan(training.image, training.image, "train", training.model.name, env, training.mounts))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
@@ -33,12 +34,14 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
     """The part of a record that is the same for every binary of one training."""
     lock = sources / "requirements.lock"
     imported = imported_packages()
+    settings = ImageSettings.read()
     return {
         "payload": payload,
         "dataset": payload.get("$ref"),
         "dataset_sha256": sha256_of(dataset) if dataset and dataset.is_file() else None,
         "lock": sha256_of(lock) if lock.is_file() else None,
-        "commit": ImageSettings.read().commit or None,
+        "commit": settings.commit or None,
+        "built": _built(settings.built),
         "python": platform.python_version(),
         "packages": imported,
         "installed": of_training(imported),
@@ -46,6 +49,14 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
         "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": clock.seconds,
     }
+
+
+def _built(text: str) -> Any:
+    """TRAINYARD_BUILT, as far as it is JSON: a finished training does not fail for what is only written down."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text
 
 
 def imported_packages() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from trainyard.verbs.secrets import refuse_secrets
 from trainyard.verbs.session import Session
 
 WIRING = ".s2i/environment"
+LABEL_REVISION = "org.opencontainers.image.revision"
 
 
 def build_builders(session: Session, _: Path) -> None:
@@ -36,8 +38,10 @@ def build_predict(session: Session, model: ModelDir) -> None:
     build_model(session, model, "predict")
 
 
-def build_model(session: Session, model: ModelDir, role: Role, image: str = "") -> str:
-    """Build one model's train or predict image, where it is not up to date; its name."""
+def build_model(
+    session: Session, model: ModelDir, role: Role, image: str = "", *, bake: bool | None = None
+) -> None:  # fmt: skip
+    """Build one model's train or predict image, where it is not up to date. ``bake``: in place of the setting."""
     session.repository.check_names(model)
     _check(model, role)
     try:
@@ -45,7 +49,8 @@ def build_model(session: Session, model: ModelDir, role: Role, image: str = "") 
     except Unresolved:
         check_requirements(model)
     lock = session.resolver.model_lock(model, role)
-    return _build(session, plan_model(model, role, lock, image, bake=session.settings.bake), model.path)
+    bake = session.settings.bake if bake is None else bake
+    _build(session, plan_model(model, role, lock, image, bake=bake), model.path, [model])
 
 
 def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
@@ -55,45 +60,24 @@ def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake
     return BuildPlan(image or model.image(role), role, model_context(model, role, lock.text), lock.text, setup, baked)
 
 
-def warn_if_stale(session: Session, model: ModelDir, role: Role, image: str) -> None:
-    """Say so where a model's sources are not those that its image was built from."""
-    baked = is_baked(session, image)
-    if baked and not model.binary.is_file():
-        return  # it has what nobody can compare
-    try:
-        lock = session.known_resolver.model_lock(model, role)
-    except Unresolved:
-        wanted = "of requirements that are not resolved yet"
-    else:
-        wanted = session.engine.identity(plan_model(model, role, lock, image, bake=baked))
-    built = session.engine.built([image]).get(image)
-    if built and built != wanted:
-        what, how = ("sources or the binary", " BAKE=1") if baked else ("sources", "")
-        console.warn(f"the {what} of {model.name} have changed since {image} was built: make build-{role}{how}")
-
-
-def is_baked(session: Session, image: str) -> bool:
-    """Whether an image has its binaries in it; a dry run works without an engine that could tell."""
-    if session.commands.dry_run and session.engine.unavailable():
-        return False
-    return LABEL_BAKED in session.engine.labels(image)
-
-
-def build_all(session: Session, folder: Path) -> str:
+def build_all(session: Session, folder: Path, *, bake: bool | None = None) -> str:
     """Build the ``all`` image of an ``all/`` folder, where it is not up to date; its name."""
     locks = MergedLocks(session.resolver, folder)
-    return _build(session, _plan_merged(session, create_routes(session, folder, locks), locks), folder)
+    merged = create_routes(session, folder, locks)
+    bake = session.settings.bake if bake is None else bake
+    return _build(session, _plan_merged(session, merged, locks, bake=bake), folder, merged.members)
 
 
 def plan_all(session: Session, resolver: Resolver, folder: Path) -> BuildPlan:
     """How the ``all`` image of an ``all/`` folder is built."""
     locks = MergedLocks(resolver, folder)
-    return _plan_merged(session, locks.in_groups(merge_members(session, folder)), locks)
+    merged = locks.in_groups(merge_members(session, folder))
+    return _plan_merged(session, merged, locks, bake=session.settings.bake)
 
 
-def _plan_merged(session: Session, merged: Merged, locks: MergedLocks) -> BuildPlan:
+def _plan_merged(session: Session, merged: Merged, locks: MergedLocks, *, bake: bool) -> BuildPlan:
     lock, *more = locks.locks_of(merged)
-    baked = baking.files_of(merged.members) if session.settings.bake else ()
+    baked = baking.files_of(merged.members) if bake else ()
     context, setup = merged.context((lock, *more)), merged.setup.encode()
     image = all_image(session, locks.folder)
     return BuildPlan(image, "predict", context, lock, setup, baked, more_locks=tuple(more))
@@ -135,12 +119,12 @@ def lock_model(session: Session, model: ModelDir) -> None:
     _say_written(session, session.resolver.write_locks(model))
 
 
-def _labels(session: Session, plan: BuildPlan) -> dict[str, str]:
+def _labels(session: Session, plan: BuildPlan, models: Iterable[ModelDir]) -> dict[str, str]:
     """Where an image came from, under the names of the OCI image specification (annotations.md) where it has one."""
     labels = {
         "org.opencontainers.image.title": plan.image,
         "org.opencontainers.image.source": session.repository.source(),
-        "org.opencontainers.image.revision": session.repository.commit(),
+        LABEL_REVISION: session.repository.commit(models),
         "trainyard.lock": hashlib.sha256("".join(plan.locks).encode()).hexdigest(),
         LABEL_BAKED: baking.described(plan.baked),
     }
@@ -165,11 +149,11 @@ def _check(model: ModelDir, role: Role) -> None:
         _ = model.routes
 
 
-def _build(session: Session, plan: BuildPlan, folder: Path) -> str:
+def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[ModelDir]) -> str:
     """Build; what assemble says of the context's own file is said of the file that the user can mend."""
     refuse_secrets(session, plan, folder)
     try:
-        built = session.engine.build(replace(plan, labels=_labels(session, plan)))
+        built = session.engine.build(replace(plan, labels=_labels(session, plan, models)))
     except TrainyardError as error:
         if error.message.startswith(WIRING):
             raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None

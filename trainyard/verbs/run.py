@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from trainyard import console
 from trainyard.engines.base import Engine, Mount, RunPlan
+from trainyard.files import sha256_of
 from trainyard.model_dir import ModelDir, Role
-from trainyard.verbs.build import all_image, build_all, build_model, is_baked, warn_if_stale
+from trainyard.repository import all_members
+from trainyard.verbs.build import all_image
+from trainyard.verbs.image_to_run import ImageToRun, image_to_run, merged_image_to_run
 from trainyard.verbs.mounts import all_mounts, models_folder
 from trainyard.verbs.serving import container_name, serve, serving_plan
 from trainyard.verbs.session import Session
@@ -16,7 +20,7 @@ from trainyard.verbs.session import Session
 
 def predict(session: Session, model: ModelDir) -> None:
     """Run the predict image: in the foreground, or with DETACH=1 until it is ready."""
-    image = ensure_image(session, model, "predict")
+    image = image_to_run(session, model, "predict")
     if session.experiments.version:
         from trainyard.verbs import served_version  # the registry's client takes a second to import
 
@@ -25,32 +29,37 @@ def predict(session: Session, model: ModelDir) -> None:
         served_version.start_following(session, model)
     else:
         own = Mount(models_folder(session, model.project), "models", read_only=True)
-        mounts, env = models_of(session, image, (own,))
-        if mounts and not model.binary.is_file():
-            console.warn(f"{session.short(model.binary)}: no such binary yet, so its routes answer 503: make train")
+        mounts, env = models_of(session, image, (own,), [model])
     env |= {"MODEL_NAME": model.model_name}
     paths = [route.path for route in model.routes]
-    serve(session, serving_plan(session, image, model.name, env, mounts), paths)
+    serve(session, serving_plan(session, image.name, model.name, env, mounts), paths)
 
 
 def predict_all(session: Session, folder: Path) -> None:
-    """Build and run the ``all`` image."""
-    image = build_all(session, folder)
-    mounts, routes = all_mounts(session, folder, image)
-    mounts, env = models_of(session, image, mounts)
+    """Run the ``all`` image."""
+    image = merged_image_to_run(session, folder)
+    mounts, routes = all_mounts(session, folder, image.name)
+    models = [session.repository.model(path) for path in all_members(folder, session.repository)]
+    mounts, env = models_of(session, image, mounts, models)
     name = session.short(folder).removeprefix("projects/")
-    serve(session, serving_plan(session, image, name, env, mounts), [route.path for route in routes])
+    serve(session, serving_plan(session, image.name, name, env, mounts), [route.path for route in routes])
 
 
-def models_of(session: Session, image: str, mounts: tuple[Mount, ...]) -> tuple[tuple[Mount, ...], dict[str, str]]:
+def models_of(
+    session: Session, image: ImageToRun, mounts: tuple[Mount, ...], models: Iterable[ModelDir]
+) -> tuple[tuple[Mount, ...], dict[str, str]]:
     """What is mounted at models/, and the variables that go with it: nothing hides the binaries of a baked image,
     unless that is asked for."""
-    if not is_baked(session, image):
+    if not image.baked:
         return mounts, {}
     if session.settings.mount:
-        console.step(f"models/ is mounted over the binaries that are in {image} (MOUNT=1)")
+        console.step(f"models/ is mounted over the binaries that are in {image.name} (MOUNT=1)")
         return mounts, {"BAKED_MODELS": ""}
-    console.step(f"models/ is not mounted: {image} has its binaries in it (MOUNT=1 mounts it all the same)")
+    console.step(f"models/ is not mounted: {image.name} has its binaries in it (MOUNT=1 mounts it all the same)")
+    binaries = [model.binary for model in models if model.binary.is_file()]
+    for path in binaries:
+        if sha256_of(path) != image.baked.get(path.name):
+            console.warn(f"{session.short(path)} is not the one in {image.name}: build with BAKE=1 to put it in")
     return (), {}
 
 
@@ -114,23 +123,10 @@ def _logs(session: Session, name: str) -> None:
 def shell(session: Session, model: ModelDir) -> int:
     """An interactive shell in a model's predict image, with its folders mounted."""
     role: Role = "predict"
-    image = ensure_image(session, model, role)
-    mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models"),))
+    image = image_to_run(session, model, role)
+    mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models"),), [model])
     mounts = (Mount(model.project / "data", "data"), *mounts)
-    return session.engine.shell(RunPlan(image, f"{image}-shell-{os.getpid()}", role, model.name, env, mounts))
-
-
-def ensure_image(session: Session, model: ModelDir, role: Role) -> str:
-    """The image's name; it is built where it is missing."""
-    image = model.image(role)
-    if session.commands.dry_run:
-        return image
-    if session.engine.built([image]) and not (session.settings.bake and role == "predict"):
-        warn_if_stale(session, model, role, image)
-        return image
-    if not session.settings.bake:
-        console.step(f"There is no image {image} yet, so it is built first")
-    return build_model(session, model, role)
+    return session.engine.shell(RunPlan(image.name, f"{image.name}-shell-{os.getpid()}", role, model.name, env, mounts))
 
 
 def _say(session: Session, text: str) -> None:

@@ -8,20 +8,19 @@ from trainyard import console
 from trainyard.builder_files import BUILDERS
 from trainyard.files import write_whole
 from trainyard.model_dir import ModelDir
-from trainyard.verbs.build import build_all
-from trainyard.verbs.run import ensure_image
+from trainyard.verbs.image_to_run import image_to_run, merged_image_to_run
 from trainyard.verbs.session import Session
 
 
 def sbom_model(session: Session, model: ModelDir) -> None:
-    """Of a model's two images; one that is missing is built first."""
+    """Of a model's two images; one that is missing or stale is built first."""
     for role in BUILDERS:
-        _write(session, ensure_image(session, model, role))
+        _write(session, image_to_run(session, model, role).name)
 
 
 def sbom_all(session: Session, folder: Path) -> None:
     """Of the image of an ``all/`` folder."""
-    _write(session, build_all(session, folder))
+    _write(session, merged_image_to_run(session, folder).name)
 
 
 def _write(session: Session, image: str) -> None:
@@ -33,5 +32,6 @@ def _write(session: Session, image: str) -> None:
     from trainyard.sbom import bill_of_materials  # takes longer to import than all others together
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, bill_of_materials(image, session.engine.labels(image), facts))
+    found = session.engine.find(image)
+    write_whole(path, bill_of_materials(image, found.labels if found else {}, facts))
     console.step(f"Wrote {session.short(path)}")

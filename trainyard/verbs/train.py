@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 from trainyard import console
 from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
+from trainyard.experiments.config import FILE as CONFIG
+from trainyard.experiments.origin import Origin
 from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params
 from trainyard.experiments.report import DrawnAhead
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.model_dir import ModelDir
+from trainyard.revision import DIRTY, differ
+from trainyard.verbs.build import LABEL_REVISION
 from trainyard.verbs.dvc import warn_of_old_pipeline
+from trainyard.verbs.image_to_run import ImageToRun, image_to_run
 from trainyard.verbs.mounts import models_folder
 from trainyard.verbs.report import try_to_report
-from trainyard.verbs.run import ensure_image
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import is_tracked, tracked
 
@@ -49,13 +54,29 @@ def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
 
 
 def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
-    """What to train; the image is built where it is missing."""
-    image = ensure_image(session, model, "train")
+    """What to train; its image is built first, where it is missing or not of today's sources."""
+    image = image_to_run(session, model, "train")
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
-    env = {"TRAINYARD_COMMIT": session.repository.commit()}
     described = {"description": session.experiments.description} if session.experiments.description else {}
     # A tracker shall have the model later, too, when models/ holds another one.
-    return Training(model, image, payload, mounts, env, {**session.tags, **described}, keep_model=True)
+    origin = origin_of(session, model, image)
+    return Training(model, origin, payload, mounts, {**session.tags, **described}, keep_model=True)
+
+
+def origin_of(session: Session, model: ModelDir, image: ImageToRun) -> Origin:
+    """The commit is that of the work tree only where the image is of its sources; else what the image says."""
+    if image.found is None or session.commands.dry_run:
+        return Origin(image.name, commit=session.repository.commit([model]))
+    of_image = image.found.labels.get(LABEL_REVISION, "")
+    origin = Origin(image.name, image.found.id, image.found.identity, of_image, of_image, image.sources)
+    if image.sources == "same":
+        return replace(origin, commit=session.repository.commit([model]))
+    return origin.with_changes() if of_image and _has_other_parameters(model, of_image) else origin
+
+
+def _has_other_parameters(model: ModelDir, commit: str) -> bool:
+    """Whether the files that parameters are read from, which are in no image, differ from those of a commit."""
+    return differ(commit.removesuffix(DIRTY), [model.path / CONFIG, model.path / TUNED])
 
 
 def train_as_run(session: Session, training: Training) -> Run:
@@ -65,7 +86,7 @@ def train_as_run(session: Session, training: Training) -> Run:
         TrainyardError: it failed without having said why itself; or TRACKING_URI is none, and nothing has happened.
     """
     contends = is_tracked(session)
-    run = start_run(training, session.repository)
+    run = start_run(training)
     with tracked(session, run) as live:  # which uploads the report, too
         with DrawnAhead(run) as drawn:
             run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)

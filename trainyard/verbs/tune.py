@@ -14,6 +14,7 @@ from trainyard.engines.base import Mount, RunPlan
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.experiments import run_files
 from trainyard.experiments.config import config_file
+from trainyard.experiments.origin import Origin
 from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params, write_tuned
 from trainyard.experiments.run_files import Run, runs_of
 from trainyard.experiments.training import Training, check_payload, start_run
@@ -24,6 +25,7 @@ from trainyard.experiments.tuning.search import Search, Tuning
 from trainyard.experiments.tuning.study import Study, Tried, open_study
 from trainyard.experiments.tuning.workers import ARGUMENTS, ONE_THREAD
 from trainyard.model_dir import ModelDir
+from trainyard.revision import differ
 from trainyard.run_folder import MOUNT_OF_ALL
 from trainyard.verbs.inventory import table
 from trainyard.verbs.session import Session
@@ -85,11 +87,12 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
     runs = training.model.project / run_files.FOLDER
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
-        {**training.env, **ONE_THREAD}, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
+        {**training.origin.env, **ONE_THREAD}, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
+        image_id=training.origin.image_id,
     )  # fmt: skip
     workers = session.settings.workers or _workers_by_default()
     limits = session.experiments.trial_timeout, session.settings.stop_timeout
-    return Search(goal, training.payload, session.engine, plan, min(workers, goal.trials), *limits)
+    return Search(goal, training.payload, training.origin, session.engine, plan, min(workers, goal.trials), *limits)
 
 
 def _workers_by_default() -> int:
@@ -118,14 +121,24 @@ def _begin(session: Session, training: Training, goal: Goal) -> tuple[Run, Study
         latest = _latest(training.model)
         found = open_study(latest.folder, goal, resume=True)
         console.step(f"Going on with {latest.id}: {found.counted} of {goal.trials} trials are done")
-        return latest.taken_over(), found
-    run = start_run(training, session.repository, "tuning")
+        return _taken_over(latest, training.origin), found
+    run = start_run(training, "tuning")
     run = run.saved(tags={**run.tags, "metric": goal.metric, "direction": goal.direction})
     try:
         return run, open_study(run.folder, goal, resume=False)
     except TrainyardError as error:
         run.ended("failed", error=str(error))
         raise
+
+
+def _taken_over(latest: Run, origin: Origin) -> Run:
+    """The tuning, going on with the image of today; trials that other sources gave stay, and that is printed."""
+    before = latest.tags.get("image_identity", origin.identity)
+    if before != origin.identity:
+        console.warn(
+            f"the trials of {latest.id} so far ran in another image: values that the old sources gave count too"
+        )
+    return latest.taken_over().saved(tags={**latest.tags, **origin.tags}, built=origin.built)
 
 
 def _latest(model: ModelDir) -> Run:
@@ -175,7 +188,9 @@ def _train(session: Session, training: Training, own: Mapping[str, Any], best: T
         f"Wrote {session.short(model.path / TUNED)}; training the final model with it ({metric} in trial {best.number})"
     )
     payload = with_params(own, defaults_of(model), best.params)
-    return train_as_run(session, replace(training, payload=payload, parent=run.id))
+    is_committed = not differ("HEAD", [model.path / TUNED])
+    origin = training.origin if is_committed else training.origin.with_changes()
+    return train_as_run(session, replace(training, origin=origin, payload=payload, parent=run.id))
 
 
 def _metrics_of_last_run(model: ModelDir) -> list[str]:

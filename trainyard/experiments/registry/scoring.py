@@ -37,7 +37,7 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
     scored = folder / SCORED
     for label, files in versions.items():
         shutil.copytree(files, scored / label)
-    env = {**training.env, "PAYLOAD": json.dumps(training.payload), "SCORE": "1"}
+    env = {"PAYLOAD": json.dumps(training.payload), "SCORE": "1"}
     mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, MOUNT))
     (folder / SCORES).unlink(missing_ok=True)
     try:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainyard.experiments.metrics_log import Point
+from trainyard.experiments.origin import UNKNOWN
 from trainyard.experiments.run_files import Run
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def tags(run: Run) -> dict[str, str]:
         "mlflow.user": _owner(run),
         "mlflow.source.name": f"projects/{run.model}",
         "mlflow.source.type": "JOB",
-        "mlflow.source.git.commit": run.tags.get("commit", ""),
+        "mlflow.source.git.commit": run.tags.get("commit", "").removesuffix(UNKNOWN),
     }
     own = {named(name): value for name, value in run.tags.items()}
     return {name: cut(value, LONGEST_TAG) for name, value in {**known, **own, **known}.items() if value}

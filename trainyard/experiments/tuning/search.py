@@ -17,6 +17,7 @@ from trainyard import console, run_folder
 from trainyard.engines.base import Engine, RunPlan
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments.metrics_log import Follower, read_points, read_tags
+from trainyard.experiments.origin import Origin
 from trainyard.experiments.run_files import Run, Status, new_run
 from trainyard.experiments.tuning.goal import Goal
 from trainyard.experiments.tuning.progress import TuningProgress
@@ -37,6 +38,7 @@ class Search:
 
     goal: Goal
     payload: Mapping[str, Any]
+    origin: Origin
     engine: Engine
     plan: RunPlan
     workers: int
@@ -157,7 +159,8 @@ class Tuning:
         everything = {**(self._search.payload.get("params") or {}), **params}
         run = new_run(
             self._run.folder.parents[1], self._run.model, self._run.model_name, kind="trial", parent=self._run.id,
-            params=everything, tags={"trial": str(trial.number)},
+            params=everything, tags={"trial": str(trial.number), **self._search.origin.tags},
+            built=self._search.origin.built,
         )  # fmt: skip
         trial.set_user_attr(RUN, run.id)
         self._going[worker] = Going(trial, run, params, Follower(run.path(run_folder.METRICS)))

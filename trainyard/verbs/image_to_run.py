@@ -1,0 +1,123 @@
+"""Which image a verb runs: one of today's sources, which is built first where there is none. BUILD=0 builds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trainyard import console
+from trainyard.baking import BakedFile, parse_baked
+from trainyard.engines.base import LABEL_BAKED, BuildPlan, BuiltImage
+from trainyard.errors import TrainyardError
+from trainyard.experiments.origin import Sources
+from trainyard.model_dir import ModelDir, Role
+from trainyard.verbs.build import all_image, build_all, build_model, plan_all, plan_model
+from trainyard.verbs.session import Session
+
+
+@dataclass(frozen=True)
+class ImageToRun:
+    """An image, as it was found when it was compared with the sources; ``found`` is None in a dry run that would have
+    to build it."""
+
+    name: str
+    found: BuiltImage | None
+    sources: Sources
+
+    @property
+    def baked(self) -> dict[str, str]:
+        """The files of models/ that it has in it, and the sha256 of each."""
+        return {file.path.name: file.sha256 for file in _baked_in(self.found)}
+
+
+def image_to_run(session: Session, model: ModelDir, role: Role) -> ImageToRun:
+    """A model's train or predict image.
+
+    Raises:
+        TrainyardError: it cannot be built; or there is none, and BUILD=0.
+    """
+    name = model.image(role)
+    found = _find(session, name)
+    sources = _compared(session, model, role, found)
+    if not _is_to_build(session, name, found, sources, f"make build-{role}"):
+        return ImageToRun(name, found, sources)
+    build_model(session, model, role, bake=_bakes(session, found))
+    found = _find(session, name)
+    return ImageToRun(name, found, _compared(session, model, role, found))
+
+
+def merged_image_to_run(session: Session, folder: Path) -> ImageToRun:
+    """The image of an ``all/`` folder; raises likewise."""
+    name = all_image(session, folder)
+    found = _find(session, name)
+    sources = _compared_merged(session, folder, found)
+    if not _is_to_build(session, name, found, sources, "make build-image"):
+        return ImageToRun(name, found, sources)
+    build_all(session, folder, bake=_bakes(session, found))
+    return ImageToRun(name, _find(session, name), "same")
+
+
+def _find(session: Session, name: str) -> BuiltImage | None:
+    """A dry run works without an engine that could tell."""
+    if session.commands.dry_run and session.engine.unavailable():
+        return None
+    return session.engine.find(name)
+
+
+def _bakes(session: Session, found: BuiltImage | None) -> bool:
+    """An image with binaries in it gets them again."""
+    return session.settings.bake or bool(_baked_in(found))
+
+
+def _baked_in(found: BuiltImage | None) -> tuple[BakedFile, ...]:
+    return parse_baked(found.labels.get(LABEL_BAKED, "")) if found else ()
+
+
+def _is_to_build(session: Session, name: str, found: BuiltImage | None, sources: Sources, how: str) -> bool:
+    """Whether to build; what a person has to know of that is printed.
+
+    Raises:
+        TrainyardError: there is no image, and BUILD=0.
+    """
+    if not session.settings.build:
+        if found is None and not session.commands.dry_run:
+            raise TrainyardError(f"BUILD=0, and there is no image {name}", how)
+        if found and sources == "changed":
+            console.warn(f"the sources have changed since {name} was built, and BUILD=0 runs it as it is: {how}")
+        return False
+    if found and sources == "unknown":
+        console.warn(f"{name} was not built by make, and runs as it is: {how}")
+        return False
+    if found is None:
+        console.step(f"There is no image {name} yet, so it is built first")
+    elif sources == "changed":
+        console.step(f"The sources have changed since {name} was built, so it is built first")
+    return found is None or sources == "changed" or session.settings.force
+
+
+def _compared(session: Session, model: ModelDir, role: Role, found: BuiltImage | None) -> Sources:
+    """Today's sources, requirements and wiring, and the settings of builds, with what the image was built from."""
+
+    def plan() -> BuildPlan:
+        lock = session.known_resolver.model_lock(model, role)
+        return plan_model(model, role, lock, bake=session.settings.bake)
+
+    return _judged(session, plan, found)
+
+
+def _compared_merged(session: Session, folder: Path, found: BuiltImage | None) -> Sources:
+    return _judged(session, lambda: plan_all(session, session.known_resolver, folder), found)
+
+
+def _judged(session: Session, make_plan: Callable[[], BuildPlan], found: BuiltImage | None) -> Sources:
+    """Without BAKE=1, the binaries that were baked into the image are no sources: it keeps serving those."""
+    if found is None or not found.identity:
+        return "unknown"
+    try:
+        plan = make_plan()
+    except (TrainyardError, OSError):  # not resolved yet, or a mistake, which the build will report
+        return "changed"
+    if not session.settings.bake:
+        plan = replace(plan, baked=_baked_in(found))
+    return "same" if session.engine.identity(plan) == found.identity else "changed"
