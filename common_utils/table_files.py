@@ -15,6 +15,7 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,7 +23,9 @@ from common_utils import arrow_files
 from common_utils.arrow_files import Line
 from common_utils.text_records import read_records
 from trainyard.errors import TrainyardError
+from trainyard.files import dataset_files
 
+_NAMES_SHOWN = 5
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # begins as UTF-16's does
@@ -37,6 +40,47 @@ _REFUSED = {
     b"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it, or pack it by gzip"),
 }
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError)
+
+
+def read_parts(
+    path: Path, wanted: Collection[str] = (), *, separator: str = "", encoding: str = ""
+) -> Iterator[tuple[Path, Iterator[Line]]]:
+    """Each file of a table and its lines, as `read_lines` gives them: ``path``, or the files of that folder, sorted.
+
+    Left out are files whose name, or that of a folder around them, begins with ``.`` or ``_``: Spark and others put
+    there what is no part of the table.
+
+    Raises:
+        TrainyardError: the folder holds no such files; two of them have other columns.
+    """
+    first: tuple[Path, list[str]] | None = None
+    for part in _parts(path):
+        lines = read_lines(part, wanted, separator=separator, encoding=encoding)
+        header = next(lines, (0, []))
+        names = sorted(str(name).strip() for name in header[1])
+        if first and names and names != first[1]:
+            raise TrainyardError(
+                f"{part}: its columns are not those of {first[0]}: {_difference(names, first[1])}",
+                "give both the same header, or keep one table in the folder",
+            )
+        first = first or (part, names)
+        yield part, chain([header], lines)
+
+
+def _parts(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = dataset_files(path)
+    parts = [file for file in files if not any(name[0] in "._" for name in file.relative_to(path).parts)]
+    if not parts:
+        raise TrainyardError(f"{path}: no file of the folder is part of a table", "put its parts there")
+    return parts
+
+
+def _difference(names: list[str], others: list[str]) -> str:
+    missing = [f"no {name}" for name in others if name not in names]
+    added = [f"also {name}" for name in names if name not in others]
+    return ", ".join([*missing, *added][:_NAMES_SHOWN]) or "a name is repeated"
 
 
 def read_lines(path: Path, wanted: Collection[str] = (), *, separator: str = "", encoding: str = "") -> Iterator[Line]:
@@ -69,7 +113,7 @@ def read_lines(path: Path, wanted: Collection[str] = (), *, separator: str = "",
 def _unreadable(path: Path, error: Exception) -> TrainyardError:
     # bz2 raises an OSError without a number.
     if isinstance(error, OSError) and error.errno is not None:
-        return TrainyardError(f"{path}: cannot be read ({error.strerror})", "DATASET_NAME must be a file of a table")
+        return TrainyardError(f"{path}: cannot be read ({error.strerror})", "check the file")
     return TrainyardError(f"{path}: cannot be unpacked ({error})", "copy or pack it again")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from common_utils.arrow_files import Field
-from common_utils.table_files import read_lines
+from common_utils.table_files import read_parts
 from trainyard.columns import BELONGS, BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, Value
 from trainyard.errors import TrainyardError
 
@@ -72,25 +72,26 @@ def read_table(path: Path, schema: Schema, *, separator: str = "", encoding: str
     """Read the columns that ``schema`` names; others are left aside, their order in the file is free.
 
     Args:
-        path: a file of any form that `common_utils.table_files` reads.
+        path: a file of any form that `common_utils.table_files` reads, or a folder of them with the same columns.
         separator, encoding: of a text file, where it does not say them itself.
 
     Raises:
         TrainyardError: no such file, not a table, no rows, a missing or repeated column, a row with another number of
-            fields than the header, a value that its column cannot have, an empty label.
+            fields than the header, a value that its column cannot have, an empty label. Of a folder it names the file.
     """
-    lines = read_lines(path, (*schema.features, schema.label), separator=separator, encoding=encoding)
-    _, header = next(lines, (0, []))
-    if not header:
-        raise TrainyardError(f"{path}: the dataset is empty", "it needs a header line and rows")
-    positions = _positions(path, header, schema)
     rows: list[Row] = []
     labels: list[Any] = []
     columns = [Column(name, schema.kind(name), nullable=True) for name in schema.features]
     label = Column(schema.label, NUMBER if schema.numeric_label else CATEGORY)
-    for number, fields in lines:
-        rows.append([_value(path, number, column, fields[positions[column.name]]) for column in columns])
-        labels.append(_label(path, number, label, fields[positions[label.name]]))
+    wanted = (*schema.features, schema.label)
+    for part, lines in read_parts(path, wanted, separator=separator, encoding=encoding):
+        _, header = next(lines, (0, []))
+        if not header:
+            raise TrainyardError(f"{part}: the dataset is empty", "it needs a header line and rows")
+        positions = _positions(part, header, schema)
+        for number, fields in lines:
+            rows.append([_value(part, number, column, fields[positions[column.name]]) for column in columns])
+            labels.append(_label(part, number, label, fields[positions[label.name]]))
     if not rows:
         raise TrainyardError(f"{path}: the dataset has a header and no rows", "add rows to train on")
     kinds = tuple(column.kind for column in columns)

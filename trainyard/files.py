@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and their hashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,6 +83,81 @@ def parse_json(content: bytes) -> Any:
         if not level:
             return found
     raise ValueError("nested too deeply")
+
+
+def sha256_of_dataset(dataset: Path, files: Sequence[Path]) -> str:
+    """The sha256 of a dataset, as 64 hex digits: of a file that of its content, of a folder one over all of its files.
+
+    That of a folder is the sha256 of what ``sha256sum`` prints for its files:
+
+        cd <folder> && find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+
+    Args:
+        dataset: a file, or a folder.
+        files: what `dataset_files` finds in it.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if dataset.is_file():
+        return sha256_of(dataset)
+    digest = hashlib.sha256()
+    for path in files:
+        name = os.fsencode(path.relative_to(dataset))
+        escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+        mark = b"\\" if escaped != name else b""
+        digest.update(b"%s%s  %s\n" % (mark, sha256_of(path).encode(), escaped))
+    return digest.hexdigest()
+
+
+def dataset_files(dataset: Path, data: Path | None = None) -> list[Path]:
+    """All files of a dataset, hidden ones too, sorted by the bytes of their paths in it; links are followed.
+
+    Args:
+        dataset: a file, or a folder.
+        data: the folder that links must not lead out of: a container has no other; None: they may lead anywhere.
+
+    Raises:
+        TrainyardError: no such file or folder, one that cannot be read, a folder without files; in a folder a link that
+            leads nowhere, out of ``data``, or to a folder around it, and what is neither file nor folder.
+    """
+    if dataset.is_file():
+        return [dataset]
+    roots = (data.resolve(), dataset.resolve()) if data else (Path("/"),)
+    files = sorted(_files_below(dataset, roots, ()), key=lambda path: os.fsencode(path.relative_to(dataset)))
+    if not files:
+        raise TrainyardError(f"{dataset}: the folder holds no files", "put the dataset there")
+    return files
+
+
+def _files_below(folder: Path, roots: tuple[Path, ...], around: tuple[Path, ...]) -> Iterator[Path]:
+    around = (*around, folder.resolve())
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError as error:
+        raise TrainyardError(f"{folder}: cannot be read ({error.strerror})", "check the dataset") from None
+    for entry in entries:
+        path = folder / entry.name
+        if entry.is_symlink():
+            _check_link(path, roots, around)
+        if entry.is_dir():
+            yield from _files_below(path, roots, around)
+        elif entry.is_file():
+            yield path
+        else:
+            raise TrainyardError(f"{path}: neither a file nor a folder", "remove it from the dataset")
+
+
+def _check_link(link: Path, roots: tuple[Path, ...], around: tuple[Path, ...]) -> None:
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):  # RuntimeError: a loop, before Python 3.13
+        raise TrainyardError(f"{link}: a link that leads nowhere", "remove it, or correct it") from None
+    if not any(target.is_relative_to(root) for root in roots):
+        raise TrainyardError(f"{link}: a link out of the data folder, to {target}", "put a copy there in its place")
+    if target in around:
+        raise TrainyardError(f"{link}: a link to a folder around it", "remove it")
 
 
 def size_of(folder: Path) -> int:

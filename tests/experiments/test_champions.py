@@ -123,6 +123,17 @@ def test_without_an_evaluate_function_the_records_are_compared(repo: Monorepo, m
     assert "another dataset" in other["reason"]
 
 
+def test_a_dataset_that_is_a_folder_is_the_same_as_long_as_its_files_are(repo: Monorepo, model: Model) -> None:
+    (model.path / "config.yaml").write_text(CONFIG.splitlines()[0])
+    parts = model.path.parent / "data" / "parts"
+    parts.mkdir()
+    (parts / "part-1.csv").write_text("a,b\n1,2\n")
+    for x in (1.0, 1.5):
+        assert train(repo, model, "DATASET_NAME=data/parts", x=x)["tags"]["promoted"] == "true"
+    (parts / "part-2.csv").write_text("a,b\n3,4\n")
+    assert "another dataset" in train(repo, model, "DATASET_NAME=data/parts", x=1.9)["tags"]["reason"]
+
+
 def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: Tracking) -> None:
     for x in (1.0, 1.5):
         train(repo, contender, x=x)

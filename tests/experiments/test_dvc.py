@@ -108,6 +108,19 @@ def test_dvc_trains_what_changed_and_nothing_else(versioned: Versioned) -> None:
     assert versioned.trained() == ["one", "two"]
 
 
+def test_a_folder_of_data_is_one_dependency(versioned: Versioned) -> None:
+    one = versioned.models[0]
+    sales = versioned.project / "data" / "sales"
+    sales.mkdir()
+    (sales / "part-1.csv").write_text("a,b\n1,2\n")
+    one.replace("Makefile", "data/numbers.csv", "data/sales/")
+    versioned.repo.make(None, "dvc").succeeded()
+    assert versioned.trained() == ["one", "two"]
+    (sales / "part-2.csv").write_text("a,b\n3,4\n")
+    assert versioned.trained() == ["one"]
+    assert versioned.trained() == []
+
+
 def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: Path) -> None:
     versioned.trained()
     versioned.dvc("remote", "add", "-d", "here", str(tmp_path / "remote"))

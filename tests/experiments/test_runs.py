@@ -55,6 +55,23 @@ def test_a_training_is_written_down(repo: Monorepo, model: Model) -> None:
     assert folder.name in made.err
 
 
+def test_a_dataset_that_is_a_folder_is_hashed_as_a_whole(repo: Monorepo, model: Model) -> None:
+    sales = model.path.parent / "data" / "sales"
+    sales.mkdir()
+    hashes = []
+    for name in ("part-1.csv", "part-2.csv"):
+        (sales / name).write_text("a,b\n1,2\n")
+        repo.make(model, "train", "DATASET_NAME=data/sales").succeeded()
+        tags = run_of(folders(model)[-1])["tags"]
+        assert tags["dataset"] == "data/sales"
+        hashes.append(tags["dataset_sha256"])
+    assert len(set(hashes)) == 2
+    assert json.loads(model.record.read_text())["dataset_sha256"] == hashes[1]
+    (sales / "odd").symlink_to("/etc")
+    repo.make(model, "train", "DATASET_NAME=data/sales").failed(f"{sales}/odd: a link out of the data folder")
+    assert len(folders(model)) == 2
+
+
 def test_the_last_metrics_are_stable_files(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train", payload(x=1.0)).succeeded()
     project = model.path.parent

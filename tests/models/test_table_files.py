@@ -247,6 +247,53 @@ def test_without_pyarrow_its_files_name_it(tmp_path: Path, monkeypatch: pytest.M
     assert "add pyarrow to requirements_train.txt" in error_of(tmp_path, b"PAR1\x15\x04")
 
 
+def folder_of(tmp_path: Path, **parts: str | bytes) -> Path:
+    folder = tmp_path / "people"
+    for name, content in parts.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+def test_the_parts_of_a_folder_are_one_table_in_the_order_of_their_names(tmp_path: Path) -> None:
+    folder = folder_of(
+        tmp_path,
+        part_2="income;job;age\n1;smith;41.5\n",
+        part_1=gzip.compress(PLAIN.encode()),
+        more__part_3="age,job,income\n",
+        _SUCCESS="",
+        _delta__log="x",
+    )
+    (folder / ".DS_Store").write_bytes(b"\0")
+    table = read_table(folder, SCHEMA)
+    assert table.rows == [*ROWS, [41.5, "smith"]]
+    assert table.labels == [0, 1, 1]
+    assert table.path == folder
+
+
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        ("age,job,income\n1,a,0\nold,b,1\n", "people/part_2:3: age is 'old', not a number"),
+        ("age,income,work\n1,0,a\n", "people/part_2: its columns are not those of "),
+        ("age,income,work\n1,0,a\n", "people/part_1: no job, also work: give both the same header"),
+        ("", "people/part_2: the dataset is empty"),
+        (b"PAR1\x15\x04", "people/part_2: cannot be read as Parquet"),
+    ],
+)
+def test_an_error_in_a_folder_names_the_part(tmp_path: Path, second: str | bytes, says: str) -> None:
+    with pytest.raises(TrainyardError) as caught:
+        read_table(folder_of(tmp_path, part_1=PLAIN, part_2=second), SCHEMA)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_parts_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(TrainyardError, match="people: no file of the folder is part of a table"):
+        read_table(folder_of(tmp_path, _SUCCESS=""), SCHEMA)
+
+
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=8).map(str.strip)
 
 

@@ -118,7 +118,7 @@ def test_a_bad_dataset_is_one_line_that_names_the_place(tmp_path: Path, text: st
 def test_no_dataset_and_a_folder_in_its_place(tmp_path: Path) -> None:
     with pytest.raises(TrainyardError, match=r"absent\.csv: no such dataset.*DATASET_NAME"):
         read_table(tmp_path / "absent.csv", SCHEMA)
-    with pytest.raises(TrainyardError, match="cannot be read"):
+    with pytest.raises(TrainyardError, match="the folder holds no files"):
         read_table(tmp_path, SCHEMA)
 
 

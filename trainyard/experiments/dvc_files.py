@@ -60,7 +60,7 @@ def stage(model: ModelDir) -> dict[str, Any]:
 
 def _dependencies(model: ModelDir) -> Iterator[str]:
     """Paths as seen from the project; the shared code as folders."""
-    yield model.dataset_name
+    yield model.dataset_name.rstrip("/")  # of a folder
     yield from (f"../../{name}" for name in SHARED if (model.root / name).is_dir())
     if (model.project / "common_utils").is_dir():
         yield "common_utils"

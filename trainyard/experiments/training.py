@@ -17,9 +17,11 @@ from trainyard.experiments.origin import Origin
 from trainyard.experiments.run_files import Kind, Run, new_run
 from trainyard.experiments.training_metrics import write_training_metrics
 from trainyard.experiments.transcript import Transcript
-from trainyard.files import read_json
+from trainyard.files import dataset_files, read_json
 from trainyard.model_dir import ModelDir
 from trainyard.repository import Repository
+
+_MOST_NAMES = 10  # of data/ that a hint lists
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,16 @@ def _is_number(value: Any) -> bool:
 
 def check_payload(project: Path, payload: Mapping[str, Any]) -> None:
     """Raises:
-    TrainyardError: the dataset is a file of the project, and is not there."""
+    TrainyardError: the dataset is a file or a folder of the project, and is not there or cannot be hashed."""
     name = str(payload.get("$ref", ""))
-    path = project / name
-    if "://" in name or path.is_file():
+    path, data = project / name, project / "data"
+    if "://" in name:
         return
-    there = sorted(file.name for file in (project / "data").glob("*.csv"))
+    if path.exists():
+        dataset_files(path, data)
+        return
+    there = sorted(entry.name for entry in data.glob("[!.]*"))[:_MOST_NAMES]
     raise TrainyardError(
         f"{path}: no such dataset",
-        f"name one with DATASET_NAME=data/<file>; there are {', '.join(there) or 'none in data/'}",
+        f"name one with DATASET_NAME=data/<file or folder>; there are {', '.join(there) or 'none in data/'}",
     )

@@ -45,7 +45,7 @@ def dataset_of(payload: dict[str, Any], sources: Path) -> Path | None:
     """The dataset file or folder that ``$ref`` names; None where it names none, or one that is not on this machine.
 
     Raises:
-        TrainyardError: ``$ref`` is no text, or there is no such file.
+        TrainyardError: ``$ref`` is no text, or there is no such file or folder.
     """
     reference = payload.get("$ref")
     if reference is None:

@@ -11,10 +11,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from trainyard.files import sha256_of
+from trainyard.errors import TrainyardError
+from trainyard.files import dataset_files, sha256_of, sha256_of_dataset
 from trainyard.packages import of_training
 from trainyard.records import Record
 from trainyard.settings import ImageSettings
+
+_LARGE = 1e9  # bytes, whose hash takes seconds
 
 
 class Clock:
@@ -38,7 +41,7 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
     return {
         "payload": payload,
         "dataset": payload.get("$ref"),
-        "dataset_sha256": sha256_of(dataset) if dataset and dataset.is_file() else None,
+        "dataset_sha256": _dataset_sha256(dataset, sources / "data") if dataset else None,
         "lock": sha256_of(lock) if lock.is_file() else None,
         "commit": settings.commit or None,
         "built": _built(settings.built),
@@ -57,6 +60,19 @@ def _built(text: str) -> Any:
         return json.loads(text) if text else None
     except ValueError:
         return text
+
+
+def _dataset_sha256(dataset: Path, data: Path) -> str | None:
+    """None where the dataset cannot be read any longer: that is no reason to lose a training."""
+    try:
+        files = dataset_files(dataset, data)
+        size = sum(path.stat().st_size for path in files)
+        if size > _LARGE:
+            print(f"---> Hashing {dataset.name} ({size / 1e9:.1f} GB)", flush=True)
+        return sha256_of_dataset(dataset, files)
+    except (OSError, TrainyardError) as error:
+        print(f"warning: the record has no sha256 of the dataset: {error}", file=sys.stderr, flush=True)
+        return None
 
 
 def imported_packages() -> dict[str, str]:

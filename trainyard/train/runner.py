@@ -12,6 +12,7 @@ from typing import Any
 
 from trainyard.environment import read_environment
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.files import dataset_files
 from trainyard.message import Message
 from trainyard.model_files import declared_files
 from trainyard.records import Record
@@ -34,6 +35,8 @@ def train(sources: Path, settings: ImageSettings) -> None:
     environment = read_environment(ENVIRONMENT_FILE)
     target, declared = training_target(environment), declared_files(environment)
     dataset = dataset_of(message.payload, sources)
+    if dataset:
+        dataset_files(dataset, sources / "data")  # what cannot be hashed is an error before hours of training
     try:
         with staging(sources, message.payload.get("model_name") or "", declared) as staged:
             _train(staged, target, message, dataset)
