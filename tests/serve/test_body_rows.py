@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,15 @@ def test_rows_arrive_as_they_were_written(rows, header):
     assert read_csv(text.getvalue().encode(), FORM) == rows
     lines = "\n".join(json.dumps(dict(zip(SCHEMA.names, row, strict=True))) for row in rows)
     assert read_json_lines(lines.encode(), FORM) == rows
+
+
+@given(ROWS)
+def test_a_mark_in_front_of_lines_changes_nothing(rows):
+    lines = "\n".join(map(json.dumps, rows))
+    assert read_json_lines(lines.encode("utf-8-sig"), SCHEMA) == rows
+    for read in (read_csv, read_json_lines):
+        with pytest.raises(BadRequest, match="the body is UTF-16 text: encode it as UTF-8"):
+            read(lines.encode("utf-16"), SCHEMA)
 
 
 @given(st.lists(st.lists(JSON_VALUES, min_size=1, max_size=3) | JSON_VALUES, min_size=1, max_size=4))

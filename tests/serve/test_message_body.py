@@ -1,5 +1,6 @@
 """The body parser, against anything that a client may send; both JSON codecs alike."""
 
+import codecs
 import json
 import math
 
@@ -82,6 +83,32 @@ def test_whole_numbers_are_exact_however_long(number):
 def test_what_is_not_json_is_refused_by_both(codec, body):
     with pytest.raises(ValueError):
         codec.loads(body)
+
+
+@CODECS
+@given(payload=ANYTHING)
+def test_a_mark_in_front_of_utf8_changes_nothing(codec, payload):
+    body = json.dumps({"payload": {"instances": [[1]], "other": payload}}).encode()
+    assert read_message(codecs.BOM_UTF8 + body, codec) == read_message(body, codec)
+
+
+@CODECS
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (codecs.BOM_UTF8, "the body is empty"),
+        (codecs.BOM_UTF8 * 100_000 + b"{}", "the body is not JSON"),
+        (codecs.BOM_UTF8 + b"[NaN]", "send finite numbers"),
+        (codecs.BOM_UTF8 + b'["\xff"]', "not UTF-8 text"),
+        ('{"payload": {}}'.encode("utf-16"), "the body is UTF-16 text: encode it as UTF-8"),
+        ('{"payload": {}}'.encode("utf-16-le"), "the body is UTF-16 text"),
+        ('{"payload": {}}'.encode("utf-16-be"), "the body is UTF-16 text"),
+    ],
+    ids=["alone", "many", "NaN", "not UTF-8", "UTF-16", "little-endian", "big-endian"],
+)
+def test_a_marked_body_is_refused_for_what_is_wrong_with_it(codec, body, reason):
+    with pytest.raises(BadRequest, match=reason):
+        read_message(body, codec)
 
 
 @CODECS

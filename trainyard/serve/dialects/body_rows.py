@@ -16,6 +16,7 @@ from trainyard.errors import BadRequest
 from trainyard.row_errors import kind_of, wanted
 from trainyard.schema import Schema, name_difference, order_rows
 from trainyard.serve.prediction.codec import EXACT, JSON
+from trainyard.serve.prediction.message_body import behind_mark
 from trainyard.serve.prediction.row_form import RowForm
 
 Row = list[Any]
@@ -67,6 +68,8 @@ def read_json_lines(body: bytes, form: RowForm) -> list[Any]:
     try:
         rows = [codec.loads(text) for _, text in texts]
     except ValueError:
+        if (text := behind_mark(body)) is not None:
+            return read_json_lines(text, form)
         _refuse_line(texts)
     kinds = set(map(type, rows))
     if kinds == {dict}:
@@ -89,6 +92,7 @@ def _csv_lines(body: bytes, width: int) -> list[tuple[int, list[str]]]:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
+        behind_mark(body)
         raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     try:

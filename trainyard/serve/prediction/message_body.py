@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Sequence
@@ -99,12 +100,26 @@ def parse(body: bytes, form: RowForm = UNKNOWN, codec: Codec | None = None) -> A
     try:
         return (codec or (JSON if form.schema else EXACT)).loads(body)
     except ValueError as error:
+        if (text := behind_mark(body)) is not None:
+            return parse(text, codec, names)
         if not _is_utf8(body):
             raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
         if any(token in body for token in (b"NaN", b"Infinity")):
             where = _not_finite(body, form.names) or "it may hold NaN or Infinity"
             raise BadRequest(f"the body is not JSON: {where}", "send finite numbers") from None
         raise BadRequest(f"the body is not JSON: {error}", EXAMPLE) from None
+
+
+def behind_mark(body: bytes) -> bytes | None:
+    """What follows the byte order mark of UTF-8, which a parser may ignore (RFC 8259, 8.1); None where there is none.
+
+    Raises:
+        BadRequest: the body is UTF-16, with its mark or without.
+    """
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in body[:2]:
+        raise BadRequest("the body is UTF-16 text", "encode it as UTF-8")
+    is_marked = body.startswith(codecs.BOM_UTF8) and not body.startswith(codecs.BOM_UTF8 * 2)
+    return body.removeprefix(codecs.BOM_UTF8) if is_marked else None
 
 
 def _not_finite(body: bytes, names: Sequence[str]) -> str:

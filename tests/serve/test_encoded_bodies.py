@@ -1,4 +1,4 @@
-"""Compressed bodies: in every protocol, and what is no good compression."""
+"""Bodies in an encoding: compressed, in every protocol, or behind a byte order mark; and what is no good one."""
 
 import gzip
 import json
@@ -161,6 +161,15 @@ def test_every_protocol_takes_compressed_bodies(server, protocol, encoding):
     response = send(server, path, PACK[encoding](text.encode()), encoding, content_type)
     assert response.status_code == 200, response.text
     assert expected.items() <= response.json().items()
+
+
+@pytest.mark.parametrize("protocol", REQUESTS)
+def test_every_protocol_ignores_a_mark_and_refuses_utf16(server, protocol):
+    path, body, content_type, expected = REQUESTS[protocol]
+    text = body if isinstance(body, str) else json.dumps(body)
+    assert expected.items() <= send(server, path, text.encode("utf-8-sig"), "identity", content_type).json().items()
+    refused = send(server, path, text.encode("utf-16"), "identity", content_type)
+    assert (refused.status_code, "the body is UTF-16 text" in refused.text) == (400, True)
 
 
 @pytest.mark.parametrize("protocol", REQUESTS)
