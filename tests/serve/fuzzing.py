@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import json
 import random
+import zlib
+from collections.abc import Callable
 
 import people
 from hypothesis import strategies as st
@@ -16,6 +20,14 @@ CONTENT_TYPES = (
     "application/json", "text/csv", "text/csv; charset=utf-16", "application/x-ndjson", "application/jsonl",
     "application/octet-stream", "text/plain", "multipart/form-data; boundary=x", "", ";;", "application/json;" * 50,
 )  # fmt: skip
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:]),
+    "deflate": zlib.compress,
+    "Deflate": lambda body: zlib.compress(body, wbits=-zlib.MAX_WBITS),
+    "gzip, deflate": lambda body: zlib.compress(gzip.compress(body)),
+    "identity": lambda body: codecs.BOM_UTF8 + body,
+}
 DATATYPES = ("BOOL", "UINT8", "INT64", "FP16", "FP32", "FP64", "BYTES", "FP128", "")
 
 scalars = st.one_of(
@@ -112,6 +124,10 @@ def whole_request(draw) -> tuple[str, bytes]:
     """Method and bytes of a request whose framing is as it should be, whatever it says."""
     method, path, headers = draw(methods), draw(paths), draw(st.lists(header, max_size=3))
     body = draw(bodies) if method == "POST" or draw(st.booleans()) else b""
+    if body and not draw(st.integers(0, 4)):
+        name = draw(st.sampled_from(list(PACKERS)))
+        body = PACKERS[name](body)
+        headers = [*headers, f"Content-Encoding: {name}"]
     if draw(st.integers(0, 4)):
         headers = [*headers, f"Content-Length: {len(body)}"]
     else:
@@ -172,6 +188,9 @@ class Mutator:
         if chance.random() < 0.05:
             return self._page()
         path, body, headers = chance.choice(self._corpus)
+        if chance.random() < 0.1:
+            name = chance.choice(list(PACKERS))
+            body, headers = PACKERS[name](body), (*headers, f"Content-Encoding: {name}")
         for _ in range(chance.choice((0, 1, 1, 2, 4))):
             body = self._changed(body)
         if chance.random() < 0.05:
