@@ -25,7 +25,7 @@ class Instances:
 
     __slots__ = ("_endpoint", "_most_bytes", "_only_predictions", "_rows", "_wrapped")
 
-    def __init__(self, endpoint: Endpoint, most_bytes: int, *, only_predictions: bool) -> None:
+    def __init__(self, endpoint: Endpoint, most_bytes: int = 0, *, only_predictions: bool) -> None:
         """``most_bytes``: that a compressed body may hold. ``only_predictions``: as Vertex AI wants it."""
         self._endpoint = endpoint
         self._most_bytes = most_bytes

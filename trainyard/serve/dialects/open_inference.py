@@ -29,7 +29,7 @@ class OpenInference:
 
     __slots__ = ("_binary", "_endpoint", "_id", "_most_bytes", "_name", "_outputs")
 
-    def __init__(self, endpoint: Endpoint, name: str, most_bytes: int) -> None:
+    def __init__(self, endpoint: Endpoint, name: str, most_bytes: int = 0) -> None:
         """``name``: of the model, as the request called it. ``most_bytes``: that a compressed body may hold."""
         self._endpoint = endpoint
         self._most_bytes = most_bytes
