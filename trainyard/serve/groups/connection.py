@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import httptools
+
 from trainyard.serve.http.connection import Connection
 from trainyard.serve.http.limits import RECEIVE_BYTES
 from trainyard.serve.http.parsing import RequestParser
@@ -94,7 +96,10 @@ class _Counter(RequestParser):
         self.whole += not self._comes_again()
 
     def feed(self, data: bytes) -> int:
-        self._feed(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stop:
+            self._go_on(memoryview(data)[stop.args[0] :])
         return self.whole
 
 

@@ -41,11 +41,8 @@ class Arrival(RequestParser):
         "_arrived", "_asked", "_begun", "_body", "_buffers", "_discarding", "_expects", "_failure", "_handler", "_held",
         "_host", "_limits", "_received", "_seen", "_without_body", "began", "deadline", "reading", "waiting",
     )  # fmt: skip
-    _arrived: int  # bytes since the request began, and some before
-    _asked: bool  # whether its body may be sent
-    _received: int  # of its body
-    _seen: int  # of its body, when a read had ended
-    _without_body: int  # bytes of its head so far, or since the last piece of its body
+    _asked: bool  # whether the body may be sent
+    _received: int  # bytes of the body
 
     def __init__(self, limits: Limits, handler: Handler, buffers: Buffers[Any]) -> None:
         self.reading = False  # a request has begun to arrive
@@ -58,6 +55,9 @@ class Arrival(RequestParser):
         self._held = False  # something is noted in the buffers
         self._host = b""  # the last that was found to be good
         self._begun = False  # a request begins in what is being read
+        self._arrived = 0  # bytes since the request began, and some before
+        self._seen = 0  # bytes of the body, when a read had ended
+        self._without_body = 0  # bytes of the head so far, or since the last piece of the body
         self._failure: tuple[Request, Failure] | None = None
         super().__init__()
 
@@ -73,7 +73,7 @@ class Arrival(RequestParser):
     def on_headers_complete(self) -> None:
         self._in_head = False
         host = self._headers.get(b"host")
-        if host is None or host != self._host or self._url[0] != _SLASH:
+        if host != self._host or self._url[0] != _SLASH:
             self._read_target(host)
         announced = self._headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self._limits.body:
@@ -112,11 +112,13 @@ class Arrival(RequestParser):
         except BadTarget as error:
             self._fail(*error.failure)
 
-    def _request(self, body: bytes, keep_alive: bool) -> Request:
+    def _request(self, body: bytes = b"", keep_alive: bool = False) -> Request:
         path, _, query = self._url.partition(b"?")
+        # To ask for the version takes longer than all the rest; HTTP/1.0 keeps no connection that does not say so.
+        is_usual = keep_alive and b"connection" not in self._headers
         return Request(
             self, self._parser.get_method().decode("latin-1"), path, query, self._headers, body,
-            self._parser.get_http_version(), keep_alive, time.monotonic(),
+            "1.1" if is_usual else self._parser.get_http_version(), keep_alive, time.monotonic(),
         )  # fmt: skip
 
     def give_up(self) -> None:
@@ -129,6 +131,9 @@ class Arrival(RequestParser):
     def _note_part(self, size: int) -> bool:
         """A read of so many bytes has ended within a request, or with requests that wait. True: its body is wanted."""
         wanted = False
+        if self._begun:
+            self._arrived = self._without_body = 0
+        self._arrived += size
         if self.reading and self._in_head:
             # Of what came with it, some may have been of requests before.
             self._note_without_body(1 if self._begun else size, "the headers are")
@@ -137,7 +142,6 @@ class Arrival(RequestParser):
         if self._failure:
             self._body.clear()
             self._discarding = True
-        self._arrived = size if self._begun else self._arrived + size
         self._note_held()
         return wanted
 
@@ -151,7 +155,7 @@ class Arrival(RequestParser):
         if not self._asked:  # may it be sent at all?
             self._asked = True
             self._seen, self._without_body = self._received, 0
-            if refused := self._handler.refusal(self._request(b"", keep_alive=False)):
+            if refused := self._handler.refusal(self._request()):
                 self._fail(*refused)
         elif self._received == self._seen:
             self._note_without_body(size, "trailers, or what stands between two pieces of the body, are")
@@ -171,12 +175,12 @@ class Arrival(RequestParser):
         self._headers = {}
         self._in_head = True
         self._body: list[bytes | bytearray] = []
-        self._received = self._seen = self._without_body = self._arrived = 0
+        self._received = 0
         self._discarding = self._expects = self._asked = False
 
     def _fail(self, status: int, text: str, more: str = "") -> None:
         if self._failure is None:
-            request = self._request(b"", keep_alive=False) if self._url else None
+            request = self._request() if self._url else None
             request = request or Request(self, "", b"", b"", {}, b"", "1.1", False, 0.0)
             self._failure = request, Failure(status, text, more)
 

@@ -48,7 +48,7 @@ class Connection(Arrival):
     # -- what the parser calls ----------------------------------------------------------------------------------
 
     def on_message_complete(self) -> None:
-        if self._comes_again():
+        if b"upgrade" in self._headers and self._comes_again():
             return
         self.reading = False
         if self._failure:
@@ -83,9 +83,12 @@ class Connection(Arrival):
         if self.lingers:
             self._discard(len(data))
             return
+        self._begun = False
         try:
-            self._begun = False
-            self._feed(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stop:
+                self._go_on(memoryview(data)[stop.args[0] :])
         except httptools.HttpParserError as error:
             self._fail(400, NOT_HTTP + (str(error)[:_WORDS] or type(error).__name__))
         if (self.reading or self.waiting or self._held) and self._note_part(len(data)):
@@ -101,7 +104,9 @@ class Connection(Arrival):
         """
         self.busy = self.paused = False
         self._send(answer_bytes(request, status, body, content_type, more))
-        self._wait_on()
+        self.deadline = time.monotonic() + self._limits.idle
+        if self.reading or self._out:
+            self._wait_on()
         self.keep_alive = self.keep_alive and request.keep_alive
         if self.waiting:
             self._hand_on()
@@ -221,7 +226,7 @@ class Connection(Arrival):
             self._note_held()
 
     def _wait_on(self) -> None:
-        """Set the time until which something has to happen, after an answer or a part of it was sent."""
+        """Set the time until which more of a request has to come, or more of an answer to be read."""
         limits = self._limits
         seconds = limits.silence if self._out else limits.head if self.reading else limits.idle
         self.deadline = time.monotonic() + seconds

@@ -51,28 +51,25 @@ class RequestParser:
     def _fail(self, status: int, text: str, more: str = "") -> None:
         """Called where what arrives cannot become a request: how it is to be answered."""
 
-    def _feed(self, data: bytes) -> None:
-        """Parse what has come.
+    def _go_on(self, rest: memoryview) -> None:
+        """Parse on behind a head at which llhttp has stopped.
 
         Raises:
             httptools.HttpParserError: it is not HTTP/1.
         """
-        rest: bytes | memoryview = data
-        while True:
+        while self._parser.get_method() != CONNECT:
+            head = self._head_without_offer()
+            self._parser = httptools.HttpRequestParser(self)
+            self._parser.feed_data(head)
             try:
                 self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as stop:
-                if self._parser.get_method() == CONNECT:
-                    return
-                rest = memoryview(rest)[stop.args[0] :]
-                head = self._head_without_offer()
-                self._parser = httptools.HttpRequestParser(self)
-                self._parser.feed_data(head)
+                rest = rest[stop.args[0] :]
             else:
                 return
 
     def _comes_again(self) -> bool:
-        """Whether the message that ends here is the head alone of one that ``_feed`` parses once more."""
+        """Whether the message that ends here is the head alone of one that ``_go_on`` parses once more."""
         return bool(self._parser.should_upgrade())
 
     def _head_without_offer(self) -> bytes:
