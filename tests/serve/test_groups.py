@@ -104,6 +104,23 @@ def test_a_large_body_a_chunked_one_and_one_that_waits_to_be_wanted(grouped):
         assert wire.read().payload["predictions"] == [50]
 
 
+def test_offers_of_other_protocols_and_whole_urls_find_their_group(grouped):
+    def offering(path, number):
+        return ask(path, number).replace(b"Host: test\r\n", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n")
+
+    wanted = [((FIRST, SECOND)[number % 3 > 0], number) for number in range(30)]
+    targets = [f"http://h{path}" if number % 5 == 0 else path for path, number in wanted]
+    sent = [(offering if number % 2 else ask)(target, number) for number, target in enumerate(targets)]
+    with Wire(grouped.url) as wire:
+        for request, (path, number) in zip(sent, wanted, strict=True):
+            assert wire.ask(request).payload["predictions"] == expected(path, number)
+        wire.send(b"".join(sent))
+        for path, number in wanted:
+            assert wire.read().payload["predictions"] == expected(path, number)
+    whole = b"".join(sent)
+    assert end_of(whole, 7) == sum(map(len, sent[:7]))
+
+
 @pytest.mark.slow
 def test_a_client_that_sends_without_a_pause_and_then_to_another_group(grouped):
     """More than is kept of it, and every piece ends in the middle of a request."""
