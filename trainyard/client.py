@@ -26,6 +26,15 @@ class Answer:
     seconds: float
 
 
+@dataclass(frozen=True)
+class RouteState:
+    """A route of a server. ``reason``: why it does not serve; ``warning``: of one that serves all the same."""
+
+    path: str
+    reason: str
+    warning: str
+
+
 def post(url: str, body: bytes, timeout: float, token: str = "") -> Answer:
     """POST a JSON body, with a bearer token where one is given.
 
@@ -78,11 +87,11 @@ def wait_until_ready(url: str, alive: Callable[[], bool], seconds: int) -> None:
     raise TrainyardError(f"the server was not ready in {seconds} s", "raise READY_TIMEOUT", EXIT_FAILED)
 
 
-def remarks(url: str) -> list[str]:
-    """Of a server that answers: which routes are not ready, and why, and its warnings, as ``/readyz`` says it.
+def routes(url: str) -> list[RouteState]:
+    """The routes of a server that answers, as ``/readyz`` has them.
 
     Raises:
-        TrainyardError: it does not say.
+        TrainyardError: it does not answer, or has no such page.
     """
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=READY_SECONDS) as response:  # noqa: S310
@@ -91,6 +100,12 @@ def remarks(url: str) -> list[str]:
         answer = _parsed(error.read())
     except (OSError, http.client.HTTPException) as error:
         raise TrainyardError(f"{url}/readyz: {error}", "see make logs", EXIT_FAILED) from None
-    routes = answer.get("routes", {}) if isinstance(answer, dict) else {}
-    unready = [f"/{path} is not ready: {one.get('reason', '')}" for path, one in routes.items() if not one.get("ready")]
-    return unready + [f"/{path}: {facts['warning']}" for path, facts in routes.items() if facts.get("warning")]
+    found = answer.get("routes") if isinstance(answer, dict) else None
+    if not isinstance(found, dict):
+        raise TrainyardError(f"{url}/readyz does not list its routes", "does another server listen there?", EXIT_FAILED)
+    return [_state(path, facts) for path, facts in found.items()]
+
+
+def _state(path: str, facts: dict[str, Any]) -> RouteState:
+    reason = "" if facts.get("ready") else str(facts.get("reason") or "it does not say why")
+    return RouteState(path, reason, str(facts.get("warning", "")))

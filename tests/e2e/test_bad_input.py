@@ -137,12 +137,14 @@ def test_a_corrupt_binary_and_one_of_another_model(repo: Monorepo, model: Model)
     with repo.serving(model) as port:
         repo.make(model, "test-endpoint", f"PORT={port}").succeeded()
     model.binary.write_bytes(good[:-1] + b"x")
-    with repo.serving(model) as port:
-        repo.make(model, "test-endpoint", f"PORT={port}").failed("status 503", "corrupt", "sha256")
+    made = repo.make(model, "predict", "DETACH=1", f"PORT={free_port()}")
+    made.failed("none of its routes serves")
+    assert "corrupt, sha256" in made.err
     shutil.copy(other.binary, model.binary)
     shutil.copy(other.record, model.record)
-    with repo.serving(model) as port:
-        repo.make(model, "test-endpoint", f"PORT={port}").failed("status 503", "other_model")
+    made = repo.make(model, "predict", "DETACH=1", f"PORT={free_port()}")
+    made.failed("none of its routes serves")
+    assert "its record says it is 'other_model'" in made.err
     shutil.rmtree(other.path)
 
 

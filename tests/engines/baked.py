@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
-from monorepo import Made, Model, Monorepo, ask
+from monorepo import Made, Model, Monorepo, ask, free_port
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 
@@ -55,12 +55,10 @@ class BakedImages:
         self.bake(repo, model).succeeded()
         repo.make(model, "train", 'PAYLOAD={"factor": 10}', **self.variables).succeeded()
         self.replace_binary(repo, model)
-        with repo.serving(model, **self.variables) as port:
-            status, body = ask(port, "guarded/predict", SAMPLE)
-        assert status == 503
-        error = json.loads(body)["payload"]["error"]
-        assert "guarded" in error
-        assert "were baked into this image" in error
+        made = repo.make(model, "predict", "DETACH=1", f"PORT={free_port()}", **self.variables)
+        made.failed("none of its routes serves")
+        assert "guarded" in made.err
+        assert "were baked into this image" in made.err
 
     def test_every_member_is_baked_into_the_merged_image(self, repo: Monorepo) -> None:
         models = [repo.add_model(name, "cake") for name in ("flour", "sugar")]

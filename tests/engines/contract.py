@@ -171,14 +171,33 @@ class EngineContract(BrokenBuilds, ConfinedServers, BakedImages, BillsOfMaterial
             repo.make(model, "test-endpoint", f"PORT={port}").failed("status 404", "/ml (ROOT_PATH)")
         repo.make(model, "predict", "ROOT_PATH=ml", **self.variables).failed("ROOT_PATH=ml: not a path")
 
-    def test_a_missing_binary_is_503_with_the_reason(self, repo: Monorepo) -> None:
+    def test_a_server_that_serves_nothing_is_stopped(self, repo: Monorepo) -> None:
         model = repo.add_model("untrained")
-        with repo.serving(model, **self.variables) as port:
-            status, body = ask(port, "untrained/predict", SAMPLE)
-            assert status == 503
-            assert "untrained.pkl" in json.loads(body)["payload"]["error"]
-            self.make(repo, model, "train").succeeded()
-            assert ask(port, "untrained/predict", SAMPLE)[0] == 200
+        for attached in ([], ["DETACH=1"]):
+            made = self.make(repo, model, "predict", f"PORT={free_port()}", *attached)
+            made.failed("none of its routes serves")
+            assert "/untrained/predict does not serve" in made.err
+            assert "untrained.pkl: no such file: run make train" in made.err
+            assert "does not run" in repo.make(model, "stop").err
+
+    def test_a_training_is_recorded_with_the_image_that_ran(self, repo: Monorepo) -> None:
+        model = repo.add_model("recorded")
+        self.make(repo, model, "train").succeeded()
+        first = json.loads(model.record.read_text())["built"]
+        assert self.identity_of(repo, f"{model.container}-train") == first["identity"] != ""
+        model.replace("train.py", '"rows": len(rows)}, file', '"rows": len(rows), "edited": True}, file')
+        made = self.make(repo, model, "train", "BUILD=0").succeeded()
+        assert "BUILD=0 runs it as it is" in made.err
+        assert json.loads(model.record.read_text())["built"] == {**first, "sources": "changed"}
+        assert "so it is built first" in self.make(repo, model, "train").succeeded().err
+        second = json.loads(model.record.read_text())["built"]
+        assert self.identity_of(repo, f"{model.container}-train") == second["identity"] != first["identity"]
+        assert second["sources"] == "same"
+        assert b"edited" in model.binary.read_bytes()
+
+    def identity_of(self, repo: Monorepo, image: str) -> str:
+        """Of what an image was built from, as the image says."""
+        raise NotImplementedError
 
     def test_a_shell_in_the_image(self, repo: Monorepo, model: Model) -> None:
         env = repo.environment(**self.variables)

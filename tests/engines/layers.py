@@ -70,6 +70,10 @@ class BakedLayers(BakedImages):
         assert baked == ([f"BAKED_MODELS={label}"] if label else [])
         return label
 
+    def identity_of(self, _: Monorepo, image: str) -> str:
+        found = json.loads(call(self.engine, "image", "inspect", image))[0]
+        return str(found["Config"]["Labels"]["trainyard.identity"])
+
     def replace_binary(self, repo: Monorepo, model: Model) -> None:
         image = f"{model.container}-predict"
         container = call(self.engine, "create", image).strip()

@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -26,6 +27,10 @@ class TestProcess(EngineContract):
     def label_of(self, repo: Monorepo, model: Model) -> str:
         return str(self._image(repo, model)["labels"].get("trainyard.model.sha256", ""))
 
+    def identity_of(self, repo: Monorepo, image: str) -> str:
+        path = repo.path / ".trainyard" / "process" / "images" / image / "image.json"
+        return str(json.loads(path.read_text())["identity"])
+
     def replace_binary(self, repo: Monorepo, model: Model) -> None:
         folder = repo.path / ".trainyard" / "process" / self._image(repo, model)["build"] / "models"
         for path in (model.binary, model.record):
@@ -38,6 +43,8 @@ class TestProcess(EngineContract):
         model = repo.add_model("frugal")
         (model.path / "requirements_predict.txt").write_text("tinydb==4.7.1\n")
         repo.make(model, "build-predict").succeeded()
+        model.binary.parent.mkdir(exist_ok=True)
+        model.binary.write_bytes(pickle.dumps({"factor": 2}))
         folder = self._venv(repo, model)
         (folder / "ballast").write_bytes(bytes(3_000_000))
         repo.make(model, "train").succeeded()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
 
-from trainyard import console
-from trainyard.client import remarks, wait_until_ready
-from trainyard.engines.base import Engine, Mount, Running, RunPlan
+from trainyard import client, console
+from trainyard.client import wait_until_ready
+from trainyard.engines.base import Mount, Running, RunPlan
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, TrainyardError
 from trainyard.settings import HostSettings, passed_on, root_path_of
 from trainyard.verbs.session import Session
@@ -54,39 +55,82 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
 
 
 def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
-    """Start a server, say where it is, and stay until it ends (DETACH=0) or is ready (DETACH=1)."""
-    if not session.commands.dry_run:
-        _need_port(session, plan)
+    """Start a server, print which routes serve once it is ready, and stay until it ends (DETACH=0) or not (DETACH=1).
+
+    Raises:
+        TrainyardError: it cannot be started, it is not ready in READY_TIMEOUT seconds, or none of its routes serves;
+            it does not run any more.
+    """
     url = base_url(plan.bind, plan.port)
-    for path in paths:
-        console.step(f"POST {served_url(session.settings)}/{path}")
+    if session.commands.dry_run:
+        for path in paths:
+            console.step(f"POST {served_url(session.settings)}/{path}")
+        (session.engine.start if session.settings.detach else session.engine.run)(plan)
+        return
+    _need_port(session, plan)
     if not session.settings.detach:
         console.step("Ctrl-C stops it")
-        _serve_attached(session.engine, plan)
+        _serve_attached(session, plan, url)
         return
     session.engine.start(plan)
-    if session.commands.dry_run:
-        return
     _wait(session, plan, url)
-    for remark in remarks(url):
-        console.warn(remark)
     console.step(f"{plan.name} is ready; stop it with make stop")
 
 
-def _serve_attached(engine: Engine, plan: RunPlan) -> None:
+def _serve_attached(session: Session, plan: RunPlan, url: str) -> None:
+    """The server has the terminal; a thread looks at it meanwhile, and stops one that serves nothing."""
+    ended = threading.Event()
+    problems: list[TrainyardError] = []
+
+    def look() -> None:
+        try:
+            wait_until_ready(url, lambda: not ended.is_set(), session.settings.ready_timeout)
+            show_routes(plan, url)
+        except TrainyardError as error:
+            if not ended.is_set():  # else its end is what is reported
+                problems.append(error)
+                session.engine.stop(plan.name)
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
     try:
-        status = engine.run(plan)
+        status = session.engine.run(plan)
     except KeyboardInterrupt:
         console.step(f"Stopped {plan.name}")
         return
+    finally:
+        ended.set()
+    if problems:
+        looking.join()  # it is still about to remove the container
+        raise problems[0]
     if status not in (0, *ENDED_BY_SIGNAL):
         raise TrainyardError(f"{plan.name} ended with status {status}: see above", exit_code=EXIT_FAILED)
+
+
+def show_routes(plan: RunPlan, url: str) -> None:
+    """Print the routes of a server that is ready; of each that does not serve the reason.
+
+    Raises:
+        TrainyardError: none serves.
+    """
+    routes = client.routes(url)
+    for route in routes:
+        if route.reason:
+            console.warn(f"/{route.path} does not serve: {route.reason}")
+        else:
+            console.step(f"POST {url}{plan.env.get('ROOT_PATH', '')}/{route.path}")
+        if route.warning:
+            console.warn(f"/{route.path}: {route.warning}")
+    if all(route.reason for route in routes):
+        what = f"{plan.name} was stopped, since none of its routes serves"
+        raise TrainyardError(what, "the reasons are above", EXIT_FAILED)
 
 
 def _wait(session: Session, plan: RunPlan, url: str) -> None:
     try:
         with console.waiting(f"Waiting for {plan.name} ..."):
             wait_until_ready(url, lambda: session.engine.alive(plan.name), session.settings.ready_timeout)
+        show_routes(plan, url)
     except BaseException as error:  # Ctrl-C too: nobody would know of a server that is left behind
         for text in [] if isinstance(error, KeyboardInterrupt) else session.engine.last_lines(plan.name, LAST_LINES):
             console.line(f"    {text}")

@@ -101,7 +101,7 @@ def parse(body: bytes, form: RowForm = UNKNOWN, codec: Codec | None = None) -> A
         return (codec or (JSON if form.schema else EXACT)).loads(body)
     except ValueError as error:
         if (text := behind_mark(body)) is not None:
-            return parse(text, codec, names)
+            return parse(text, form, codec)
         if not _is_utf8(body):
             raise BadRequest("the body is not UTF-8 text", "encode it as UTF-8") from None
         if any(token in body for token in (b"NaN", b"Infinity")):
