@@ -102,6 +102,21 @@ def test_an_edit_is_built_before_a_tuning_goes_on(repo: Monorepo, model: Model) 
     assert json.loads(model.record.read_text())["built"] == after["built"]
 
 
+def test_an_image_that_is_replaced_meanwhile(repo: Monorepo, model: Model) -> None:
+    """Trials and the final training have the image that the tuning started with."""
+    configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 1}"), ("max_trials: 6", "max_trials: 3"))
+    process = repo.spawn(model, "tune", "WORKERS=1")
+    wait_until(lambda: runs(model, "trial"))
+    model.replace("train.py", "def train(", "EDITED = 1\n\n\ndef train(")
+    repo.make(model, "build-train").succeeded()
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, said
+    built = {run["built"]["identity"] for run in runs(model)}
+    assert built == {json.loads(model.record.read_text())["built"]["identity"]}
+    assert "so it is built first" not in repo.make(model, "train").succeeded().err
+    assert json.loads(model.record.read_text())["built"]["identity"] not in built
+
+
 @pytest.mark.slow
 def test_resume_without_a_study_and_with_a_damaged_one_is_one_line(repo: Monorepo, model: Model) -> None:
     configure(model)

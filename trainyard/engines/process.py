@@ -3,7 +3,8 @@
 Everything is below ``.trainyard/process``:
 
     builders/, deps/                        see engines.process_assembling
-    images/<image>/{image.json,builds/}     sources as assemble left them; image.json names the build that counts
+    images/<image>/{image.json,builds/}     sources as assemble left them, <build>/ and <build>.json; image.json is that
+                                            of the build that counts
     containers/<name>/                      see engines.process_containers
 """
 
@@ -128,19 +129,22 @@ class ProcessEngine:
         image = {name: str(path.relative_to(self._state)) for name, path in paths.items()}
         more = [str(venv.relative_to(self._state)) for venv in venvs[1:]]
         facts = {"role": plan.role, "identity": self.identity(plan), "labels": dict(plan.labels), "more_venvs": more}
-        write_whole(self._image(plan.image) / "image.json", json.dumps(image | facts, indent=2) + "\n")
+        for path in (build.with_suffix(".json"), self._image(plan.image) / "image.json"):
+            write_whole(path, json.dumps(image | facts, indent=2) + "\n")
         used = self._containers.builds_in_use()
         for other in build.parent.iterdir():
-            if other != build and str(other) not in used:
-                shutil.rmtree(other, ignore_errors=True)
+            if other.with_suffix("") == build or str(other.with_suffix("")) in used:
+                continue
+            shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
 
     def _image(self, image: str) -> Path:
         return self._state / "images" / image.replace("/", "%")
 
-    def _read_image(self, image: str) -> ProcessImage | None:
-        """None where there is no such image, or a part of it is gone."""
+    def _read_image(self, image: str, image_id: str = "") -> ProcessImage | None:
+        """None where there is no such image, or a part of it is gone. ``image_id``: that one of those of the name."""
+        path = self._image(image) / (f"builds/{image_id}.json" if image_id else "image.json")
         try:
-            found = json.loads((self._image(image) / "image.json").read_text())
+            found = json.loads(path.read_text())
             build, venv, builder = (self._state / found[name] for name in ("build", "venv", "builder"))
             role, identity = str(found["role"]), str(found.get("identity", ""))
             labels = dict(found.get("labels", {}))
@@ -152,12 +156,12 @@ class ProcessEngine:
         return ProcessImage(build, venv, builder, role, identity, labels, more) if complete else None
 
     def _need_image(self, image: str, image_id: str = "") -> ProcessImage:
-        if found := self._read_image(image):
-            if image_id not in ("", found.build.name):
-                raise TrainyardError(f"{image} was built again meanwhile", "start it once more", EXIT_FAILED)
+        if found := self._read_image(image, image_id):
             return found
         if self.commands.dry_run:
             return ProcessImage(self._state, self._state, self._assembler.builder, "predict")
+        if image_id:
+            raise TrainyardError(f"{image} was built again meanwhile", "start it once more", EXIT_FAILED)
         raise TrainyardError(f"no image {image} of the process engine", "build it: make build-train build-predict")
 
     def remove_image(self, image: str) -> bool:
