@@ -114,6 +114,12 @@ def test_a_dry_run_shows_the_build_and_the_training(repo: Monorepo, trained: Mod
     assert trained.record.read_bytes() == before
 
 
+def test_a_dry_run_without_its_engine(repo: Monorepo, model: Model) -> None:
+    for verb, role in (("train", "train"), ("predict", "predict")):
+        made = repo.make(model, "-n", verb, "ENGINE=docker", DOCKER_HOST="unix:///nonexistent.sock").succeeded()
+        assert f"{model.container}-{role}" in made.out
+
+
 def test_a_merged_image_is_built_before_it_is_served(repo: Monorepo) -> None:
     model, folder = repo.add_model("alone", "merging"), repo.add_all("merging")
     repo.make(folder, "train-all").succeeded()

@@ -38,31 +38,33 @@ def image_to_run(session: Session, model: ModelDir, role: Role) -> ImageToRun:
         TrainyardError: it cannot be built; or there is none, and BUILD=0.
     """
     name = model.image(role)
-    found = _find(session, name)
+    if _nobody_knows(session):
+        return ImageToRun(name, None, "unknown")
+    found = session.engine.find(name)
     sources = _compared(session, model, role, found)
     if not _is_to_build(session, name, found, sources, f"make build-{role}"):
         return ImageToRun(name, found, sources)
     build_model(session, model, role, bake=_bakes(session, found))
-    found = _find(session, name)
+    found = session.engine.find(name)
     return ImageToRun(name, found, _compared(session, model, role, found))
 
 
 def merged_image_to_run(session: Session, folder: Path) -> ImageToRun:
     """The image of an ``all/`` folder; raises likewise."""
     name = all_image(session, folder)
-    found = _find(session, name)
+    if _nobody_knows(session):
+        return ImageToRun(name, None, "unknown")
+    found = session.engine.find(name)
     sources = _compared_merged(session, folder, found)
     if not _is_to_build(session, name, found, sources, "make build-image"):
         return ImageToRun(name, found, sources)
     build_all(session, folder, bake=_bakes(session, found))
-    return ImageToRun(name, _find(session, name), "same")
+    return ImageToRun(name, session.engine.find(name), "same")
 
 
-def _find(session: Session, name: str) -> BuiltImage | None:
-    """A dry run works without an engine that could tell."""
-    if session.commands.dry_run and session.engine.unavailable():
-        return None
-    return session.engine.find(name)
+def _nobody_knows(session: Session) -> bool:
+    """A dry run works without an engine that could tell what is to be built."""
+    return session.commands.dry_run and bool(session.engine.unavailable())
 
 
 def _bakes(session: Session, found: BuiltImage | None) -> bool:
