@@ -8,7 +8,8 @@ The same values serve make, the command line, images and the merged ``all/`` dir
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -135,7 +136,7 @@ def read_model_dir(path: Path, root: Path, overrides: Mapping[str, str] | None =
 
 def check_importable(path: Path, root: Path) -> None:
     """A project and a model are Python packages, so their folder names must be identifiers."""
-    if not path.is_dir():
+    if not _is_there(path, stat.S_ISDIR):
         raise TrainyardError(f"{path}: no such model directory", "run make list to see those that exist")
     below = path.relative_to(root).parts if path.is_relative_to(root) else path.parts[-2:]
     for part in below:
@@ -146,9 +147,18 @@ def check_importable(path: Path, root: Path) -> None:
             )
 
 
+def _is_there(path: Path, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(path.stat().st_mode)
+    except PermissionError as error:
+        raise TrainyardError(f"{path}: {error.strerror}", "check the permissions of its folder") from None
+    except OSError:
+        return False
+
+
 def read_variables(makefile: Path) -> dict[str, Value]:
     """The plain assignments of a leaf Makefile, without running make; quotes around a value are dropped."""
-    if not makefile.is_file():
+    if not _is_there(makefile, stat.S_ISREG):
         raise TrainyardError(f"{makefile}: no such file", "write three variables and an include; see docs/contract.md")
     lines = read_text(makefile).split("\n")
     variables: dict[str, Value] = {}

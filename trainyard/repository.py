@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +42,11 @@ class Repository:
 
     def projects(self) -> list[Path]:
         """Project folders, sorted: those with at least one model or an ``all/``."""
-        return sorted({path.parent.parent for path in self.root.glob("projects/*/*/Makefile")})
+        return sorted({path.parent for path in self.root.glob("projects/*/*") if _has_makefile(path)})
 
     def model_paths(self, project: Path) -> list[Path]:
         """The model directories of a project, sorted; ``all/`` is not one."""
-        return sorted(path.parent for path in project.glob("*/Makefile") if path.parent.name != "all")
+        return sorted(path for path in project.glob("*") if path.name != "all" and _has_makefile(path))
 
     def models(self) -> list[ModelDir]:
         """Every model of every project; command-line overrides are one model's and do not apply."""
@@ -109,6 +110,16 @@ class Repository:
         changed = git(self.root, "diff", "--name-only", "--no-renames", "-z", "--relative", since, "--", ".")
         untracked = git(self.root, "ls-files", "--others", "--exclude-standard", "-z")
         return sorted({path for path in (changed + untracked).split("\0") if path})
+
+
+def _has_makefile(folder: Path) -> bool:
+    """Or may have: whoever reads a folder without permissions finds out, and says it."""
+    try:
+        return stat.S_ISREG((folder / "Makefile").stat().st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Repository:

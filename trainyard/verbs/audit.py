@@ -33,8 +33,17 @@ def audit_all(session: Session, folder: Path) -> None:
 
 def audit_everything(session: Session, _: Path) -> None:
     """Look through every image of the monorepo."""
-    images = [model.image(role) for model in session.repository.models() for role in ROLES]
-    _audit(session, [*images, *(all_image(session, folder) for folder in session.repository.all_folders())])
+    images, unreadable = session.model_images()
+    for folder in session.repository.all_folders():
+        try:
+            images.append(all_image(session, folder))
+        except TrainyardError as error:
+            unreadable.append(error)
+    _audit(session, images)
+    if unreadable:
+        raise TrainyardError(
+            f"the images of {len(unreadable)} folder(s) were not searched: {unreadable[0]}", "", EXIT_FAILED
+        )
 
 
 def _audit(session: Session, images: Iterable[str]) -> None:

@@ -87,14 +87,14 @@ def _model_target(session: Session, path: Path, role: Role, name: str) -> Target
     try:
         model = session.repository.model(path)
         image = model.image(role)
-    except TrainyardError:
+    except (TrainyardError, OSError):
         return Target(name, f"{path.parent.name}/{path.name} ({role})", None)
     try:
         lock = session.known_resolver.model_lock(model, role)
         if lock.remark and session.settings.strict:
             return Target(name, image, None)
         return Target(name, image, plan_model(model, role, lock, bake=session.settings.bake), lock.remark)
-    except TrainyardError:  # not resolved yet, or a mistake
+    except (TrainyardError, OSError):  # not resolved yet, or a mistake
         return Target(name, image, None)
 
 
@@ -102,7 +102,7 @@ def _all_target(session: Session, folder: Path, name: str) -> Target:
     try:
         image = all_image(session, folder)
         plan = plan_all(session, session.known_resolver, folder)
-    except TrainyardError:
+    except (TrainyardError, OSError):
         return Target(name, session.short(folder), None)
     return Target(name, image, plan)
 

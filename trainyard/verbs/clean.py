@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from trainyard import console
-from trainyard.errors import TrainyardError
+from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.merge import generated
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.verbs.build import all_image
@@ -32,7 +32,7 @@ def clean_all(session: Session, folder: Path) -> None:
 
 def clean_everything(session: Session, _: Path) -> None:
     """All of that for every model and every ``all/``, and the state folder."""
-    images = [image for model in session.repository.models() for image in _images(model)]
+    images, unreadable = session.model_images()
     for folder in session.repository.all_folders():
         with contextlib.suppress(TrainyardError):  # without a CONTAINER_NAME there is no image of it
             images.append(all_image(session, folder))
@@ -46,6 +46,8 @@ def clean_everything(session: Session, _: Path) -> None:
             engine.remove_leftovers()
         shutil.rmtree(session.repository.state, ignore_errors=True)
     console.step("Binaries in models/ are kept; builder and dependency images are kept for the next build")
+    if unreadable:
+        raise TrainyardError(f"the images of {len(unreadable)} model(s) are kept: {unreadable[0]}", "", EXIT_FAILED)
 
 
 def _images(model: ModelDir) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from trainyard import console
@@ -19,30 +19,41 @@ HEADER = ("PROJECT", "MODEL", "ROUTES", "BINARY", "TRAIN IMAGE", "PREDICT IMAGE"
 def list_models(session: Session, _: Path) -> None:
     """A table of every model; one that cannot be read has its reason in place of its routes."""
     found = [_read(session, path) for path in session.repository.every_model_path()]
-    models = [model for model in found if isinstance(model, ModelDir)]
-    images = session.engine.built(model.image(role) for model in models for role in ROLES)
-    rows = [_row(model, images) if isinstance(model, ModelDir) else model for model in found]
-    problems = len(found) - len(models)
-    if not rows:
+    images = session.engine.built(image for model in found for image in model.images)
+    if not found:
         console.result("no models yet: add a directory projects/<project>/<model>; see docs/contract.md")
-    for line in table([HEADER, *rows]):
+    for line in table([HEADER, *(model.row(images) for model in found)]):
         console.result(line)
-    if problems:
-        raise TrainyardError(f"{problems} of {len(rows)} models cannot be read: see the table", "", EXIT_FAILED)
+    if problems := sum(not model.images for model in found):
+        raise TrainyardError(f"{problems} of {len(found)} models cannot be read: see the table", "", EXIT_FAILED)
 
 
-def _read(session: Session, path: Path) -> ModelDir | tuple[str, ...]:
-    """The model, or the row that says why it cannot be read."""
+@dataclass(frozen=True)
+class _Listed:
+    """One line of the list. ``routes``: or why the model cannot be read; then it has no ``images``."""
+
+    path: Path
+    routes: str
+    binary: str = ""
+    images: tuple[str, ...] = ()
+
+    def row(self, images: Collection[str]) -> tuple[str, ...]:
+        """``images``: those that there are."""
+        present = ["yes" if image in images else "-" for image in self.images] or ["", ""]
+        cells = (self.path.parent.name, self.path.name, self.routes, self.binary, *present)
+        return tuple(cell.encode("utf-8", "backslashreplace").decode() for cell in cells)
+
+
+def _read(session: Session, path: Path) -> _Listed:
     try:
-        return session.repository.model(path)
+        model = session.repository.model(path)
+        routes = " ".join(route.path for route in model.routes)
+        binary = "yes" if model.binary.is_file() else "-"
+        return _Listed(path, routes, binary, tuple(model.image(role) for role in ROLES))
     except TrainyardError as error:
-        return (path.parent.name, path.name, f"! {error}", "", "", "")
-
-
-def _row(model: ModelDir, images: Collection[str]) -> tuple[str, ...]:
-    present = ["yes" if model.image(role) in images else "-" for role in ROLES]
-    routes = " ".join(route.path for route in model.routes)
-    return (model.project.name, model.path.name, routes, "yes" if model.binary.is_file() else "-", *present)
+        return _Listed(path, f"! {error}")
+    except OSError as error:
+        return _Listed(path, f"! {error.filename or path}: {error.strerror}: check its permissions")
 
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 from trainyard.command import Commands
 from trainyard.engines import chosen_engine, every_engine
 from trainyard.engines.base import Engine
+from trainyard.errors import TrainyardError
 from trainyard.experiments.settings import ExperimentSettings
+from trainyard.model_dir import ROLES, read_model_dir
 from trainyard.repository import Repository, find_repository
 from trainyard.requirements.resolver import Resolver
 from trainyard.settings import HostSettings
@@ -46,6 +48,18 @@ class Session:
     def engines(self) -> list[Engine]:
         """Every engine that answers, for what asks all of them: stop, list, who holds a port."""
         return every_engine(self.repository, self.settings, self.commands)
+
+    def model_images(self) -> tuple[list[str], list[TrainyardError]]:
+        """The images of every model that can be read, and why others cannot."""
+        images: list[str] = []
+        errors = []
+        for path in self.repository.every_model_path():
+            try:
+                model = read_model_dir(path, self.repository.root)
+                images += [model.image(role) for role in ROLES]
+            except TrainyardError as error:
+                errors.append(error)
+        return images, errors
 
     def local(self) -> Session:
         """The same, without containers."""
