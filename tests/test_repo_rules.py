@@ -23,7 +23,7 @@ IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
 # What either half may import.
 GROUND = {
     "__init__", "baked", "confinement", "drift", "environment", "errors", "files", "groups", "message", "model_dir",
-    "model_files", "packages", "champion_rule", "columns", "records", "routes", "row_errors", "run_folder",
+    "model_files", "namesakes", "packages", "champion_rule", "columns", "records", "routes", "row_errors", "run_folder",
     "schema", "secret_forms", "settings",
 }  # fmt: skip
 

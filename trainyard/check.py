@@ -18,7 +18,15 @@ from pathlib import Path
 from trainyard.environment import read_environment
 from trainyard.errors import EXIT_BAD_INPUT, ModelUnavailable, TrainyardError
 from trainyard.groups import groups_of
-from trainyard.resolve import ENVIRONMENT_FILE, Target, prepare_path, resolve, route_target, training_target
+from trainyard.resolve import (
+    ENVIRONMENT_FILE,
+    Target,
+    prepare_path,
+    refuse_namesake,
+    resolve,
+    route_target,
+    training_target,
+)
 from trainyard.secret_forms import ALLOW, find_in_files
 
 ROLES = ("train", "predict")
@@ -41,6 +49,8 @@ def check(role: str, sources: Path, group: int = 1) -> list[str]:
         targets = [training_target(environment)]
     else:
         targets = [route_target(route) for route in groups_of(environment)[group - 1]]
+        for target in targets:
+            refuse_namesake(target, sources)
         _import_daemon()
     prepare_path(sources)
     warnings = list(environment.warnings) if group == 1 else []

@@ -18,6 +18,7 @@ from typing import Literal
 from trainyard.environment import Environment, read_environment
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text
+from trainyard.namesakes import owner_of
 from trainyard.routes import Route, routes_of
 
 Role = Literal["train", "predict"]
@@ -145,6 +146,11 @@ def check_importable(path: Path, root: Path) -> None:
                 f"{path}: the folder name {part!r} cannot be a Python package",
                 "rename it: letters, digits and '_', no spaces",
             )
+    if below[:1] == ("projects",) and below[1:] and (owner := owner_of(below[1])):
+        raise TrainyardError(
+            f"{path.parent}: a project cannot be named {below[1]!r}, as a module of {owner} is",
+            "rename the folder, also where .s2i/environment and imports name it",
+        )
 
 
 def _is_there(path: Path, kind: Callable[[int], bool]) -> bool:

@@ -11,8 +11,10 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 from trainyard import confinement
 from trainyard.environment import Environment
 from trainyard.errors import ModelUnavailable, TrainyardError
+from trainyard.namesakes import HARMLESS, OF_PYTHON
 from trainyard.routes import Route, train_target
 
 UserFunction = Callable[[Any], Any]
@@ -27,6 +30,7 @@ UserFunction = Callable[[Any], Any]
 ENVIRONMENT_FILE = Path(".s2i/environment")
 # Mounted when a container runs and absent while its image is built.
 MOUNTED = ("models", "data")
+COMPAT = os.path.realpath(Path(__file__).parent / "compat")  # stand-ins for historical modules
 MODEL_NAME_VARIABLES = ("MODEL_NAME", "MODElNAME")
 MODEL_NAME_HINT = "an image of several models sets no MODEL_NAME: use utils.binaries.served_model_name(default)"
 # Import names whose package is called otherwise; for hints only.
@@ -69,10 +73,68 @@ def training_target(environment: Environment) -> Target:
     return Target(module, function, f"{environment.where('TRAIN_MODULE')}: TRAIN_MODULE", "requirements_train.txt")
 
 
-def prepare_path(sources: Path) -> None:
-    """Put ``sources`` first on ``sys.path``, and the stand-ins for historical modules last."""
-    root, compat = str(sources), str(Path(__file__).parent / "compat")
-    sys.path[:] = [root, *(entry for entry in sys.path if entry not in (root, compat)), compat]
+def prepare_path(sources: Path, modules: Iterable[str] = ()) -> None:
+    """Put ``sources`` first on ``sys.path``, and the stand-ins for historical modules last.
+
+    ``modules``: of the routes. Those below a folder that hides an installed module are refused by ``resolve``.
+    """
+    root = str(sources)
+    sys.path[:] = [root, *(entry for entry in sys.path if entry not in (root, COMPAT)), COMPAT]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _InstalledFirst)]
+    hidden = OF_PYTHON.intersection(entry.name for entry in os.scandir(sources) if entry.is_dir())
+    if hidden := hidden | {top for top in map(_top, modules) if _namesake(top, sources)}:
+        sys.meta_path.insert(0, _InstalledFirst(hidden, sys.path[1:]))
+
+
+class _InstalledFirst(MetaPathFinder):
+    """Finds the installed modules of some names, although folders of the sources have these names.
+
+    Other models, and what they import, go on as if those folders were not there.
+    """
+
+    def __init__(self, names: Collection[str], path: Sequence[str]) -> None:
+        self._names = names
+        self._path = path
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return PathFinder.find_spec(fullname, self._path, target) if fullname in self._names else None
+
+
+def refuse_namesake(target: Target, sources: Path) -> None:
+    """Refuse a module below a folder that has the name of an installed module: only one of them can be imported.
+
+    Raises:
+        Unresolvable: naming both.
+    """
+    top = _top(target.module)
+    if other := _namesake(top, sources):
+        raise Unresolvable(
+            f"{target.where}: the folder {top}/ has the name of an installed module ({other})",
+            "rename the folder, also where .s2i/environment and imports name it",
+        )
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _namesake(top: str, sources: Path) -> str:
+    """Where a module lies that a folder of the sources has the name of; empty where there is none that matters."""
+    folder = sources / top
+    if not folder.is_dir() or (top in HARMLESS and (folder / "__init__.py").is_file()):
+        return ""
+    if top in sys.builtin_module_names:
+        return "built into Python"
+    own = {os.path.realpath(sources), COMPAT}
+    found = PathFinder.find_spec(top, [entry for entry in sys.path if os.path.realpath(entry) not in own])
+    origin = found.origin if found and found.loader else None
+    return origin if origin and not _is_within(origin, folder) else ""
+
+
+def _is_within(file: str, folder: Path) -> bool:
+    return os.path.isdir(parent := os.path.dirname(file)) and os.path.samefile(parent, folder)  # noqa: PTH112, PTH120, PTH121
 
 
 def resolve(target: Target, sources: Path) -> UserFunction:
@@ -83,6 +145,7 @@ def resolve(target: Target, sources: Path) -> UserFunction:
             below ``models/`` or ``data/``, or MODEL_NAME. It may resolve later.
         Unresolvable: anything else; the message is one line with the place in the user's code, if there is one.
     """
+    refuse_namesake(target, sources)
     module = _import(target, sources)
     function = getattr(module, target.function, None)
     file = _relative(getattr(module, "__file__", None) or "", sources) or target.module

@@ -57,3 +57,12 @@ def test_cleaning_removes_what_it_can_and_says_what_it_cannot(spoilt: Monorepo) 
     spoilt.make(spoilt.path / "projects/sums/good", "build-train").succeeded()
     spoilt.make(None, "clean").failed("are kept", "Makefile")
     assert not list(Path(spoilt.path).glob(".trainyard/process/images/*/image.json"))
+
+
+@pytest.mark.parametrize("name", ["email", "json", "flask", "utils"])
+def test_a_project_with_the_name_of_a_module_is_refused(tmp_path: Path, name: str) -> None:
+    repo = Monorepo(tmp_path / "repo")
+    model = repo.add_model("prices", name)
+    (model.path.parent / "__init__.py").touch()
+    repo.make(model, "build-predict").failed(f"{model.path.parent}: a project cannot be named {name!r}", "rename")
+    assert "cannot be named" in repo.make(None, "list").out

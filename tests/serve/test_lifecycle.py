@@ -97,12 +97,14 @@ def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     assert not [line for line in daemon.text().splitlines() if "[ERROR]" in line and "route /" not in line]
 
 
-def test_ctrl_c_while_it_is_imported_is_no_traceback(folder):
-    (folder / "flask.py").write_text("import time; open('importing', 'w').close(); time.sleep(30)\n")
+def test_ctrl_c_while_it_is_imported_is_no_traceback(folder, tmp_path):
+    elsewhere = tmp_path / "packages"
+    elsewhere.mkdir()
+    (elsewhere / "flask.py").write_text("import time; open('importing', 'w').close(); time.sleep(30)\n")
     process = subprocess.Popen(
         [sys.executable, "-m", "trainyard.serve"],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PORT": "0"},
+        env={"PATH": os.environ["PATH"], "PORT": "0", "PYTHONPATH": str(elsewhere)},
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

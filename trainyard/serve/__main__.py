@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from trainyard.errors import EXIT_INTERRUPTED
@@ -19,4 +20,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # A folder of the sources must not stand in for what the server imports; they come first again once it runs.
+    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != os.path.realpath(".")]
     sys.exit(main(sys.argv[1:]))

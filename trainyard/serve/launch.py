@@ -31,7 +31,7 @@ def serve(arguments: list[str]) -> int:
     else:
         from trainyard.serve.running import run  # with groups, this process may not have what that needs
 
-        prepare_path(Path.cwd())
+        prepare_path(Path.cwd(), [route.module for route in groups[0]])
         status = run(groups[0], settings, listener, warnings)
     if status:
         sys.stderr.write("error: the server has ended: see above\n")

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     for descriptor in (int(listener), *neighbours.descriptors):
         os.set_inheritable(descriptor, False)  # what a predict function starts does not need them
     kernel.end_with_parent()
-    prepare_path(Path.cwd())
+    prepare_path(Path.cwd(), [route.module for route in groups[neighbours.number]])
     accepting = socket.socket(fileno=int(listener))
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     asked, cores, memory = json.loads(limits)
