@@ -14,13 +14,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
+from urllib.parse import quote, unquote
 
 from trainyard.context import OLDEST_TIME, tar_entry
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.files import sha256_of
+from trainyard.files import open_regular, sha256_of
 from trainyard.model_dir import ModelDir
-from trainyard.model_files import compiled_name
-from trainyard.records import check_sha256, read_compiled, read_record, record_path
+from trainyard.model_files import BINARY, compiled_name, file_path, more_files
+from trainyard.records import (
+    Record,
+    check_sha256,
+    files_in_place,
+    is_trained,
+    read_compiled,
+    read_record,
+    record_path,
+)
 
 
 class HashingReader:
@@ -39,10 +48,15 @@ class HashingReader:
 
 @dataclass(frozen=True)
 class BakedFile:
-    """A file below ``models/``, and the content that it had when the build was planned."""
+    """A file below ``models/``, and the content that it had when the build was planned.
+
+    ``name`` is its path there; ``vouched``: the record says its sha256, and so the image's configuration need not.
+    """
 
     path: Path
     sha256: str
+    name: str
+    vouched: bool = False
 
     @contextlib.contextmanager
     def open(self) -> Iterator[HashingReader]:
@@ -51,7 +65,7 @@ class BakedFile:
         Raises:
             TrainyardError: it is another one than planned: a training has replaced it meanwhile.
         """
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             reader = HashingReader(file)
             yield reader
         if reader.digest.hexdigest() != self.sha256:
@@ -65,42 +79,68 @@ def files_of(models: Iterable[ModelDir]) -> tuple[BakedFile, ...]:
         TrainyardError: a model without a binary, or with one that its record does not vouch for.
     """
     found = [file for model in models for file in _files_of(model)]
-    return tuple(sorted(found, key=lambda file: file.path.name))
+    return tuple(sorted(found, key=lambda file: file.name))
 
 
 def _files_of(model: ModelDir) -> Iterator[BakedFile]:
-    binary = model.binary
-    if not binary.is_file():
+    binary, name = model.binary, model.model_name
+    if not is_trained(binary):
         raise TrainyardError(f"{binary}: no such binary to bake into an image", "run make train")
-    file = BakedFile(binary, sha256_of(binary))
-    yield file
     record = read_record(binary)
-    if record is None:  # historical: what is baked is what there is
-        return
-    check_sha256(binary, model.model_name, file.sha256, record)
-    yield BakedFile(record_path(binary), sha256_of(record_path(binary)))
-    if (compiled := read_compiled(binary.parent, model.model_name)) is not None:
+    try:
+        if record is None:  # historical: what is baked is what there is
+            yield BakedFile(binary, sha256_of(binary), binary.name)
+            return
+        if binary.is_file():
+            check_sha256(binary, name, sha256_of(binary), record)
+        path = record_path(binary)
+        yield BakedFile(path, sha256_of(path), path.name)
+        more = more_files(record, name)
+        for file, sha256 in _in_place(binary, record).items():
+            yield BakedFile(file_path(binary.parent, name, file), sha256, file, vouched=file in more)
+    except OSError as error:
+        raise TrainyardError(f"{error.filename}: cannot be read ({error.strerror})", "check the file") from None
+
+
+def _in_place(binary: Path, record: Record) -> dict[str, str]:
+    """The model's files; a training that was killed may have left a pickle without others of the version before."""
+    name = binary.name.removesuffix(BINARY)
+    if more_files(record, name):
+        return files_in_place(binary.parent, name, record)
+    files = {binary.name: sha256_of(binary)} if binary.is_file() else {}
+    if (compiled := read_compiled(binary.parent, name)) is not None:
         sha256 = hashlib.sha256(compiled).hexdigest()
-        yield BakedFile(binary.parent / compiled_name(model.model_name, sha256), sha256)
+        files[compiled_name(name, sha256)] = sha256
+    return files
 
 
 def described(files: Iterable[BakedFile]) -> str:
-    """``rf.json=<sha256>,rf.pkl=<sha256>``: for the label and for BAKED_MODELS."""
-    return ",".join(f"{file.path.name}={file.sha256}" for file in files)
+    """``rf.json=<sha256>,rf.pkl=<sha256>``: for BAKED_MODELS. The record vouches for files that are not in it."""
+    return ",".join(f"{file.name}={file.sha256}" for file in files if not file.vouched)
+
+
+def listed(files: Iterable[BakedFile]) -> str:
+    """The same of every file, for the label; their names are written as in a URL."""
+    return ",".join(f"{quote(file.name)}={file.sha256}" for file in files)
 
 
 def parse_baked(label: str) -> tuple[BakedFile, ...]:
-    """What ``described`` has described, as far as their names and hashes go."""
+    """What ``listed`` has listed, as far as their names and hashes go."""
     pairs = (item.partition("=") for item in label.split(",") if item)
-    return tuple(BakedFile(Path(name), sha256) for name, _, sha256 in pairs)
+    return tuple(BakedFile(Path(unquote(name)), sha256, unquote(name)) for name, _, sha256 in pairs)
 
 
 def write_tar(files: Iterable[BakedFile], stream: IO[bytes]) -> None:
     """``models/`` with the files as a tar: root's, of one time, readable by all."""
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        archive.addfile(tar_entry(PurePosixPath("models"), 0o755, tarfile.DIRTYPE))
+        made: set[PurePosixPath] = set()
         for file in files:
-            entry = tar_entry(PurePosixPath("models") / file.path.name, 0o644)
+            path = PurePosixPath("models") / file.name
+            for folder in [*reversed(path.parents[:-1])]:
+                if folder not in made:
+                    archive.addfile(tar_entry(folder, 0o755, tarfile.DIRTYPE))
+                    made.add(folder)
+            entry = tar_entry(path, 0o644)
             with file.open() as content:
                 entry.size = content.size
                 archive.addfile(entry, content)
@@ -109,7 +149,8 @@ def write_tar(files: Iterable[BakedFile], stream: IO[bytes]) -> None:
 def write_files(files: Iterable[BakedFile], folder: Path) -> None:
     """Copies of the files in ``folder``."""
     for file in files:
-        target = folder / file.path.name
+        target = folder / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
         with file.open() as content, target.open("wb") as copy:
             while chunk := content.read(1 << 20):
                 copy.write(chunk)

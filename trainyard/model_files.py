@@ -19,7 +19,10 @@ from trainyard.errors import TrainyardError
 from trainyard.files import read_json, sha256_of
 
 KEY = "MODEL_FILES"
+# Below models/: a folder for each model with its compiled form; DVC knows no file whose name changes.
+COMPILED = ".compiled"
 BINARY = ".pkl"
+BESIDE_JSON = ".record.json"  # ends the name of a record where the model itself is <name>.json
 _COMPILED = re.compile(r"\.[0-9a-f]{12}\.onnx")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A JSON object with one of these is a record; one with none of them may be a model, as XGBoost writes it.
@@ -80,7 +83,8 @@ def check_named(files: Any) -> None:
         raise ValueError("its files are not a JSON object")
     for path, sha256 in files.items():
         parts = PurePosixPath(path).parts
-        if not parts or path.startswith("/") or ".." in parts or "\0" in path or str(PurePosixPath(path)) != path:
+        plain = str(PurePosixPath(path)) == path and "\0" not in path
+        if not parts or not plain or path.startswith("/") or ".." in parts:
             raise ValueError(f"it names {path!r}, which is not a path below models/")
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             raise ValueError(f"it has no sha256 of {path}")
@@ -96,6 +100,12 @@ def is_compiled(entry: str, model_name: str) -> bool:
     return entry.startswith(model_name) and bool(_COMPILED.fullmatch(entry.removeprefix(model_name)))
 
 
+def file_path(models: Path, model_name: str, path: str) -> Path:
+    """Where a file of a model lies: below ``models``, but for a compiled form that DVC alone has brought back."""
+    there, kept = models / path, models / COMPILED / model_name / path
+    return kept if is_compiled(path, model_name) and not there.exists() and kept.exists() else there
+
+
 def compiled_sha256(record: Mapping[str, Any]) -> str:
     """Of the compiled form that a record names; empty where it names none."""
     compiled = record.get("compiled")
@@ -109,6 +119,12 @@ def more_files(record: Mapping[str, Any], model_name: str) -> Files:
         for path, sha256 in files_of(record, model_name).items()
         if path != f"{model_name}{BINARY}" and not is_compiled(path, model_name)
     }
+
+
+def record_name(files: Iterable[str], model_name: str) -> str:
+    """Of the file of a record: another one than ``<model_name>.json`` where that is a file of the model."""
+    plain = f"{model_name}.json"
+    return f"{model_name}{BESIDE_JSON}" if plain in files else plain
 
 
 def version_of(record: Mapping[str, Any], model_name: str) -> str:

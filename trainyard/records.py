@@ -26,11 +26,18 @@ from typing import Any, NamedTuple
 from trainyard.baked import check_baked
 from trainyard.errors import ModelUnavailable
 from trainyard.files import open_regular, read_json, sha256_of
-from trainyard.model_files import check_named, compiled_name, compiled_sha256, files_of, replaced_files
+from trainyard.model_files import (
+    BESIDE_JSON,
+    check_named,
+    compiled_name,
+    compiled_sha256,
+    file_path,
+    files_of,
+    replaced_files,
+)
 from trainyard.settings import ImageSettings
 
 Record = dict[str, Any]
-BESIDE_JSON = ".record.json"  # ends the name of a record where the model itself is <name>.json
 LINKED = ".projects"  # below models/ of an image of several projects: where the links there lead to, by project
 
 _log = logging.getLogger(__name__)
@@ -99,10 +106,10 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
     _check_name(binary, model_name, record)
     _check_packages(binary, record)
     name = compiled_name(model_name, sha256)
-    path, link = models / name, record_path(binary)
+    path, link = file_path(models, model_name, name), record_path(binary)
     try:
         if not path.exists() and link.is_symlink():  # in an image of several projects: the file lies where that leads
-            path = (models / link.readlink()).with_name(name)
+            path = file_path((models / link.readlink()).parent, model_name, name)
         with reading(), open_regular(path) as file:
             content = file.read()
     except OSError as error:
@@ -161,6 +168,23 @@ def is_reading() -> bool:
     return getattr(_thread, "reading", False)
 
 
+def is_trained(binary: Path) -> bool:
+    """Whether there is a model: the binary, or, where its record names other files, all of those.
+
+    Whether they are the recorded ones is looked at when they are used.
+    """
+    if binary.is_file():
+        return True
+    try:
+        record = read_record(binary)
+    except ModelUnavailable:
+        return False
+    files = files_of(record, binary.name.removesuffix(".pkl")) if record else {}
+    return bool(files) and all(
+        file_path(binary.parent, binary.name.removesuffix(".pkl"), path).is_file() for path in files
+    )
+
+
 def check_sha256(binary: Path, model_name: str, actual: str, record: Record | None) -> None:
     """Compare the hash of a binary with what was baked into the image, and with its record, as far as there are such.
 
@@ -201,9 +225,9 @@ def files_in_place(
     """
     recorded, before = files_of(record, model_name), replaced_files(record, model_name)
     try:
-        found = {path: sha256(models / path) for path in recorded}
+        found = {path: sha256(file_path(models, model_name, path)) for path in recorded}
         if found != recorded and before:
-            found = {path: sha256(models / path) for path in before}
+            found = {path: sha256(file_path(models, model_name, path)) for path in before}
     except OSError as error:
         raise ModelUnavailable(
             f"{error.filename}: cannot be read ({error.strerror})", "train the model again"

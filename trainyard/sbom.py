@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from cyclonedx.factory.license import LicenseFactory
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
@@ -123,7 +124,8 @@ def _system_package(said: Mapping[str, str], release: Mapping[str, str]) -> Comp
 def _binaries(labels: Mapping[str, str]) -> Iterator[Component]:
     """The files of models that were baked into the image."""
     for item in filter(None, labels.get(LABEL_BAKED, "").split(",")):
-        name, _, sha256 = item.partition("=")
+        quoted, _, sha256 = item.partition("=")
+        name = unquote(quoted)
         model = not name.endswith(".json")
         yield Component(
             type=ComponentType.MACHINE_LEARNING_MODEL if model else ComponentType.DATA,

@@ -14,6 +14,8 @@ import yaml
 from monorepo import ROOT, Model, Monorepo
 
 from trainyard.experiments.dvc_files import IGNORED, ignore_text, pipeline
+from trainyard.model_files import file_path
+from trainyard.records import is_trained, read_compiled
 from trainyard.repository import find_repository
 
 pytestmark = pytest.mark.slow  # DVC takes its time to start
@@ -133,6 +135,78 @@ def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: P
     versioned.dvc("pull")
     assert {name: (models / name).read_bytes() for name in before} == before
     assert versioned.trained() == []
+
+
+def test_a_checkout_brings_compiled_forms_and_folders_back(versioned: Versioned) -> None:
+    """Each training writes another compiled form, named by its content, and one of the models is a folder beside it."""
+    compiled, folder = versioned.models
+    for model in versioned.models:
+        (model.path / "requirements_train.txt").write_text("")
+    (compiled.path / "requirements_train.txt").write_text(
+        "# onnx is what the test writes by itself\n  onnx; python_version < '3'\n"
+    )
+    compiled.replace("train.py", "def train(msg):", COMPILING)
+    folder.replace("train.py", "def train(msg):", FOLDER)
+    models = versioned.project / "models"
+    versioned.repo.make(folder, "build-train", "train").succeeded()
+    versioned.repo.make(None, "dvc").succeeded()
+    assert versioned.trained() == ["one", "two"]
+    versioned.commit()
+    before = whole(models)
+    assert [name for name in before if name.startswith("one.") and name.endswith(".onnx")]
+    assert "two_model/part" in before
+
+    for model in versioned.models:  # plain trainings, which DVC does not know of
+        model.replace("config.yaml", "default_value: 0.0", "default_value: 1.0")
+        versioned.repo.make(model, "build-train", "train").succeeded()
+    assert whole(models).keys() != before.keys()
+    versioned.git("checkout", "-q", ".")
+    versioned.dvc("checkout", "--force")
+    for name, content in before.items():
+        there = models / name
+        if name.endswith(".onnx"):
+            there = file_path(models, "one", name)
+        assert there.read_bytes() == content
+    assert is_trained(folder.binary)
+    assert read_compiled(models, "one") == before[next(name for name in before if name.endswith(".onnx"))]
+
+
+def whole(models: Path) -> dict[str, bytes]:
+    """What there is of models, but for what DVC has of it."""
+    files = (path for path in models.rglob("*") if path.is_file())
+    return {
+        name: path.read_bytes() for path in files if not (name := path.relative_to(models).as_posix()).startswith(".")
+    }
+
+
+COMPILING = """
+def train(msg):
+    import hashlib, json
+    result = original(msg)
+    x = str(msg["payload"]["params"]["x"]).encode()
+    sha256 = hashlib.sha256(x).hexdigest()
+    with open(f"models/one.{sha256[:12]}.onnx", "wb") as file:
+        file.write(x)
+    with open("models/one.json", "r+") as file:
+        record = json.load(file) | {"compiled": {"sha256": sha256}}
+        file.seek(0)
+        file.truncate()
+        json.dump(record, file)
+    return result
+
+
+def original(msg):"""
+FOLDER = """
+def train(msg):
+    import os
+    original(msg)
+    os.remove("models/two.pkl")
+    os.makedirs("models/two_model", exist_ok=True)
+    with open("models/two_model/part", "w") as file:
+        file.write(str(msg["payload"]["params"]["x"]))
+
+
+def original(msg):"""
 
 
 def test_a_training_that_fails_leaves_the_old_binary(versioned: Versioned) -> None:

@@ -5,10 +5,14 @@ import json
 import os
 import pickle
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +68,73 @@ def folder(tmp_path):
         (tmp_path / f"shop/{name}.py").write_text(re.sub(r"(?m)^ {8}", "", source))
         write(tmp_path, name, 1)
     return tmp_path
+
+
+WAYS = {
+    "open": 'open("models/a.pkl", "rb").read()',
+    "io": '__import__("io").open(b"models/a.pkl", mode="rb").read()',
+    "pathlib": '__import__("pathlib").Path("models/a.pkl").read_bytes()',
+    "os": 'os.read(os.open("models/a.pkl", os.O_RDONLY), 100)',
+    "joblib": 'pickle.dumps(__import__("joblib").load("models/a.pkl"))',
+    "numpy": '__import__("numpy").fromfile("models/a.pkl", dtype="u1").tobytes()',
+    "memmap": '__import__("numpy").memmap("models/a.pkl", dtype="u1", mode="r").tobytes()',
+    "bz2": '(lambda file: file._fp.read())(__import__("bz2").open("models/a.pkl"))',
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_read_is_what_was_verified_whatever_happens_to_the_file(tmp_path, way):
+    """The file is replaced, or written into, after each comparison and before the open goes on."""
+    code = f"""
+import os, pickle
+from pathlib import Path
+from trainyard.serve.prediction import verified_opens
+from trainyard.serve.prediction.opened_models import recording
+
+check = verified_opens.Vouching.check
+
+def check_and_then(self, name, sha256):
+    check(self, name, sha256)
+    with open("models/a.pkl", "r+b") as file:
+        file.write(b"in place")
+    os.replace("models/other", "models/a.pkl")
+
+verified_opens.Vouching.check = check_and_then
+with recording(Path("models")):
+    print(pickle.loads({WAYS[way]}))
+"""
+    (tmp_path / "models").mkdir()
+    write(tmp_path, "a", "the recorded one")
+    (tmp_path / "models/other").write_bytes(pickle.dumps("another"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("the recorded one\n", "")
+
+
+def test_an_opener_and_writing_are_left_to_who_does_it(tmp_path):
+    code = """
+from pathlib import Path
+import os
+from trainyard.serve.prediction.opened_models import recording
+with recording(Path("models")):
+    print(open("models/a.pkl", "rb", opener=lambda path, flags: os.open("/dev/null", flags)).read())
+    with open("models/new.txt", "w") as file:
+        file.write("new")
+    print(open("models/new.txt").read(), open(file="models/new.txt", mode="r", opener=None, encoding="ascii").read())
+    try:
+        open("models/absent.pkl")
+    except FileNotFoundError as error:
+        print(error)
+"""
+    (tmp_path / "models").mkdir()
+    write(tmp_path, "a", 1)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "b''\nnew new\n[Errno 2] No such file or directory: 'models/absent.pkl'\n", done.stderr
 
 
 def payload(daemon, route):

@@ -32,7 +32,8 @@ def without_binaries(plan: BuildPlan) -> BuildPlan:
 
 def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str]) -> None:
     """Put the binaries of ``plan`` on the image of its sources."""
-    console.step(f"Putting {', '.join(file.path.name for file in plan.baked)} into {plan.image} ...")
+    entries = dict.fromkeys(file.name.partition("/")[0] for file in plan.baked)
+    console.step(f"Putting {', '.join(entries)} into {plan.image} ...")
     edits = [f"ENV BAKED_MODELS={json.dumps(described(plan.baked))}"]
     named = {"io.k8s.display-name": plan.image, **labels}  # all others are the sources' own
     edits += [f"LABEL {key}={json.dumps(value)}" for key, value in named.items()]

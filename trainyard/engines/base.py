@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from trainyard.baking import BakedFile, described
+from trainyard.baking import BakedFile, listed
 from trainyard.context import Context
 from trainyard.digests import digest_of
 from trainyard.engines.relay import Conversation, Output
@@ -48,7 +48,7 @@ class BuildPlan:
     @property
     def contents(self) -> str:
         """A hash over the name and all that this image adds to what it is built on."""
-        return digest_of(self.image, self.context.sha256, described(self.baked))
+        return digest_of(self.image, self.context.sha256, listed(self.baked))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ Every file that a training depends on is named, so that an edit of predict.py, o
 from __future__ import annotations
 
 import ast
+import json
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,23 @@ from typing import Any
 import yaml
 
 from trainyard.context import SHARED, model_files
+from trainyard.errors import ModelUnavailable
 from trainyard.experiments import config, parameters, training_metrics
 from trainyard.experiments.config import Config, read_config
-from trainyard.files import read_text
+from trainyard.files import read_text, replacing, write_whole
 from trainyard.model_dir import ModelDir
+from trainyard.model_files import (
+    BINARY,
+    COMPILED,
+    Files,
+    compiled_name,
+    compiled_sha256,
+    declared_files,
+    files_of,
+    more_files,
+    record_name,
+)
+from trainyard.records import read_record
 
 FILE = "dvc.yaml"
 IGNORE = ".dvcignore"
@@ -32,6 +48,7 @@ _WIRING = (
     "pylock.toml",
 )
 _NO_SOURCES = ("README.md", "test")
+_ONNX = re.compile(r"^\s*(onnx|skl2onnx|onnxmltools)\b", re.MULTILINE | re.IGNORECASE)
 
 
 def pipeline(models: list[ModelDir]) -> str:
@@ -52,10 +69,61 @@ def stage(model: ModelDir) -> dict[str, Any]:
         "cmd": f"make --no-print-directory -C {folder} build-train train",
         "deps": [*_dependencies(model)],
         **({"params": params} if params else {}),
-        "outs": [{f"models/{name}{suffix}": {"persist": True}} for suffix in (".json", ".pkl")],
+        "outs": [{f"models/{entry}": {"persist": True}} for entry in _outs(model)],
         "metrics": [{f"{metrics}.json": {"cache": False}}],
         "plots": [{f"{metrics}.csv": {"cache": False, "x": "step"}}],
     }
+
+
+def _outs(model: ModelDir) -> list[str]:
+    """The model's record and files, folders as such, by their names in ``models/``.
+
+    They are those that MODEL_FILES declares, or those that the last training wrote; a pickle where there was none yet.
+    """
+    name = model.model_name
+    files = _recorded(model)
+    entries = set(declared_files(model.environment)) or {path.partition("/")[0] for path in more_files(files, name)}
+    if f"{name}{BINARY}" in files["files"] or not entries:
+        entries.add(f"{name}{BINARY}")
+    compiled = [f"{COMPILED}/{name}"] if is_compiled_by_training(model) else []
+    return [record_name(files["files"], name), *sorted(entries), *compiled]
+
+
+def _recorded(model: ModelDir) -> dict[str, Files]:
+    """What the record of the last training names, as a record has it."""
+    try:
+        record = read_record(model.binary) or {}
+    except ModelUnavailable:
+        record = {}
+    return {"files": files_of(record, model.model_name)}
+
+
+def is_compiled_by_training(model: ModelDir) -> bool:
+    """Whether its training may leave a compiled form: its requirements have what that takes."""
+    path = model.path / "requirements_train.txt"
+    return path.is_file() and bool(_ONNX.search(read_text(path)))
+
+
+def keep_compiled(model: ModelDir) -> None:
+    """Leave the compiled form where DVC keeps it as a folder, with what the record says of it.
+
+    Raises:
+        OSError: no space, no permission.
+    """
+    if not is_compiled_by_training(model) or not (model.project / FILE).is_file():
+        return
+    models, name = model.binary.parent, model.model_name
+    record = read_record(model.binary) or {}
+    kept = models / COMPILED / name
+    kept.mkdir(parents=True, exist_ok=True)
+    write_whole(kept / "compiled.json", json.dumps(record.get("compiled"), indent=2, sort_keys=True) + "\n")
+    compiled = compiled_name(name, compiled_sha256(record))
+    if (models / compiled).is_file():
+        with replacing(kept / compiled) as temporary:
+            shutil.copyfile(models / compiled, temporary)
+    for path in kept.iterdir():
+        if path.name not in (compiled, "compiled.json"):
+            path.unlink()
 
 
 def _dependencies(model: ModelDir) -> Iterator[str]:

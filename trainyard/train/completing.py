@@ -8,8 +8,8 @@ from pathlib import Path
 
 from trainyard.errors import ModelUnavailable
 from trainyard.files import read_json, sha256_of, write_whole
-from trainyard.model_files import BINARY, Files, digest_of, files_of, is_record, more_files
-from trainyard.records import BESIDE_JSON, Record, binary_path, dump_record, read_record
+from trainyard.model_files import BESIDE_JSON, BINARY, Files, digest_of, files_of, is_record, more_files
+from trainyard.records import Record, binary_path, dump_record, read_record
 
 JSON = ".json"
 

@@ -126,7 +126,7 @@ def _labels(session: Session, plan: BuildPlan, models: Iterable[ModelDir]) -> di
         "org.opencontainers.image.source": session.repository.source(),
         LABEL_REVISION: session.repository.commit(models),
         "trainyard.lock": hashlib.sha256("".join(plan.locks).encode()).hexdigest(),
-        LABEL_BAKED: baking.described(plan.baked),
+        LABEL_BAKED: baking.listed(plan.baked),
     }
     return {name: value for name, value in labels.items() if value}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard import console
-from trainyard.experiments.dvc_files import FILE, IGNORE, ignore_text, pipeline
+from trainyard.errors import ModelUnavailable
+from trainyard.experiments.dvc_files import FILE, IGNORE, ignore_text, keep_compiled, pipeline
 from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ModelDir, read_model_dir
 from trainyard.repository import Repository
@@ -26,6 +27,14 @@ def write_pipelines(session: Session, _folder: Path) -> None:
             write_whole(path, text)
     if not changed:
         console.step(f"Up to date: {len(wanted) - 1} pipeline(s)")
+
+
+def keep_for_dvc(model: ModelDir) -> None:
+    """After a training: what DVC needs to bring all of the model back; a training does not fail for it."""
+    try:
+        keep_compiled(model)
+    except (OSError, ModelUnavailable) as error:
+        console.warn(f"the compiled form of {model.name} is not kept for DVC: {error}")
 
 
 def warn_of_old_pipeline(repository: Repository, project: Path) -> None:

@@ -28,7 +28,7 @@ class ImageToRun:
     @property
     def baked(self) -> dict[str, str]:
         """The files of models/ that it has in it, and the sha256 of each."""
-        return {file.path.name: file.sha256 for file in _baked_in(self.found)}
+        return {file.name: file.sha256 for file in _baked_in(self.found)}
 
 
 def image_to_run(session: Session, model: ModelDir, role: Role) -> ImageToRun:

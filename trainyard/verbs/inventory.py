@@ -10,6 +10,7 @@ from trainyard import console
 from trainyard.engines import resolve, s2i
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import MODEL_VARIABLES, ROLES, ModelDir
+from trainyard.records import is_trained
 from trainyard.settings import SECRETS, HostSettings, variables_of
 from trainyard.verbs.session import Session
 
@@ -48,7 +49,7 @@ def _read(session: Session, path: Path) -> _Listed:
     try:
         model = session.repository.model(path)
         routes = " ".join(route.path for route in model.routes)
-        binary = "yes" if model.binary.is_file() else "-"
+        binary = "yes" if is_trained(model.binary) else "-"
         return _Listed(path, routes, binary, tuple(model.image(role) for role in ROLES))
     except TrainyardError as error:
         return _Listed(path, f"! {error}")

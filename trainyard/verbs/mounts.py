@@ -8,7 +8,8 @@ from pathlib import Path
 from trainyard.engines.base import Mount
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ModelDir
-from trainyard.records import LINKED
+from trainyard.model_files import BINARY, declared_files, files_named_by
+from trainyard.records import LINKED, record_path
 from trainyard.repository import all_members
 from trainyard.routes import Route
 from trainyard.verbs.session import Session
@@ -34,7 +35,8 @@ def all_mounts(session: Session, folder: Path, image: str) -> tuple[tuple[Mount,
     """The mounts and the routes of an ``all`` container.
 
     Models of one project: its models/. Models of several: a folder of links, one for each binary and record, into the
-    mounted models/ of their projects, so that a binary that is trained later appears by itself.
+    mounted models/ of their projects, so that a binary that is trained later appears by itself; and one for each other
+    file or folder that a record names now, or MODEL_FILES declares.
     """
     models = [session.repository.model(path) for path in all_members(folder, session.repository)]
     routes = [route for model in models for route in model.routes]
@@ -52,6 +54,11 @@ def _make_links(folder: Path, models: list[ModelDir]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for model in models:
         (folder / LINKED / model.project.name).mkdir(parents=True, exist_ok=True)
-        for suffix in (".pkl", ".json"):
-            name = f"{model.model_name}{suffix}"
+        for name in _linked(model):
             (folder / name).symlink_to(Path(LINKED) / model.project.name / name)
+
+
+def _linked(model: ModelDir) -> set[str]:
+    names = {f"{model.model_name}{BINARY}", f"{model.model_name}.json", *declared_files(model.environment)}
+    record = record_path(model.binary)
+    return names | {record.name} | {path.partition("/")[0] for path in files_named_by(record)}

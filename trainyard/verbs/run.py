@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trainyard import console
+from trainyard.baking import files_of
 from trainyard.engines.base import Engine, Mount, RunPlan
-from trainyard.files import sha256_of
+from trainyard.errors import TrainyardError
 from trainyard.model_dir import ModelDir, Role
+from trainyard.records import is_trained
 from trainyard.repository import all_members
 from trainyard.verbs.build import all_image
 from trainyard.verbs.image_to_run import ImageToRun, image_to_run, merged_image_to_run
@@ -56,11 +58,20 @@ def models_of(
         console.step(f"models/ is mounted over the binaries that are in {image.name} (MOUNT=1)")
         return mounts, {"BAKED_MODELS": ""}
     console.step(f"models/ is not mounted: {image.name} has its binaries in it (MOUNT=1 mounts it all the same)")
-    binaries = [model.binary for model in models if model.binary.is_file()]
-    for path in binaries:
-        if sha256_of(path) != image.baked.get(path.name):
-            console.warn(f"{session.short(path)} is not the one in {image.name}: build with BAKE=1 to put it in")
+    for model in models:
+        if is_trained(model.binary) and not _is_in(image, model):
+            console.warn(
+                f"{session.short(model.binary)} is not the one in {image.name}: build with BAKE=1 to put it in"
+            )
     return (), {}
+
+
+def _is_in(image: ImageToRun, model: ModelDir) -> bool:
+    """Whether all files of a model are those that were baked into an image; not so if they are damaged."""
+    try:
+        return all(image.baked.get(file.name) == file.sha256 for file in files_of([model]))
+    except TrainyardError:
+        return False
 
 
 def stop(session: Session, name: str) -> bool:

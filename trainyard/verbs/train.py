@@ -19,7 +19,7 @@ from trainyard.experiments.training import Training, carry_out, check_payload, s
 from trainyard.model_dir import ModelDir
 from trainyard.revision import DIRTY, differ
 from trainyard.verbs.build import LABEL_REVISION
-from trainyard.verbs.dvc import warn_of_old_pipeline
+from trainyard.verbs.dvc import keep_for_dvc, warn_of_old_pipeline
 from trainyard.verbs.image_to_run import ImageToRun, image_to_run
 from trainyard.verbs.mounts import models_folder
 from trainyard.verbs.report import try_to_report
@@ -37,6 +37,7 @@ def train(session: Session, model: ModelDir) -> None:
         show_only(training, session.engine)
         return
     train_as_run(session, training)
+    keep_for_dvc(model)
     warn_of_old_pipeline(session.repository, model.project)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from trainyard.engines.base import Engine
 from trainyard.experiments.registry.scoring import Score, score_versions
 from trainyard.experiments.registry.versions import Registry, Version
 from trainyard.experiments.training import Training
+from trainyard.files import read_json
 
 CANDIDATE = "candidate"
 TRIES = 3  # where the champion is another one by the time that it is compared with
@@ -31,7 +31,7 @@ def contest(registry: Registry, candidate: Version, files: Path, rule: Rule, cac
         champion = registry.find_version(candidate.name)
         if champion and champion.number == candidate.number:
             return Decision(True, "it is the champion already")
-        decision = _compared(registry, champion, files, rule, cache, scores)
+        decision = _compared(registry, candidate, champion, files, rule, cache, scores)
         if not decision.promoted or _number(registry.find_version(candidate.name)) == _number(champion):
             break
         decision = Decision(False, "the champion changed while it was compared")
@@ -47,15 +47,16 @@ def scorer(training: Training, engine: Engine, folder: Path, files: Path) -> Sco
 
 
 def _compared(
-    registry: Registry, champion: Version | None, files: Path, rule: Rule, cache: Path, scores: Scores
+    registry: Registry, version: Version, champion: Version | None, files: Path, rule: Rule, cache: Path, scores: Scores
 ) -> Decision:
     if champion is None:
-        return decide(rule, _metrics(_record(files)), None)
+        return decide(rule, _metrics(_record(files, version)), None)
     old_files = registry.download_version(champion, cache)
     found = scores(old_files)
     candidate, old = found[CANDIDATE], found["champion"]
     if candidate.problem and old.problem:
-        return _by_records(rule, files, old_files, candidate.problem)
+        records = _record(files, version), _record(old_files, champion)
+        return _by_records(rule, *records, candidate.problem)
     if candidate.problem:
         return Decision(False, f"it could not be scored: {candidate.problem}")
     if old.problem:
@@ -63,18 +64,17 @@ def _compared(
     return decide(rule, candidate.metrics, old.metrics)
 
 
-def _by_records(rule: Rule, files: Path, old_files: Path, problem: str) -> Decision:
+def _by_records(rule: Rule, new: dict[str, Any], old: dict[str, Any], problem: str) -> Decision:
     """By what both trainings have measured themselves, where that was on the same dataset."""
-    new, old = _record(files), _record(old_files)
     if not new.get("dataset_sha256") or new["dataset_sha256"] != old.get("dataset_sha256"):
         return Decision(False, f"{problem}; and the champion was measured on another dataset")
     console.warn(f"{problem}; compared by what the trainings have recorded, which was on the same dataset")
     return decide(rule, _metrics(new), _metrics(old))
 
 
-def _record(files: Path) -> dict[str, Any]:
-    """The one record among the files of a version."""
-    found: dict[str, Any] = json.loads(next(files.glob("*.json")).read_bytes())
+def _record(files: Path, version: Version) -> dict[str, Any]:
+    """The record among the files of a version, which were verified."""
+    found: dict[str, Any] = read_json(files / version.record)[0]
     return found
 
 

@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 import shutil
 from pathlib import Path
 
-from trainyard.files import replacing, sha256_of, write_whole
-from trainyard.records import dump_record
+from trainyard.errors import ModelUnavailable
+from trainyard.files import read_json, replacing, sha256_of, write_whole
+from trainyard.model_files import BESIDE_JSON, BINARY, Files, files_of, is_compiled, more_files, record_name
+from trainyard.records import binary_path, dump_record, read_record
 
 
 def place_version(files: Path, model_name: str, folder: Path) -> None:
-    """Put the files of a version (record, binary, compiled form) into ``folder``, each whole.
+    """Put the files of a version, record and all that it names, into ``folder``, each whole.
 
-    The binary comes last. Its record, which goes first, names the one that is replaced as well, so that the pair loads
-    at any moment; a compiled form is named by its content and lies beside the old one.
+    Compiled forms, which are named by their content, come first and the binary last. The record goes before it and
+    names what is replaced as well, so that the old version loads until all of the new one is there.
 
     Raises:
         OSError: no permission, no space; what is served is then still the old version.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    binary, record = folder / f"{model_name}.pkl", f"{model_name}.json"
-    names = [path.name for path in files.iterdir() if path.name not in (binary.name, record)]
-    for name in names:
+    record = _record_in(files, model_name)
+    content, _ = read_json(files / record)
+    named = files_of(content, model_name)
+    compiled = [name for name in named if is_compiled(name, model_name)]
+    others = sorted(named.keys() - set(compiled), key=lambda name: (name == f"{model_name}{BINARY}", name))
+    for name in compiled:
         _copy(files / name, folder / name)
-    content = json.loads((files / record).read_bytes())
-    content.pop("replaces", None)
-    if binary.is_file():
-        content["replaces"] = sha256_of(binary)
+    replaced = _replaced(binary_path(folder, model_name), more_files(content, model_name))
+    content = {key: value for key, value in content.items() if not key.startswith("replaces")} | replaced
     write_whole(folder / record, dump_record(content))
-    _copy(files / binary.name, binary)
-    for path in folder.glob(f"{model_name}.*.onnx"):
-        if path.name not in names:
-            path.unlink(missing_ok=True)
+    if record != f"{model_name}{BESIDE_JSON}":
+        (folder / f"{model_name}{BESIDE_JSON}").unlink(missing_ok=True)
+    for name in others:
+        _copy(files / name, folder / name)
+    _remove_others(folder, {record, *named})
+
+
+def _record_in(files: Path, model_name: str) -> str:
+    beside = f"{model_name}{BESIDE_JSON}"
+    return beside if (files / beside).is_file() else record_name((), model_name)
+
+
+def _replaced(binary: Path, more: Files) -> dict[str, object]:
+    found: dict[str, object] = {"replaces": sha256_of(binary)} if binary.is_file() else {}
+    with contextlib.suppress(ModelUnavailable):
+        name = binary.name.removesuffix(BINARY)
+        before = read_record(binary) or {}
+        if more or more_files(before, name):
+            found["replaces_files"] = files_of(before, name)
+    return found
+
+
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    for parent, _, names in os.walk(folder, topdown=False):
+        for path in (Path(parent, name) for name in names):
+            if path.relative_to(folder).as_posix() not in kept:
+                path.unlink(missing_ok=True)
+        if Path(parent) != folder:
+            with contextlib.suppress(OSError):  # not empty
+                Path(parent).rmdir()
 
 
 def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)

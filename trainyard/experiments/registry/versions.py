@@ -7,7 +7,6 @@ serving need no server. A version is a run's: its number is MLflow's, its tags s
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +18,10 @@ from trainyard.errors import TrainyardError
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.tracking import values
 from trainyard.experiments.tracking.connection import TrackingError
-from trainyard.experiments.tracking.model_folder import has_model, model_files
+from trainyard.experiments.tracking.model_folder import has_model, read_kept_record
 from trainyard.experiments.tracking.sync import Uploader
-from trainyard.files import sha256_of
+from trainyard.files import read_json, sha256_of
+from trainyard.model_files import BINARY, Files, check_named, digest_of, files_of, record_name
 from trainyard.run_folder import MODEL
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 SHA256, RECORD_SHA256, PREVIOUS = "trainyard.sha256", "trainyard.record_sha256", "trainyard.previous_champion"
+RECORD_FILE = "trainyard.record"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Version:
     @property
     def model_name(self) -> str:
         return self.tags.get("trainyard.model_name", self.name.rpartition(".")[2])
+
+    @property
+    def record(self) -> str:
+        """The name of the record's file."""
+        return self.tags.get(RECORD_FILE, f"{self.model_name}.json")
 
 
 class Registry:
@@ -75,13 +81,15 @@ class Registry:
             self._uploader.upload(run)
             mlflow_run = self._uploader.mlflow_run(run)
             self._make_model(name)
-            record = run.path(MODEL) / f"{run.model_name}.json"
+            content = read_kept_record(run)
+            record = record_name(files_of(content, run.model_name), run.model_name)
             facts = {
                 values.RUN_TAG: run.id,
                 "trainyard.model": run.model,
                 "trainyard.model_name": run.model_name,
-                SHA256: str(json.loads(record.read_bytes())["sha256"]),
-                RECORD_SHA256: sha256_of(record),
+                SHA256: str(content["sha256"]),
+                RECORD_SHA256: sha256_of(run.path(MODEL) / record),
+                RECORD_FILE: record,
                 **(tags or {}),
             }
             source = f"{self._client.get_run(mlflow_run).info.artifact_uri.rstrip('/')}/{MODEL}"
@@ -184,10 +192,9 @@ class Registry:
 
     def _download(self, version: Version, folder: Path) -> None:
         repository = self._connection.artifacts(version.source)
-        record = f"{version.model_name}.json"
-        repository.download_artifacts(record, str(folder))
-        _compare(version, folder / record, version.record_sha256)
-        for name, _ in model_files(version.model_name, json.loads((folder / record).read_bytes())):
+        repository.download_artifacts(version.record, str(folder))
+        _compare(version, folder / version.record, version.record_sha256)
+        for name in _files(version, folder):
             repository.download_artifacts(name, str(folder))
 
     @staticmethod
@@ -214,11 +221,29 @@ def _version(found: ModelVersion, aliases: Sequence[str] | None = None) -> Versi
 def _verify(version: Version, folder: Path) -> None:
     """Raises:
     TrackingError: a file is missing, or not what was registered."""
-    record = folder / f"{version.model_name}.json"
-    _compare(version, record, version.record_sha256)
-    for name, sha256 in model_files(version.model_name, json.loads(record.read_bytes())):
+    _compare(version, folder / version.record, version.record_sha256)
+    for name, sha256 in _files(version, folder).items():
         _compare(version, folder / name, sha256)
-    _compare(version, folder / f"{version.model_name}.pkl", version.sha256)
+
+
+def _files(version: Version, folder: Path) -> Files:
+    """What the record, which was compared, names.
+
+    Raises:
+        TrackingError: it is no record.
+    """
+    try:
+        record, _ = read_json(folder / version.record)
+        check_named(files := files_of(record, version.model_name))
+    except (OSError, ValueError, AttributeError) as error:
+        raise TrackingError(
+            f"version {version.number} of {version.name}: {version.record} is no record ({error})", "train again"
+        ) from None
+    if version.sha256 not in (files.get(f"{version.model_name}{BINARY}"), digest_of(files)):
+        raise TrackingError(
+            f"version {version.number} of {version.name}: its files are not what was registered", "train again"
+        )
+    return files
 
 
 def _compare(version: Version, path: Path, sha256: str) -> None:

@@ -1,14 +1,14 @@
 """A model as MLflow's registry and ``mlflow.pyfunc`` know one: the files of ``runs/<id>/model/``, and an MLmodel.
 
 MLmodel           what is in the folder: the flavor python_function, and ours, which names the files and their sha256
-<name>.pkl, .json, .onnx    as in models/: what `make predict` serves
+<name>.pkl, .json, .onnx and what else is of the model: as in models/, what `make predict` serves
 code/             the module by which mlflow.pyfunc loads it, after comparing the sha256
 requirements.txt  the packages that the training had
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import shutil
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 
 from trainyard.experiments.run_files import Run
-from trainyard.model_files import compiled_name
+from trainyard.files import read_json
+from trainyard.model_files import BINARY, Files, check_named, files_of, record_name
 from trainyard.run_folder import MODEL, RECORD
 
 FLAVOR = "trainyard"
@@ -26,15 +27,35 @@ LOADED_AS = "trainyard_pyfunc_loader"
 
 
 def has_model(run: Run) -> bool:
-    """Whether the run has kept its binary, with a record of it."""
-    return run.path(RECORD).is_file() and run.path(MODEL).joinpath(f"{run.model_name}.pkl").is_file()
+    """Whether the run has kept its model, all of it, with a record of it."""
+    files = kept_files(run)
+    return bool(files) and all(run.path(MODEL).joinpath(path).is_file() for path in files)
+
+
+def kept_files(run: Run) -> Files:
+    """The files of the run's model, and its record, by their paths in the run's folder of the model, each with its
+    sha256, which of the record nobody knows; none where there is no record that can be read."""
+    record = read_kept_record(run)
+    files = files_of(record, run.model_name)
+    return files | {record_name(files, run.model_name): ""} if files else {}
+
+
+def read_kept_record(run: Run) -> dict[str, Any]:
+    """The record of the model that the run wrote; empty where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        record, _ = read_json(run.path(RECORD))
+        if isinstance(record, dict):
+            check_named(record.get("files", {}))
+            return record
+    return {}
 
 
 def write_model_folder(run: Run, mlflow_run: str, folder: Path) -> None:
     """Put together what is uploaded. ``folder`` is empty, and somebody else removes it."""
-    record = json.loads(run.path(RECORD).read_bytes())
-    for path in sorted(run.path(MODEL).iterdir()):
-        _link(path, folder / path.name)
+    record = read_kept_record(run)
+    for name in kept_files(run):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        _link(run.path(MODEL) / name, folder / name)
     (folder / "code").mkdir()
     shutil.copyfile(LOADER, folder / "code" / f"{LOADED_AS}.py")
     packages = record.get("packages") or {}
@@ -43,24 +64,16 @@ def write_model_folder(run: Run, mlflow_run: str, folder: Path) -> None:
     (folder / "MLmodel").write_text(yaml.safe_dump(_mlmodel(run, mlflow_run, record), sort_keys=False))
 
 
-def model_files(model_name: str, record: dict[str, Any]) -> list[tuple[str, str]]:
-    """The files beside the record that a daemon needs, each with its sha256."""
-    files = [(f"{model_name}.pkl", str(record["sha256"]))]
-    compiled = record.get("compiled") or {}
-    return files + (
-        [(compiled_name(model_name, compiled["sha256"]), compiled["sha256"])] if "sha256" in compiled else []
-    )
-
-
 def _mlmodel(run: Run, mlflow_run: str, record: dict[str, Any]) -> dict[str, Any]:
-    binary = f"{run.model_name}.pkl"
+    files = files_of(record, run.model_name)
+    binary = f"{run.model_name}{BINARY}"
     return {
         "artifact_path": MODEL,
         "flavors": {
             "python_function": {
                 "loader_module": LOADED_AS,
                 "code": "code",
-                "data": binary,
+                "data": binary if binary in files else record_name(files, run.model_name),
                 "python_version": record.get("python"),
                 "env": {"virtualenv": None},
             },
@@ -68,7 +81,7 @@ def _mlmodel(run: Run, mlflow_run: str, record: dict[str, Any]) -> dict[str, Any
                 "model": run.model,
                 "model_name": run.model_name,
                 "sha256": record["sha256"],
-                "files": dict(model_files(run.model_name, record)),
+                "files": files,
             },
         },
         "mlflow_version": metadata.version("mlflow"),

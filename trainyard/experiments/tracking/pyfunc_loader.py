@@ -40,13 +40,17 @@ class Loaded:
         return predict(self._saved, rows)["predictions"]
 
 
+class ModelFiles(dict[str, Path]):
+    """The files of a model that is no pickle, by their names in ``models/``."""
+
+
 def _load_pyfunc(path: str) -> Loaded:
-    binary = Path(path)
-    content = binary.read_bytes()
-    record = json.loads(binary.with_suffix(".json").read_bytes())
-    actual = hashlib.sha256(content).hexdigest()
-    if actual != record["sha256"]:
-        raise ValueError(f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {record['sha256'][:12]}")
+    given = Path(path)
+    if given.suffix == ".json":
+        return Loaded(_files(given))
+    content = given.read_bytes()
+    record = json.loads(_record_beside(given).read_bytes())
+    _compare(path, content, record["sha256"])
     try:
         import joblib
     except ImportError:  # then nothing but pickle can have written it
@@ -54,3 +58,21 @@ def _load_pyfunc(path: str) -> Loaded:
 
         return Loaded(pickle.loads(content))  # noqa: S301 -- verified just now
     return Loaded(joblib.load(io.BytesIO(content)))
+
+
+def _record_beside(binary: Path) -> Path:
+    other = binary.with_suffix(".record.json")
+    return other if other.exists() else binary.with_suffix(".json")
+
+
+def _files(record: Path) -> ModelFiles:
+    named = json.loads(record.read_bytes())["files"]
+    for name, sha256 in named.items():
+        _compare(str(record.parent / name), (record.parent / name).read_bytes(), sha256)
+    return ModelFiles({name: record.parent / name for name in named})
+
+
+def _compare(path: str, content: bytes, sha256: str) -> None:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise ValueError(f"{path}: corrupt, sha256 {actual[:12]} is not the recorded {sha256[:12]}")

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import ModelUnavailable
-from trainyard.model_files import BINARY, digest_of, is_record
-from trainyard.records import BESIDE_JSON, LINKED, Record, binary_path, is_reading, record_path
+from trainyard.model_files import BESIDE_JSON, BINARY, digest_of, is_record
+from trainyard.records import LINKED, Record, binary_path, is_reading, record_path
 from trainyard.serve.prediction import opening, surroundings
 from trainyard.serve.prediction.owners import is_looking, owners
 from trainyard.serve.prediction.presentable import presentable

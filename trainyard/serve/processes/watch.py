@@ -8,6 +8,7 @@ import stat
 import time
 from pathlib import Path
 
+from trainyard.model_files import file_path
 from trainyard.serve.prediction.opened_models import model_names
 from trainyard.serve.prediction.owners import owners
 
@@ -57,7 +58,7 @@ def _differing(one: Signature, other: Signature) -> set[str]:
 def signature(folder: Path) -> Signature:
     """What tells the regular files of ``folder`` from what they were; empty where there is no folder.
 
-    The files are those right in it, and those in folders that a record names.
+    The files are those right in it, and those elsewhere below it that a record names.
     """
     found: Signature = {}
     try:
@@ -69,8 +70,8 @@ def signature(folder: Path) -> Signature:
                     continue
                 if stat.S_ISREG(status.st_mode):
                     found[entry.name] = (status.st_ino, status.st_size, status.st_mtime_ns)
-        for name in owners(folder):
-            if os.sep in name and (there := _status(folder / name)):
+        for name, model_name in owners(folder).items():
+            if name not in found and (there := _status(file_path(folder, model_name, name))):
                 found[name] = (there.st_ino, there.st_size, there.st_mtime_ns)
     except OSError:
         return {}
