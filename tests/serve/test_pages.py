@@ -116,6 +116,27 @@ CONTRAST = """() => {
 }"""
 
 
+def test_a_row_is_filled_in_field_by_field(daemon, visit):
+    here = visit()
+    here.page.goto(daemon.url)
+    card = here.page.locator("section", has_text="/people/encoded")
+    card.locator("summary").click()
+    age, job = card.get_by_label("age number, 20 to 60"), card.get_by_label("job category")
+    assert (age.input_value(), job.input_value()) == ("30", "clerk")
+    age.fill("41")
+    job.fill("cook, head")
+    body = json.loads(card.get_by_label("Request", exact=True).input_value())
+    assert body == {"payload": {"instances": [[41, "cook, head", 40]]}}
+    card.get_by_role("button", name="Predict").click()
+    answer = card.locator("output")
+    answer.wait_for()
+    assert "predictions" in answer.inner_text()
+    age.fill("")
+    assert json.loads(card.get_by_label("Request", exact=True).input_value())["payload"]["instances"][0][0] is None
+    card.get_by_role("button", name="Sample again").click()
+    assert age.input_value() == "30"
+
+
 @pytest.mark.parametrize("path", ["/", "/docs"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_can_be_read_and_used_by_everybody(daemon, visit, path, scheme):

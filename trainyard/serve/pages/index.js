@@ -60,7 +60,25 @@ async function predict(form) {
   button.disabled = false;
 }
 
+// What a field of one column holds, as JSON says it; what is not of the column's kind is sent as it is, and refused.
+function valueOf(field) {
+  const text = field.value.trim();
+  if (text === "") return null;
+  if (field.dataset.kind === "number" && Number.isFinite(Number(text))) return Number(text);
+  if (field.dataset.kind === "boolean" && ["true", "false"].includes(text)) return text === "true";
+  return text;
+}
+
+// The fields of all columns, as a request of one row.
+function fillIn(form) {
+  const fields = [...form.elements].filter((element) => element.dataset.kind);
+  form.elements.body.value = `{"payload": {"instances": [\n  ${JSON.stringify(fields.map(valueOf))}\n]}}`;
+}
+
 for (const form of document.querySelectorAll("form.try")) {
+  for (const field of form.elements) {
+    if (field.dataset.kind) field.addEventListener("input", () => fillIn(form));
+  }
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     predict(form);

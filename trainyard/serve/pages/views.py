@@ -102,12 +102,23 @@ def _card(endpoint: Endpoint) -> dict[str, Any]:
         "path": endpoint.route.path,
         "problem": endpoint.reason,
         "models": [asdict(_facts(model)) for model in endpoint.models],
-        "columns": [
-            {"name": column.name, "seen": what_training_saw(column), "categories": column.categories}
-            for column in (endpoint.schema.columns if endpoint.schema else ())
-        ],
+        "columns": _columns(endpoint),
         "sample": _message(sample_of(endpoint)),
     }
+
+
+def _columns(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """For each column of the route's rows a field, which holds the value that the first row of the sample has."""
+    columns = endpoint.schema.columns if endpoint.schema else ()
+    first: Any = next(iter(sample_of(endpoint)), ())
+    row = first if isinstance(first, list) and len(first) == len(columns) else [None] * len(columns)
+    return [
+        {
+            "name": column.name, "kind": column.kind, "seen": what_training_saw(column),
+            "categories": column.categories, "value": value if isinstance(value, str) else json.dumps(value),
+        }
+        for column, value in zip(columns, row, strict=True)
+    ]  # fmt: skip
 
 
 def _facts(model: ServedModel) -> ModelFacts:
