@@ -29,7 +29,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     client_max_body_size 16m;
-    upstream models {{ server 127.0.0.1:{port}; keepalive 16; keepalive_timeout 10s; }}
+    upstream models {{ server 127.0.0.1:{port}; keepalive 16; keepalive_timeout 60s; }}
     server {{
         listen 127.0.0.1:{plain};
         proxy_set_header Host $host;
