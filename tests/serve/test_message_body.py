@@ -89,7 +89,7 @@ def test_what_is_not_json_is_refused_by_both(codec, body):
 @given(payload=ANYTHING)
 def test_a_mark_in_front_of_utf8_changes_nothing(codec, payload):
     body = json.dumps({"payload": {"instances": [[1]], "other": payload}}).encode()
-    assert read_message(codecs.BOM_UTF8 + body, codec) == read_message(body, codec)
+    assert read_message(codecs.BOM_UTF8 + body, codec=codec) == read_message(body, codec=codec)
 
 
 @CODECS
@@ -108,7 +108,7 @@ def test_a_mark_in_front_of_utf8_changes_nothing(codec, payload):
 )
 def test_a_marked_body_is_refused_for_what_is_wrong_with_it(codec, body, reason):
     with pytest.raises(BadRequest, match=reason):
-        read_message(body, codec)
+        read_message(body, codec=codec)
 
 
 @CODECS
