@@ -50,7 +50,7 @@ class GroupConnection(Connection):
                 data = self.sock.recv(RECEIVE_BYTES)
             except BlockingIOError:
                 return
-        if self.is_idle and not self.waiting:
+        if self.is_idle:
             self._raw, self._answered = bytearray(), 0
         if not self._discarding and not self.lingers:  # else no request comes of it any more
             self._raw += data

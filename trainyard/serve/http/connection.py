@@ -13,7 +13,7 @@ from typing import Any
 import httptools
 
 from trainyard.serve.http.arriving import DISCARD_BYTES, Arrival, Handler
-from trainyard.serve.http.limits import RECEIVE_BYTES, Buffers, Limits
+from trainyard.serve.http.limits import MOST_AT_ONCE, RECEIVE_BYTES, Buffers, Limits
 from trainyard.serve.http.parsing import NOT_HTTP
 from trainyard.serve.request import Request, answer_bytes
 from trainyard.serve.shared.fairness import ACTIVE_SECONDS
@@ -27,8 +27,8 @@ class Connection(Arrival):
     """Owned by the event loop of one worker; nothing here blocks."""
 
     __slots__ = (
-        "_handing_on", "_linger_until", "_on_request", "_out", "busy", "closed", "keep_alive", "lingers", "paused",
-        "sock", "watched",
+        "_handing_on", "_linger_until", "_on_request", "_out", "busy", "closed", "keep_alive", "left", "lingers",
+        "paused", "sock", "watched",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, limits: Limits, handler: Handler, buffers: Buffers[Any]) -> None:
@@ -39,6 +39,7 @@ class Connection(Arrival):
         self.closed = False
         self.lingers = False  # an answer was sent before all was read
         self.keep_alive = True
+        self.left = MOST_AT_ONCE  # requests that may be handed on in this turn
         self.watched = select.EPOLLIN  # what the event loop asks to be told of
         self._on_request = handler.on_request
         self._handing_on = False
@@ -59,9 +60,10 @@ class Connection(Arrival):
         self.keep_alive = self._parser.should_keep_alive()
         request = self._request(b"".join(self._body), self.keep_alive)
         self._body.clear()
-        if self.busy or self._out:
+        if self.busy or self._out or not self.left:
             self.waiting.append(request)
         else:
+            self.left -= 1
             self.busy = True
             self._on_request(request)
 
@@ -84,6 +86,7 @@ class Connection(Arrival):
             self._discard(len(data))
             return
         self._begun = False
+        self.left = MOST_AT_ONCE
         try:
             try:
                 self._parser.feed_data(data)
@@ -93,6 +96,8 @@ class Connection(Arrival):
             self._fail(400, NOT_HTTP + (str(error)[:_WORDS] or type(error).__name__))
         if (self.reading or self.waiting or self._held) and self._note_part(len(data)):
             self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.waiting:
+            self._hand_on()
         if self._failure and not (self.busy or self.waiting):
             self.answer_failure()
 
@@ -176,7 +181,7 @@ class Connection(Arrival):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way, in either direction."""
-        return not (self.busy or self.reading or self._out)
+        return not (self.busy or self.reading or self.waiting or self._out)
 
     @property
     def is_new(self) -> bool:
@@ -208,6 +213,15 @@ class Connection(Arrival):
             raise ConnectionAbortedError("sends on")
         self.deadline = min(time.monotonic() + LINGER_SECONDS, self._linger_until)
 
+    def go_on(self) -> None:
+        """Hand on more of the requests that wait, in a new turn.
+
+        Raises:
+            OSError: as ``answer``.
+        """
+        self.left = MOST_AT_ONCE
+        self._hand_on()
+
     def _hand_on(self) -> None:
         """The requests that waited, one after another; in a loop, since ``on_request`` may answer before it returns.
 
@@ -218,6 +232,10 @@ class Connection(Arrival):
         self._handing_on = True
         try:
             while self.waiting and not (self.busy or self.closed or self._out):
+                if not self.left:
+                    self._buffers.later[self] = None
+                    break
+                self.left -= 1
                 self.busy = True
                 self._on_request(self.waiting.popleft())
         finally:

@@ -15,6 +15,7 @@ LEAST_BUFFER = 64 << 20
 BODIES = 4  # of the largest size, that a worker holds by default
 OF_MEMORY = 4  # the part of the memory that all workers' buffers may take by default
 WAITING_BYTES = 1 << 10  # what a request that waits behind another takes besides its body
+MOST_AT_ONCE = 16  # requests of one connection in a turn: those of others come between
 YOUNG_SECONDS = 0.1  # added to the age of a request, so that its size counts at once
 
 
@@ -68,6 +69,7 @@ class Buffers(Generic[H]):
     def __init__(self, limit: int) -> None:
         self.total = 0
         self.given_up: list[H] = []  # that are to be answered
+        self.later: dict[H, None] = {}  # whose waiting requests go on in the next turn
         self._limit = limit
         self._sizes: dict[H, int] = {}
 

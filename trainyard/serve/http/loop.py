@@ -21,6 +21,7 @@ from trainyard.serve.http.guarded_dispatch import dispatcher
 from trainyard.serve.http.limits import Buffers, Limits, buffer_bytes
 from trainyard.serve.http.room import make_way, most_connections
 from trainyard.serve.http.root_path import RootPath
+from trainyard.serve.http.sources import accepted_from, received_from
 from trainyard.serve.request import Request
 from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import Row
@@ -56,9 +57,9 @@ class EventLoop:
         self._listeners = list(listeners)
         self._given, self._giving = common.handover
         self._sources: dict[int, Callable[[], socket.socket]] = {
-            listener.fileno(): functools.partial(_accept_from, listener) for listener in listeners
+            listener.fileno(): functools.partial(accepted_from, listener) for listener in listeners
         }
-        self._sources[self._given.fileno()] = functools.partial(_receive_from, self._given)
+        self._sources[self._given.fileno()] = functools.partial(received_from, self._given)
         self._wake, wake_end = wake
         self._limits = Limits.of(common.settings)
         self._buffers: Buffers[Connection] = Buffers(
@@ -83,7 +84,7 @@ class EventLoop:
             self._listen(True)
         elif not self._listening:  # for a moment only
             timeout = min(timeout, max(self._resume_at - self._now, PAUSE))
-        events = self._epoll.poll(timeout)
+        events = self._epoll.poll(0 if self._buffers.later else timeout)
         self._now = time.monotonic()
         for fd, mask in events:
             connection = self._connections.get(fd)
@@ -94,9 +95,9 @@ class EventLoop:
             elif fd == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(fd, 4096)
+        if self._buffers.later or self._buffers.given_up:
+            self._go_on()
         self._dispatcher.work(self._now)
-        if self._buffers.given_up:
-            self._answer_given_up()
         if self._now - self._swept > SWEEP_SECONDS:
             self._sweep()
             self._dispatcher.give_up(self._now)
@@ -238,7 +239,7 @@ class EventLoop:
             if mask & select.EPOLLOUT:
                 connection.flush()
             if mask & select.EPOLLIN:
-                if connection.busy:
+                if connection.busy or connection.waiting:
                     connection.paused = True
                 else:
                     connection.receive()
@@ -277,13 +278,20 @@ class EventLoop:
             return False
         return True
 
-    def _answer_given_up(self) -> None:
-        """Of those that give up; one whose request is being answered gets it behind that answer."""
-        given_up, self._buffers.given_up = self._buffers.given_up, []
-        for connection in given_up:
+    def _go_on(self) -> None:
+        """Answer those that give up, and let those go on that have had their share of a turn.
+
+        One that gives up while its request is being answered says so behind that answer.
+        """
+        buffers = self._buffers
+        later, buffers.later = buffers.later, {}
+        given_up, buffers.given_up = buffers.given_up, []
+        steps = [(connection, connection.answer_failure) for connection in given_up]
+        steps += [(connection, connection.go_on) for connection in later]
+        for connection, step in steps:
             if not (connection.busy or connection.closed or connection.lingers):
                 try:
-                    connection.answer_failure()
+                    step()
                     self._watch(connection)
                 except OSError:
                     self._drop(connection)
@@ -315,19 +323,3 @@ class EventLoop:
             self._watch(connection)
         except OSError:
             self._drop(connection)
-
-
-def _accept_from(listener: socket.socket) -> socket.socket:
-    return listener.accept()[0]
-
-
-def _receive_from(given: socket.socket) -> socket.socket:
-    """A connection that another worker has passed on.
-
-    Raises:
-        OSError: there is none.
-    """
-    _, fds = kernel.receive_descriptors(given, 1, 1)
-    if not fds:
-        raise ConnectionResetError("none came")
-    return socket.socket(fileno=fds[0])
