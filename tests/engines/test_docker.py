@@ -1,16 +1,18 @@
+import contextlib
 import os
+import socket
 import time
 from typing import ClassVar
 
 import images
 import pytest
 from engines.calls import inside
-from engines.contract import EngineContract
+from engines.contract import SAMPLE, EngineContract
 from engines.damaged import DamagedImages
 from engines.killed import KilledBuilds
 from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
-from monorepo import Model, Monorepo
+from monorepo import Model, Monorepo, ask, wait_for
 
 from trainyard.engines.assembling import CACHE_VOLUME
 
@@ -20,6 +22,17 @@ mv /usr/local/bin/uv /opt/uv
 printf '#!/bin/bash\necho "started: $1" >>/opt/started\nexec /opt/uv "$@"\n' >/usr/local/bin/uv
 chmod +x /usr/local/bin/uv
 """
+
+
+HEAD = b"POST /double/predict HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+UNFINISHED = (
+    HEAD + b"Content-Length: %d\r\n\r\n" % (16 << 20) + b" " * ((16 << 20) - 1),
+    CHUNKED + b"2\r\n  \r\n" * (2 << 20),
+    CHUNKED + b"2\r\n{}\r\n0\r\n" + b"".join(b"X-%d: %s\r\n" % (number, b"a" * 8000) for number in range(2000)),
+    HEAD + b"".join(b"X-%d: %s\r\n" % (number, b"a" * 8000) for number in range(7)),
+    b"GET /health HTTP/1.1\r\nHost:\r\n\r\n" * 9000,
+)
 
 
 class SetupScripts:
@@ -93,6 +106,26 @@ class TestDocker(SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, 
                 assert time.monotonic() < deadline, log
                 time.sleep(0.1)
             assert log.count("Booting worker") <= 1
+        finally:
+            images.docker("rm", "--force", container)
+
+    def test_what_clients_leave_unfinished_does_not_end_a_small_container(self, repo: Monorepo, model: Model) -> None:
+        options = ["--memory", "300m", "--memory-swap", "300m", "--cpus", "2", "--publish", "127.0.0.1::5000"]
+        options += ["--env=MODEL_NAME=double", "--volume", f"{model.binary.parent}:/action/models:ro"]
+        container = images.docker("run", "--detach", *options, f"{model.container}-predict").strip()
+        try:
+            port = int(images.docker("port", container, "5000").strip().rpartition(":")[2])
+            wait_for(port)
+            with contextlib.ExitStack() as stack:
+                for unfinished in UNFINISHED:
+                    for _ in range(20):
+                        client = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+                        client.settimeout(5)
+                        with contextlib.suppress(OSError):  # refused, or no further read
+                            client.sendall(unfinished)
+                    assert ask(port, "double/predict", SAMPLE)[0] == 200
+            log = images.run(["docker", "logs", container]).output
+            assert log.count("Booting worker") <= 2, log
         finally:
             images.docker("rm", "--force", container)
 
