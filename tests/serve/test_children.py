@@ -22,6 +22,14 @@ def predictions(daemon, route, *row):
     return daemon.post(route, [row or (1,)]).json()["payload"]["predictions"]
 
 
+def settled(daemon):
+    """All processes, once the worker that another test has ended is replaced."""
+    deadline = time.monotonic() + SECONDS
+    while predictions(daemon, "pid") != daemon.workers() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return daemon.family()
+
+
 def is_running(pid):
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -117,7 +125,7 @@ CONVENTIONS = ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGTTIN", "SIGTTOU", "SIGALRM"
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_signals_with_a_meaning_elsewhere_end_nothing(daemon, name):
-    family = daemon.family()
+    family = settled(daemon)
     for pid in family:
         os.kill(pid, signal.Signals[name])
     time.sleep(0.3)
