@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from trainyard import drift
 from trainyard.errors import BadRequest
-from trainyard.schema import Schema, check_rows
+from trainyard.schema import Schema, check_rows, order_rows
 from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
+from trainyard.serve.dialects.tensor_rows import rows_of_tensors
+from trainyard.serve.dialects.tensors import read_tensors
+from trainyard.serve.prediction.message_body import read_message
 from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
 
 SCHEMA = Schema.from_record(
@@ -100,3 +103,60 @@ def test_the_check_counts_what_training_never_saw(rows):
         "place": sum(place not in ("a", "b") for _, place in rows),
     }
     assert noted == {name: count for name, count in expected.items() if count}
+
+
+EVERY_KIND = Schema.from_json(
+    {
+        "columns": [
+            {"name": "size", "type": "number", "nullable": True},
+            {"name": "place", "type": "category", "categories": ["007", "1_0"], "nullable": True},
+            {"name": "note", "type": "text", "nullable": True},
+            {"name": "since", "type": "date", "nullable": True},
+            {"name": "member", "type": "boolean", "nullable": True},
+        ]
+    }
+)
+NOTES = WORDS.filter(lambda word: word == "" or word.strip() == word)
+CELLS = st.tuples(
+    NUMBERS | st.integers(),
+    st.sampled_from(["007", "1_0", "nan", "unheard of"]),
+    NOTES.filter(bool),
+    st.sampled_from(["2026-01-31", "2026-01-31T12:00:00Z", "2026-01-31 12:00"]),
+    st.booleans(),
+)
+ROWS_OF_EVERY_KIND = st.lists(
+    st.tuples(CELLS, st.tuples(*[st.booleans()] * 5)).map(
+        lambda pair: [None if missing else cell for cell, missing in zip(*pair, strict=True)]
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def as_tensors(rows):
+    datatypes = ("FP64", "BYTES", "BYTES", "BYTES", "BOOL")
+    for column, datatype, values in zip(EVERY_KIND.columns, datatypes, zip(*rows, strict=True), strict=True):
+        if datatype == "BOOL" and None in values:  # no tensor of truth values says that one is missing
+            continue
+        yield {"name": column.name, "datatype": datatype, "shape": [len(values)], "data": list(values)}
+
+
+@given(ROWS_OF_EVERY_KIND)
+def test_a_value_means_the_same_in_every_format(rows):
+    form = RowForm.of(EVERY_KIND, ())
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    lines = "\n".join(json.dumps(row) for row in rows)
+    objects = [dict(zip(EVERY_KIND.names, row, strict=True)) for row in rows]
+    read = {
+        "csv": read_csv(text.getvalue().encode(), form),
+        "json lines": read_json_lines(lines.encode(), form),
+        "json": read_message(json.dumps({"payload": {"instances": rows}}).encode(), form).payload["instances"],
+        "objects": order_rows(EVERY_KIND, [{k: v for k, v in row.items() if v is not None} for row in objects]),
+        "blanks": [["" if value is None else value for value in row] for row in rows],
+    }
+    meant = {name: check_rows(EVERY_KIND, found) for name, found in read.items()}
+    assert meant == dict.fromkeys(read, rows)
+    tensors = list(as_tensors(rows))
+    if len(tensors) == 5 and all(abs(row[0] or 0) < 2**53 for row in rows):
+        assert check_rows(EVERY_KIND, rows_of_tensors(read_tensors(tensors, b""), EVERY_KIND)) == rows
