@@ -18,6 +18,6 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
 @pytest.fixture
 def model(repo: Monorepo, request: pytest.FixtureRequest) -> Iterator[Model]:
     """A fresh model for each test."""
-    model = repo.add_model("model_" + re.sub("[^a-z0-9]+", "_", request.node.name.lower())[:40].strip("_"))
+    model = repo.add_model("model_" + re.sub("[^a-z0-9]+", "_", request.node.name.lower())[-40:].strip("_"))
     yield model
     shutil.rmtree(model.path)

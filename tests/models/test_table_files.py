@@ -275,7 +275,7 @@ def test_the_parts_of_a_folder_are_one_table_in_the_order_of_their_names(tmp_pat
 @pytest.mark.parametrize(
     ("second", "says"),
     [
-        ("age,job,income\n1,a,0\nold,b,1\n", "people/part_2:3: age is 'old', not a number"),
+        ("age,job,income\n1,a,0\nold,b,1\n", "people/part_2:3: age is 'old', not a finite number"),
         ("age,income,work\n1,0,a\n", "people/part_2: its columns are not those of "),
         ("age,income,work\n1,0,a\n", "people/part_1: no job, also work: give both the same header"),
         ("", "people/part_2: the dataset is empty"),

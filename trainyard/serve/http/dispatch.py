@@ -204,6 +204,8 @@ class Dispatcher:
         """The answer to what never became a request."""
         self._pages.answered(failure.status, 0.0)
         body = self._application.errors.body(request.path.decode("latin-1"), failure.text)
+        if self._access_log:
+            self._access_log.add(request, failure.status, len(body), 0.0)
         return answer_bytes(request, failure.status, body, more=failure.more)
 
     def _answer(
