@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common_utils.encoders import TabularEncoder
 from trainyard.schema import Schema
 from trainyard.serve.prediction import row_wise
 from trainyard.serve.prediction.row_wise import find_sharing, split
@@ -147,8 +148,29 @@ def test_the_schema_says_what_else_there_may_be():
         return {"predictions": [(size or 0) + len(place) for size, place in rows]}
 
     sharing = find_sharing(known, [[20, "a"]], PLACES)
-    assert sharing.admits([[20, "a"], [90, "c"], [None, "b"]])
+    assert sharing.admits([[20, "a"], [90, "c"], [None, "b"], [2**60, "unheard of"]])
+    assert not sharing.admits([[20, "a"], [True, "a"]])
+
+
+def test_values_that_training_never_saw_are_shared_only_where_they_were_tried():
+    def strict(rows):
+        return {"predictions": [size + {"a": 1, "b": 2, "c": 3}[place] for size, place in rows]}
+
+    sharing = find_sharing(strict, [[20, "a"]], PLACES)
+    assert sharing.admits([[20, "a"], [90.0, "c"]])
     assert not sharing.admits([[20, "a"], [20, "d"]])
+    assert not sharing.admits([[20, "a"], [2**60, "a"]])
+
+
+def test_an_encoder_of_ours_refuses_by_itself_what_is_not_of_its_kinds():
+    encoder = TabularEncoder.fit([[10, "a"], [90, "b"]], ("size", "place"), scale=False)
+
+    def encoded(rows):
+        return {"predictions": encoder.transform(rows).sum(axis=1)}
+
+    assert find_sharing(encoded, [[20, "a"]], PLACES, encodes=True).columns is not None  # it takes no missing values
+    numbers = Schema.from_json({"columns": [{"name": "size", "type": "number"}, {"name": "place", "type": "category"}]})
+    assert find_sharing(encoded, [[20, "a"]], numbers, encodes=True).columns is None
 
 
 def test_a_function_of_dummies_is_found_out_by_the_schema():

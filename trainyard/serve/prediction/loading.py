@@ -150,7 +150,9 @@ def load(route: Route, sources: Path, *, batch: bool) -> Loaded:
     loaded.form = RowForm.of(loaded.schema, loaded.sample_rows)
     if batch and not loaded.reason and loaded.is_plain:
         with drift.watching():
-            loaded.sharing = find_sharing(loaded.timed_payload, loaded.sample_rows, loaded.schema)
+            loaded.sharing = find_sharing(
+                loaded.timed_payload, loaded.sample_rows, loaded.schema, encodes=watch.encoded
+            )
         LOG.debug("route /%s: requests are predicted %s", route.path, "together" if loaded.sharing else "alone")
     return loaded
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainyard.columns import BOOLEAN, CATEGORY, DATE, NUMBER, Column, text_of_days
 from trainyard.schema import Schema
@@ -21,9 +21,17 @@ _SCALARS = frozenset({int, float, str, bool, type(None)})
 Row = list[Any] | dict[str, Any]
 
 
-def proofs(sample: Sequence[Row], schema: Schema | None) -> Iterator[list[Row]]:
-    """Lists of rows to try, the one that would prove most first: with whole and fractional numbers in one column and
-    missing values, then without the missing ones, then with numbers as the sample writes them.
+class Proof(NamedTuple):
+    """Rows to try; ``has_strange``: there are values among them that training never saw."""
+
+    rows: list[Row]
+    has_strange: bool = False
+
+
+def proofs(sample: Sequence[Row], schema: Schema | None) -> Iterator[Proof]:
+    """What to try, that which would prove most first: whole and fractional numbers in one column with missing values,
+    and where there is a schema with values that training never saw; then without the latter, without the missing ones,
+    and with numbers as the sample writes them.
 
     None where the rows hold lists or objects: nobody knows how these would have to differ.
     """
@@ -40,13 +48,15 @@ def proofs(sample: Sequence[Row], schema: Schema | None) -> Iterator[list[Row]]:
         for number in range(MADE_ROWS)
     ]
     mixed = [_otherwise_written(row) if number % 2 else row for number, row in enumerate(made)]
-    if any(column and column.nullable for column in columns):
-        blank = [
-            [None if column and column.nullable else value for column, value in zip(columns, made[0], strict=True)]
-        ]
-        yield _as(rows[0], [*cells, *mixed, *blank])
-    yield _as(rows[0], [*cells, *mixed])
-    yield _as(rows[0], [*cells, *made])
+    nullable = [bool(column and column.nullable) for column in columns]
+    blank = [[None if may_be else value for may_be, value in zip(nullable, made[0], strict=True)]] * any(nullable)
+    if schema:
+        strange = [_strange(*pair) for pair in zip(columns, made[0], strict=True)]
+        yield Proof(_as(rows[0], [*cells, *mixed, *blank, strange]), has_strange=True)
+    if blank:
+        yield Proof(_as(rows[0], [*cells, *mixed, *blank]))
+    yield Proof(_as(rows[0], [*cells, *mixed]))
+    yield Proof(_as(rows[0], [*cells, *made]))
 
 
 def _as(like: Row, cells: Sequence[list[Any]]) -> list[Row]:
@@ -69,6 +79,13 @@ def _candidates(column: Column | None, sample: list[Any]) -> list[Any]:
     if column.kind == NUMBER and bounds:
         return [*known, *(int(bound) if column.is_integer else bound for bound in bounds)]
     return [*known, *_altered(known)]
+
+
+def _strange(column: Column | None, value: Any) -> Any:
+    """A value that training never saw, of the column's kind: a category, or a number that no float is equal to."""
+    if column and column.kind == CATEGORY:
+        return "a value that training never saw"
+    return 2**60 + 1 if column and column.kind == NUMBER else value
 
 
 def _altered(values: Sequence[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from trainyard.columns import DATE, TEXT
 from trainyard.schema import Schema
-from trainyard.serve.prediction.proof_rows import Row, proofs
+from trainyard.serve.prediction.proof_rows import Proof, Row, proofs
 
 LOG = logging.getLogger("trainyard.serve")
 PATIENCE = 1.0  # seconds
@@ -28,17 +28,20 @@ Predict = Callable[[list[Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Shared:
-    """What one column of rows that share a call may hold: values of the types that were tried together, and of text
-    those that the schema or the sample has."""
+    """What one column of rows that share a call may hold: values of the types that were tried together. ``texts``: of
+    text only these, as the schema or the sample has them; None: any. ``any_whole``: whole numbers of any size."""
 
     types: frozenset[type]
     texts: frozenset[str | None] | None
+    any_whole: bool
 
     def admits(self, values: Sequence[Any]) -> bool:
         if not self.types.issuperset(map(type, values)):
             return False
         if self.texts is not None and not self.texts.issuperset(values):
             return False
+        if self.any_whole:
+            return True
         wholes = [value for value in values if type(value) is int] if int in self.types else ()
         return not wholes or (max(wholes) <= _LARGEST_WHOLE and min(wholes) >= -_LARGEST_WHOLE)
 
@@ -48,14 +51,18 @@ class Sharing:
     """What requests may share a call: those whose rows are like rows that were predicted together, and answered alike.
 
     ``row_keys``: of the answer, what holds one item a row. ``keys``: of rows that are objects, in their order.
+    ``columns``: None where the function checks its rows by an encoder of ours, and answers whatever that takes row by
+    row. What the encoder refuses, the joint call raises for, and each request is then predicted alone.
     """
 
     row_keys: frozenset[str]
     keys: tuple[str, ...] | None
-    columns: tuple[_Shared, ...]
+    columns: tuple[_Shared, ...] | None
 
     def admits(self, rows: Sequence[Any]) -> bool:
         """Whether ``rows``, of several requests, may be predicted by one call."""
+        if self.columns is None:
+            return True
         if self.keys is None:
             if not ({list}.issuperset(map(type, rows)) and {len(self.columns)}.issuperset(map(len, rows))):
                 return False
@@ -72,8 +79,12 @@ class Sharing:
             return False
 
 
-def find_sharing(predict: Predict, sample: Sequence[Row], schema: Schema | None = None) -> Sharing | None:
+def find_sharing(
+    predict: Predict, sample: Sequence[Row], schema: Schema | None = None, *, encodes: bool = False
+) -> Sharing | None:
     """What requests may share a call of ``predict``; None where none may.
+
+    ``encodes``: it checks its rows by an encoder of ``common_utils``.
 
     The function has to be row-wise: the answer to several rows is the answers to each of them one after another, and
     everything else in it (labels, a threshold) is the same for all. Whatever goes wrong makes it not row-wise, and so
@@ -81,24 +92,27 @@ def find_sharing(predict: Predict, sample: Sequence[Row], schema: Schema | None 
     """
     deadline = time.monotonic() + PATIENCE
     try:
-        for rows in proofs(sample, schema):
-            if row_keys := _row_keys(predict, rows, deadline):
-                return _sharing(rows, row_keys, schema)
+        for proof in proofs(sample, schema):
+            if row_keys := _row_keys(predict, proof.rows, deadline):
+                if encodes and proof.has_strange:
+                    return Sharing(row_keys, None, None)
+                return _sharing(proof, row_keys, schema)
     except Exception as error:  # noqa: BLE001 -- of the user's function, or of an answer that cannot be compared
         LOG.debug("not predicted together after %r", error)
     return None
 
 
-def _sharing(rows: Sequence[Row], row_keys: frozenset[str], schema: Schema | None) -> Sharing:
+def _sharing(proof: Proof, row_keys: frozenset[str], schema: Schema | None) -> Sharing:
+    rows = proof.rows
     keys = tuple(rows[0]) if isinstance(rows[0], dict) else None
     cells = [list(row.values()) if isinstance(row, dict) else row for row in rows]
     known = schema.columns if schema and keys is None else (None,) * len(cells[0])
     columns = []
     for column, values in zip(known, zip(*cells, strict=True), strict=True):
         types = frozenset(map(type, values))
-        any_text = str not in types or (column is not None and column.kind in (TEXT, DATE))
+        any_text = str not in types or proof.has_strange or (column is not None and column.kind in (TEXT, DATE))
         texts = None if any_text else {*(column.categories if column else ()), *values}
-        columns.append(_Shared(types, None if texts is None else frozenset(texts)))
+        columns.append(_Shared(types, None if texts is None else frozenset(texts), proof.has_strange))
     return Sharing(row_keys, keys, tuple(columns))
 
 
