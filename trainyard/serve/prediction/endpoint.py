@@ -168,15 +168,15 @@ class Endpoint:
         sharing = self._loaded.sharing
         assert sharing
         plain = [number for number, message in enumerate(messages) if only_instances(message)]
-        if sharing.admits([row for number in plain for row in messages[number]["payload"]["instances"]]):
+        if sharing.admits_all or sharing.admits([row for number in plain for row in _rows(messages[number])]):
             return plain
-        return [number for number in plain if sharing.admits(messages[number]["payload"]["instances"])]
+        return [number for number in plain if sharing.admits(_rows(messages[number]))]
 
     def _answer_together(self, messages: list[Message]) -> list[Answer | Exception]:
         sharing = self._loaded.sharing
         assert sharing
-        rows = [row for message in messages for row in message["payload"]["instances"]]
-        sizes = [len(message["payload"]["instances"]) for message in messages]
+        rows = [row for message in messages for row in _rows(message)]
+        sizes = [len(_rows(message)) for message in messages]
         try:
             result = unwrapped(self._loaded.call(Message(payload={"instances": rows})))
             return [{"payload": part} for part in split(result, sharing.row_keys, sizes)]
@@ -189,6 +189,11 @@ class Endpoint:
             return self.answer(message)
         except Exception as error:  # noqa: BLE001 -- becomes the answer
             return error
+
+
+def _rows(message: Message) -> list[Any]:
+    rows: list[Any] = message["payload"]["instances"]
+    return rows
 
 
 def only_instances(message: Message) -> bool:

@@ -59,6 +59,11 @@ class Sharing:
     keys: tuple[str, ...] | None
     columns: tuple[_Shared, ...] | None
 
+    @property
+    def admits_all(self) -> bool:
+        """Whether any rows may be predicted by one call."""
+        return self.columns is None
+
     def admits(self, rows: Sequence[Any]) -> bool:
         """Whether ``rows``, of several requests, may be predicted by one call."""
         if self.columns is None:
