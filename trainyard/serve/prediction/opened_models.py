@@ -150,8 +150,13 @@ def _is_model(binary: Path) -> bool:
 def model_names(files: Iterable[str], models: Path | None = None) -> set[str]:
     """The models that files below ``models/`` belong to: ``rf`` of ``rf.pkl``, ``rf.json``, ``rf.<hash>.onnx``, and of
     whatever the record of ``rf`` names."""
+    return set(models_by_file(files, models).values())
+
+
+def models_by_file(files: Iterable[str], models: Path | None = None) -> dict[str, str]:
+    """The same, by file. Records may be read for it: ask once for many files."""
     named = owners(models or _models)
-    return {named.get(name) or _SUFFIXES.sub("", _LINKED.sub("", name)) for name in files}
+    return {name: named.get(name) or _SUFFIXES.sub("", _LINKED.sub("", name)) for name in files}
 
 
 def _hash(binary: Path) -> str:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from trainyard.model_files import file_path
-from trainyard.serve.prediction.opened_models import model_names
+from trainyard.serve.prediction.opened_models import models_by_file
 from trainyard.serve.prediction.owners import owners
 
 WATCH_SECONDS = 0.5  # between two looks
@@ -37,18 +37,17 @@ class Watch:
         found = signature(self._folder)
         took = time.monotonic() - now
         self._next = now + max(WATCH_SECONDS, took / MOST_OF_THE_TIME)
-        changing = self._models(_differing(found, self._seen))
+        moving, new = _differing(found, self._seen), _differing(found, self._known)
+        model_of = models_by_file(moving | new, self._folder)
+        changing = {model_of[name] for name in moving}
         self._seen = found
-        told = {name for name in _differing(found, self._known) if not self._models({name}) & changing}
+        told = {name for name in new if model_of[name] not in changing}
         for name in told:
             if name in found:
                 self._known[name] = found[name]
             else:
                 del self._known[name]
         return told
-
-    def _models(self, names: set[str]) -> set[str]:
-        return model_names(names, self._folder)
 
 
 def _differing(one: Signature, other: Signature) -> set[str]:
