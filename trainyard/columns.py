@@ -58,10 +58,6 @@ class Column:
     is_integer: bool = False
     categories: tuple[str, ...] = ()
 
-    @property
-    def is_number(self) -> bool:
-        return self.kind == NUMBER
-
     @cached_property
     def known(self) -> frozenset[str]:
         """The categories that training saw."""

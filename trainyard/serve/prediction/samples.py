@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,7 @@ def recorded_sample(opened: Iterable[str], function: UserFunction | None) -> Sam
     instances = sample.get("instances") if isinstance(sample, dict) else None
     if not isinstance(instances, list) or not instances:
         return None
-    return Sample("in its record", body_of(instances))
-
-
-def body_of(rows: Sequence[Any]) -> bytes:
-    """A request body that holds these rows."""
-    return JSON.dumps({"payload": {"instances": rows}})
+    return Sample("in its record", JSON.dumps({"payload": {"instances": instances}}))
 
 
 def recorded_schema(opened: Iterable[str], function: UserFunction | None) -> Schema | None:
