@@ -86,9 +86,15 @@ def test_ping_says_whether_every_route_can_answer(one_route, several_routes):
 def test_invocations_answer_bare_instances_and_our_own_message(one_route):
     url = f"{one_route.url}/invocations"
     assert requests.post(url, json={"instances": [[120, "Köln"]]}, timeout=10).json() == DEAR
-    assert requests.post(url, json={"instances": [120, "Köln"]}, timeout=10).json() == DEAR
     wrapped = {"payload": {"instances": [[120, "Köln"]]}}
     assert requests.post(url, json=wrapped, timeout=10).json() == {"payload": DEAR}
+
+
+def test_a_list_of_values_is_as_many_instances_and_never_one_row(one_route):
+    """Each of these protocols promises a prediction for each instance; a row of two values is not two rows of one."""
+    for path in ("/invocations", f"{VERTEX}:predict"):
+        answer = requests.post(f"{one_route.url}{path}", json={"instances": [120, "Köln"]}, timeout=10)
+        assert (answer.status_code, "[[a, b, ...]] for one row" in answer.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(
