@@ -16,7 +16,7 @@ from bench.serving.load import drive, need_wrk
 from bench.serving.prepare import STATE, fit_pipeline, make_venv, read_rows, run, train, working_folder
 from bench.serving.processes import DidNotStart, running
 from bench.serving.report import Cell, Measured
-from bench.serving.servers import SERVERS, Server, Setting, chosen
+from bench.serving.servers import SERVERS, Server, Setting, chosen, of_checkout
 
 PORT = 7311
 WARM_SECONDS = 1
@@ -30,11 +30,22 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option("--connections", default="1,16,64", show_default=True)
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--seconds", default=3, show_default=True, help="of load in each cell")
+@click.option("--checkout", type=click.Path(exists=True, path_type=Path), help="of another commit, to compare with")
 @click.option("--out", default=str(STATE / "serving"), show_default=True, help="folder of the results")
-def main(servers: str, models: str, row_counts: str, connections: str, repeats: int, seconds: int, out: str) -> None:
+def main(
+    servers: str,
+    models: str,
+    row_counts: str,
+    connections: str,
+    repeats: int,
+    seconds: int,
+    checkout: Path | None,
+    out: str,
+) -> None:
     """Measure, print, and leave serving.md, serving.json and serving.svg in the folder of the results."""
     need_wrk()
     compared = chosen([name.strip() for name in servers.split(";") if name.strip()])
+    compared += [of_checkout(checkout)] if checkout else []
     wanted = models.split(",")
     cells = [*itertools.product(wanted, map(int, row_counts.split(",")), map(int, connections.split(",")))]
     measured = {server.name: Measured(server.name, {}, {}, {}, {}) for server in compared}
@@ -88,6 +99,7 @@ def _report(measured: list[Measured], cells: list[Cell], models: list[str], fold
             report.starts(measured, models),
             report.verdict(measured, cells),
             report.steadiness(measured, cells),
+            *filter(None, [report.against_checkout(measured, cells)]),
             *(f"{one.name}: {one.errors} failed requests" for one in measured if one.errors),
             *(f"{one.name}: {one.note}" for one in measured if one.note),
         ]

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.serving.servers import BARE, NOT_PEERS, OURS
+from bench.serving.servers import BARE, NOT_PEERS, OTHER, OURS
 
 COLORS = {OURS: "tab:orange", "trainyard, not compiled": "tab:orange", BARE: "tab:gray"}
 
@@ -84,6 +84,19 @@ def steadiness(measured: list[Measured], cells: list[Cell]) -> str:
     ours = next(one for one in measured if one.name == OURS)
     worst = max(max(ours.per_second[cell]) / min(ours.per_second[cell]) for cell in cells)
     return f"Our largest over our smallest of the repeated runs, worst cell: {worst:.2f}"
+
+
+def against_checkout(measured: list[Measured], cells: list[Cell]) -> str:
+    """Markdown: of each cell our rate over that of the other checkout; empty where none was measured."""
+    by_name = {one.name: one for one in measured}
+    if OTHER not in by_name:
+        return ""
+    lines = [_row(["cell", "rate over the other checkout's"]), _row(["---", "--:"])]
+    for cell in cells:
+        name = f"{cell[0]}, {cell[1]} row(s), {cell[2]} connection(s)"
+        other = by_name[OTHER].rate(cell)
+        lines.append(_row([name, f"{by_name[OURS].rate(cell) / other:.2f}" if other else "-"]))
+    return "\n".join(lines)
 
 
 def draw(measured: list[Measured], cells: list[Cell], path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +116,13 @@ def _our_folder(setting: Setting, _run: Run) -> None:
     lay_out(setting.folder, [setting.model], setting.pipeline.parent / "models")
 
 
-def lay_out(folder: Path, models: Iterable[str], binaries: Path) -> None:
-    """What is in a predict image: the sources, the routes, the models."""
+def lay_out(folder: Path, models: Iterable[str], binaries: Path, root: Path = ROOT) -> None:
+    """What is in a predict image: the sources of the checkout ``root``, the routes, the models."""
     named = [MODELS[model] for model in models]
     routes = [f"{name}/predict:{PROJECT}.{where}.predict:predict_{name}" for where, name in named]
     (folder / ".s2i").mkdir()
     (folder / ".s2i" / "environment").write_text(f"ROUTES={','.join(routes)}\n")
-    sources = {"common_utils": ROOT, "utils": ROOT, "trainyard": ROOT, PROJECT: ROOT / "projects"}
+    sources = {"common_utils": root, "utils": root, "trainyard": root, PROJECT: root / "projects"}
     for source, parent in sources.items():
         (folder / source).symlink_to(parent / source)
     (folder / "models").symlink_to(binaries)
@@ -203,8 +203,18 @@ SERVERS = (
     ),
 )  # fmt: skip
 OURS = "trainyard"
+OTHER = "trainyard, other checkout"
 BARE = "bare gunicorn"
-NOT_PEERS = (OURS, "trainyard, not compiled", BARE)
+NOT_PEERS = (OURS, OTHER, "trainyard, not compiled", BARE)
+
+
+def of_checkout(root: Path) -> Server:
+    """Our server from the sources of another checkout, with the packages and the models of this one."""
+
+    def prepare(setting: Setting, _run: Run) -> None:
+        lay_out(setting.folder, [setting.model], setting.pipeline.parent / "models", root.resolve(strict=True))
+
+    return replace(SERVERS[0], name=OTHER, requirements=(), prepare=prepare, venv=OURS)
 
 
 def chosen(names: list[str]) -> list[Server]:
