@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browsing import browser, visit  # noqa: E402, F401 -- fixtures
 
 ENGINE_PARTS = [
-    f"engines.{name}" for name in ("contract", "confined", "baked", "layers", "bills", "pruned", "damaged", "killed")
+    f"engines.{name}"
+    for name in ("contract", "running", "confined", "baked", "layers", "bills", "pruned", "damaged", "killed")
 ]
 for name in ("monorepo", "images", *ENGINE_PARTS):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)

@@ -7,11 +7,12 @@ from typing import ClassVar
 import images
 import pytest
 from engines.calls import inside
-from engines.contract import SAMPLE, EngineContract
+from engines.contract import BuildingContract, EngineContract
 from engines.damaged import DamagedImages
 from engines.killed import KilledBuilds
 from engines.layers import BakedLayers
 from engines.reproducible import ReproducibleImages
+from engines.running import SAMPLE
 from monorepo import Model, Monorepo, ask, wait_for
 
 from trainyard.engines.assembling import CACHE_VOLUME
@@ -131,8 +132,8 @@ class TestDocker(SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, 
 
 
 @pytest.mark.s2i
-class TestDockerWithS2i(SetupScripts, DamagedImages, ReproducibleImages, BakedLayers, EngineContract):
-    """The same, with images built by the real s2i."""
+class TestDockerWithS2i(SetupScripts, DamagedImages, ReproducibleImages, BakedLayers, BuildingContract):
+    """The same, with images built by the real s2i. How they run is the engine's."""
 
     engine = "docker"
     programs = ("docker", "s2i")
