@@ -22,9 +22,9 @@ FILES = [
 IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
 # What either half may import.
 GROUND = {
-    "__init__", "baked", "confinement", "drift", "environment", "errors", "files", "groups", "message", "model_dir",
-    "model_files", "namesakes", "packages", "champion_rule", "columns", "records", "routes", "row_errors", "run_folder",
-    "schema", "secret_forms", "settings",
+    "__init__", "baked", "beneath", "confinement", "drift", "environment", "errors", "files", "groups", "message",
+    "model_dir", "model_files", "namesakes", "packages", "champion_rule", "columns", "records", "routes", "row_errors",
+    "run_folder", "schema", "secret_forms", "settings",
 }  # fmt: skip
 
 
@@ -140,6 +140,40 @@ def test_os_environ_is_read_in_settings_alone() -> None:
                 if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ"
             ]
             assert not used, path
+
+
+# What opens, lists, writes or removes a file by its path, and may so follow a link.
+BY_PATH = {
+    "append", "chmod", "copy", "copy2", "copyfile", "copytree", "exists", "glob", "hardlink_to", "is_dir", "is_file",
+    "iterdir", "log_artifact", "log_artifacts", "mkdir", "move", "open", "open_regular", "promote", "read_bytes",
+    "read_json", "read_text", "rename", "replace", "replacing", "rglob", "rmdir", "rmtree", "sha256_of", "stat",
+    "touch", "unlink", "walk", "write_bytes", "write_text", "write_whole",
+}  # fmt: skip
+OF_CONTAINERS = re.compile(r"\.path\(|\b(run|parent|latest)\.folder\b|\.binary\b")
+ASKED_OF_RECORDS = {"is_trained", "read_record", "read_compiled", "files_named_by"}
+
+
+@pytest.mark.parametrize("room", ["experiments", "verbs", "baking.py"])
+def test_what_containers_write_to_is_opened_without_following_links(room: str) -> None:
+    """``Run.files`` and ``SharedFolder`` do, and what is given ``below`` or ``links=False``."""
+    ours = {PACKAGE / "experiments/registry/placing.py"}  # a folder of ours, which containers can only read
+    for path in {PACKAGE / room, *(PACKAGE / room).rglob("*.py")} - {PACKAGE / "experiments", PACKAGE / "verbs"} - ours:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and not _keeps_below(node):
+                assert not _follows_links(node), f"{path}:{node.lineno}: {ast.unparse(node)}"
+
+
+def _keeps_below(call: ast.Call) -> bool:
+    given = {keyword.arg for keyword in call.keywords} & {"below", "links"}
+    return bool(given) or (ast.unparse(call.func) == "sha256_of" and len(call.args) == 2)
+
+
+def _follows_links(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    if name in ASKED_OF_RECORDS:
+        return True
+    shared = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value).endswith(".files")
+    return name in BY_PATH and not shared and bool(OF_CONTAINERS.search(ast.unparse(call)))
 
 
 def test_leaf_makefiles_have_no_recipes() -> None:

@@ -12,6 +12,7 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import quote, unquote
@@ -50,13 +51,15 @@ class HashingReader:
 class BakedFile:
     """A file below ``models/``, and the content that it had when the build was planned.
 
-    ``name`` is its path there; ``vouched``: the record says its sha256, and so the image's configuration need not.
+    ``name`` is its path there, ``models`` the folder, in which no link is followed; ``vouched``: the record says its
+    sha256, and so the image's configuration need not.
     """
 
     path: Path
     sha256: str
     name: str
     vouched: bool = False
+    models: Path = Path()
 
     @contextlib.contextmanager
     def open(self) -> Iterator[HashingReader]:
@@ -65,7 +68,7 @@ class BakedFile:
         Raises:
             TrainyardError: it is another one than planned: a training has replaced it meanwhile.
         """
-        with open_regular(self.path) as file:
+        with open_regular(self.path, self.models) as file:
             reader = HashingReader(file)
             yield reader
         if reader.digest.hexdigest() != self.sha256:
@@ -83,32 +86,33 @@ def files_of(models: Iterable[ModelDir]) -> tuple[BakedFile, ...]:
 
 
 def _files_of(model: ModelDir) -> Iterator[BakedFile]:
-    binary, name = model.binary, model.model_name
-    if not is_trained(binary):
+    binary, name, models = model.binary, model.model_name, model.binary.parent
+    if not is_trained(binary, links=False):
         raise TrainyardError(f"{binary}: no such binary to bake into an image", "run make train")
-    record = read_record(binary)
+    record = read_record(binary, links=False)
     try:
         if record is None:  # historical: what is baked is what there is
-            yield BakedFile(binary, sha256_of(binary), binary.name)
+            yield BakedFile(binary, sha256_of(binary, models), binary.name, models=models)
             return
         if binary.is_file():
-            check_sha256(binary, name, sha256_of(binary), record)
+            check_sha256(binary, name, sha256_of(binary, models), record)
         path = record_path(binary)
-        yield BakedFile(path, sha256_of(path), path.name)
+        yield BakedFile(path, sha256_of(path, models), path.name, models=models)
         more = more_files(record, name)
         for file, sha256 in _in_place(binary, record).items():
-            yield BakedFile(file_path(binary.parent, name, file), sha256, file, vouched=file in more)
+            yield BakedFile(file_path(models, name, file), sha256, file, file in more, models)
     except OSError as error:
         raise TrainyardError(f"{error.filename}: cannot be read ({error.strerror})", "check the file") from None
 
 
 def _in_place(binary: Path, record: Record) -> dict[str, str]:
     """The model's files; a training that was killed may have left a pickle without others of the version before."""
-    name = binary.name.removesuffix(BINARY)
+    name, models = binary.name.removesuffix(BINARY), binary.parent
+    sha256_there = partial(sha256_of, below=models)
     if more_files(record, name):
-        return files_in_place(binary.parent, name, record)
-    files = {binary.name: sha256_of(binary)} if binary.is_file() else {}
-    if (compiled := read_compiled(binary.parent, name)) is not None:
+        return files_in_place(models, name, record, sha256_there)
+    files = {binary.name: sha256_there(binary)} if binary.is_file() else {}
+    if (compiled := read_compiled(models, name, links=False)) is not None:
         sha256 = hashlib.sha256(compiled).hexdigest()
         files[compiled_name(name, sha256)] = sha256
     return files

@@ -13,20 +13,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from trainyard.beneath import open_below
 from trainyard.errors import TrainyardError
 
-CHUNK = 1 << 20  # bytes read at a time while hashing
+CHUNK = 1 << 20  # bytes read at a time
 JSON_BYTES = 16 << 20  # the largest JSON file that is read
 JSON_DEPTH = 200  # and the deepest: what is done with it later may call itself
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a regular file's content, as 64 hex digits.
+def sha256_of(path: Path, below: Path | None = None) -> str:
+    """The sha256 of a regular file's content, as 64 hex digits; ``below`` as for ``open_regular``.
 
     Raises:
         OSError: it cannot be read, or is no regular file.
     """
-    with open_regular(path) as file:
+    with open_regular(path, below) as file:
         return hash_rest(file)
 
 
@@ -38,12 +39,18 @@ def hash_rest(file: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def open_regular(path: str | Path) -> IO[bytes]:
+def open_regular(path: str | Path, below: Path | None = None) -> IO[bytes]:
     """A regular file, open for reading. A pipe or a device is refused; opening one could wait for ever.
+
+    Args:
+        path: of the file.
+        below: a folder around it that others write to: a link in there is not followed.
 
     Raises:
         OSError: it cannot be opened, or is no regular file.
     """
+    if below is not None:
+        return os.fdopen(open_below(below, str(Path(path).relative_to(below))), "rb")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -51,14 +58,15 @@ def open_regular(path: str | Path) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
-def read_json(path: Path) -> tuple[Any, bytes]:
-    """What a JSON file says, and its bytes: a regular file of at most JSON_BYTES, nested at most JSON_DEPTH deep.
+def read_json(path: Path, below: Path | None = None) -> tuple[Any, bytes]:
+    """What a JSON file says, and its bytes: a regular file of at most JSON_BYTES, nested at most JSON_DEPTH deep;
+    ``below`` as for ``open_regular``.
 
     Raises:
         OSError: it cannot be read, is no regular file, or is too large.
         ValueError: it is not JSON, or is nested too deeply.
     """
-    with open_regular(path) as file:
+    with open_regular(path, below) as file:
         content = file.read(JSON_BYTES + 1)
     if len(content) > JSON_BYTES:
         raise OSError(errno.EFBIG, f"larger than {JSON_BYTES >> 20} MiB", str(path))

@@ -23,12 +23,31 @@ KEY = "MODEL_FILES"
 COMPILED = ".compiled"
 BINARY = ".pkl"
 BESIDE_JSON = ".record.json"  # ends the name of a record where the model itself is <name>.json
+_MODEL_NAME = re.compile(r"\w[\w. +-]*")
 _COMPILED = re.compile(r"\.[0-9a-f]{12}\.onnx")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A JSON object with one of these is a record; one with none of them may be a model, as XGBoost writes it.
 _OF_RECORDS = frozenset({"model_name", "sha256", "metrics", "params", "dataset", "sample", "schema", "compiled"})
 
 Files = dict[str, str]  # path below models/ -> sha256
+
+
+def is_model_name(name: object) -> bool:
+    """Whether files can be called after it, in the folder that is meant and in no other."""
+    return isinstance(name, str) and bool(_MODEL_NAME.fullmatch(name))
+
+
+def check_model_name(payload: Mapping[str, Any]) -> None:
+    """Look at the ``model_name`` of a payload, which need not have one.
+
+    Raises:
+        TrainyardError: no file can be called after it.
+    """
+    name = payload.get("model_name")
+    if name is not None and not is_model_name(name):
+        raise TrainyardError(
+            f"PAYLOAD: the model_name {name!r} cannot be a file name", "use letters, digits, '.', '_' and '-'"
+        )
 
 
 def declared_files(environment: Environment) -> tuple[str, ...]:
@@ -166,10 +185,10 @@ def recorded_files(models: Path) -> dict[str, str]:
     return {path: model for record in sorted(models.glob("*.json")) for path, model in files_named_by(record).items()}
 
 
-def files_named_by(path: Path) -> dict[str, str]:
-    """The same of one record; nothing where it is none, or cannot be read."""
+def files_named_by(path: Path, *, links: bool = True) -> dict[str, str]:
+    """The same of one record; nothing where it is none, cannot be read, or is a link and ``links`` is not set."""
     with contextlib.suppress(OSError, ValueError):
-        record, _ = read_json(path)
+        record, _ = read_json(path, None if links else path.parent)
         name = record.get("model_name") if isinstance(record, dict) else None
         if isinstance(name, str) and "files" in record:
             check_named(record["files"])

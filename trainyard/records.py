@@ -64,8 +64,8 @@ def record_path(binary: Path) -> Path:
     return Path(beside_json if os.path.lexists(beside_json) else f"{stem}.json")
 
 
-def read_record(binary: Path) -> Record | None:
-    """The record beside ``binary``; None where there is none.
+def read_record(binary: Path, *, links: bool = True) -> Record | None:
+    """The record beside ``binary``; None where there is none. ``links``: whether one in its folder is followed.
 
     Raises:
         ModelUnavailable: the record is there but is not a JSON object, or not the one that was baked into the image.
@@ -73,7 +73,7 @@ def read_record(binary: Path) -> Record | None:
     path = record_path(binary)
     try:
         with reading():
-            record, content = read_json(path)
+            record, content = read_json(path, None if links else path.parent)
         if not isinstance(record, dict):
             raise ValueError("not a JSON object")
         for key in {"files", "replaces_files"} & record.keys():
@@ -92,14 +92,15 @@ def dump_record(record: Record) -> str:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
 
 
-def read_compiled(models: Path, model_name: str) -> bytes | None:
+def read_compiled(models: Path, model_name: str, *, links: bool = True) -> bytes | None:
     """The compiled model that the record of ``models/<model_name>.pkl`` names, verified; None where it names none.
+    ``links`` as for ``read_record``.
 
     Raises:
         ModelUnavailable: the record is unreadable or another model's, or the file is not there or not what it says.
     """
     binary = binary_path(models, model_name)
-    record = read_record(binary)
+    record = read_record(binary, links=links)
     sha256 = compiled_sha256(record) if record else ""
     if record is None or not sha256:
         return None
@@ -108,9 +109,11 @@ def read_compiled(models: Path, model_name: str) -> bytes | None:
     name = compiled_name(model_name, sha256)
     path, link = file_path(models, model_name, name), record_path(binary)
     try:
-        if not path.exists() and link.is_symlink():  # in an image of several projects: the file lies where that leads
+        if (
+            links and not path.exists() and link.is_symlink()
+        ):  # in an image of several projects: the file lies where that leads
             path = file_path((models / link.readlink()).parent, model_name, name)
-        with reading(), open_regular(path) as file:
+        with reading(), open_regular(path, None if links else models) as file:
             content = file.read()
     except OSError as error:
         raise ModelUnavailable(f"{path}: cannot be read ({error.strerror})", "train the model again") from None
@@ -168,15 +171,15 @@ def is_reading() -> bool:
     return getattr(_thread, "reading", False)
 
 
-def is_trained(binary: Path) -> bool:
+def is_trained(binary: Path, *, links: bool = True) -> bool:
     """Whether there is a model: the binary, or, where its record names other files, all of those.
 
-    Whether they are the recorded ones is looked at when they are used.
+    Whether they are the recorded ones is looked at when they are used. ``links`` as for ``read_record``.
     """
     if binary.is_file():
         return True
     try:
-        record = read_record(binary)
+        record = read_record(binary, links=links)
     except ModelUnavailable:
         return False
     files = files_of(record, binary.name.removesuffix(".pkl")) if record else {}

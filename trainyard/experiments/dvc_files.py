@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from trainyard.context import SHARED, model_files
 from trainyard.errors import ModelUnavailable
 from trainyard.experiments import config, parameters, training_metrics
 from trainyard.experiments.config import Config, read_config
-from trainyard.files import read_text, replacing, write_whole
+from trainyard.files import read_text
 from trainyard.model_dir import ModelDir
 from trainyard.model_files import (
     BINARY,
@@ -33,6 +32,7 @@ from trainyard.model_files import (
     record_name,
 )
 from trainyard.records import read_record
+from trainyard.shared_folder import SharedFolder
 
 FILE = "dvc.yaml"
 IGNORE = ".dvcignore"
@@ -92,7 +92,7 @@ def _outs(model: ModelDir) -> list[str]:
 def _recorded(model: ModelDir) -> dict[str, Files]:
     """What the record of the last training names, as a record has it."""
     try:
-        record = read_record(model.binary) or {}
+        record = read_record(model.binary, links=False) or {}
     except ModelUnavailable:
         record = {}
     return {"files": files_of(record, model.model_name)}
@@ -112,18 +112,17 @@ def keep_compiled(model: ModelDir) -> None:
     """
     if not is_compiled_by_training(model) or not (model.project / FILE).is_file():
         return
-    models, name = model.binary.parent, model.model_name
-    record = read_record(model.binary) or {}
-    kept = models / COMPILED / name
-    kept.mkdir(parents=True, exist_ok=True)
-    write_whole(kept / "compiled.json", json.dumps(record.get("compiled"), indent=2, sort_keys=True) + "\n")
-    compiled = compiled_name(name, compiled_sha256(record))
-    if (models / compiled).is_file():
-        with replacing(kept / compiled) as temporary:
-            shutil.copyfile(models / compiled, temporary)
-    for path in kept.iterdir():
-        if path.name not in (compiled, "compiled.json"):
-            path.unlink()
+    models, kept = SharedFolder(model.binary.parent), f"{COMPILED}/{model.model_name}"
+    record = read_record(model.binary, links=False) or {}
+    models.make_folder(kept)
+    models.write(f"{kept}/compiled.json", json.dumps(record.get("compiled"), indent=2, sort_keys=True) + "\n")
+    compiled = compiled_name(model.model_name, compiled_sha256(record))
+    if models.is_file(compiled):
+        with models.open(compiled) as content:
+            models.put(f"{kept}/{compiled}", content)
+    for name in models.names(kept):
+        if name not in (compiled, "compiled.json"):
+            models.remove(f"{kept}/{name}")
 
 
 def _dependencies(model: ModelDir) -> Iterator[str]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainyard import console
+from trainyard.shared_folder import SharedFolder
+
 
 @dataclass(frozen=True)
 class Point:
@@ -20,19 +23,28 @@ class Point:
 
 
 class Follower:
-    """Reads a growing file: each call of ``new`` gives the points that have come since the last."""
+    """Reads a growing file: each call of ``new`` gives the points that have come since the last.
+
+    ``path`` is runs/<id>/<name>, which the training may have replaced by anything.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._warned = False
 
     def new(self) -> list[Point]:
         """A line without its end is left for the next call; one that is not a point is left out."""
         try:
-            with self._path.open("rb") as file:
+            with SharedFolder.of_run(self._path.parent).open(self._path.name) as file:
                 file.seek(self._offset)
                 content = file.read()
-        except OSError:
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            if not self._warned:
+                _warn(self._path, error)
+            self._warned = True
             return []
         whole, end, _ = content.rpartition(b"\n")
         self._offset += len(whole) + len(end)
@@ -45,13 +57,20 @@ def read_points(path: Path) -> list[Point]:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """The tags that a training has set, the last word on each."""
+    """The tags that a training has set, the last word on each; ``path`` is runs/<id>/<name>."""
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
+        lines = SharedFolder.of_run(path.parent).read(path.name).splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        _warn(path, error)
         return {}
     found = (_object(line) for line in lines)
     return {str(one["name"]): str(one["value"]) for one in found if {"name", "value"} <= one.keys()}
+
+
+def _warn(path: Path, error: OSError) -> None:
+    console.warn(f"{path}: cannot be read ({error.strerror}), so what it says is not known")
 
 
 def _points(lines: Iterable[bytes]) -> Iterator[Point]:

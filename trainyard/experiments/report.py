@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from trainyard import run_folder
 from trainyard.experiments.metrics_log import Point, read_points
 from trainyard.experiments.run_files import Run
-from trainyard.files import write_whole
+from trainyard.shared_folder import SharedFolder
 
 if TYPE_CHECKING:
     from trainyard.experiments.plots import Plot
@@ -39,8 +39,8 @@ def write_report(run: Run, drawn: DrawnAhead | None = None) -> Path:
     """
     left = _left_of(run)
     plots = drawn.plots(left) if drawn else _draw(left)
-    _write_plots(run.path(PLOTS), plots)
-    write_whole(run.path(REPORT), report_page(run, plots, left.evaluation.get("rows")))
+    _write_plots(run.files, plots)
+    run.files.write(REPORT, report_page(run, plots, left.evaluation.get("rows")))
     return run.path(REPORT)
 
 
@@ -79,7 +79,7 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
 
     def _there(self, *names: str) -> bool:
         """Wait for one of the files; False where the training is over before."""
-        while not any(self._run.path(name).exists() for name in names):
+        while not any(self._run.files.is_file(name) for name in names):
             if self._over.wait(LOOK_SECONDS):
                 return False
         return True
@@ -129,14 +129,15 @@ def _figure(plot: Plot) -> str:
     return f"<img src='data:image/png;base64,{data}' alt='{escape(plot.description)}' width='768' height='576'>"
 
 
-def _write_plots(folder: Path, plots: Sequence[Plot]) -> None:
+def _write_plots(files: SharedFolder, plots: Sequence[Plot]) -> None:
     """All of them anew: a picture of the report before would tell of something else."""
     if plots:
-        folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
+        files.make_folder(PLOTS)
+    for old in files.names(PLOTS) if PLOTS in files.names() else ():
+        if old.endswith(".png"):
+            files.remove(f"{PLOTS}/{old}")
     for plot in plots:
-        (folder / f"{plot.name}.png").write_bytes(plot.png)
+        files.write(f"{PLOTS}/{plot.name}.png", plot.png)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class _Left:
 
 def _left_of(run: Run) -> _Left:
     try:
-        evaluation = json.loads(run.path(run_folder.EVALUATION).read_bytes())
+        evaluation = run.files.read_json(run_folder.EVALUATION)
     except FileNotFoundError:
         evaluation = {}
     points = [point for point in read_points(run.path(run_folder.METRICS)) if math.isfinite(point.value)]

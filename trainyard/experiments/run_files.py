@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 from trainyard import console
 from trainyard.errors import TrainyardError
-from trainyard.files import write_whole
+from trainyard.model_files import is_model_name
 from trainyard.processes import started_at
+from trainyard.shared_folder import SharedFolder
 
 FOLDER = "runs"
 RUN = "run.json"
@@ -50,7 +51,13 @@ class Run:
     pid_started: str = ""
 
     def path(self, name: str) -> Path:
+        """Where a file of the run is, for messages: what opens it is ``files``."""
         return self.folder / name
+
+    @property
+    def files(self) -> SharedFolder:
+        """The folder as its containers may have left it."""
+        return SharedFolder.of_run(self.folder)
 
     def saved(self, **changes: Any) -> Run:
         """The run with ``changes``, written to its run.json.
@@ -64,7 +71,7 @@ class Run:
             name: value if math.isfinite(value) else str(value) for name, value in changed.metrics.items()
         }
         try:
-            write_whole(self.path(RUN), json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+            self.files.write(RUN, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
         except OSError as error:
             raise TrainyardError(f"{self.path(RUN)}: {error.strerror}", "check permissions and space") from None
         return changed
@@ -118,12 +125,14 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / RUN
     try:
-        content = json.loads(path.read_bytes())
+        content = SharedFolder.of_run(folder).read_json(RUN)
         known = {item.name for item in fields(Run)}
-        facts = {name: value for name, value in content.items() if name in known}
+        facts = {name: value for name, value in content.items() if name in known} | {"id": folder.name}
+        if not is_model_name(facts["model_name"]):
+            raise ValueError(f"its model_name is {facts['model_name']!r}")
         facts["metrics"] = {name: float(value) for name, value in content.get("metrics", {}).items()}
         run = Run(folder=folder, **facts)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
     if run.status == "running" and run.host == socket.gethostname() and started_at(run.pid) != run.pid_started:
         return run.ended("killed", error="the process that ran it is gone")

@@ -17,8 +17,9 @@ from trainyard.experiments.origin import Origin
 from trainyard.experiments.run_files import Kind, Run, new_run
 from trainyard.experiments.training_metrics import write_training_metrics
 from trainyard.experiments.transcript import Transcript
-from trainyard.files import dataset_files, read_json
+from trainyard.files import dataset_files
 from trainyard.model_dir import ModelDir
+from trainyard.model_files import check_model_name
 from trainyard.repository import Repository
 
 _MOST_NAMES = 10  # of data/ that a hint lists
@@ -59,7 +60,7 @@ def start_run(training: Training, kind: Kind = "training") -> Run:
         built=training.origin.built,
     )
     if training.keep_model and kind == "training":
-        run.path(run_folder.MODEL).mkdir()
+        run.files.make_folder(run_folder.MODEL)
     return run
 
 
@@ -128,7 +129,7 @@ def _own_tags(run: Run) -> dict[str, str]:
 def _record(run: Run) -> dict[str, Any] | None:
     """The record of the binary that this run wrote; None where it wrote none."""
     with contextlib.suppress(OSError, ValueError):
-        found, _ = read_json(run.path(run_folder.RECORD))
+        found = run.files.read_json(run_folder.RECORD)
         if isinstance(found, dict):
             return found
     return None
@@ -140,7 +141,9 @@ def _is_number(value: Any) -> bool:
 
 def check_payload(project: Path, payload: Mapping[str, Any]) -> None:
     """Raises:
-    TrainyardError: the dataset is a file or a folder of the project, and is not there or cannot be hashed."""
+    TrainyardError: the model_name cannot be a file name; the dataset is a file or a folder of the project, and is not
+        there or cannot be hashed."""
+    check_model_name(payload)
     name = str(payload.get("$ref", ""))
     path, data = project / name, project / "data"
     if "://" in name:

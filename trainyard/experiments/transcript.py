@@ -12,6 +12,7 @@ from types import TracebackType
 
 from trainyard import console
 from trainyard.experiments.metrics_log import Follower, Point
+from trainyard.shared_folder import SharedFolder
 
 LOOK_SECONDS = 0.5  # between two looks at the metrics
 LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
@@ -29,7 +30,8 @@ class Transcript(AbstractContextManager["Transcript"]):
         self, log: Path, metrics: Path, on_points: Callable[[list[Point]], None] | None = None, *, shown: bool = True
     ) -> None:
         self._in_log_only = not shown
-        self._log = log.open("ab", buffering=0)
+        self._log = SharedFolder.of_run(log.parent).append(log.name)
+        self._log_path = log
         self._follower = Follower(metrics)
         self._on_points = on_points
         self._lock = threading.Lock()
@@ -52,7 +54,7 @@ class Transcript(AbstractContextManager["Transcript"]):
         self._show("")
         self._log.close()
         if self._log_error:
-            console.warn(f"{self._log.name}: {self._log_error}: the rest of the log is not kept")
+            console.warn(f"{self._log_path}: {self._log_error}: the rest of the log is not kept")
 
     def __call__(self, said: bytes, is_error: bool) -> None:
         """The container has said something."""

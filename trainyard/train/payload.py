@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NoReturn
 
 from trainyard.errors import TrainyardError
 from trainyard.message import Message
+from trainyard.model_files import check_model_name
 
 EXAMPLE = """say PAYLOAD='{"$ref": "data/my_data.csv", "model_name": "my_model"}'"""
-_FILE_NAME = re.compile(r"\w[\w. +-]*")
 _MOST_NAMES = 10  # of the files that a hint lists
 
 
@@ -29,11 +28,7 @@ def read_payload(text: str) -> Message:
         raise TrainyardError(f"PAYLOAD={_short(text)} is not JSON ({error})", EXAMPLE) from None
     if not isinstance(payload, dict):
         raise TrainyardError(f"PAYLOAD={_short(text)} is not a JSON object", EXAMPLE)
-    name = payload.get("model_name")
-    if name is not None and not (isinstance(name, str) and _FILE_NAME.fullmatch(name)):
-        raise TrainyardError(
-            f"PAYLOAD: the model_name {name!r} cannot be a file name", "use letters, digits, '.', '_' and '-'"
-        )
+    check_model_name(payload)
     return Message(payload=payload)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard import console
@@ -11,9 +14,9 @@ from trainyard.experiments.config import read_config
 from trainyard.experiments.registry import champions
 from trainyard.experiments.registry.versions import CHAMPION, Registry, Version
 from trainyard.experiments.run_files import Run
+from trainyard.experiments.tracking.model_folder import link_kept_files
 from trainyard.experiments.training import Training
 from trainyard.locking import locked
-from trainyard.run_folder import MODEL
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of, upload_rest
 from trainyard.verbs.tracking import open_registry
@@ -30,7 +33,8 @@ def compete(session: Session, training: Training, run: Run) -> Run:
     try:
         registry = open_registry(session)
         version = registry.version_of(name_of(training.model, run.model_name), str(registry.register_version(run)))
-        decision = contest(session, registry, version, run.path(MODEL), training, run.folder)
+        with kept_apart(session, run) as files:
+            decision = contest(session, registry, version, files, training, run.folder)
     except TrainyardError as error:  # the tracker's, or there is no client for it
         console.warn(f"{error}; run {run.id} is not registered: make promote ID={run.id} does it later")
         return run
@@ -39,6 +43,22 @@ def compete(session: Session, training: Training, run: Run) -> Run:
     run = run.saved(tags={**run.tags, **tags})
     upload_rest(session, run)
     return run
+
+
+@contextlib.contextmanager
+def kept_apart(session: Session, run: Run) -> Iterator[Path]:
+    """The files of the run's model, where no container can change them.
+
+    Raises:
+        TrainyardError: one cannot be read, or is none.
+    """
+    session.repository.state.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="contest-", dir=session.repository.state) as folder:
+        try:
+            link_kept_files(run, Path(folder))
+        except OSError as error:
+            raise TrainyardError(f"{error.filename}: {error.strerror}", "train again") from None
+        yield Path(folder)
 
 
 def contest(

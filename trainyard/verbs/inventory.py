@@ -49,7 +49,7 @@ def _read(session: Session, path: Path) -> _Listed:
     try:
         model = session.repository.model(path)
         routes = " ".join(route.path for route in model.routes)
-        binary = "yes" if is_trained(model.binary) else "-"
+        binary = "yes" if is_trained(model.binary, links=False) else "-"
         return _Listed(path, routes, binary, tuple(model.image(role) for role in ROLES))
     except TrainyardError as error:
         return _Listed(path, f"! {error}")

@@ -61,4 +61,4 @@ def _make_links(folder: Path, models: list[ModelDir]) -> None:
 def _linked(model: ModelDir) -> set[str]:
     names = {f"{model.model_name}{BINARY}", f"{model.model_name}.json", *declared_files(model.environment)}
     record = record_path(model.binary)
-    return names | {record.name} | {path.partition("/")[0] for path in files_named_by(record)}
+    return names | {record.name} | {path.partition("/")[0] for path in files_named_by(record, links=False)}

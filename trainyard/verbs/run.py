@@ -59,7 +59,7 @@ def models_of(
         return mounts, {"BAKED_MODELS": ""}
     console.step(f"models/ is not mounted: {image.name} has its binaries in it (MOUNT=1 mounts it all the same)")
     for model in models:
-        if is_trained(model.binary) and not _is_in(image, model):
+        if is_trained(model.binary, links=False) and not _is_in(image, model):
             console.warn(
                 f"{session.short(model.binary)} is not the one in {image.name}: build with BAKE=1 to put it in"
             )

@@ -63,7 +63,7 @@ def show_run(session: Session, folder: Path) -> None:
     lines += [(f"param {name}", str(value)) for name, value in sorted(run.params.items())]
     lines += [(f"metric {name}", f"{value:.6g}") for name, value in sorted(run.metrics.items())]
     lines += [(f"tag {name}", value) for name, value in sorted(run.tags.items())]
-    lines += [("file", session.short(path)) for path in sorted(run.folder.iterdir()) if path.name != run_files.RUN]
+    lines += [("file", session.short(run.path(name))) for name in run.files.names() if name != run_files.RUN]
     for line in table(lines):
         console.result(line)
     trials = _trials(run)

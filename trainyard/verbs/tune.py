@@ -143,7 +143,7 @@ def _taken_over(latest: Run, origin: Origin) -> Run:
 
 def _latest(model: ModelDir) -> Run:
     runs = [run for run in runs_of([model.project]) if isinstance(run, Run) and run.kind == "tuning"]
-    runs = [run for run in runs if run.model == model.name and run.path(study.FILE).is_file()]
+    runs = [run for run in runs if run.model == model.name and run.files.is_file(study.FILE)]
     if not runs:
         raise TrainyardError(f"RESUME=1: {model.name} has no tuning to go on with", "make tune without it starts one")
     if runs[-1].status == "running":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.experiments.training import Training
 from trainyard.experiments.transcript import Transcript
 from trainyard.run_folder import LOG, MOUNT, SCORED, SCORES
+from trainyard.shared_folder import SharedFolder
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,13 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
     Returns:
         A score for each label, whatever happened.
     """
-    scored = folder / SCORED
+    shared = SharedFolder.of_run(folder)
+    shared.remove(SCORED)
     for label, files in versions.items():
-        shutil.copytree(files, scored / label)
+        _put(files, shared, f"{SCORED}/{label}")
     env = {"PAYLOAD": json.dumps(training.payload), "SCORE": "1"}
     mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, MOUNT))
-    (folder / SCORES).unlink(missing_ok=True)
+    shared.remove(SCORES)
     try:
         with Transcript(folder / LOG, folder / "scoring.jsonl", shown=False) as transcript:
             name = f"{training.image}-score-{folder.name.rpartition('-')[2]}"
@@ -48,16 +51,26 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
             )
         if status:
             return dict.fromkeys(versions, Score(problem=transcript.reason or f"status {status}"))
-        return _read(folder / SCORES, versions)
+        return _read(shared, versions)
     finally:
-        shutil.rmtree(scored, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            shared.remove(SCORED)
 
 
-def _read(path: Path, versions: Mapping[str, Path]) -> dict[str, Score]:
+def _put(files: Path, shared: SharedFolder, name: str) -> None:
+    """A copy of a version in the run's folder."""
+    for path in (Path(parent, each) for parent, _, names in os.walk(files) for each in names):
+        place = f"{name}/{path.relative_to(files).as_posix()}"
+        shared.make_folder(place.rpartition("/")[0])
+        with path.open("rb") as content:
+            shared.put(place, content)
+
+
+def _read(shared: SharedFolder, versions: Mapping[str, Path]) -> dict[str, Score]:
     try:
-        found: Any = json.loads(path.read_bytes())
+        found: Any = shared.read_json(SCORES)
     except (OSError, ValueError) as error:
-        return dict.fromkeys(versions, Score(problem=f"{path}: {error}"))
+        return dict.fromkeys(versions, Score(problem=f"{shared.path / SCORES}: {error}"))
     return {label: _score(found.get(label, {})) for label in versions}
 
 

@@ -88,7 +88,7 @@ class Registry:
                 "trainyard.model": run.model,
                 "trainyard.model_name": run.model_name,
                 SHA256: str(content["sha256"]),
-                RECORD_SHA256: sha256_of(run.path(MODEL) / record),
+                RECORD_SHA256: run.files.sha256(f"{MODEL}/{record}"),
                 RECORD_FILE: record,
                 **(tags or {}),
             }

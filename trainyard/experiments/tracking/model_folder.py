@@ -17,7 +17,6 @@ from typing import Any
 import yaml
 
 from trainyard.experiments.run_files import Run
-from trainyard.files import read_json
 from trainyard.model_files import BINARY, Files, check_named, files_of, record_name
 from trainyard.run_folder import MODEL, RECORD
 
@@ -29,7 +28,7 @@ LOADED_AS = "trainyard_pyfunc_loader"
 def has_model(run: Run) -> bool:
     """Whether the run has kept its model, all of it, with a record of it."""
     files = kept_files(run)
-    return bool(files) and all(run.path(MODEL).joinpath(path).is_file() for path in files)
+    return bool(files) and all(run.files.is_file(f"{MODEL}/{path}") for path in files)
 
 
 def kept_files(run: Run) -> Files:
@@ -43,19 +42,29 @@ def kept_files(run: Run) -> Files:
 def read_kept_record(run: Run) -> dict[str, Any]:
     """The record of the model that the run wrote; empty where there is none that can be read."""
     with contextlib.suppress(OSError, ValueError):
-        record, _ = read_json(run.path(RECORD))
+        record = run.files.read_json(RECORD)
         if isinstance(record, dict):
             check_named(record.get("files", {}))
             return record
     return {}
 
 
+def link_kept_files(run: Run, folder: Path) -> None:
+    """Put the files of the run's model into ``folder``, which no container has. Binaries may be large: other names of
+    the same, where the file system can.
+
+    Raises:
+        OSError: what should be a file is none; no space, no permission.
+    """
+    for name in kept_files(run):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        run.files.link_to(f"{MODEL}/{name}", folder / name)
+
+
 def write_model_folder(run: Run, mlflow_run: str, folder: Path) -> None:
     """Put together what is uploaded. ``folder`` is empty, and somebody else removes it."""
     record = read_kept_record(run)
-    for name in kept_files(run):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        _link(run.path(MODEL) / name, folder / name)
+    link_kept_files(run, folder)
     (folder / "code").mkdir()
     shutil.copyfile(LOADER, folder / "code" / f"{LOADED_AS}.py")
     packages = record.get("packages") or {}
@@ -89,11 +98,3 @@ def _mlmodel(run: Run, mlflow_run: str, record: dict[str, Any]) -> dict[str, Any
         "run_id": mlflow_run,
         "utc_time_created": run.finished.replace("T", " ").partition("+")[0],
     }
-
-
-def _link(source: Path, target: Path) -> None:
-    """Binaries may be large: another name, where the file system can."""
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -175,12 +176,20 @@ class Uploader:
         for path in artifacts(run):
             if str(path) in changed:
                 folder = "" if path.parent == Path() else path.parent.as_posix()
-                repository.log_artifact(str(run.path(str(path))), folder or None)
+                with self._apart() as apart:
+                    run.files.link_to(str(path), apart / path.name)
+                    repository.log_artifact(str(apart / path.name), folder or None)
         if has_model(run) and any(Path(name).parts[0] == MODEL for name in changed):
-            with tempfile.TemporaryDirectory(prefix=".model-", dir=run.folder) as folder:
-                write_model_folder(run, uploaded.run_id, Path(folder))
-                repository.log_artifacts(folder, MODEL)
+            with self._apart() as apart:
+                write_model_folder(run, uploaded.run_id, apart)
+                repository.log_artifacts(str(apart), MODEL)
         return files
+
+    @contextlib.contextmanager
+    def _apart(self) -> Iterator[Path]:
+        """A folder that no container has, for what MLflow opens by its path."""
+        with tempfile.TemporaryDirectory(prefix="upload-", dir=self._locks.parent) as folder:
+            yield Path(folder)
 
     def _experiment(self, run: Run) -> str:
         name = values.experiment_of(run)

@@ -15,7 +15,6 @@ from typing import Any
 from trainyard.errors import TrainyardError
 from trainyard.experiments.run_files import RUN, Run
 from trainyard.experiments.tracking.tracker import Tracker
-from trainyard.files import write_whole
 from trainyard.run_folder import LOG, METRICS, MODEL, TAGS
 
 STATE = "tracking.json"
@@ -48,7 +47,7 @@ def write_uploaded(run: Run, tracker: Tracker, uploaded: Uploaded) -> None:
     TrainyardError: it cannot be written."""
     content = {**_read(run), tracker.shown: asdict(uploaded)}
     try:
-        write_whole(run.path(STATE), json.dumps(content, indent=2) + "\n")
+        run.files.write(STATE, json.dumps(content, indent=2) + "\n")
     except OSError as error:
         raise TrainyardError(f"{run.path(STATE)}: {error.strerror}", "check permissions and space") from None
 
@@ -61,11 +60,9 @@ def complete(run: Run, uploaded: Uploaded) -> bool:
 def files_of(run: Run) -> dict[str, str]:
     """The files of a run that are artifacts, by their path in it, each with a stamp that changes with its content."""
     found = {}
-    for path in sorted(run.folder.rglob("*")):
-        name = path.relative_to(run.folder)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts) and str(name) not in _NOT_UPLOADED:
-            status = path.stat()
-            found[str(name)] = f"{status.st_size}-{status.st_mtime_ns}"
+    for name, status in sorted(run.files.files()):
+        if not any(part.startswith(".") for part in Path(name).parts) and name not in _NOT_UPLOADED:
+            found[name] = f"{status.st_size}-{status.st_mtime_ns}"
     return found
 
 
@@ -77,7 +74,7 @@ def artifacts(run: Run) -> list[Path]:
 
 def _read(run: Run) -> dict[str, Any]:
     try:
-        found = json.loads(run.path(STATE).read_bytes())
+        found = run.files.read_json(STATE)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
