@@ -10,6 +10,7 @@ EXIT_FAILED = 1  # the user's own code failed
 EXIT_BAD_INPUT = 2  # something to mend before trying again
 EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it (128 + SIGINT)
 EXIT_TERMINATED = 143  # SIGTERM, likewise
+EXIT_KILLED = 137  # SIGKILL, likewise: also what the kernel sends where memory runs out
 ENDED_BY_SIGNAL = (EXIT_INTERRUPTED, EXIT_TERMINATED)
 
 

@@ -117,7 +117,12 @@ class HostSettings(FromEnvironment):
     )
     detach: bool = setting("DETACH", False, "1: make predict returns when the server is ready")
     hardened: bool = setting(
-        "HARDENED", True, "make predict: read-only but for /tmp, no capabilities, no new privileges; 0: none of that"
+        "HARDENED",
+        True,
+        "no capabilities, no new privileges, 2048 tasks; make predict: read-only but for /tmp, too; 0: none of that",
+    )
+    train_memory: str = setting(
+        "TRAIN_MEMORY", "", "most memory of a container that trains, as 8g; default: nine tenths of the machine's"
     )
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
     follow: bool = setting("FOLLOW", False, "1: make logs stays")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -42,6 +43,15 @@ def report_from(model: Model) -> None:
     path.write_text(path.read_text() + REPORTING)
 
 
+# In front of what a train function returns: what the training may do.
+TRAINING = """
+    from os import getuid
+
+    status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
+    return {"facts": [status[key].strip() for key in ("CapEff", "CapBnd", "NoNewPrivs")], "user": getuid()}
+    """
+
+
 class ConfinedServers:
     """``variables`` are those of the engine's contract."""
 
@@ -75,6 +85,20 @@ class ConfinedServers:
             status = ask(port, "double/predict", b'{"payload": {"instances": [[%d]]}}' % WRITE)[0]
             logs = repo.make(model, "logs").succeeded()
             self.check_write(status, logs.out + logs.err)
+
+    def check_training(self, printed: str) -> None:
+        """What a training prints of itself."""
+        none = "0" * 16
+        assert json.dumps({"facts": [none, none, "1"], "user": os.getuid()}) in printed
+
+    def test_a_training_is_confined(self, repo: Monorepo) -> None:
+        model = repo.add_model("narrow")
+        model.replace("train.py", 'return {"rows"', TRAINING.strip() + '\n    return {"rows"')
+        self.check_training(repo.make(model, "train", **self.variables).succeeded().out)
+        assert model.binary.stat().st_uid == os.getuid()
+        shown = repo.make(model, "-n", "train", "HARDENED=0", **self.variables).succeeded().out
+        assert "--cap-drop" not in shown
+        repo.make(model, "train", "HARDENED=0", **self.variables).succeeded()
 
     @pytest.mark.slow
     def test_hardened_0_lifts_it(self, repo: Monorepo, model: Model) -> None:

@@ -24,6 +24,9 @@ class TestProcess(EngineContract):
     def check_write(self, status: int, logs: str) -> None:
         assert status == 200
 
+    def check_training(self, printed: str) -> None:
+        assert f'"user": {os.getuid()}' in printed
+
     def label_of(self, repo: Monorepo, model: Model) -> str:
         return str(self._image(repo, model)["labels"].get("trainyard.model.sha256", ""))
 

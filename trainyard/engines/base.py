@@ -73,7 +73,7 @@ class Mount:
 @dataclass(frozen=True)
 class RunPlan:
     """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is.
-    ``hardened``: it gets no more rights than a server needs, and can write to /tmp alone. ``output`` is given what
+    ``hardened``: it gets no more rights than serving, or training, needs: engines.confining. ``output`` is given what
     it says in the foreground; without one it has our own standard output. ``arguments`` are the run script's.
     ``image_id``: run exactly this image, not what the name has moved to since."""
 

@@ -22,6 +22,7 @@ from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, BuiltImage, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, known_bases
+from trainyard.engines.confining import confinement
 from trainyard.engines.leftovers import remove_image_later
 from trainyard.engines.relay import Conversation, attached
 from trainyard.engines.unused import unused_images
@@ -33,14 +34,8 @@ from trainyard.settings import SECRETS, HostSettings
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
 LABEL_ROOT = "trainyard.root"  # two clones may share one engine
-# As OpenShift confines a container. The memory of /tmp is the container's; who runs it may have no home but that.
-CONFINED = (
-    "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-    "--tmpfs", "/tmp:rw,nosuid,nodev,noexec,size=64m,mode=1777", "--env", "HOME=/tmp",  # noqa: S108 -- the container's
-)  # fmt: skip
 ASSEMBLE = Todo("/usr/libexec/s2i/assemble")
 RUN = "/usr/libexec/s2i/run"
-MOST_TASKS = 2048  # processes and threads; what podman sets by itself, wherever it can
 
 
 @dataclass(frozen=True)
@@ -219,8 +214,7 @@ class ContainerEngine:
             options += ["--volume", self._volume(mount, APP_ROOT[plan.role])]
         if plan.port:
             options += ["--publish", f"{plan.bind}:{plan.port}:5000", "--label", f"{LABEL_PORT}={plan.port}"]
-        if plan.hardened:
-            options += [*CONFINED, *(["--pids-limit", str(MOST_TASKS)] if self.name == "docker" else [])]
+        options += confinement(self.name, plan, self.settings, self.commands)
         return options + self._user(plan)
 
     def _volume(self, mount: Mount, root: str) -> str:

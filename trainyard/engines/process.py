@@ -240,5 +240,5 @@ class ProcessEngine:
 
 
 def _say_if_not_confined(plan: RunPlan) -> None:
-    if plan.hardened:
+    if plan.hardened and plan.role == "predict":
         console.step(f"{plan.name} is not confined: the process engine runs it with all of your rights")

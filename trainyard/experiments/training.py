@@ -27,7 +27,8 @@ _MOST_NAMES = 10  # of data/ that a hint lists
 
 @dataclass(frozen=True)
 class Training:
-    """What to train, and how people shall find it again. ``keep_model``: a copy of the binary stays in the run."""
+    """What to train, and how people shall find it again. ``keep_model``: a copy of the binary stays in the run;
+    ``hardened``: as of a ``RunPlan``."""
 
     model: ModelDir
     origin: Origin
@@ -36,6 +37,7 @@ class Training:
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str = ""
     keep_model: bool = False
+    hardened: bool = True
 
     @property
     def image(self) -> str:
@@ -80,7 +82,7 @@ def carry_out(
     with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), on_points) as transcript:
         plan = RunPlan(
             training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, env, mounts,
-            output=transcript, image_id=training.origin.image_id,
+            hardened=training.hardened, output=transcript, image_id=training.origin.image_id,
         )  # fmt: skip
         try:
             status = engine.run(plan)
@@ -100,7 +102,8 @@ def carry_out(
 def show_only(training: Training, engine: Engine) -> None:
     """What a dry run shows."""
     env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.origin.env}
-    engine.run(RunPlan(training.image, training.image, "train", training.model.name, env, training.mounts))
+    name, hardened = training.image, training.hardened
+    engine.run(RunPlan(training.image, name, "train", training.model.name, env, training.mounts, hardened=hardened))
 
 
 def _finished(training: Training, run: Run, repository: Repository) -> Run:

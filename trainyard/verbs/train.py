@@ -9,7 +9,7 @@ from typing import Any
 
 from trainyard import console
 from trainyard.engines.base import Mount
-from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
+from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_KILLED, TrainyardError
 from trainyard.experiments.config import FILE as CONFIG
 from trainyard.experiments.origin import Origin
 from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params
@@ -61,7 +61,8 @@ def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> T
     described = {"description": session.experiments.description} if session.experiments.description else {}
     # A tracker shall have the model later, too, when models/ holds another one.
     origin = origin_of(session, model, image)
-    return Training(model, origin, payload, mounts, {**session.tags, **described}, keep_model=True)
+    tags, hardened = {**session.tags, **described}, session.settings.hardened
+    return Training(model, origin, payload, mounts, tags, keep_model=True, hardened=hardened)
 
 
 def origin_of(session: Session, model: ModelDir, image: ImageToRun) -> Origin:
@@ -103,7 +104,8 @@ def train_as_run(session: Session, training: Training) -> Run:
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):
         sys.exit(status)  # the runner has said why
     if status:
-        raise TrainyardError(f"training {training.model.name} was ended (status {status})", "", EXIT_FAILED)
+        hint = "if its memory ran out, TRAIN_MEMORY allows more" if status == EXIT_KILLED else ""
+        raise TrainyardError(f"training {training.model.name} was ended (status {status})", hint, EXIT_FAILED)
     missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
     mend = f"let the train function write it, or other files whose names begin with {training.model_name}"
     raise TrainyardError(missing, mend, EXIT_FAILED)

@@ -88,7 +88,7 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
         {**training.origin.env, **ONE_THREAD}, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
-        image_id=training.origin.image_id,
+        hardened=training.hardened, image_id=training.origin.image_id,
     )  # fmt: skip
     workers = session.settings.workers or _workers_by_default()
     limits = session.experiments.trial_timeout, session.settings.stop_timeout

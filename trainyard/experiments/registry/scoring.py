@@ -46,9 +46,9 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
     try:
         with Transcript(folder / LOG, folder / "scoring.jsonl", shown=False) as transcript:
             name = f"{training.image}-score-{folder.name.rpartition('-')[2]}"
-            status = engine.run(
-                RunPlan(training.image, name, "train", training.model.name, env, mounts, output=transcript)
-            )
+            model, hardened = training.model.name, training.hardened
+            plan = RunPlan(training.image, name, "train", model, env, mounts, hardened=hardened, output=transcript)
+            status = engine.run(plan)
         if status:
             return dict.fromkeys(versions, Score(problem=transcript.reason or f"status {status}"))
         return _read(shared, versions)
