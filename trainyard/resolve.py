@@ -36,6 +36,7 @@ MODEL_NAME_HINT = "an image of several models sets no MODEL_NAME: use utils.bina
 # Import names whose package is called otherwise; for hints only.
 _PACKAGES = {
     "bs4": "beautifulsoup4",
+    "cortex": "cortex-python",
     "cv2": "opencv-python-headless",
     "dateutil": "python-dateutil",
     "PIL": "pillow",

@@ -40,6 +40,18 @@ FAILURES = {
         "'nowhere_to_be_found' (shop/predict.py:2): add nowhere_to_be_found to requirements_predict.txt\n",
     ),
     "an import that is called otherwise": ("import cv2\n", "add opencv-python-headless to requirements_predict.txt"),
+    "a module of cortex that the stand-in lacks": (
+        "import cortex.agent\n",
+        "add cortex-python to requirements_predict.txt",
+    ),
+    "a name of cortex that the stand-in lacks": (
+        "from cortex import Skill\n",
+        "cortex.Skill: this image's stand-in for cortex has Message alone",
+    ),
+    "a client of the platform": (
+        "from cortex import Cortex\nCLIENT = Cortex.local('./cortex')\n",
+        "(shop/predict.py:2): add cortex-python to requirements_predict.txt",
+    ),
     "a module of the sources that is not there": ("import shop.prices\n", "there is no shop.prices in the sources"),
     "a syntax error": ("def predict(msg:\n", "SyntaxError: '(' was never closed (shop/predict.py:1): mend that line"),
     "an exception": ("x = 1\ny = x / 0\n", "ZeroDivisionError: division by zero (shop/predict.py:2)"),
@@ -128,4 +140,4 @@ def test_real_cortex_python_wins_over_the_stand_in(check, tmp_path):
     assert check("from cortex import Client\n" + PREDICT) == (0, "")
     shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
     Path(tmp_path / "cortex.py").unlink()
-    assert check("from cortex import Message\n" + PREDICT) == (0, "")
+    assert check("from cortex import Cortex, Message\nimport cortex\n" + PREDICT) == (0, "")

@@ -177,7 +177,8 @@ def test_train_0_does_nothing_and_says_so(sources):
 
 def test_a_historical_train_module_imports_cortex(sources):
     sources.write(
-        'open("models/price.pkl", "wb").write(b"1")\nreturn Message(msg).payload["$ref"]', "from cortex import Message"
+        'open("models/price.pkl", "wb").write(b"1")\nreturn Message(msg).payload["$ref"]',
+        "from cortex import Cortex, Message",
     )
     assert sources.train()[1].splitlines()[1] == "data/prices.csv"
 

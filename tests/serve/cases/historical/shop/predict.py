@@ -2,7 +2,7 @@
 
 import os
 
-from cortex import Message
+from cortex import Cortex, Message  # noqa: F401 -- imported by most of them, called by none
 
 
 def predict_price(msg):
