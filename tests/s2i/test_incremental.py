@@ -8,7 +8,10 @@ import tarfile
 
 import pytest
 from contexts import write_context
-from images import DAEMON, inside, predictions, run_real_s2i, serving
+from images import DAEMON, config, inside, predictions, run_real_s2i, serving
+
+# An option of which bin/s2i does not know what it does to an installation: it makes no dependency image then.
+UNSHARED = ("--env", "SOME=value")
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def previous(workshop, tmp_path, request):
     """``(context, image)`` of a first build with requirements of its own."""
     context = write_context(tmp_path / "context", {"requirements.txt": "colorama==0.4.5\n"})
     image = workshop.name(request.node.name)
-    workshop.build(context, DAEMON, image)
+    workshop.build(context, DAEMON, image, *UNSHARED)
     return context, image
 
 
@@ -55,7 +58,7 @@ def test_changed_requirement_keeps_the_rest(workshop, previous):
     # Anything may satisfy colorama now: what is there is kept, where a new environment would take the latest.
     (context / "requirements.txt").write_text("colorama\nsix==1.16.0\n")
 
-    workshop.build(context, DAEMON, image, "--incremental")
+    workshop.build(context, DAEMON, image, *UNSHARED, "--incremental")
 
     versions = inside(image, "python -c 'import colorama, six; print(colorama.__version__, six.__version__)'")
     assert versions.split() == ["0.4.5", "1.16.0"]
@@ -65,11 +68,29 @@ def test_setup_script_runs_again(workshop, previous):
     """What it installs lies outside of the virtual environment, and so in no artifact."""
     context, image = previous
     (context / "setup.sh").write_text("echo native > /usr/local/lib/native\n")
-    workshop.build(context, DAEMON, image, "--incremental")
+    workshop.build(context, DAEMON, image, *UNSHARED, "--incremental")
 
     workshop.build(context, DAEMON, image, "--incremental", "--network", "none")
 
     assert inside(image, "cat /usr/local/lib/native").strip() == "native"
+
+
+def test_bin_s2i_shares_what_is_installed_and_saves_nothing(workshop, tmp_path):
+    requirements = {"requirements.txt": "colorama==0.4.5\n"}
+    contexts = [write_context(tmp_path / name, {**requirements, "shop/sum/offset.txt": "7\n"}) for name in ("a", "b")]
+    images = [workshop.name(f"shared-{context.name}") for context in contexts]
+    workshop.build(contexts[0], DAEMON, images[0])
+
+    other = workshop.build(contexts[1], DAEMON, images[1])
+    again = workshop.build(contexts[1], DAEMON, images[1], "--incremental", INDEX_URL="http://127.0.0.1:9/")
+
+    assert "---> Dependencies are installed already" in other.output
+    assert "---> Dependencies are installed already" in again.output
+    below = {config(image)["Labels"]["io.openshift.s2i.build.image"] for image in images}
+    assert len(below) == 1
+    assert "trainyard/deps:" in below.pop()
+    assert saved_artifacts(images[1]) == []
+    assert inside(images[0], "python -c 'import colorama; print(colorama.__version__)'").strip() == "0.4.5"
 
 
 def test_image_on_a_dependency_image_saves_nothing_and_builds_all_the_same(workshop, on_dependencies):

@@ -11,7 +11,7 @@ import pytest
 from contexts import write_context
 from images import DAEMON, WRAPPERS, config, docker, environment, inside, run_real_s2i
 
-from trainyard.verbs.s2i_wrapper import command_position
+from trainyard.verbs.s2i_arguments import command_position
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,8 @@ def test_failed_build_fails(workshop, tmp_path):
     real = run_real_s2i("build", "--copy", str(context), DAEMON, workshop.name("failing"))
     done = workshop.s2i("build", "--copy", str(context), DAEMON, workshop.name("failing"), TMPDIR=str(folders))
 
-    assert done.status == real.status != 0
+    assert (done.status, real.status) == (2, 1)
+    assert done.errors == real.errors == ["error: setup.sh: failed with status 3: see its output above"]
     assert list(folders.iterdir()) == []
 
 

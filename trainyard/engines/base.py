@@ -24,7 +24,8 @@ LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``fil
 class BuildPlan:
     """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top, ``baked``
     what lies in its models/. ``more_locks`` are of further groups of models (GROUPS=auto), each with an environment of
-    its own. ``labels`` say where it came from; they change nothing else."""
+    its own. ``labels`` say where it came from; they change nothing else. Where it is not ``locked``, ``lock`` is
+    the text of a requirements.txt."""
 
     image: str
     role: Role
@@ -34,6 +35,7 @@ class BuildPlan:
     baked: tuple[BakedFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     more_locks: tuple[str, ...] = ()
+    locked: bool = True
 
     @property
     def locks(self) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def install(
     """Make the dependency image ``image`` of a plan. ``below`` is that of all its locks but the last; for the first
     there is none."""
     number = len(plan.packages)
-    lock = text_file(file_of(number, "lock"), plan.packages[-1].encode())
+    lock = text_file(file_of(number, "lock" if plan.locked else "txt"), plan.packages[-1].encode())
     setup = [text_file("setup.sh", plan.setup)] if plan.setup else []
     missing = [] if below else setup  # on an image that stands on another it was run there
     scripts = SCRIPTS + (IN_GROUP.format(number=number) if below else "")

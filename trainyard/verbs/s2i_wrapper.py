@@ -1,7 +1,8 @@
 """bin/s2i: the real s2i with this machine's build settings, for a build.sh that cannot be changed.
 
 ``s2i build`` learns of a CA bundle, an index or a proxy by what is mounted (``-v``) or by what stays in the image
-(``-e``). A historical build.sh passes neither, so this stands before the real s2i on PATH and mounts them.
+(``-e``). A historical build.sh passes neither, so this stands before the real s2i on PATH and mounts them. Where the
+builder image is ours, it is replaced by a dependency image: ours, with the requirements installed.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from pathlib import Path
 
 from trainyard.build_settings import settings_folder, volumes
 from trainyard.engines.assembling import CACHE_VOLUME
+from trainyard.engines.shared_dependencies import dependency_builder
 from trainyard.errors import TrainyardError
+from trainyard.repository import find_repository
 from trainyard.settings import HostSettings
+from trainyard.verbs.s2i_arguments import command_position, plain_build
 
 PROGRAM = "s2i"
 BUILDS = ("build", "rebuild")
-# Global options of s2i whose value is the next word, which must not be taken for the command.
-WITH_VALUE = ("--ca", "--cert", "--key", "--loglevel", "--url", "-U")
 
 
 def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path) -> int:
@@ -31,16 +33,28 @@ def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path) -> 
         wrapper: our own ``bin/s2i``, which is not the real one.
 
     Raises:
-        TrainyardError: there is no other s2i on PATH, or CA_BUNDLE names no file.
+        TrainyardError: there is no other s2i on PATH, CA_BUNDLE names no file, or the requirements cannot be installed.
     """
     program = real_s2i(wrapper)
     command = command_position(arguments)
     if command is None or arguments[command] not in BUILDS:
         return _call([program, *arguments])
+    words = arguments[command + 1 :]
+    if arguments[0] == "build":  # no option before it names another engine
+        words = _on_dependencies(words, settings, wrapper)
     with settings_folder(settings) as folder:
         mounted = [*volumes(settings, folder), CACHE_VOLUME]
         mounts = [part for volume in mounted for part in ("--volume", volume)]
-        return _call([program, *arguments[: command + 1], *mounts, *arguments[command + 1 :]])
+        return _call([program, *arguments[: command + 1], *mounts, *words])
+
+
+def _on_dependencies(words: Sequence[str], settings: HostSettings, wrapper: Path) -> Sequence[str]:
+    """The words after ``build``, with a dependency image in place of the builder image where that gives the same."""
+    build = plain_build(words)
+    if build is None:
+        return words
+    found = dependency_builder(find_repository(wrapper), settings, build.builder, build.source)
+    return build.on(found) if found else words
 
 
 def real_s2i(wrapper: Path) -> str:
@@ -57,19 +71,6 @@ def real_s2i(wrapper: Path) -> str:
         f"there is no s2i on PATH but {wrapper}",
         "install it: https://github.com/openshift/source-to-image/releases",
     )
-
-
-def command_position(arguments: Sequence[str]) -> int | None:
-    """Where in ``arguments`` the command is; None where there are only options."""
-    skip = False
-    for position, argument in enumerate(arguments):
-        if skip:
-            skip = False
-        elif argument in WITH_VALUE:
-            skip = True
-        elif not argument.startswith("-"):
-            return position
-    return None
 
 
 def _call(argv: list[str]) -> int:
