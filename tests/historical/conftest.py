@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from images import docker, ensure_builders, environment, exists
 from needs import need
-from shopping import IMAGES, MODELS, MONOREPO, NAMES, OWNER, PORT, Shopping
+from shopping import IMAGES, MODELS, MONOREPO, OWNER, TAGS, Alone, Shopping
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs s2i."""
+    """What builds images needs s2i."""
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        if item.path == Path(__file__).with_name("test_historical_layout.py"):
             item.add_marker(pytest.mark.s2i)
 
 
@@ -27,8 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def historical_names() -> Iterator[None]:
     """Our builder images under the names that build.sh says; what had these names gets them back."""
     ensure_builders()
-    before = {name: docker("images", "--quiet", name).strip() for name in NAMES.values()}
-    for ours, name in NAMES.items():
+    before = {name: docker("images", "--quiet", name).strip() for _, name in TAGS}
+    for ours, name in TAGS:
         docker("tag", ours, name)
     yield
     for name, image in before.items():
@@ -66,15 +63,7 @@ def trained(shopping: Shopping) -> Shopping:
     return shopping
 
 
-@pytest.fixture
-def port_5111() -> None:
-    """5111, once nobody else has it."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("0.0.0.0", PORT))
-                return
-        time.sleep(0.5)
-    pytest.fail(f"port {PORT}, which historical Makefiles publish, is in use: stop what listens there")
+@pytest.fixture(scope="session")
+def alone(trained: Shopping) -> dict[str, Alone]:
+    """What the predict image of each model answers, after `make build-predict predict test-endpoint`."""
+    return {model: trained.serve_alone(model) for model in MODELS}

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import re
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pexpect
-from images import DAEMON, TRAIN, Done, environment, run
-from monorepo import ask
+import pytest
+from images import Done, environment, exists, run
+from monorepo import ROOT, ask
 
 MONOREPO = Path(__file__).parent / "monorepo"
-NAMES = {
-    TRAIN: "c12e/cortex-s2i-model-python36-slim:1.0.0",
-    DAEMON: "c12e/cortex-s2i-daemon-python36-slim:1.0.0",
-}
-MODELS = ("linear", "nearest")
+# The commands of docs/contract.md that give our images the names which build.sh says.
+TAGS = re.findall(r"^ +docker tag (\S+) (\S+)$", (ROOT / "docs" / "contract.md").read_text(), re.MULTILINE)
+MODELS = ("linear", "nearest", "middle")
 IMAGES = "trainyard-test-historical"
 PORT = 5111  # their Makefiles say so
 OWNER = 4321  # of models/, where the tests run as root and may choose
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The answer of a model's own predict image, and what `make test-endpoint` printed."""
+
+    answer: bytes
+    tested: Done
 
 
 @dataclass(frozen=True)
@@ -56,9 +65,16 @@ class Shopping:
     def binary(self, model: str) -> Path:
         return self.path / "models" / f"price_{model}.pkl"
 
+    def serve_alone(self, model: str) -> Alone:
+        built = self.make(model, "build-predict")
+        assert exists(f"{IMAGES}-{model}-predict"), built.output
+        with self.serving(model, "predict"):
+            return Alone(answer(model), self.make(model, "test-endpoint"))
+
     @contextmanager
     def serving(self, folder: str, *targets: str) -> Iterator[None]:
         """A server in the foreground of a terminal, ended by Ctrl-C."""
+        wait_until_free()
         process = self.terminal(folder, *targets)
         try:
             found = process.expect(["Ready to answer", pexpect.EOF])
@@ -70,8 +86,21 @@ class Shopping:
             process.close(force=True)
 
 
-def answer(model: str) -> dict[str, Any]:
+def answer(model: str) -> bytes:
     """What a model answers to two instances."""
     status, text = ask(PORT, f"price_{model}/predict", b'{"payload": {"instances": [[2, 1], [5, 2]]}}')
     assert status == 200, text
-    return dict(json.loads(text)["payload"])
+    return text.encode()
+
+
+def wait_until_free() -> None:
+    """Until nobody else has the port."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("0.0.0.0", PORT))
+                return
+        time.sleep(0.5)
+    pytest.fail(f"port {PORT}, which historical Makefiles publish, is in use: stop what listens there")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
-from images import docker, exists, inside
+from images import config, docker, inside
 from needs import need
-from shopping import IMAGES, MODELS, OWNER, Shopping, answer
+from shopping import IMAGES, MODELS, OWNER, Alone, Shopping, answer
 
-EXPECTED = {"linear": [21, 52], "nearest": [21, 52]}  # the made-up prices are 10 * area + rooms
+# The made-up prices are 10 * area + rooms; the median of price / area is 10.45.
+EXPECTED = {"linear": [21, 52], "nearest": [21, 52], "middle": [10.45 * 2, 10.45 * 5]}
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -27,21 +29,24 @@ def test_build_script_leaves_no_context(trained: Shopping):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_served_model_answers(trained: Shopping, port_5111, model):
-    built = trained.make(model, "build-predict")
-    assert exists(f"{IMAGES}-{model}-predict"), built.output
+def test_served_model_answers(alone: dict[str, Alone], model):
+    served = alone[model]
 
-    with trained.serving(model, "predict"):
-        answered = answer(model)
-        tested = trained.make(model, "test-endpoint")
-
-    assert answered == {"predictions": EXPECTED[model], "model": f"price_{model}"}
-    assert tested.status == 0
-    assert '"predictions"' in tested.output
+    assert json.loads(served.answer) == {"payload": {"predictions": EXPECTED[model], "model": f"price_{model}"}}
+    assert served.tested.status == 0
+    assert '"predictions"' in served.tested.output
     assert docker("ps", "--quiet", "--filter", f"ancestor={IMAGES}-{model}-predict") == ""
 
 
-def test_all_models_in_one_container(trained: Shopping, port_5111):
+def test_models_with_the_same_requirements_are_built_on_the_same_image(alone: dict[str, Alone]):
+    below = {
+        config(f"{IMAGES}-{model}-predict")["Labels"]["io.openshift.s2i.build.image"] for model in ("middle", "nearest")
+    }
+    assert len(below) == 1
+    assert "trainyard/deps:" in below.pop()
+
+
+def test_all_models_in_one_container_answer_as_each_does_alone(trained: Shopping, alone: dict[str, Alone]):
     need("rsync")  # their Makefile's
     with trained.serving("all", "predict-all"):
         answers = {model: answer(model) for model in MODELS}
@@ -50,7 +55,7 @@ def test_all_models_in_one_container(trained: Shopping, port_5111):
     wiring = (trained.path / "all" / ".s2i" / "environment").read_text()
     assert wiring.startswith("ROUTES=price_linear/predict:shopping.all.predict:predict_price_linear,price_nearest/")
     # Without a MODElNAME each module falls back on its own.
-    assert answers == {model: {"predictions": EXPECTED[model], "model": f"price_{model}"} for model in MODELS}
+    assert answers == {model: alone[model].answer for model in MODELS}
     assert tested.output.count('"predictions"') == len(MODELS)
 
 

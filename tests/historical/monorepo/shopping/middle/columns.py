@@ -1,0 +1,1 @@
+AREA, PRICE = 0, 2
