@@ -74,7 +74,7 @@ def test_equal_files_give_equal_archives(model: ModelDir) -> None:
 def test_a_binary_that_is_replaced_meanwhile_is_an_error(model: ModelDir) -> None:
     files = files_of([model])
     model.binary.write_bytes(b"retrained, and longer")
-    with pytest.raises(TrainyardError, match="replaced while it was baked"):
+    with pytest.raises(TrainyardError, match="changed while the image was built"):
         tar(files)
 
 

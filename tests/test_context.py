@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 from monorepo import Model, Monorepo
 
-from trainyard.context import OLDEST_TIME, Context, model_context
+from trainyard.context import LARGE, OLDEST_TIME, Context
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import read_model_dir
+from trainyard.sources import model_context
 
 
 @pytest.fixture
@@ -27,6 +28,12 @@ def context(model: Model) -> Context:
 
 def names(model: Model) -> set[str]:
     return {str(file.path) for file in context(model).files}
+
+
+def tar(model: Model) -> bytes:
+    stream = io.BytesIO()
+    context(model).write_tar("src", stream)
+    return stream.getvalue()
 
 
 def test_the_layout_of_a_context(model: Model) -> None:
@@ -66,10 +73,10 @@ def test_s2iignore(model: Model) -> None:
 
 
 def test_the_hash_is_of_the_content_alone(model: Model) -> None:
-    first = context(model)
+    first, first_tar = context(model), tar(model)
     os.utime(model.path / "predict.py", (1, 1))
     assert context(model).sha256 == first.sha256
-    assert context(model).tar("src") == first.tar("src")
+    assert tar(model) == first_tar
     (model.path / "predict.py").chmod(0o755)
     assert context(model).sha256 != first.sha256
     (model.path / "predict.py").chmod(0o600)
@@ -80,7 +87,7 @@ def test_the_hash_is_of_the_content_alone(model: Model) -> None:
 
 def test_a_tar_is_roots_and_readable(model: Model) -> None:
     (model.path / "predict.py").chmod(0o600)
-    with tarfile.open(fileobj=io.BytesIO(context(model).tar("src"))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(tar(model))) as archive:
         members = archive.getmembers()
     assert all((member.uid, member.gid, member.mtime) == (0, 0, OLDEST_TIME) for member in members)
     assert all(member.mode & 0o444 == 0o444 for member in members)
@@ -88,14 +95,114 @@ def test_a_tar_is_roots_and_readable(model: Model) -> None:
 
 
 def test_a_tar_ends_with_its_mark(model: Model) -> None:
-    content = context(model).tar("src")
+    content = tar(model)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         last = archive.getmembers()[-1]
     end = last.offset_data + -(-last.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
     assert content[end:] == bytes(2 * tarfile.BLOCKSIZE)
 
 
-def test_a_dangling_link_is_named(model: Model) -> None:
-    (model.path / "weights").symlink_to("/nonexistent")
-    with pytest.raises(TrainyardError, match=r"weights: not a file"):
+OUT = "/etc/hostname"
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "reason"),
+    [
+        ("weights", "/nonexistent", "leads nowhere"),
+        ("loop", "loop", "leads nowhere"),
+        ("notes.md", OUT, "out of the monorepo, to /etc/hostname"),
+        ("chain.md", "middle", "out of the monorepo, to /etc/hostname"),
+        ("settings.txt", "../../../.env", r"to .*\.env, which never gets into an image"),
+        ("folder", "../../../.venv", "out of the monorepo|never gets into an image"),
+        ("self", ".", "a link to a folder around it"),
+        ("up", "../one", "a link to a folder around it"),
+        ("etc", "/etc", "out of the monorepo, to /etc"),
+        ("null", "/dev/null", "out of the monorepo, to /dev/null"),
+        ("pipe", "../pipe", "neither a file nor a folder"),
+        ("setup.sh", OUT, "setup.sh: a link out of the monorepo"),
+        ("../__init__.py", OUT, "__init__.py: a link out of the monorepo"),
+        ("../common_utils", "/etc", "common_utils: a link out of the monorepo"),
+    ],
+)
+def test_a_link_that_is_not_followed(model: Model, link: str, target: str, reason: str) -> None:
+    (model.path.parents[2] / ".env").write_text("PASSWORD=1\n")
+    (model.path / "middle").symlink_to(OUT)
+    if link != "chain.md":
+        (model.path / "middle").unlink()
+    os.mkfifo(model.path.parent / "pipe")
+    (model.path / link).symlink_to(target)
+    with pytest.raises(TrainyardError, match=reason):
         context(model)
+
+
+def test_links_within_the_monorepo_are_followed(model: Model) -> None:
+    lists = model.path.parents[2] / "shared"
+    (lists / "deep").mkdir(parents=True)
+    (lists / "deep" / "words.txt").write_text("kept\n")
+    (model.path / "folder").symlink_to("../../../shared")
+    (model.path / "one.txt").symlink_to("two.txt")
+    (model.path / "two.txt").symlink_to(lists / "deep" / "words.txt")
+    found = context(model)
+    for name in ("folder/deep/words.txt", "one.txt", "two.txt"):
+        assert found.read(f"sums/one/{name}") == b"kept\n"
+
+
+def test_a_pipe_is_named_and_not_opened(model: Model) -> None:
+    os.mkfifo(model.path / "queue")
+    with pytest.raises(
+        TrainyardError, match=r"queue: neither a file nor a folder: remove it, or"
+    ):
+        context(model)
+    (model.path / ".s2iignore").write_text("queue\n")
+    assert "sums/one/queue" not in names(model)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.txt", b"caf\xe9/words.txt"])
+def test_a_name_that_is_not_utf8(model: Model, name: bytes) -> None:
+    path = model.path / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("")
+    with pytest.raises(TrainyardError, match=r"caf\\xe9(\.txt)?: the name is not UTF-8: rename it"):
+        context(model)
+    (model.path / ".s2iignore").write_text("caf?*\n")
+    assert not any("caf" in name for name in names(model))
+
+
+def test_what_stays_out_is_named_with_its_reason(model: Model) -> None:
+    (model.path / ".s2iignore").write_text("*.csv\n!lookup.csv\n")
+    for name in ("raw.csv", "lookup.csv", ".env", "data/table.csv", "__pycache__/a.pyc"):
+        (model.path / name).parent.mkdir(exist_ok=True)
+        (model.path / name).write_text("")
+    assert "sums/one/lookup.csv" in names(model)
+    (remark,) = context(model).remarks()
+    assert remark == (
+        "Left out of the image: sums/one/.env (may hold credentials), sums/one/data (a container has sums/data in its "
+        "place), sums/one/raw.csv (.s2iignore)"
+    )
+
+
+def test_what_is_large_is_named_and_not_kept_in_memory(model: Model, tmp_path: Path) -> None:
+    (model.path / "weights").mkdir()
+    for name in ("a.bin", "b.bin"):
+        with (model.path / "weights" / name).open("wb") as file:
+            file.truncate(LARGE - 1)
+    found = context(model)
+    assert sum(len(file.content) for file in found.files if isinstance(file.content, bytes)) < LARGE
+    (remark,) = found.remarks()
+    assert remark.startswith("Large: sums/one/weights brings 40 MiB into the image")
+    assert context(model).sha256 == found.sha256
+    found.write(tmp_path / "written")
+    assert (tmp_path / "written" / "sums" / "one" / "weights" / "a.bin").stat().st_size == LARGE - 1
+
+
+def test_a_large_file_that_changes_meanwhile_is_an_error(model: Model, tmp_path: Path) -> None:
+    large = model.path / "large.bin"
+    with large.open("wb") as file:
+        file.truncate(LARGE)
+    found = context(model)
+    first = found.sha256
+    with large.open("r+b") as file:
+        file.write(b"another")
+    with pytest.raises(TrainyardError, match=r"large.bin: changed while the image was built: build again"):
+        found.write(tmp_path / "written")
+    assert context(model).sha256 != first

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.credentials import all_credentials, given_to_builds, too_short
-from trainyard.engines.archive import CHUNK, look_through, read_archive
-from trainyard.leaks import Finding, find
+from trainyard.engines.archive import read_archive
+from trainyard.leaks import CHUNK, Finding, find, line_at, look_through
 from trainyard.secret_forms import line_of
 from trainyard.settings import HostSettings
 
@@ -126,3 +126,10 @@ def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
     archive.addfile(entry, io.BytesIO(content))
+
+
+def test_a_finding_in_a_later_piece_has_its_own_line() -> None:
+    content = b"x\n" * (CHUNK // 2 + 10) + b"key: AKIAQ3EGRIPKAYQXMZ5N\n"
+    (finding,) = look_through("a.txt", io.BytesIO(content), lambda _, part: tuple(find(part, [])))
+    assert content[finding.offset :].startswith(b"AKIA")
+    assert line_at(io.BytesIO(content), finding.offset) == CHUNK // 2 + 11

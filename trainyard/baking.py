@@ -6,11 +6,11 @@ that has one of them is not sent the other: times, owner and modes are fixed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,8 +18,9 @@ from typing import IO
 from urllib.parse import quote, unquote
 
 from trainyard.context import OLDEST_TIME, tar_entry
-from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.files import open_regular, sha256_of
+from trainyard.errors import TrainyardError
+from trainyard.files import sha256_of
+from trainyard.hashed_files import HashingReader, open_hashed
 from trainyard.model_dir import ModelDir
 from trainyard.model_files import BINARY, compiled_name, file_path, more_files
 from trainyard.records import (
@@ -31,20 +32,6 @@ from trainyard.records import (
     read_record,
     record_path,
 )
-
-
-class HashingReader:
-    """Reads from ``file``, of ``size`` bytes; ``digest`` is over what was read."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.size = os.fstat(file.fileno()).st_size
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        content = self._file.read(size)
-        self.digest.update(content)
-        return content
 
 
 @dataclass(frozen=True)
@@ -61,18 +48,13 @@ class BakedFile:
     vouched: bool = False
     models: Path = Path()
 
-    @contextlib.contextmanager
-    def open(self) -> Iterator[HashingReader]:
+    def open(self) -> AbstractContextManager[HashingReader]:
         """Its content, which has to be read to the end when the block is through.
 
         Raises:
             TrainyardError: it is another one than planned: a training has replaced it meanwhile.
         """
-        with open_regular(self.path, self.models) as file:
-            reader = HashingReader(file)
-            yield reader
-        if reader.digest.hexdigest() != self.sha256:
-            raise TrainyardError(f"{self.path}: replaced while it was baked", "build again", EXIT_FAILED)
+        return open_hashed(self.path, self.sha256, self.models)
 
 
 def files_of(models: Iterable[ModelDir]) -> tuple[BakedFile, ...]:

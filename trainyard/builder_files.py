@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 from pathlib import Path, PurePosixPath
 
-from trainyard.context import Context, ContextFile, make_context, text_file, tree
+from trainyard.context import Context, ContextFile, make_context, only_files, text_file
 from trainyard.model_dir import Role
+from trainyard.sources import tree
 
 # The folder of each role's builder image below builders/: the historical images were called model and daemon.
 BUILDERS: dict[Role, str] = {"train": "train", "predict": "daemon"}
@@ -30,7 +31,7 @@ def base_context(package: Path) -> Context:
     return make_context(
         [
             text_file("common.sh", (builders / "common.sh").read_bytes()),
-            *tree(builders / "common", PurePosixPath("common")),
+            *tree(builders / "common", PurePosixPath("common"), package),
             *(text_file(name, (builders / "base" / name).read_bytes()) for name in BASE_FILES),
             text_file("secret_forms.py", (package / "trainyard" / "secret_forms.py").read_bytes()),
         ]
@@ -42,14 +43,14 @@ def library_context(package: Path) -> Context:
     """``lib/trainyard``: the image half of the package."""
     source, target = package / "trainyard", PurePosixPath("lib/trainyard")
     files = [ContextFile(target / f"{name}.py", (source / f"{name}.py").read_bytes()) for name in IMAGE_HALF]
-    for name in IMAGE_PACKAGES:
-        files.extend(tree(source / name, target / name))
-    return make_context(files)
+    return make_context(
+        [*files, *(file for name in IMAGE_PACKAGES for file in tree(source / name, target / name, package))]
+    )
 
 
 def script_files(package: Path, role: Role) -> list[ContextFile]:
     """``s2i/bin``: the four scripts of a role."""
-    return list(tree(package / "builders" / BUILDERS[role] / "s2i", PurePosixPath("s2i")))
+    return only_files(tree(package / "builders" / BUILDERS[role] / "s2i", PurePosixPath("s2i"), package))
 
 
 @functools.cache

@@ -158,14 +158,24 @@ def _files_below(folder: Path, roots: tuple[Path, ...], around: tuple[Path, ...]
 
 
 def _check_link(link: Path, roots: tuple[Path, ...], around: tuple[Path, ...]) -> None:
+    target = link_target(link, around)
+    if not any(target.is_relative_to(root) for root in roots):
+        raise TrainyardError(f"{link}: a link out of the data folder, to {target}", "put a copy there in its place")
+
+
+def link_target(link: Path, around: tuple[Path, ...]) -> Path:
+    """Where a link leads in the end. ``around``: the folders that somebody who looks for files is in.
+
+    Raises:
+        TrainyardError: nowhere, or to one of these, so that the search would not end.
+    """
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError: a loop, before Python 3.13
         raise TrainyardError(f"{link}: a link that leads nowhere", "remove it, or correct it") from None
-    if not any(target.is_relative_to(root) for root in roots):
-        raise TrainyardError(f"{link}: a link out of the data folder, to {target}", "put a copy there in its place")
     if target in around:
         raise TrainyardError(f"{link}: a link to a folder around it", "remove it")
+    return target
 
 
 def size_of(folder: Path) -> int:

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.context import Context, make_context, model_files, project_files, shared_files, text_file
+from trainyard.context import Context, make_context, text_file
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
 from trainyard.groups import KEY, file_of, written
 from trainyard.model_dir import ModelDir
 from trainyard.requirements.requirement_files import model_requirement
 from trainyard.routes import Route
+from trainyard.sources import model_files, project_files, shared_files
 
 NOT_IMPORTABLE = (
     "It cannot be imported: these models need different versions of packages, so no environment has what all of them\n"
@@ -53,8 +54,8 @@ class Merged:
         return make_context(
             [
                 *shared_files(root),
-                *(file for project in projects for file in project_files(project)),
-                *(file for model in self.members for file in model_files(model.path)),
+                *(file for project in projects for file in project_files(project, root)),
+                *(file for model in self.members for file in model_files(model)),
                 *(text_file(path, text.encode()) for path, text in self.files().items()),
                 *(text_file(file_of(number, "lock"), lock.encode()) for number, lock in enumerate(locks, start=1)),
             ]

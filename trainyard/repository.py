@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.context import SHARED
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ModelDir, read_model_dir, read_variables
 from trainyard.revision import commit_of, git
+from trainyard.sources import SHARED
 
 MARKER = Path("mk") / "model.mk"
 # At the top, of this repository's own sources: what goes into every image.

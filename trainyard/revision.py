@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.context import excluded
 from trainyard.errors import TrainyardError
+from trainyard.sources import excluded
 
 DIRTY = "-dirty"  # after a commit: there were changes, or files that git neither knows nor ignores
 # Whatever the user's configuration says. A submodule counts here by its commit; its files are asked of itself.

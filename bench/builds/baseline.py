@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.builds.copies import run, timed
 from trainyard.build_settings import ca_bundle, index_environment
-from trainyard.context import model_context
 from trainyard.model_dir import ModelDir
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
+from trainyard.sources import model_context
 
 BUILDER = "trainyard-bench-classic"
 CERTIFICATE = "/run/ca.pem"

@@ -10,10 +10,10 @@ from contexts import FILES, write_context
 from images import DAEMON, Workshop, config, ensure_builders
 from monorepo import Monorepo
 
-from trainyard.context import model_context
 from trainyard.repository import find_repository
 from trainyard.requirements.resolver import Resolver
 from trainyard.settings import HostSettings
+from trainyard.sources import model_context
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

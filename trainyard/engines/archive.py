@@ -18,10 +18,8 @@ from typing import IO, Any
 
 from trainyard.engines.base import Stored
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.leaks import Finding, Look
+from trainyard.leaks import Finding, Look, look_through
 
-CHUNK = 16 << 20  # bytes of a file that are looked at together
-OVERLAP = 4096  # so that what lies across two chunks is seen, too
 LONGEST_DOCUMENT = 8 << 20
 LATEST = ":latest"
 
@@ -89,17 +87,6 @@ def _read_member(archive: Archive, member: tarfile.TarInfo, file: IO[bytes], loo
                 if findings := look_through(path, content, look):
                     found.append((path, findings))
     archive.layers[member.name] = found
-
-
-def look_through(path: str, file: IO[bytes], look: Look) -> tuple[Finding, ...]:
-    """The findings in a file, read in pieces that overlap."""
-    found: dict[str, Finding] = {}
-    rest = b""
-    while chunk := file.read(CHUNK):
-        for finding in look(path, rest + chunk):
-            found.setdefault(finding.what, finding)
-        rest = chunk[-OVERLAP:]
-    return tuple(found.values())
 
 
 class _Rejoined(io.RawIOBase):

@@ -146,7 +146,7 @@ class Assembler:
         options += [] if todo.network else ["--network", "none"]
         script = f"tar -xf - -C /tmp && {todo.command}"
         with self._settings(todo) as (mounts, folders), tempfile.TemporaryFile() as sources:
-            sources.write(context.tar("src"))
+            context.write_tar("src", sources)
             sources.seek(0)
             own, environment = without_proxies(self.name)
             # Not as an entrypoint: that would stay in the image.

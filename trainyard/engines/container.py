@@ -139,6 +139,8 @@ class ContainerEngine:
             self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
 
     def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> None:
+        for remark in plan.context.remarks():
+            console.step(remark)
         if s2i.chosen(self.settings, self.name):
             s2i.build(self.commands, self._assembler.limit, plan, builder, labels)
         else:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from trainyard import console
 from trainyard.builder_files import BUILDERS, role_context
@@ -126,8 +126,7 @@ def _make_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, ane
 
 def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:
     """What ``s2i build`` would set in the image: command, user, labels (and our ``own``), each environment key."""
-    wiring = next(file.content for file in plan.context.files if file.path == PurePosixPath(".s2i/environment"))
-    environment = parse_environment(wiring.decode(), Path(".s2i/environment"))
+    environment = parse_environment(plan.context.read(".s2i/environment").decode("utf-8-sig"), Path(".s2i/environment"))
     labels = {
         "io.k8s.display-name": plan.image,
         "io.openshift.s2i.build.image": builder,

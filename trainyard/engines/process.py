@@ -31,8 +31,8 @@ from trainyard.engines.process_containers import Containers
 from trainyard.engines.process_environment import ProcessImage
 from trainyard.engines.relay import Conversation
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.files import size_of, write_whole
-from trainyard.leaks import Look
+from trainyard.files import open_regular, size_of, write_whole
+from trainyard.leaks import Look, look_through
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
@@ -94,12 +94,14 @@ class ProcessEngine:
             console.warn("RUNTIME_IMAGE means nothing to the process engine: it installs for this machine's own Python")
         if plan.setup:
             console.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
-        context = make_context([file for file in plan.context.files if str(file.path) != "setup.sh"])
+        context = make_context(file for file in plan.context.files if str(file.path) != "setup.sh")
         with self._assembler.locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
             if self.built([plan.image]).get(plan.image) == self.identity(plan) and not self.settings.force:
                 return False
             venvs = self._assembler.ensure_dependencies(plan)
             console.step(f"Building {plan.image} in {self._short(self._image(plan.image))} ...")
+            for remark in plan.context.remarks():
+                console.step(remark)
             build = self._image(plan.image) / "builds" / f"{time.time_ns():x}"
             try:
                 self._assemble(context, plan, venvs, build)
@@ -197,8 +199,12 @@ class ProcessEngine:
                     folders.setdefault(folder, []).append(image)
         for folder, names in folders.items():
             for path in folder.rglob("*"):
+                if path.is_symlink() or not path.is_file():
+                    continue
                 name = str(path.relative_to(folder))
-                if path.is_file() and not path.is_symlink() and (findings := look(name, path.read_bytes())):
+                with open_regular(path) as file:
+                    findings = look_through(name, file, look)
+                if findings:
                     yield Stored(tuple(names), str(self._short(folder)), name, findings)
 
     def python(self) -> Python:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 import tempfile
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from trainyard.builder_files import BUILDERS, library_context, role_context, script_files
-from trainyard.context import ContextFile, tar_entry
+from trainyard.context import ContextFile, add_file, tar_entry
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import SCRIPTS, Assembler, Image, Todo
 from trainyard.engines.cache import NAME
@@ -76,13 +75,11 @@ def _write_scripts(scripts: list[ContextFile], role: Role, stream: IO[bytes]) ->
         for folder in FOLDERS:
             archive.addfile(tar_entry(PurePosixPath(folder), 0o755, tarfile.DIRTYPE))
         for file in _installed(scripts, role):
-            entry = tar_entry(file.path, 0o755)
-            entry.size = len(file.content)
-            archive.addfile(entry, io.BytesIO(file.content))
+            add_file(archive, file.path, file)
 
 
 def _installed(scripts: list[ContextFile], role: Role) -> Iterator[ContextFile]:
     for file in scripts:
-        yield ContextFile(S2I / file.path.name, file.content)
+        yield ContextFile(S2I / file.path.name, file.content, executable=True)
         if role == "predict" and file.path.name == "run":
-            yield ContextFile(SERVE, file.content)
+            yield ContextFile(SERVE, file.content, executable=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from trainyard.context import SHARED, model_files
+from trainyard.context import only_files
 from trainyard.errors import ModelUnavailable
 from trainyard.experiments import config, parameters, training_metrics
 from trainyard.experiments.config import Config, read_config
@@ -33,6 +33,7 @@ from trainyard.model_files import (
 )
 from trainyard.records import read_record
 from trainyard.shared_folder import SharedFolder
+from trainyard.sources import SHARED, model_files
 
 FILE = "dvc.yaml"
 IGNORE = ".dvcignore"
@@ -138,16 +139,16 @@ def _dependencies(model: ModelDir) -> Iterator[str]:
 def _sources(model: ModelDir) -> list[str]:
     """The files that the train image gets of the model, but for its predict modules, unless another imports one."""
     found = {
-        str(file.path.relative_to(f"{model.project.name}/{model.path.name}")): file.content
-        for file in model_files(model.path)
+        str(file.path.relative_to(f"{model.project.name}/{model.path.name}")): file
+        for file in only_files(model_files(model))
     }
-    found = {name: content for name, content in found.items() if name.partition("/")[0] not in _NO_SOURCES}
+    found = {name: file for name, file in found.items() if name.partition("/")[0] not in _NO_SOURCES}
     package = f"{model.project.name}.{model.path.name}."
     predicting = {route.module for route in model.routes if route.module.startswith(package)}
     files = {f"{module.removeprefix(package).replace('.', '/')}.py": module for module in predicting}
     imported = {
-        name for path, content in found.items() if path.endswith(".py") and path not in files
-        for name in _imports(content)
+        name for path, file in found.items() if path.endswith(".py") and path not in files
+        for name in _imports(file.read())
     }  # fmt: skip
     return [name for name in found if name not in files or files[name].rpartition(".")[2] in imported]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from trainyard import console
-from trainyard.context import EXCLUDED_AT_TOP, SHARED, excluded
 from trainyard.errors import TrainyardError
+from trainyard.sources import EXCLUDED_AT_TOP, SHARED, excluded
 from trainyard.verbs.session import Session
 
 # What every image is made of or by.

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainyard import baking, console
-from trainyard.context import model_context
 from trainyard.engines.base import LABEL_BAKED, BuildPlan
 from trainyard.errors import TrainyardError
 from trainyard.merge import Merged, merge, write_merged
@@ -18,6 +17,7 @@ from trainyard.requirements.conflicts import check_requirements
 from trainyard.requirements.grouping import MergedLocks
 from trainyard.requirements.resolver import Lock, Resolver, Unresolved
 from trainyard.routes import train_target
+from trainyard.sources import model_context
 from trainyard.verbs.secrets import refuse_secrets
 from trainyard.verbs.session import Session
 

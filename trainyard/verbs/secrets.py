@@ -9,8 +9,8 @@ from trainyard.context import ContextFile
 from trainyard.credentials import SHORTEST, all_credentials, too_short
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
-from trainyard.leaks import find
-from trainyard.secret_forms import ALLOW, line_of
+from trainyard.leaks import find, line_at, look_through
+from trainyard.secret_forms import ALLOW
 from trainyard.verbs.session import Session
 
 REQUIREMENTS = "requirements.txt"
@@ -26,11 +26,15 @@ def refuse_secrets(session: Session, plan: BuildPlan, folder: Path) -> None:
     for name in too_short(credentials):
         console.warn(f"{name} is shorter than {SHORTEST} characters: images are not searched for it")
     for file in plan.context.files:
-        for finding in find(file.content, credentials):
-            place = f"{session.short(_source(session, plan, file, folder))}:{line_of(file.content, finding.offset)}"
+        with file.open() as content:
+            findings = look_through(str(file.path), content, lambda _, part: tuple(find(part, credentials)))
+        for finding in findings:
+            with file.open() as content:
+                line = line_at(content, finding.offset)
             mend = "remove it, or list the file in .s2iignore"
             if not finding.known:
                 mend += f"; where it is no secret, say so on its line: {ALLOW.decode()}"
+            place = f"{session.short(_source(session, plan, file, folder))}:{line}"
             raise TrainyardError(f"{place}: {finding.what} would get into {plan.image}", mend)
 
 
