@@ -18,6 +18,7 @@ MARKER = Path("mk") / "model.mk"
 # At the top, of this repository's own sources: what goes into every image.
 LIBRARY = ("builders", "trainyard")
 OF_PROJECT = ("common_utils", "__init__.py")
+DIFF = ("--name-only", "--no-renames", "--ignore-submodules=none", "-z", "--relative")
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Repository:
         """
         if since.startswith("-"):
             raise TrainyardError(f"SINCE={since}: not a git ref", "name a branch, a tag or a commit")
-        changed = git(self.root, "diff", "--name-only", "--no-renames", "-z", "--relative", since, "--", ".")
+        changed = git(self.root, "diff", *DIFF, since, "--", ".")
         untracked = git(self.root, "ls-files", "--others", "--exclude-standard", "-z")
         return sorted({path for path in (changed + untracked).split("\0") if path})
 

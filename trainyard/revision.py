@@ -48,8 +48,16 @@ def git(folder: Path, *arguments: str) -> str:
     )  # fmt: skip
     if done.returncode:
         reason = next(iter(done.stderr.strip().splitlines()), f"status {done.returncode}")
-        raise TrainyardError(f"git {arguments[0]}: {reason}", "name a ref that this clone has: git fetch it")
+        raise TrainyardError(f"git {arguments[0]}: {reason}", _fix(reason, folder))
     return done.stdout
+
+
+def _fix(reason: str, folder: Path) -> str:
+    if "dubious ownership" in reason:
+        return f"it belongs to another user; if you trust that one: git config --global --add safe.directory {folder}"
+    if "not a git repository" in reason:
+        return "ask in a clone"
+    return "name a ref that this clone has: git fetch it"
 
 
 def commit_of(root: Path, sources: Iterable[Path], shared: Iterable[Path]) -> str:

@@ -122,6 +122,9 @@ def test_a_model_with_a_mistake_does_not_hold_up_the_others(repo: Monorepo, one:
 # -- affected ---------------------------------------------------------------------------------------------------
 
 
+AUTHOR = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+
+
 @pytest.fixture(scope="module")
 def commits(tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
     """A monorepo in git, with one commit."""
@@ -132,7 +135,7 @@ def commits(tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
     repo.add_model("far", "products")
     git(repo, "init", "--quiet")
     git(repo, "add", ".")
-    git(repo, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first")
+    git(repo, *AUTHOR, "commit", "--quiet", "-m", "first")
     return repo
 
 
@@ -179,6 +182,35 @@ def test_a_model_that_is_gone_touches_what_merged_it(clean: Monorepo) -> None:
     shutil.rmtree(clean.path / "projects" / "sums" / "two")
     answer = json.loads(clean.make(None, "affected", "SINCE=HEAD").succeeded().out)
     assert (answer["models"], answer["all"]) == ([], ["all", "projects/sums/all"])
+
+
+def test_what_links_lead_to_is_of_the_model(clean: Monorepo) -> None:
+    lists = clean.path / "lists"
+    lists.mkdir()
+    (lists / "words.txt").touch()
+    (lists / "short.txt").symlink_to("words.txt")
+    (clean.path / "projects" / "sums" / "one" / "words.txt").symlink_to("../../../lists/short.txt")
+    git(clean, "add", ".")
+    git(clean, *AUTHOR, "commit", "--quiet", "-m", "links")
+    edit(lists / "words.txt")
+    answer = json.loads(clean.make(None, "affected", "SINCE=HEAD").succeeded().out)
+    git(clean, "reset", "--quiet", "--hard", "HEAD~1")
+    assert (answer["models"], answer["because"]["sums/one"]) == (["sums/one"], ["lists/words.txt"])
+
+
+def test_a_model_that_is_a_repository_of_its_own(clean: Monorepo) -> None:
+    """Git names it by its folder: a submodule that moved to another commit."""
+    model = clean.path / "projects" / "sums" / "two"
+    for arguments in (("init", "--quiet"), ("add", "."), (*AUTHOR, "commit", "--quiet", "-m", "own")):
+        subprocess.run(["git", "-C", str(model), *arguments], check=True, capture_output=True)
+    git(clean, "rm", "--quiet", "-r", "--cached", "projects/sums/two")
+    git(clean, "add", "projects/sums/two")
+    git(clean, *AUTHOR, "commit", "--quiet", "-m", "submodule")
+    edit(model / "predict.py")
+    answer = json.loads(clean.make(None, "affected", "SINCE=HEAD").succeeded().out)
+    shutil.rmtree(model / ".git")
+    git(clean, "reset", "--quiet", "--hard", "HEAD~1")
+    assert (answer["models"], answer["because"]["sums/two"]) == (["sums/two"], ["projects/sums/two"])
 
 
 def test_a_ref_that_git_does_not_know(commits: Monorepo) -> None:

@@ -6,13 +6,15 @@ Asked of git, not of an engine: a CI server asks before it has any image.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from trainyard import console
 from trainyard.errors import TrainyardError
 from trainyard.sources import EXCLUDED_AT_TOP, SHARED, excluded
+from trainyard.verbs.linked import link_targets
 from trainyard.verbs.session import Session
 
 # What every image is made of or by.
@@ -56,15 +58,34 @@ def print_affected(session: Session, _: Path) -> None:
     changed = session.repository.changed_paths(since)
     models = [f"{path.parent.name}/{path.name}" for path in session.repository.every_model_path()]
     folders = [str(path.relative_to(session.repository.root)) for path in session.repository.all_folders()]
-    console.result(affected(changed, models, folders).as_json(since))
+    console.result(affected(changed, models, folders, _linked(session, models)).as_json(since))
 
 
-def affected(changed: Iterable[str], models: Iterable[str], merged: Iterable[str]) -> Affected:
-    """Map changed paths (relative to the root) to ``<project>/<model>`` names and to ``all/`` folders."""
+def _linked(session: Session, models: Iterable[str]) -> dict[str, set[PurePosixPath]]:
+    """What links in the sources of each model lead to. Those in data/ may not leave it."""
+    root = session.repository.root
+    shared = link_targets((root / name for name in SHARED), root)
+    projects = root / "projects"
+    found = {}
+    for model in models:
+        project = projects / model.partition("/")[0]
+        data = [project / "data"] if (project / "data").is_symlink() else []
+        found[model] = shared | link_targets([projects / model, project / "common_utils", *data], root)
+    return found
+
+
+def affected(
+    changed: Iterable[str],
+    models: Iterable[str],
+    merged: Iterable[str],
+    linked: Mapping[str, Collection[PurePosixPath]] = MappingProxyType({}),
+) -> Affected:
+    """Map changed paths (relative to the root) to ``<project>/<model>`` names and to ``all/`` folders; ``linked`` are
+    paths elsewhere that are sources of a model, too."""
     models, merged = list(models), list(merged)
     found = Affected()
     for path in changed:
-        touched = [model for model in models if _touches(PurePosixPath(path), *model.split("/"))]
+        touched = [model for model in models if _touches(PurePosixPath(path), model, linked.get(model, ()))]
         for model in touched:
             found.models.setdefault(model, []).append(path)
         projects = {model.partition("/")[0] for model in touched} | _project_of(path)
@@ -87,7 +108,17 @@ def _project_of(path: str) -> set[str]:
     return {parts[1]} if gone else set()
 
 
-def _touches(path: PurePosixPath, project: str, model: str) -> bool:
+def _touches(path: PurePosixPath, name: str, linked: Collection[PurePosixPath]) -> bool:
+    folder = PurePosixPath("projects") / name
+    # Git names a submodule, and a clone that it does not track, by its folder alone.
+    return (
+        path in (folder, *folder.parents)
+        or any(path in (target, *target.parents) or target in path.parents for target in linked)
+        or _is_source(path, *name.split("/"))
+    )
+
+
+def _is_source(path: PurePosixPath, project: str, model: str) -> bool:
     parts = path.parts
     if parts[0] in EVERYWHERE:
         return not any(excluded(part) for part in parts)
