@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from trainyard.command import Limit
 from trainyard.errors import TrainyardError
 from trainyard.locking import locked
 
@@ -18,7 +19,7 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
     order: list[str] = []
 
     def first() -> None:
-        with locked(tmp_path / "lock", "it", 5):
+        with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 5)):
             order.append("first in")
             time.sleep(0.3)
             order.append("first out")
@@ -27,7 +28,7 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
     thread.start()
     while not order:
         time.sleep(0.01)
-    with locked(tmp_path / "lock", "it", 5):
+    with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 5)):
         order.append("second in")
     thread.join()
     assert order == ["first in", "first out", "second in"]
@@ -35,19 +36,26 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
 
 def test_waiting_ends_with_the_settings_name(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    with locked(lock, "it", 5), pytest.raises(TrainyardError, match="BUILD_LOCK_TIMEOUT"), locked(lock, "it", 0):
-        pass
+    with locked(lock, "it", Limit("LOCK_TIMEOUT", 5)):
+        with (
+            pytest.raises(TrainyardError, match="stop it; STOP_TIMEOUT says"),
+            locked(lock, "it", Limit("STOP_TIMEOUT", 0)),
+        ):
+            pass
+        with pytest.raises(TrainyardError, match=r"stop it$"), locked(lock, "it", Limit("", 0)):
+            pass
 
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time, pathlib; from trainyard.locking import locked\n"
-        "with locked(pathlib.Path(sys.argv[1]), 'it', 5): print('in', flush=True); time.sleep(60)"
+        "from trainyard.command import Limit\n"
+        "with locked(pathlib.Path(sys.argv[1]), 'it', Limit('', 5)): print('in', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"in\n"
     holder.kill()
     holder.wait()
-    with locked(tmp_path / "lock", "it", 1):
+    with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 1)):
         pass

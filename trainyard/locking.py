@@ -1,4 +1,4 @@
-"""One at a time: two builds of the same image, or of the same dependencies, wait for each other."""
+"""One at a time: two that build, upload or start the same wait for each other."""
 
 from __future__ import annotations
 
@@ -10,41 +10,47 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard import console
+from trainyard.command import Limit
 from trainyard.errors import TrainyardError
 
 POLL = 0.1  # seconds between two tries
 
 
 @contextlib.contextmanager
-def locked(path: Path, what: str, seconds: int) -> Iterator[None]:
+def locked(path: Path, what: str, limit: Limit) -> Iterator[None]:
     """Hold the lock file ``path`` while the block runs; the kernel drops it when the process dies.
 
     Raises:
-        TrainyardError: somebody else has held it for ``seconds``.
+        TrainyardError: somebody else has held it for as long as ``limit`` says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        _acquire(file.fileno(), path, what, seconds)
+        _acquire(file.fileno(), path, what, limit)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
 
 
-def _acquire(descriptor: int, path: Path, what: str, seconds: int) -> None:
-    deadline = time.monotonic() + seconds
+def _acquire(descriptor: int, path: Path, what: str, limit: Limit) -> None:
+    deadline = time.monotonic() + limit.seconds
     waited = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not waited:
-                console.step(f"Waiting for another process ({path.read_text() or 'starting'}) that works on {what} ...")
+                console.step(f"Waiting for another process ({_holder(path)}) that works on {what} ...")
                 waited = True
             if time.monotonic() > deadline:
                 raise TrainyardError(
-                    f"{what}: another process has been at it for {seconds} s", "stop it, or raise BUILD_LOCK_TIMEOUT"
+                    f"{what}: another process ({_holder(path)}) did not end within {limit.seconds} s",
+                    "wait for it or stop it" + (f"; {limit.setting} says how long to wait" if limit.setting else ""),
                 ) from None
             time.sleep(POLL)
         else:
             return
+
+
+def _holder(path: Path) -> str:
+    return path.read_text() or "starting"

@@ -29,6 +29,8 @@ from trainyard.settings import HostSettings
 
 SCRIPTS = ". /opt/trainyard/common.sh; "  # what a Todo's command can be
 CACHE_VOLUME = "trainyard-cache:/var/cache/trainyard"
+DOCKERFILE_ESCAPES = str.maketrans({letter: f"\\{letter}" for letter in '\\"$'})
+NO_ESCAPES: dict[int, str] = {}
 NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
 
 
@@ -80,7 +82,7 @@ class Assembler:
         if self.commands.dry_run:
             return nullcontext()
         path = self.repository.state / "locks" / f"{self.name}-{key}.lock"
-        return locked(path, what, self.settings.lock_timeout)
+        return locked(path, what, Limit("LOCK_TIMEOUT", self.settings.lock_timeout))
 
     def inspect(self, names: Iterable[str]) -> dict[str, Image]:
         """Those of ``names`` that are images here. One question, however many names: each costs the engine little, and
@@ -164,6 +166,12 @@ class Assembler:
         with settings_folder(self.settings) as folder:
             mounted = [*volumes(self.settings, folder), CACHE_VOLUME]
             yield [part for volume in mounted for part in ("--volume", volume)], [folder]
+
+    def assigned(self, word: str, values: Mapping[str, str]) -> list[str]:
+        """Changes for ``commit`` that set each value of ``word`` (ENV or LABEL) as it is. docker reads them as a
+        Dockerfile, in which variables are expanded; podman takes the outer quotes off, and no more."""
+        special = NO_ESCAPES if self.name == "podman" else DOCKERFILE_ESCAPES
+        return [f'{word} {key}="{value.translate(special)}"' for key, value in values.items()]
 
     def commit(self, container: str, image: str, changes: Sequence[str]) -> None:
         """What is in ``container`` becomes ``image``."""

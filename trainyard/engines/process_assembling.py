@@ -162,7 +162,8 @@ class ProcessAssembler:
     def locked(self, key: str, what: str) -> contextlib.AbstractContextManager[None]:
         if self.commands.dry_run:
             return contextlib.nullcontext()
-        return locked(self.repository.state / "locks" / f"process-{key}.lock", what, self.settings.lock_timeout)
+        limit = Limit("LOCK_TIMEOUT", self.settings.lock_timeout)
+        return locked(self.repository.state / "locks" / f"process-{key}.lock", what, limit)
 
     @contextlib.contextmanager
     def _scratch(self, target: Path) -> Iterator[Path]:

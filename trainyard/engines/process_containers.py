@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard import console
+from trainyard.command import Limit
 from trainyard.engines.base import Mount, Running, RunPlan
 from trainyard.engines.process_environment import ProcessImage, environment, run_script
 from trainyard.engines.relay import Attached, Conversation, attached
@@ -173,7 +174,7 @@ class Containers:
 
     def _locked(self, name: str) -> AbstractContextManager[None]:
         """Two that start one name at once: the second finds the first."""
-        return locked(self.folder.parent / "locks" / name, name, self.stop_timeout)
+        return locked(self.folder.parent / "locks" / name, name, Limit("STOP_TIMEOUT", self.stop_timeout))
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainyard.command import Limit
 from trainyard.experiments.metrics_log import Point
 from trainyard.files import write_whole
 from trainyard.locking import locked
 
 SUMMARY = "training_metrics.json"
 FOLDER = "training_metrics"
-LOCK_SECONDS = 30
+LIMIT = Limit("", 30)  # to write a file
 
 
 def write_training_metrics(
@@ -37,7 +38,7 @@ def write_training_metrics(
     write_whole(folder / f"{model_name}.json", _json(finite))
     final = [Point(name, value, 0, 0) for name, value in finite.items()]
     write_whole(folder / f"{model_name}.csv", history_table(points or final))
-    with locked(locks / f"metrics-{project.name}", SUMMARY, LOCK_SECONDS):
+    with locked(locks / f"metrics-{project.name}", SUMMARY, LIMIT):
         summary = project / SUMMARY
         write_whole(summary, _json({**_read(summary), model_name: finite}))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.champion_rule import Decision
+from trainyard.command import Limit
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import read_config
 from trainyard.experiments.registry import champions
@@ -68,7 +69,8 @@ def contest(
     rule = read_config(training.model.path).rule
     scores = champions.scorer(training, session.engine, folder, files)
     lock = session.repository.state / "locks" / f"champion-{version.name}"
-    with locked(lock, f"the champion of {version.name}", session.settings.lock_timeout):
+    limit = Limit("LOCK_TIMEOUT", session.settings.lock_timeout)
+    with locked(lock, f"the champion of {version.name}", limit):
         return champions.contest(registry, version, files, rule, cache_of(session), scores)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard import console
+from trainyard.command import Limit
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
 from trainyard.verbs.session import Session
@@ -42,7 +43,7 @@ def _no_builds(session: Session) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for path in sorted((session.repository.state / "locks").glob("*.lock")):
             try:
-                stack.enter_context(locked(path, "a build", 0))
+                stack.enter_context(locked(path, "a build", Limit("", 0)))
             except TrainyardError:
                 raise TrainyardError(
                     "a build of this monorepo is under way", "prune when it is through", EXIT_FAILED

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.client import wait_until_ready
+from trainyard.command import Limit
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, TrainyardError
 from trainyard.experiments.tracking import server as tracking_server
 from trainyard.experiments.tracking.tracker import OwnServer, own_server, without_credentials
@@ -26,7 +27,8 @@ def track(session: Session, _: Path) -> None:
             " ".join([*(f"{name}={without_credentials(value)}" for name, value in variables.items()), *argv])
         )
         return
-    with locked(session.repository.state / "locks" / "track", "the tracking server", settings.lock_timeout):
+    limit = Limit("LOCK_TIMEOUT", settings.lock_timeout)
+    with locked(session.repository.state / "locks" / "track", "the tracking server", limit):
         server = own_server(root)
         if server and server.alive:
             console.step(f"The tracking server runs already: {server.url} (make track-stop stops it)")

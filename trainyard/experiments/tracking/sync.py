@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from trainyard import console
+from trainyard.command import Limit
 from trainyard.errors import TrainyardError
 from trainyard.experiments.metrics_log import Point, read_points
 from trainyard.experiments.run_files import RUN, Run, read_run
@@ -90,7 +91,8 @@ class Uploader:
 
     def turn(self, what: str) -> AbstractContextManager[None]:
         """One at a time."""
-        return locked(self._locks / f"tracking-{what}", f"the upload of {what}", self._lock_seconds)
+        limit = Limit("LOCK_TIMEOUT", self._lock_seconds)
+        return locked(self._locks / f"tracking-{what}", f"the upload of {what}", limit)
 
     def _read(self, run: Run) -> Uploaded:
         return read_uploaded(run, self.connection.tracker)
