@@ -130,7 +130,7 @@ def test_engines_are_named_in_one_place() -> None:
 
 def test_os_environ_is_read_in_settings_alone() -> None:
     """Where a variable is handed on to a program, or is make's, it is no setting."""
-    handing_on = {"command", "requirements", "engines"}
+    handing_on = {"command", "requirements", "engines", "check"}
     of_make = {"repository", "cli"}
     for top, path in modules():
         if top not in handing_on | of_make | {"settings", "serve", "train", "compat"}:

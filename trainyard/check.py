@@ -44,6 +44,7 @@ def check(role: str, sources: Path, group: int = 1) -> list[str]:
         TrainyardError: the first thing to mend.
     """
     environment = read_environment(ENVIRONMENT_FILE)
+    os.environ.update(environment)  # as in a container of the image
     targets: list[Target]
     if role == "train":
         targets = [training_target(environment)]

@@ -14,12 +14,15 @@ from monorepo import Client, Model, Monorepo, ask
 # Behind a model's predict.py: what the server may do, where it is asked for a row that begins with REPORT. One that
 # begins with WRITE lets it write beside its sources. BALLAST makes it heavy: MiB.
 REPORT, WRITE = -1, -2
+# Lines of its .s2i/environment. An engine could take something in them for its own.
+LINES = ("$HOME ${HOME:-x} $$", 'say "so" {"a": 1}', "it's", r"C:\new \$x \"", "50% #1 `id`", "caf\u00e9  two", "end\\")
 REPORTING = """
 
 import pathlib
 import tempfile
 
 _predict = predict_double
+_lines = [os.environ[f"LINE_{number}"] for number in range(7)]  # also while it is built
 _ballast = b"x" * (int(os.getenv("BALLAST", "0")) << 20)
 
 
@@ -33,6 +36,7 @@ def predict_double(msg):
     status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
     facts = {key: status[key].strip() for key in ("CapEff", "CapBnd", "NoNewPrivs")}
     writable = [path for path in ("/", "/tmp", ".", "models") if os.access(path, os.W_OK)]
+    facts["lines"] = _lines
     return facts | {"writable": writable, "user": [os.getuid(), os.getgid()], "tmp": tempfile.gettempdir()}
 """
 
@@ -41,6 +45,8 @@ def report_from(model: Model) -> None:
     """Let its predict function report. It is called double."""
     path = model.path / "predict.py"
     path.write_text(path.read_text() + REPORTING)
+    with (model.path / ".s2i" / "environment").open("a") as file:
+        file.writelines(f"LINE_{number}={text}\n" for number, text in enumerate(LINES))
 
 
 # In front of what a train function returns: what the training may do.

@@ -13,10 +13,10 @@ import pytest
 from engines.baked import BakedImages
 from engines.bills import BillsOfMaterials
 from engines.broken import BrokenBuilds
-from engines.confined import report_from
+from engines.confined import LINES, REPORT, report_from
 from engines.pruned import PrunedDependencies
 from engines.running import SAMPLE, RunningContract
-from monorepo import Made, Model, Monorepo, ask, interrupt
+from monorepo import Client, Made, Model, Monorepo, ask, interrupt
 from needs import need
 
 
@@ -55,6 +55,19 @@ class BuildingContract(BrokenBuilds, BakedImages, BillsOfMaterials, PrunedDepend
         with repo.serving(model, **self.variables) as port:
             status, body = ask(port, "tenfold/predict", SAMPLE)
         assert (status, json.loads(body)) == (200, {"payload": {"predictions": [30, 70]}})
+
+    def test_serving_in_the_background(self, repo: Monorepo, model: Model) -> None:
+        with repo.serving(model, **self.variables) as port:
+            made = repo.make(model, "test-endpoint", f"PORT={port}").succeeded()
+            assert json.loads(made.out) == {"payload": {"predictions": [6, 14]}}
+            logs = repo.make(model, "logs").succeeded()
+            assert "double/predict" in logs.out + logs.err
+            rows = [line.split() for line in repo.make(None, "list").succeeded().out.splitlines()]
+            assert ["sums", "double", "double/predict", "yes", "yes", "yes"] in rows
+            with Client(port, "double/predict") as client:
+                assert client.post([[REPORT]])[0]["lines"] == list(LINES)
+        with pytest.raises(OSError, match="refused"):
+            ask(port, "health")
 
     def test_a_training_is_recorded_with_the_image_that_ran(self, repo: Monorepo) -> None:
         model = repo.add_model("recorded")

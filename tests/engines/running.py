@@ -46,17 +46,6 @@ class RunningContract(ConfinedServers):
 
     # -- serving ------------------------------------------------------------------------------------------------
 
-    def test_serving_in_the_background(self, repo: Monorepo, model: Model) -> None:
-        with repo.serving(model, **self.variables) as port:
-            made = repo.make(model, "test-endpoint", f"PORT={port}").succeeded()
-            assert json.loads(made.out) == {"payload": {"predictions": [6, 14]}}
-            logs = repo.make(model, "logs").succeeded()
-            assert "double/predict" in logs.out + logs.err
-            rows = [line.split() for line in repo.make(None, "list").succeeded().out.splitlines()]
-            assert ["sums", "double", "double/predict", "yes", "yes", "yes"] in rows
-        with pytest.raises(OSError, match="refused"):
-            ask(port, "health")
-
     def test_workers_can_be_chosen(self, repo: Monorepo, model: Model) -> None:
         with repo.serving(model, WORKERS="3", **self.variables):
             logs = repo.make(model, "logs").succeeded()

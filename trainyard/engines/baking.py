@@ -5,7 +5,6 @@ That image is kept, as ``<image>:sources``: where only a binary has changed, not
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,9 +33,9 @@ def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str]) -> No
     """Put the binaries of ``plan`` on the image of its sources."""
     entries = dict.fromkeys(file.name.partition("/")[0] for file in plan.baked)
     console.step(f"Putting {', '.join(entries)} into {plan.image} ...")
-    edits = [f"ENV BAKED_MODELS={json.dumps(described(plan.baked))}"]
+    edits = assembler.assigned("ENV", {"BAKED_MODELS": described(plan.baked)})
     named = {"io.k8s.display-name": plan.image, **labels}  # all others are the sources' own
-    edits += [f"LABEL {key}={json.dumps(value)}" for key, value in named.items()]
+    edits += assembler.assigned("LABEL", named)
     with tempfile.TemporaryFile() as files:
         write_tar(plan.baked, files)
         files.seek(0)

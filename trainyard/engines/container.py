@@ -144,7 +144,7 @@ class ContainerEngine:
         if s2i.chosen(self.settings, self.name):
             s2i.build(self.commands, self._assembler.limit, plan, builder, labels)
         else:
-            changes = images.changes(plan, builder, labels)
+            changes = images.changes(self._assembler, plan, builder, labels)
             self._assembler.assemble(builder, plan.image, plan.context, changes, ASSEMBLE)
 
     def remove_image(self, image: str) -> bool:

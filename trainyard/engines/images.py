@@ -8,7 +8,6 @@ trainyard/deps:<hash>-*   what a model image is built on
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -124,7 +123,7 @@ def _make_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, ane
     assembler.cache.push(image)
 
 
-def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:
+def changes(assembler: Assembler, plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:
     """What ``s2i build`` would set in the image: command, user, labels (and our ``own``), each environment key."""
     environment = parse_environment(plan.context.read(".s2i/environment").decode("utf-8-sig"), Path(".s2i/environment"))
     labels = {
@@ -136,6 +135,6 @@ def changes(plan: BuildPlan, builder: str, own: Mapping[str, str]) -> list[str]:
     return [
         'CMD ["/usr/libexec/s2i/run"]',
         f"USER {USERS[plan.role]}",
-        *(f"LABEL {key}={json.dumps(value)}" for key, value in labels.items()),
-        *(f"ENV {key}={json.dumps(value)}" for key, value in environment.items()),
+        *assembler.assigned("LABEL", labels),
+        *assembler.assigned("ENV", environment),
     ]

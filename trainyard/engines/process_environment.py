@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainyard.builder_files import BUILDERS
 from trainyard.engines.base import LABEL_BAKED, RunPlan
+from trainyard.environment import read_environment
 
 # What a process may see of the caller's environment; a container would see nothing of it.
 KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
@@ -29,6 +30,12 @@ class ProcessImage:
     @property
     def venvs(self) -> tuple[Path, ...]:
         return self.venv, *self.more_venvs
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What an image of a container engine has in its configuration."""
+        path = self.build / ".s2i" / "environment"
+        return read_environment(path) if path.is_file() else {}
 
 
 def clean_environment(venv: Path) -> dict[str, str]:
@@ -55,6 +62,7 @@ def environment(plan: RunPlan, image: ProcessImage, root: Path) -> Mapping[str, 
     home = image.builder / "home"
     environment = {
         **clean_environment(image.venv),
+        **image.variables,
         "BAKED_MODELS": image.labels.get(LABEL_BAKED, ""),
         **plan.env,
         "APP_ROOT": str(root),

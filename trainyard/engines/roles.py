@@ -52,17 +52,17 @@ def install_role(assembler: Assembler, role: Role, base: str, dependencies: str,
         _write_scripts(script_files(package, role), role, files)
         files.seek(0)
         assembler.commands.run(assembler.unpacking(container, "/"), assembler.limit, stdin=files)
-        assembler.commit(container, builder, _configuration(found.get(plain), builder))
+        assembler.commit(container, builder, _configuration(assembler, found.get(plain), builder))
 
 
-def _configuration(plain: Image | None, builder: str) -> list[str]:
+def _configuration(assembler: Assembler, plain: Image | None, builder: str) -> list[str]:
     """That of the role's builder image; there is none in a dry run."""
     config = plain.config if plain else {}
     environment = dict(entry.split("=", 1) for entry in config.get("Env") or ())
     labels = {key: value for key, value in (config.get("Labels") or {}).items() if not key.startswith("trainyard.")}
     return [
-        *(f"ENV {key}={json.dumps(value)}" for key, value in environment.items()),
-        *(f"LABEL {key}={json.dumps(value)}" for key, value in (labels | {NAME: builder}).items()),
+        *assembler.assigned("ENV", environment),
+        *assembler.assigned("LABEL", labels | {NAME: builder}),
         *(f"EXPOSE {port}" for port in config.get("ExposedPorts") or ()),
         *(f"{word} {config[key]}" for word, key in (("WORKDIR", "WorkingDir"), ("USER", "User")) if config.get(key)),
         f"CMD {json.dumps(config.get('Cmd'))}",
