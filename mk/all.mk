@@ -28,9 +28,9 @@ help: ## this list
 
 train-all: $(TRAIN) ## build and run every train image
 build-all: $(SETUP) ## build what changed: the images of the members, and the merged one
-	@$(RUN) build-all "$(CURDIR)"
+	@$(RUN) build-all .
 build-image: $(SETUP) ## build the merged image alone
-	@$(RUN) build-all-image "$(CURDIR)"
+	@$(RUN) build-all-image .
 predict-all: ## build the merged image, serve it on PORT (5111); DETACH=1 returns when it is ready
 test-all: ## post every member's sample, show the answers, fail on anything but good ones
 create-routes: ## generate .s2i/environment, predict.py, requirements.txt and setup.sh
@@ -41,4 +41,4 @@ audit: audit-all ## look for credentials in the merged image
 clean: clean-all ## remove the merged image and the generated files
 
 $(VERBS): $(SETUP)
-	@$(RUN) $@ "$(CURDIR)"
+	@$(RUN) $@ .

@@ -49,4 +49,4 @@ clean: ## remove the images; binaries in models/ stay
 predict predict-local: $(if $(VERSION),$(EXTRA)) # the registry's client
 
 $(VERBS): $(SETUP)
-	@$(RUN) $@ "$(CURDIR)"
+	@$(RUN) $@ .

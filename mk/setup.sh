@@ -12,6 +12,10 @@ die() {
     exit 2
 }
 
+case $(cd "$root" && pwd) in
+*:*) die "$(cd "$root" && pwd): the path of the monorepo has a colon (':'), which separates folders in PATH and in mounts: rename the folder" ;;
+esac
+
 # find_python: the first Python that is new enough; PYTHON overrides.
 find_python() {
     for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do

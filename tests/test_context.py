@@ -149,9 +149,7 @@ def test_links_within_the_monorepo_are_followed(model: Model) -> None:
 
 def test_a_pipe_is_named_and_not_opened(model: Model) -> None:
     os.mkfifo(model.path / "queue")
-    with pytest.raises(
-        TrainyardError, match=r"queue: neither a file nor a folder: remove it, or"
-    ):
+    with pytest.raises(TrainyardError, match=r"queue: neither a file nor a folder: remove it, or"):
         context(model)
     (model.path / ".s2iignore").write_text("queue\n")
     assert "sums/one/queue" not in names(model)

@@ -192,6 +192,14 @@ def test_files_are_of_a_size_to_read() -> None:
             assert (ROOT / path).read_text().count("\n") <= 330, path
 
 
+def test_no_clone_gets_the_line_ends_of_windows() -> None:
+    """Whatever core.autocrlf says: neither sh nor make can read them."""
+    listed = subprocess.run(["git", "ls-files", "--eol"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines():
+        assert "attr/text=auto eol=lf" in line, line
+        assert "i/crlf" not in line, line
+
+
 DOCS = [path for path in FILES if path.suffix == ".md"]
 
 

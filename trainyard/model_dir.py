@@ -148,7 +148,7 @@ def check_importable(path: Path, root: Path) -> None:
             )
     if below[:1] == ("projects",) and below[1:] and (owner := owner_of(below[1])):
         raise TrainyardError(
-            f"{path.parent}: a project cannot be named {below[1]!r}, as a module of {owner} is",
+            f"{path.parent}: a project cannot be named {below[1]!r}: {owner} has that name",
             "rename the folder, also where .s2i/environment and imports name it",
         )
 

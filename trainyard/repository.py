@@ -12,13 +12,19 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ModelDir, read_model_dir, read_variables
 from trainyard.revision import commit_of, git
-from trainyard.sources import SHARED
+from trainyard.sources import SHARED, shown
 
 MARKER = Path("mk") / "model.mk"
 # At the top, of this repository's own sources: what goes into every image.
 LIBRARY = ("builders", "trainyard")
 OF_PROJECT = ("common_utils", "__init__.py")
 DIFF = ("--name-only", "--no-renames", "--ignore-submodules=none", "-z", "--relative")
+# What the path of a monorepo cannot have.
+UNUSABLE = {
+    ":": "a colon (':'), which separates folders in PATH and in mounts",
+    r"[\r\n]": "a line break",
+    "[\udc80-\udcff]": "a name that is not UTF-8",
+}
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,9 @@ def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Re
     """The monorepo that ``start`` lies in.
 
     ``TRAINYARD_COMMAND_LINE`` (set by mk/*.mk) names the variables that make got on its command line.
+
+    Raises:
+        TrainyardError: there is none, or its path has a character that no build can work with.
     """
     found = os.environ if environ is None else environ
     names = found.get("TRAINYARD_COMMAND_LINE", "").split()
@@ -134,8 +143,15 @@ def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Re
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / MARKER).is_file():
+            _check_path(folder)
             return Repository(folder, overrides)
     raise TrainyardError(f"{start}: not inside a Trainyard monorepo (no {MARKER} above it)", "go to its folder")
+
+
+def _check_path(root: Path) -> None:
+    for pattern, what in UNUSABLE.items():
+        if re.search(pattern, str(root)):
+            raise TrainyardError(f"{shown(root)}: the path of the monorepo has {what}", "rename the folder")
 
 
 def all_members(all_dir: Path, repository: Repository) -> list[Path]:

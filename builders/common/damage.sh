@@ -3,7 +3,8 @@
 
 # list_installed: a line for each file: its path and size. To read them all would take longer than an edit may.
 list_installed() {
-    find "$VENV" -xdev ! -type d ! -path "$VENV/.trainyard-*" -printf '%P %s\n' | LC_ALL=C sort
+    # From within: a path is a pattern to find, and the virtual environment's may have a bracket in it.
+    (cd "$VENV" && find . -xdev ! -type d ! -path './.trainyard-*' -printf '%P %s\n' | LC_ALL=C sort)
 }
 
 # begin_check, end_check: a file that is gone, or of another size, must not be found at the first request. What was begun

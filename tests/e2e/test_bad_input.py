@@ -51,6 +51,18 @@ def test_environment_files(repo: Monorepo, model: Model, text: str, parts: list[
     assert not images(repo)
 
 
+@pytest.mark.parametrize("name", ["a:b", "a\nb"])
+def test_a_path_that_no_build_can_work_with(tmp_path: Path, name: str) -> None:
+    repo = Monorepo(tmp_path / name / "repo")
+    repo.make(repo.add_model("one"), "build-train").failed("the path of the monorepo has a", "rename the folder")
+
+
+def test_a_path_with_what_shells_and_make_expand(tmp_path: Path) -> None:
+    repo = Monorepo(tmp_path / 'a$HOME (b)\'s `c` "d" & #1; *[x]' / "repo")
+    repo.make(repo.add_model("one"), "build-train").succeeded()
+    repo.make(None, "list").succeeded()
+
+
 def test_an_unknown_key_is_a_warning(repo: Monorepo, model: Model) -> None:
     with (model.path / ".s2i" / "environment").open("a") as file:
         file.write("COLOUR=blue\n")

@@ -59,7 +59,7 @@ def test_cleaning_removes_what_it_can_and_says_what_it_cannot(spoilt: Monorepo) 
     assert not list(Path(spoilt.path).glob(".trainyard/process/images/*/image.json"))
 
 
-@pytest.mark.parametrize("name", ["email", "json", "flask", "utils"])
+@pytest.mark.parametrize("name", ["email", "json", "flask", "utils", "models"])
 def test_a_project_with_the_name_of_a_module_is_refused(tmp_path: Path, name: str) -> None:
     repo = Monorepo(tmp_path / "repo")
     model = repo.add_model("prices", name)
