@@ -45,6 +45,11 @@ if [ -n "$bundle" ]; then export SSL_CERT_FILE="$bundle" PIP_CERT="$bundle"; fi
 export UV_HTTP_TIMEOUT="${INDEX_TIMEOUT:-30}" PIP_DEFAULT_TIMEOUT="${INDEX_TIMEOUT:-30}"
 if ! ls "${WHEELHOUSE:-}"/*.whl >/dev/null 2>&1; then WHEELHOUSE=; fi # make wheelhouse fills it
 if [ -n "$WHEELHOUSE" ]; then export UV_OFFLINE=1 PIP_NO_INDEX=1 PIP_FIND_LINKS="$WHEELHOUSE"; fi
+# Where there is no home, or none to write to, uv and pip would keep their caches in the working folder.
+cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+if [ -z "${UV_CACHE_DIR:-}" ] && { [ -z "$cache" ] || ! mkdir -p "$cache/uv" 2>/dev/null || [ ! -w "$cache/uv" ]; }; then
+    export UV_CACHE_DIR="$root/.trainyard/cache/uv" PIP_NO_CACHE_DIR=1
+fi
 unreachable="the package index cannot be reached: see the reasons above; set INDEX_URL, HTTPS_PROXY or CA_BUNDLE"
 
 python=$(find_python)

@@ -9,6 +9,7 @@ import pytest
 
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import read_variables
+from trainyard.repository import has_cache
 
 LEAF = """
 # A comment
@@ -43,3 +44,13 @@ def test_a_computed_value_is_refused(tmp_path: Path) -> None:
     makefile.write_text("MODEL_NAME := $(notdir $(CURDIR))\n")
     with pytest.raises(TrainyardError, match=r"Makefile:1: MODEL_NAME is computed by make: write its value out"):
         read_variables(makefile)
+
+
+def test_where_a_home_has_no_room_for_a_cache(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    assert has_cache({"HOME": str(tmp_path / "home")})
+    assert has_cache({"HOME": "/nonexistent", "XDG_CACHE_HOME": str(tmp_path / "new")})
+    assert has_cache({"HOME": "", "UV_CACHE_DIR": "anywhere"})
+    for home in ("", "~", "/dev/null"):
+        assert not has_cache({"HOME": home})
+    assert not has_cache({})

@@ -18,6 +18,7 @@ MARKER = Path("mk") / "model.mk"
 # At the top, of this repository's own sources: what goes into every image.
 LIBRARY = ("builders", "trainyard")
 OF_PROJECT = ("common_utils", "__init__.py")
+UV_CACHE = "UV_CACHE_DIR"
 DIFF = ("--name-only", "--no-renames", "--ignore-submodules=none", "-z", "--relative")
 # What the path of a monorepo cannot have.
 UNUSABLE = {
@@ -38,6 +39,12 @@ class Repository:
     def state(self) -> Path:
         """Everything that commands leave behind outside ``models/``; when nothing runs, deleting it loses only time."""
         return self.root / ".trainyard"
+
+    def provide_cache(self) -> None:
+        """Where the user has no folder for uv's cache, it is in our state: uv would make one in the working folder,
+        which is a model's."""
+        if not has_cache(os.environ):
+            os.environ[UV_CACHE] = str(self.state / "cache" / "uv")
 
     @property
     def package(self) -> Path:
@@ -146,6 +153,16 @@ def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Re
             _check_path(folder)
             return Repository(folder, overrides)
     raise TrainyardError(f"{start}: not inside a Trainyard monorepo (no {MARKER} above it)", "go to its folder")
+
+
+def has_cache(environ: Mapping[str, str]) -> bool:
+    """Whether uv's cache has a folder outside of the working folder: one that is named, or one in a home."""
+    if environ.get(UV_CACHE):
+        return True
+    home = environ.get("HOME")  # there is none in CI containers whose user has no name
+    cache = Path(environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else ""), "uv")
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    return cache.is_absolute() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _check_path(root: Path) -> None:

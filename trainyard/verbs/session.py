@@ -72,4 +72,6 @@ class Session:
 
 def open_session(start: Path, *, dry_run: bool) -> Session:
     """The session of a command that was called for the folder ``start``."""
-    return Session(find_repository(start), HostSettings.read(), Commands(dry_run))
+    repository = find_repository(start)
+    repository.provide_cache()
+    return Session(repository, HostSettings.read(), Commands(dry_run))
