@@ -13,7 +13,7 @@ from monorepo import Model, Monorepo
 from trainyard.context import LARGE, OLDEST_TIME, Context
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import read_model_dir
-from trainyard.sources import model_context
+from trainyard.sources import model_context, read_setup, setup_files
 
 
 @pytest.fixture
@@ -70,6 +70,20 @@ def test_s2iignore(model: Model) -> None:
     found = {name for name in names(model) if name.startswith("sums/one/")}
     assert {"sums/one/notes/final.md", "sums/one/notes/b.log"} <= found
     assert not found & {"sums/one/a.log", "sums/one/notes/draft.md"}
+
+
+def test_setup_sh_is_given_the_files_that_it_names(model: Model) -> None:
+    for name in ("apt.txt", "debs/a.deb", "native.patch", "words.txt", "data/big.bin", ".env"):
+        (model.path / name).parent.mkdir(exist_ok=True)
+        (model.path / name).write_text("")
+    (model.path / "setup.sh").write_bytes(
+        b'#!/bin/bash\r\nset -e\r\ncd "$(dirname "$0")"\r\nxargs apt-get install <apt.txt\r\n'
+        b'test -d data && . .env; dpkg -i "$PWD"/debs/*.deb *.patch; rm -rf /tmp/*\r\n'
+    )
+    found = read_model_dir(model.path, model.path.parents[2])
+    assert {str(file.path) for file in setup_files(found)} == {"apt.txt", "debs/a.deb", "native.patch"}
+    assert b"\r" not in context(model).read("setup.sh")
+    assert context(model).read("setup.sh") == read_setup(found)
 
 
 def test_the_hash_is_of_the_content_alone(model: Model) -> None:

@@ -6,17 +6,17 @@ Everything here is generated from the model directories alone, says so, and is t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
-from trainyard.context import Context, make_context, text_file
+from trainyard.context import Context, ContextFile, make_context, text_file
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
 from trainyard.groups import KEY, file_of, written
 from trainyard.model_dir import ModelDir
 from trainyard.requirements.requirement_files import model_requirement
 from trainyard.routes import Route
-from trainyard.sources import model_files, project_files, shared_files
+from trainyard.sources import model_files, project_files, setup_files, shared_files
 
 NOT_IMPORTABLE = (
     "It cannot be imported: these models need different versions of packages, so no environment has what all of them\n"
@@ -59,6 +59,15 @@ class Merged:
                 *(text_file(path, text.encode()) for path, text in self.files().items()),
                 *(text_file(file_of(number, "lock"), lock.encode()) for number, lock in enumerate(locks, start=1)),
             ]
+        )
+
+    @property
+    def setup_files(self) -> tuple[ContextFile, ...]:
+        """What setup.sh scripts find beside them, each in the folder of its model."""
+        return tuple(
+            replace(file, path=PurePosixPath(model.name) / file.path)
+            for model in self.members
+            for file in setup_files(model)
         )
 
     def grouped(self, groups: tuple[tuple[ModelDir, ...], ...]) -> Merged:
@@ -147,19 +156,23 @@ def merged_requirements(models: Iterable[ModelDir]) -> str:
 
 
 def _setup(models: tuple[ModelDir, ...]) -> str:
-    """Every setup.sh, each in a shell of its own, equal ones once; empty where there is none."""
-    owners: dict[str, list[str]] = {}
+    """Every setup.sh, each in a shell of its own, equal ones once; empty where there is none. One that has files beside
+    it is run in its model's folder, where they are."""
+    owners: dict[tuple[str, str], list[str]] = {}
     for model in models:
         if model.setup:
-            owners.setdefault(read_text(model.setup), []).append(model.name)
+            folder = model.name if setup_files(model) else "."
+            owners.setdefault((read_text(model.setup), folder), []).append(model.name)
     if not owners:
         return ""
-    text = f"#!/bin/bash\n# {NOTICE}\nset -e\nscript=$(mktemp)\n"
-    for number, (script, names) in enumerate(owners.items()):
-        end = f"END_OF_SETUP_{number}"
-        text += f"\n# {', '.join(names)}\ncat >\"$script\" <<'{end}'\n{script.rstrip()}\n{end}\n"
-        text += f'bash "$script" </dev/null || {{ echo "setup.sh of {names[0]} failed" >&2; exit 1; }}\n'
-    return text + 'rm -f "$script"\n'
+    text = f"#!/bin/bash\n# {NOTICE}\nset -e\n"
+    for number, ((script, folder), names) in enumerate(owners.items()):
+        end, file = f"END_OF_SETUP_{number}", f"setup_{number}.sh"
+        text += f"\n# {', '.join(names)}\ncat >{folder}/{file} <<'{end}'\n{script.rstrip()}\n{end}\n"
+        failed = f'{{ echo "setup.sh of {names[0]} failed" >&2; exit 1; }}'
+        text += f"(cd {folder} && bash ./{file} </dev/null) || {failed}\n"
+        text += f"rm -f {folder}/{file}\n"
+    return text
 
 
 def generated(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from trainyard.context import Context, ContextFile, LeftOut, make_context, text_file
+from trainyard.context import Context, ContextFile, LeftOut, make_context, only_files, text_file
 from trainyard.errors import TrainyardError
 from trainyard.files import link_target, open_regular
 from trainyard.hashed_files import HashedFile, hashed
@@ -43,6 +43,9 @@ EXCLUDED_AT_TOP = (
 )  # fmt: skip
 IN_MEMORY = 4 << 20  # bytes of a folder's files that are kept; what comes on top is hashed and read again
 HERE = PurePosixPath()
+SETUP = "setup.sh"
+NOT_FOR_SETUP = (*MOUNTED, ".s2i", "Makefile", SETUP, "test")  # `test` is a command
+_WORD = re.compile(r"[\w.*?+@-]+")  # of a shell script: a part of a path, or a pattern
 IGNORING = "list it in .s2iignore"
 
 
@@ -53,11 +56,29 @@ def model_context(model: ModelDir, role: str, lock: str) -> Context:
             text_file(".s2i/environment", read_own(model.path / ".s2i" / "environment", model.root)),
             text_file("requirements.txt", model_requirement(model, role).text.encode()),
             text_file("requirements.lock", lock.encode()),
-            *([text_file("setup.sh", read_own(model.setup, model.root))] if model.setup else []),
+            *([text_file(SETUP, read_setup(model))] if model.setup else []),
             *shared_files(model.root),
             *project_files(model.project, model.root),
             *model_files(model),
         ]
+    )
+
+
+def read_setup(model: ModelDir) -> bytes:
+    """The model's setup.sh, with line ends that a shell reads; empty where there is none."""
+    return read_own(model.setup, model.root).replace(b"\r\n", b"\n") if model.setup else b""
+
+
+def setup_files(model: ModelDir) -> list[ContextFile]:
+    """What lies beside a model's setup.sh and has a name that stands in it: it is there where the script is run."""
+    words = set(_WORD.findall(read_setup(model).decode(errors="replace")))
+    patterns = [word for word in words if re.search(r"\w", word)]
+    walk = _Walk(model.path, HERE, model.root, read_ignored(model.path))
+    return only_files(
+        found
+        for path in _entries(model.path)
+        if not excluded(path.name, NOT_FOR_SETUP) and any(fnmatch.fnmatchcase(path.name, word) for word in patterns)
+        for found in walk.entry(path, PurePosixPath(path.name), (model.path,))
     )
 
 
@@ -130,11 +151,12 @@ class _Walk:
             here = inside / path.name
             reason = self._reason(here)
             if reason is None:
-                yield from self._entry(path, here, around)
+                yield from self.entry(path, here, around)
             elif reason:
                 yield LeftOut(PurePosixPath(shown(self.target / here)), reason)
 
-    def _entry(self, path: Path, here: PurePosixPath, around: tuple[Path, ...]) -> Iterator[ContextFile | LeftOut]:
+    def entry(self, path: Path, here: PurePosixPath, around: tuple[Path, ...]) -> Iterator[ContextFile | LeftOut]:
+        """What is at ``path``, which is ``here`` as seen from where the walk began."""
         if not _is_utf8(path.name):
             raise TrainyardError(f"{shown(path)}: the name is not UTF-8", f"rename it{self._ignoring}")
         if path.is_symlink():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,12 +102,24 @@ def test_requirements_that_clash_further_down_name_both_files(repo: Monorepo) ->
     assert str(two.path / "requirements_predict.txt") in line
 
 
-def test_an_old_setup_sh_goes_with_its_model(repo: Monorepo) -> None:
+def merged_setup(repo: Monorepo, root: Path) -> list[str]:
+    """What the merged setup.sh prints where its models lie below ``root``, as in a container."""
+    project = repo.path / "projects" / "sums"
+    shutil.copytree(project / "one", root / "sums" / "one")
+    run = ["bash", str(project / "all" / "setup.sh")]
+    return subprocess.run(run, cwd=root, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_an_old_setup_sh_goes_with_its_model(repo: Monorepo, tmp_path: Path) -> None:
     model = repo.add_model("one")
     (model.path / "setup.sh").write_text("echo hello\n")
     folder = repo.add_all()
     repo.make(folder, "create-routes").succeeded()
-    assert "echo hello" in (folder / "setup.sh").read_text()
+    assert merged_setup(repo, tmp_path / "alone") == ["hello"]
+    (model.path / "setup.sh").write_text('cat "$(dirname "$0")/greeting.txt"\n')
+    (model.path / "greeting.txt").write_text("good morning\n")
+    repo.make(folder, "create-routes").succeeded()
+    assert merged_setup(repo, tmp_path / "beside") == ["good", "morning"]
     (model.path / "setup.sh").unlink()
     repo.make(folder, "create-routes").succeeded()
     assert not (folder / "setup.sh").exists()

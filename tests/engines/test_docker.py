@@ -44,8 +44,9 @@ class SetupScripts:
     def test_setup_sh_is_run_as_root_before_the_requirements(self, repo: Monorepo) -> None:
         model = repo.add_model("native")
         (model.path / "setup.sh").write_text(
-            "#!/bin/bash\nset -e\n[ $(id -u) = 0 ]\necho made > /opt/native\nrm -rf /tmp/*\n"
+            '#!/bin/bash\nset -e\n[ $(id -u) = 0 ]\ncp "$(dirname "$0")/native.txt" /opt/native\nrm -rf /tmp/*\n'
         )
+        (model.path / "native.txt").write_text("made\n")
         model.replace("train.py", "rows = ", "assert open('/opt/native').read() == 'made\\n'\n    rows = ")
         repo.make(model, "train", **self.variables).succeeded()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from trainyard.baking import BakedFile, listed
-from trainyard.context import Context
+from trainyard.context import Context, ContextFile, make_context
 from trainyard.digests import digest_of
 from trainyard.engines.relay import Conversation, Output
 from trainyard.leaks import Finding, Look
@@ -24,8 +24,8 @@ LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``fil
 class BuildPlan:
     """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top, ``baked``
     what lies in its models/. ``more_locks`` are of further groups of models (GROUPS=auto), each with an environment of
-    its own. ``labels`` say where it came from; they change nothing else. Where it is not ``locked``, ``lock`` is
-    the text of a requirements.txt."""
+    its own. Where it is not ``locked``, ``lock`` is the text of a requirements.txt. ``setup_files`` lie beside ``setup``
+    where it is run. ``labels`` say where the image came from; they change nothing else."""
 
     image: str
     role: Role
@@ -36,6 +36,13 @@ class BuildPlan:
     labels: Mapping[str, str] = field(default_factory=dict)
     more_locks: tuple[str, ...] = ()
     locked: bool = True
+    setup_files: tuple[ContextFile, ...] = ()
+
+    @property
+    def setup_identity(self) -> bytes:
+        """Of setup.sh and the files that it is given."""
+        more = make_context(self.setup_files).sha256 if self.setup_files else ""
+        return self.setup + more.encode()
 
     @property
     def locks(self) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def dependencies_hash(base: Base, plan: BuildPlan) -> str:
     """Names the dependency image of a plan."""
     runtime = [base.runtime.identity] if base.runtime else []
     first, *more = plan.packages
-    key = digest_of(base.identity, INSTALL, first, plan.setup, *runtime)[:16]
+    key = digest_of(base.identity, INSTALL, first, plan.setup_identity, *runtime)[:16]
     for packages in more:
         key = digest_of(key, IN_GROUP, packages)[:16]
     return key

@@ -50,7 +50,7 @@ def install(
     there is none."""
     number = len(plan.packages)
     lock = text_file(file_of(number, "lock" if plan.locked else "txt"), plan.packages[-1].encode())
-    setup = [text_file("setup.sh", plan.setup)] if plan.setup else []
+    setup = [text_file("setup.sh", plan.setup), *plan.setup_files] if plan.setup else []
     missing = [] if below else setup  # on an image that stands on another it was run there
     scripts = SCRIPTS + (IN_GROUP.format(number=number) if below else "")
     if base.runtime is None:

@@ -17,7 +17,7 @@ from trainyard.requirements.conflicts import check_requirements
 from trainyard.requirements.grouping import MergedLocks
 from trainyard.requirements.resolver import Lock, Resolver, Unresolved
 from trainyard.routes import train_target
-from trainyard.sources import model_context
+from trainyard.sources import model_context, read_setup, setup_files
 from trainyard.verbs.secrets import refuse_secrets
 from trainyard.verbs.session import Session
 
@@ -55,9 +55,10 @@ def build_model(
 
 def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
     """How one model's image is built."""
-    setup = model.setup.read_bytes() if model.setup else b""
     baked = baking.files_of([model]) if role == "predict" and bake else ()
-    return BuildPlan(image or model.image(role), role, model_context(model, role, lock.text), lock.text, setup, baked)
+    context, setup = model_context(model, role, lock.text), read_setup(model)
+    image = image or model.image(role)
+    return BuildPlan(image, role, context, lock.text, setup, baked, setup_files=tuple(setup_files(model)))
 
 
 def build_all(session: Session, folder: Path, *, bake: bool | None = None) -> str:
@@ -80,7 +81,8 @@ def _plan_merged(session: Session, merged: Merged, locks: MergedLocks, *, bake: 
     baked = baking.files_of(merged.members) if bake else ()
     context, setup = merged.context((lock, *more)), merged.setup.encode()
     image = all_image(session, locks.folder)
-    return BuildPlan(image, "predict", context, lock, setup, baked, more_locks=tuple(more))
+    beside = merged.setup_files
+    return BuildPlan(image, "predict", context, lock, setup, baked, more_locks=tuple(more), setup_files=beside)
 
 
 def create_routes(session: Session, folder: Path, locks: MergedLocks | None = None) -> Merged:
