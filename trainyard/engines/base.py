@@ -24,7 +24,7 @@ LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``fil
 class BuildPlan:
     """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top, ``baked``
     what lies in its models/. ``more_locks`` are of further groups of models (GROUPS=auto), each with an environment of
-    its own. Where it is not ``locked``, ``lock`` is the text of a requirements.txt. ``setup_files`` lie beside ``setup``
+    its own. Where it is not ``locked``, ``lock`` is the text of a requirements.txt. ``setup_files`` lie beside setup.sh
     where it is run. ``labels`` say where the image came from; they change nothing else."""
 
     image: str
