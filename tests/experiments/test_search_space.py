@@ -40,8 +40,10 @@ def ranges(draw: st.DrawFn) -> dict[str, Any]:
     if not whole:
         low, width = low / 8, width / 8
     section |= {"min": low, "max": low + width}
-    if sampling == "linear" and draw(st.booleans()):
-        section["step"] = draw(st.integers(1, 20)) if whole else draw(st.sampled_from([0.1, 0.25, 0.3, 1.0, 7.5]))
+    if draw(st.booleans()):
+        factors = (st.integers(2, 20), st.sampled_from([1.1, 1.5, 2.0, 10.0]))
+        steps = (st.integers(1, 20), st.sampled_from([0.1, 0.25, 0.3, 1.0, 7.5]))
+        section["step"] = draw((steps if sampling == "linear" else factors)[0 if whole else 1])
     return section
 
 
@@ -53,7 +55,10 @@ def test_values_are_in_range_of_their_type_and_on_the_grid(section: dict[str, An
         assert type(value) is (int if section["param_type"] == "int" else float)
         assert section["min"] <= value <= section["max"]
         if "step" in section:
+            from_min = section["min"] + section["max"] - value if section["sampling"] == "reverse_log" else value
             steps = (value - section["min"]) / section["step"]
+            if section["sampling"] != "linear":
+                steps = math.log(from_min / section["min"], section["step"])
             assert math.isclose(steps, round(steps), abs_tol=1e-6)
         there = one.as_suggested(value)
         assert there is not None
@@ -91,6 +96,27 @@ def test_decimal_steps_are_decimal_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("section", "values"),
+    [  # the examples in the documentation of KerasTuner's hp.Int and hp.Float
+        ({"param_type": "int", "min": 2, "max": 32, "step": 2, "sampling": "log"}, [2, 4, 8, 16, 32]),
+        (
+            {"param_type": "float", "min": 0.001, "max": 10, "step": 10, "sampling": "log"},
+            [0.001, 0.01, 0.1, 1.0, 10.0],
+        ),
+        ({"param_type": "int", "min": 2, "max": 33, "step": 2, "sampling": "reverse_log"}, [33, 31, 27, 19, 3]),
+    ],
+)
+def test_a_step_of_a_logarithm_is_a_factor(section: dict[str, Any], values: list[Any]) -> None:
+    one = dimension(**section)
+    assert one.size == len(values)
+    assert {value for value, _ in suggested(one, 60)} == set(values)
+    assert [one.as_suggested(value) for value in values] == one.every()
+    assert one.described().startswith(
+        f"{section['param_type']} from {section['min']} to {section['max']} by factors of"
+    )
+
+
+@pytest.mark.parametrize(
     ("section", "value", "there"),
     [
         ({"param_type": "int", "min": 64, "max": 128, "step": 32}, 10, None),  # as the example of seed 004 has it
@@ -102,6 +128,10 @@ def test_decimal_steps_are_decimal_numbers() -> None:
         ({"param_type": "float", "min": 0, "max": 1}, 1, 1.0),
         ({"param_type": "float", "min": 0, "max": 1}, math.nan, None),
         ({"param_type": "float", "min": 1, "max": 10, "sampling": "reverse_log"}, 9.0, 2.0),
+        ({"param_type": "int", "min": 2, "max": 32, "step": 2, "sampling": "log"}, 8, 2),
+        ({"param_type": "int", "min": 2, "max": 32, "step": 2, "sampling": "log"}, 9, None),
+        ({"param_type": "int", "min": 2, "max": 32, "step": 2, "sampling": "log"}, 64, None),
+        ({"param_type": "int", "min": 2, "max": 32, "step": 2, "sampling": "log"}, 0, None),
         ({"param_type": "choice", "values": [1, "1", True]}, True, "true"),
         ({"param_type": "choice", "values": ["adam"]}, "sgd", None),
         ({"param_type": "choice", "values": ["adam"]}, None, None),

@@ -21,7 +21,8 @@ Sampling = Literal["linear", "log", "reverse_log"]
 
 
 class ParamTuning(Section):
-    """From which values a parameter is chosen. ``step`` counts from ``min``; ``reverse_log`` is dense near ``max``."""
+    """From which values a parameter is chosen. ``reverse_log`` is dense near ``max``. ``step`` counts from ``min``;
+    it is a factor where the sampling is not linear, as in KerasTuner (``hp.Int``, ``hp.Float``)."""
 
     tune: bool = True
     param_type: ParamType
@@ -51,8 +52,8 @@ class ParamTuning(Section):
             raise ValueError(f"min {low:g} and max {high:g} are no range")
         if self.sampling != "linear" and low <= 0:
             raise ValueError(f"sampling: {self.sampling} needs a min above 0")
-        if self.sampling != "linear" and self.step is not None:
-            raise ValueError(f"sampling: {self.sampling} has no step: remove one of them")
+        if self.sampling != "linear" and self.step is not None and self.step <= 1:
+            raise ValueError(f"step {self.step:g} is a factor with sampling: {self.sampling}, and needs to be above 1")
         if self.param_type == "int":
             for name, value in (("min", low), ("max", high), ("step", self.step or 1)):
                 if value != int(value):

@@ -40,6 +40,8 @@ class Dimension:
         """A value, in range, of its type, on the grid of its steps."""
         if self._choices:
             return _of_choice(trial.suggest_categorical(self.name, list(self._choices)))
+        if self._multiplies:
+            return self._multiple(trial.suggest_int(self.name, 0, int(self.size) - 1))
         log = self.tuning.sampling != "linear"
         if self._is_int:
             step = int(self.tuning.step or 1)
@@ -56,7 +58,11 @@ class Dimension:
         if self._choices:
             name = _choice(value) if isinstance(value, (bool, int, float, str, type(None))) else ""
             return name if name in self._choices else None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self._low <= value <= self._high:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        if self._multiplies:
+            return self._number_of(value)
+        if not self._low <= value <= self._high:
             return None
         if self._is_int and value != int(value):
             return None
@@ -70,6 +76,9 @@ class Dimension:
         """How many values there are; infinite where they are not counted."""
         if self._choices:
             return len(self._choices)
+        if self._multiplies:
+            # Of 1000 to the base 10 the logarithm is 2.9999999999999996 here.
+            return 1 + math.floor(math.log((self.tuning.max or 0) / self._low, self.tuning.step or 2) + 1e-9)
         if not self._is_int and self.tuning.step is None:
             return 1 if self._low == self._high else math.inf
         return 1 + _steps(self._low, self._high, self.tuning.step or 1)
@@ -78,6 +87,8 @@ class Dimension:
         """All that the sampler could suggest, where they can be counted."""
         if self._choices:
             return list(self._choices)
+        if self._multiplies:
+            return list(range(int(self.size)))
         found = [self._low + number * (self.tuning.step or 1) for number in range(int(self.size))]
         return [int(value) if self._is_int else self._on_grid(value) for value in found]
 
@@ -87,7 +98,8 @@ class Dimension:
             return f"one of {', '.join(self._choices)}"
         if self.tuning.param_type == "boolean":
             return "true or false"
-        step = f" in steps of {self.tuning.step:g}" if self.tuning.step else ""
+        steps = "by factors of" if self._multiplies else "in steps of"
+        step = f" {steps} {self.tuning.step:g}" if self.tuning.step else ""
         sampling = "" if self.tuning.sampling == "linear" else f", {self.tuning.sampling}"
         return f"{self.tuning.param_type} from {self._low:g} to {self.tuning.max:g}{step}{sampling}"
 
@@ -96,6 +108,29 @@ class Dimension:
         """As JSON: 1, true and "1" are three values, but Python takes the first two for one."""
         values = [False, True] if self.tuning.param_type == "boolean" else self.tuning.values or []
         return tuple(dict.fromkeys(_choice(value) for value in values))
+
+    @property
+    def _multiplies(self) -> bool:
+        """Whether ``step`` is a factor, as in KerasTuner where the sampling is log: 2, 4, 8, 16. The sampler then
+        suggests the number of the value."""
+        return self.tuning.step is not None and self.tuning.sampling != "linear"
+
+    def _multiple(self, number: int) -> int | float:
+        value = _decimal(self._low) * _decimal(self.tuning.step or 1) ** number
+        if self.tuning.sampling == "reverse_log":
+            value = _decimal(self._low) + _decimal(self.tuning.max or 0) - value
+        return int(value) if self._is_int else float(value)
+
+    def _number_of(self, value: float) -> int | None:
+        """Of a value that ``_multiple`` gives; None of any other."""
+        factor = (
+            self._low + (self.tuning.max or 0) - value if self.tuning.sampling == "reverse_log" else value
+        ) / self._low
+        if not 0 < factor < math.inf:
+            return None
+        number = round(math.log(factor, self.tuning.step or 2))
+        is_one = 0 <= number < self.size and math.isclose(self._multiple(number), value, rel_tol=1e-9)
+        return number if is_one else None
 
     @property
     def _is_int(self) -> bool:
