@@ -122,6 +122,20 @@ def test_a_search(repo: Monorepo, model: Model) -> None:
     assert {run["tags"].get("experiment") for run in runs if run["kind"] != "trial"} == {"search"}
 
 
+def test_a_search_names_what_its_file_fixes(repo: Monorepo, model: Model) -> None:
+    section = "default_value: 0.0\n      tuning: {param_type: float, min: 0, max: 4}"
+    config = f"tuning:\n  metric: loss\n  max_trials: 2\n  hyperparams:\n    x:\n      {section}\n"
+    (model.path / "config.yaml").write_text(config)
+    write(model, {"HYPERTUNE": True, "MODEL_PARAMS": {"X": 1.0}})
+    said = ("exp_config.json:4: x is fixed here", "nothing else is left to tune", "HYPERTUNE: false")
+    repo.make(model, "experiment").failed(*said)
+    (model.path / "config.yaml").write_text(f"{config}    pause.a:\n      {section}\n")
+    write(model, {"HYPERTUNE": True, "MODEL_PARAMS": {"PAUSE": {"A": 0.5}}})
+    made = repo.make(model, "-n", "experiment").succeeded()
+    assert "exp_config.json:5: pause.a is fixed here, so it is not tuned" in made.err
+    assert "x  " in made.out
+
+
 @pytest.mark.parametrize(
     ("content", "parts"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,22 @@ def test_of_equals_the_earlier_is_best(tmp_path: Path) -> None:
 def test_defaults_come_first_then_what_was_found_before(tmp_path: Path) -> None:
     study = open_study(tmp_path, goal(known=({"x": 0.5}, {"x": 0.25}, {"x": 7}, {"y": 1})), resume=False)
     assert [study.ask()[1]["x"] for _ in range(2)] == [0.5, 0.25]
+
+
+def test_a_grid_ends_once_each_combination_is_tried(tmp_path: Path) -> None:
+    section = ParamTuning.model_validate({"param_type": "int", "min": 1, "max": 3})
+    space = SearchSpace.of({"x": section, "y": ParamTuning.model_validate({"param_type": "boolean"})})
+    few = replace(goal(known=({"x": 2},)), space=space)
+    study = open_study(tmp_path, few, resume=False)
+    for _ in range(4):
+        trial, _ = study.ask()
+        study.tell(trial, 1.0)
+        study.keep(trial)
+    whole = replace(few, trials=6)
+    study = open_study(tmp_path, whole, resume=True)
+    while study.counted < whole.trials:
+        study.tell(study.ask()[0], 1.0)
+    assert {tuple(one.params.values()) for one in study.best(99)} == {(x, y) for x in (1, 2, 3) for y in (False, True)}
 
 
 def test_long_trials_are_compared_at_few_steps() -> None:

@@ -80,9 +80,13 @@ def test_a_dry_run_shows_space_trials_and_command(repo: Monorepo, model: Model) 
 def test_a_small_space_is_tried_whole(repo: Monorepo, model: Model) -> None:
     section = "tuning: {param_type: choice, values: [3.0, 2.0, 0.5]}"
     configure(model, CONFIG, ("tuning: {param_type: float, min: 0.0, max: 4.0}", section), ("trials: 6", "trials: 3"))
-    repo.make(model, "tune", "WORKERS=1").succeeded()
+    made = repo.make(model, "tune", "WORKERS=1", "TRIALS=9").succeeded()
+    assert "3 trials, every combination of values once, by 1 worker" in made.err
     assert [run["params"]["x"] for run in trials(model)] == [0.5, 3.0, 2.0]
     assert tuned(model) == {"x": 2.0}
+    again = repo.make(model, "tune", "RESUME=1").succeeded()
+    assert "has all of its 3 trials: every combination of values is tried" in again.err
+    assert len(trials(model)) == 3
 
 
 @pytest.mark.slow
@@ -179,6 +183,8 @@ def test_what_payload_names_is_not_tuned(repo: Monorepo, model: Model) -> None:
     repo.make(model, "tune", "TRIALS=2", "WORKERS=1", 'PAYLOAD={"params": {"y": 7}}').succeeded()
     assert [run["params"]["y"] for run in trials(model)] == [7, 7]
     assert list(tuned(model)) == ["x"]
+    fixed = 'PAYLOAD={"params": {"x": 1, "y": 7}}'
+    repo.make(model, "tune", fixed).failed("PAYLOAD fixes all that ", "config.yaml has to tune: x, y")
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ from experiments.searches import CONFIG, configure, runs, trials, tuning, wait_u
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
-    configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"))
-    process = repo.spawn(model, "tune", "WORKERS=2")
+    configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 20"))
+    process = repo.spawn(model, "tune", "WORKERS=2", "TRIALS=6")
     wait_until(lambda: sum(run["status"] == "finished" for run in runs(model, "trial")) >= 2)
     wait_until(lambda: any(run["status"] == "running" for run in runs(model, "trial")))
     said = interrupt(process)

@@ -65,6 +65,11 @@ class ExperimentFile:
     experiment: Experiment
     ignored: tuple[str, ...]
 
+    def where(self, param: str) -> str:
+        """``file:line`` of one of its parameters."""
+        ways = [(group, *way) for group in ("run_params", "model_params") for way in ([param], param.split("."))]
+        return self.file.where(next((way for way in ways if way in self.file.lines), ()))
+
 
 def read_experiment(path: Path) -> ExperimentFile:
     """Read a file.

@@ -10,6 +10,7 @@ from typing import Any
 
 from trainyard import console
 from trainyard.errors import TrainyardError
+from trainyard.experiments.config import read_config
 from trainyard.experiments.experiment_file import FILES, ExperimentFile, read_experiment, spelt_as
 from trainyard.experiments.parameters import defaults_of, with_params
 from trainyard.experiments.versioned_data import data_folder, dataset, version
@@ -34,10 +35,28 @@ def experiment(session: Session, folder: Path) -> None:
     if not asked.experiment.hypertune:
         train(described, model)
         return
+    _show_fixed(model, asked)
     _install_extras(session)
     from trainyard.verbs.tune import tune
 
     tune(described, model)
+
+
+def _show_fixed(model: ModelDir, asked: ExperimentFile) -> None:
+    """Print which of the parameters that config.yaml has to tune the experiment file fixes.
+
+    Raises:
+        TrainyardError: those are all.
+    """
+    tuned = read_config(model.path).tuned
+    named = spelt_as(tuned, {name: name for name in asked.experiment.params})
+    lines = [f"{asked.where(named[name])}: {name} is fixed here, so it is not tuned" for name in tuned if name in named]
+    if tuned and len(lines) == len(tuned):
+        raise TrainyardError(
+            f"{lines[0]}, and nothing else is left to tune", "remove it there, or say HYPERTUNE: false"
+        )
+    for line in lines:
+        console.warn(line)
 
 
 def _file(session: Session, folder: Path) -> Path:

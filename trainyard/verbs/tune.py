@@ -32,6 +32,7 @@ from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import is_tracked
 from trainyard.verbs.train import own_payload, train_as_run, training_of
 
+TRIALS = "trials"  # a tag of the run: TRIALS as it was given, for RESUME=1
 BEST = 5  # trials in the table at the end
 WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many
 
@@ -46,14 +47,16 @@ def tune(session: Session, model: ModelDir) -> None:
     own = own_payload(session, model)
     check_payload(model.project, own)
     known = _metrics_of_last_run(model)
-    goal = read_goal(config_file(model.path), own, read_tuned(model), session.experiments.trials, known)
+    latest = _latest(model) if session.experiments.resume else None
+    trials = session.experiments.trials or (int(latest.tags.get(TRIALS, 0)) if latest else 0)
+    goal = read_goal(config_file(model.path), own, read_tuned(model), trials, known)
     training = training_of(session, model, with_params(own, defaults_of(model), {}))
     search = _search(session, training, goal)
     _show(search)
     if session.commands.dry_run:
         session.engine.run(replace(search.plan, arguments=ARGUMENTS))
         return
-    run, found = _begin(session, training, goal)
+    run, found = _begin(session, training, goal, latest)
     try:
         _carry_out(session, search, training, own, found, run)
     finally:
@@ -69,8 +72,10 @@ def _carry_out(
     """Search and train; the run says how it ended."""
     try:
         if found.counted >= search.goal.trials and "final_run" in run.tags:
-            more = 2 * search.goal.trials
-            console.step(f"{run.id} has all of its {found.counted} trials: TRIALS={more} adds more")
+            more = f"TRIALS={2 * search.goal.trials} adds more"
+            if search.goal.is_grid:
+                more = "every combination of values is tried; for others change config.yaml, and leave out RESUME=1"
+            console.step(f"{run.id} has all of its {found.counted} trials: {more}")
             run.ended("finished")
             return
         best = _best(search, found, run)
@@ -111,19 +116,20 @@ def _show(search: Search) -> None:
     rows = [("PARAMETER", "VALUES"), *goal.space.described().items()]
     for line in table(rows):
         console.result(line)
-    console.step(f"{goal.trials} trials by {cores}: {goal.direction} {goal.metric}")
+    which = ", every combination of values once," if goal.is_grid else ""
+    console.step(f"{goal.trials} trials{which} by {cores}: {goal.direction} {goal.metric}")
 
 
-def _begin(session: Session, training: Training, goal: Goal) -> tuple[Run, Study]:
+def _begin(session: Session, training: Training, goal: Goal, latest: Run | None) -> tuple[Run, Study]:
     """A new run and its study, or with RESUME=1 those of the model's latest tuning, which stay as they are where it
     cannot go on."""
-    if session.experiments.resume:
-        latest = _latest(training.model)
+    given = {TRIALS: str(session.experiments.trials)} if session.experiments.trials else {}
+    if latest:
         found = open_study(latest.folder, goal, resume=True)
         console.step(f"Going on with {latest.id}: {found.counted} of {goal.trials} trials are done")
-        return _taken_over(latest, training.origin), found
+        return _taken_over(latest, training.origin, given), found
     run = start_run(training, "tuning")
-    run = run.saved(tags={**run.tags, "metric": goal.metric, "direction": goal.direction})
+    run = run.saved(tags={**run.tags, **given, "metric": goal.metric, "direction": goal.direction})
     try:
         return run, open_study(run.folder, goal, resume=False)
     except TrainyardError as error:
@@ -131,14 +137,14 @@ def _begin(session: Session, training: Training, goal: Goal) -> tuple[Run, Study
         raise
 
 
-def _taken_over(latest: Run, origin: Origin) -> Run:
+def _taken_over(latest: Run, origin: Origin, tags: Mapping[str, str]) -> Run:
     """The tuning, going on with the image of today; trials that other sources gave stay, and that is printed."""
     before = latest.tags.get("image_identity", origin.identity)
     if before != origin.identity:
         console.warn(
             f"the trials of {latest.id} so far ran in another image: values that the old sources gave count too"
         )
-    return latest.taken_over().saved(tags={**latest.tags, **origin.tags}, built=origin.built)
+    return latest.taken_over().saved(tags={**latest.tags, **origin.tags, **tags}, built=origin.built)
 
 
 def _latest(model: ModelDir) -> Run:

@@ -37,6 +37,11 @@ class Goal:
         fixed = {name: json.dumps(value, sort_keys=True, default=str) for name, value in self.fixed.items()}
         return {**fixed, **self.space.described(), "metric": self.metric, "direction": self.direction}
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether there are so few combinations of values that each is tried once."""
+        return self.space.size <= self.trials
+
     def is_better(self, value: float, than: float) -> bool:
         return value < than if self.direction == "minimize" else value > than
 
@@ -45,8 +50,8 @@ def read_goal(
     file: YamlFile, own: Mapping[str, Any], tuned: Mapping[str, Any], trials: int, reported: Sequence[str]
 ) -> Goal:
     """The goal of a model's ``file``. ``own`` is the payload without the parameters of files: what it names is not
-    tuned. ``tuned`` is what an earlier tuning has found; ``trials`` 0 leaves it to the file; ``reported`` are the
-    metrics that are known of trainings, for the mend.
+    tuned. ``tuned`` is what an earlier tuning has found; ``trials`` 0 leaves it to the file, and never are there more
+    than combinations of values; ``reported`` are the metrics that are known of trainings, for the hint.
 
     Raises:
         TrainyardError: tuning is off, or there is nothing to tune, or no metric.
@@ -58,6 +63,9 @@ def read_goal(
     params = with_params(own, config.defaults, {}).get("params", {})
     given = own.get("params") or {}
     space = SearchSpace.of({name: section for name, section in config.tuned.items() if name not in given})
+    if config.tuned and not space.dimensions:
+        said = f"PAYLOAD fixes all that {file.path} has to tune: {', '.join(config.tuned)}"
+        raise TrainyardError(said, "leave one out of its params")
     if not space.dimensions:
         raise TrainyardError(f"{file.where(('tuning', 'hyperparams'))}: there is nothing to tune", EXAMPLE)
     metric = tuning.metric or config.promotion.metric
@@ -67,6 +75,6 @@ def read_goal(
         raise TrainyardError(f"{file.where(('tuning',))}: tuning names no metric", f"add metric: <name>; {there}")
     fixed = {name: value for name, value in params.items() if name not in space.described()}
     return Goal(
-        metric, direction or direction_of(metric), space, trials or tuning.max_trials,
+        metric, direction or direction_of(metric), space, int(min(trials or tuning.max_trials, space.size)),
         {**fixed, "dataset": own.get("$ref")}, (config.defaults, tuned), tuning.seed, tuning.pruning, tuning.timeout,
     )  # fmt: skip

@@ -79,7 +79,10 @@ class Study:
     def counted(self) -> int:
         """The trials that are over and count as such."""
         trials = self._study.get_trials(deepcopy=False)
-        return sum(trial.state.is_finished() and not _was_interrupted(trial) for trial in trials)
+        over = [trial.params for trial in trials if trial.state.is_finished() and not _was_interrupted(trial)]
+        if self._goal.is_grid:  # of which a search for fewer trials may have tried some twice
+            return len({tuple(sorted(params.items())) for params in over})
+        return len(over)
 
     def best(self, most: int) -> list[Tried]:
         """The best trials, the best first; of equal ones the earlier."""
@@ -134,9 +137,11 @@ def _plan(study: optuna.Study, goal: Goal) -> None:
             study.enqueue_trial(trial.params)
             known.append(trial.params)
     for values in goal.known:
-        if first := goal.space.as_suggested(values):
+        first = goal.space.as_suggested(values)
+        is_whole = len(first) == len(goal.space.dimensions)  # of a grid, the sampler might repeat one
+        if first and (is_whole or not goal.is_grid):
             study.enqueue_trial(dict(first), skip_if_exists=True)
-    if goal.space.size <= goal.trials:
+    if goal.is_grid:
         for every in goal.space.every():
             study.enqueue_trial(dict(every), skip_if_exists=True)
 
