@@ -22,6 +22,7 @@ from common_utils.predicting import CLASSIFICATION, REGRESSION, classify, estima
 from common_utils.rounds import fit_by_rounds
 from common_utils.tables import Table
 from common_utils.typed_encoder import fit_encoder
+from trainyard.data_parts import MEASURE_ON, TEST, VALIDATION
 from trainyard.errors import TrainyardError
 from utils import runs
 from utils.binaries import MODELS, check_model_name, check_saveable, save_model
@@ -31,18 +32,20 @@ SAMPLE_ROWS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """What a training was asked for."""
+    """What a training was asked for; ``part`` of the dataset is what it measures on (`trainyard.data_parts`)."""
 
     dataset: Path
     model_name: str
     params: dict[str, Any]
+    part: str = TEST
 
 
 def read_job(msg: Mapping[str, Any], defaults: Mapping[str, Any]) -> Job:
-    """The job that the message describes: ``$ref``, ``model_name``, and ``params`` merged over ``defaults``.
+    """The job that the message describes: ``$ref``, ``model_name``, ``measure_on``, ``params`` over ``defaults``.
 
     Raises:
-        TrainyardError: one of the first two is missing, or a parameter is unknown or of another type than its default.
+        TrainyardError: one of the first two is missing, ``measure_on`` is no part of a dataset, or a parameter is
+            unknown or of another type than its default.
     """
     payload = msg.get("payload")
     if not isinstance(payload, Mapping) or not isinstance(payload.get("$ref"), str):
@@ -52,9 +55,12 @@ def read_job(msg: Mapping[str, Any], defaults: Mapping[str, Any]) -> Job:
     wanted = payload.get("params") or {}
     if not isinstance(wanted, Mapping):
         raise TrainyardError("params in the payload is not an object", 'give "params": {"<name>": <value>}')
+    part = payload.get(MEASURE_ON, TEST)
+    if part not in (TEST, VALIDATION):
+        raise TrainyardError(f"{MEASURE_ON} in the payload is {part!r}", f'give "{TEST}" or "{VALIDATION}"')
     for name, value in wanted.items():
         _check_param(name, value, defaults)
-    return Job(Path(payload["$ref"]), check_model_name(payload.get("model_name")), {**defaults, **wanted})
+    return Job(Path(payload["$ref"]), check_model_name(payload.get("model_name")), {**defaults, **wanted}, part)
 
 
 def fit_classifier(estimator: Any, training: Table, *, scale: bool, held_out: Table | None = None) -> dict[str, Any]:
@@ -97,6 +103,7 @@ def measure(model: Mapping[str, Any], held_out: Table) -> Metrics:
 def save(job: Job, model: Mapping[str, Any], held_out: Table) -> dict[str, Any]:
     """Measure the model, write its binary and its record, and give the result that a train function returns."""
     metrics = measure(model, held_out)
+    say(f"measured on the {job.part} part: {len(held_out.rows)} rows")
     compiled = compile_model(model, held_out.rows)
     served = load_compiled(compiled.content) if compiled.content else model
     size = len(compiled.content)
@@ -107,6 +114,7 @@ def save(job: Job, model: Mapping[str, Any], held_out: Table) -> dict[str, Any]:
         model,
         job.model_name,
         metrics=metrics,
+        measured_on=job.part,
         params=job.params,
         dataset=job.dataset,
         sample={"instances": instances, **answer},

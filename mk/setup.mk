@@ -38,6 +38,7 @@ export TRAINYARD_COMMAND_LINE := $(GIVEN)
 # The package is this monorepo's, wherever the environment was made; nothing is imported from the model's own folder.
 # Its bytecode is kept in the environment, also where that is forbidden for all others: an edit does not wait for a compiler.
 RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" PYTHONDONTWRITEBYTECODE= TRAINYARD_MAKE="$(MAKE_COMMAND)" \
+	TRAINYARD_JOBS="$(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS)))" \
 	"$(VENV)/bin/python" -P -X pycache_prefix="$(VENV)/bytecode" -m trainyard
 
 .DEFAULT_GOAL := help

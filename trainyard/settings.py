@@ -140,6 +140,7 @@ class HostSettings(FromEnvironment):
     )
     mount: bool = setting("MOUNT", False, "1: make predict mounts models/ over the binaries of a baked image, too")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
+    jobs: int = setting("TRAINYARD_JOBS", 1, "trainings that share the cores; make sets it to the number that -j has")
     base_image: str = setting("BASE_IMAGE", "", "base of the builder images; default: python:3.12-slim-bookworm")
     runtime_image: str = setting(
         "RUNTIME_IMAGE", "", "image without compilers that what is installed on BASE_IMAGE is put on; default: none"
@@ -191,6 +192,7 @@ class ImageSettings(FromEnvironment):
     payload: str = setting("PAYLOAD", "", "train: the payload of the message, a JSON object")
     train: bool = setting("TRAIN", True, "train: 0 to do nothing")
     score: bool = setting("SCORE", False, "train: 1: score the versions in run/scored/ instead of training")
+    jobs: int = setting("TRAINYARD_JOBS", 1, "train: trainings that share the cores, for the number of threads")
     commit: str = setting("TRAINYARD_COMMIT", "", "train: git commit of the sources, for the record")
     built: str = setting(
         "TRAINYARD_BUILT", "", "train: the image and what it was built from, a JSON object, for the record"

@@ -34,6 +34,7 @@ def train(msg):
     loss = float("nan") if params.get("nan") else (params["x"] - 2) ** 2
     pathlib.Path(f"models/{name}.pkl").write_bytes(pickle.dumps({"factor": params["x"], "rows": 2}))
     record = {"metrics": {"loss": loss, "accuracy": 1 / (1 + loss)}, "params": params}
+    record["measured_on"] = payload.get("measure_on", "test")
     pathlib.Path(f"models/{name}.json").write_text(json.dumps(record))
     print("trained by process", os.getpid())
     return {"loss": loss}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trainyard.champion_rule import direction_of
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import Config, read_config
-from trainyard.experiments.parameters import read_tuned, with_params
+from trainyard.experiments.parameters import environment_of, read_tuned, unread_of, with_params
 from trainyard.experiments.yaml_files import dump_yaml
 from trainyard.model_dir import ModelDir
 
@@ -103,6 +103,9 @@ TUNED = "tuning:\n  hyperparams:\n    depth:\n      default_value: 3\n      tuni
         ("params: [1, 2\n", 2, ["not YAML"]),
         ("params:\n\t- a\n", 2, ["not YAML"]),
         ("guards: {recall: -1}\n", 1, ["guards.recall.tolerance"]),
+        ("environment: {A: true}\n", 1, ["environment.A", "valid string", "True"]),
+        ("environment: {A B: 1}\n", 1, ["environment: 'A B' is not the name and value"]),
+        ("environment: {WORKERS: 2}\n", 1, ["environment: make sets WORKERS itself", "(WORKERS=...)"]),
     ],
 )
 def test_mistakes_name_file_line_key_and_mend(tmp_path: Path, text: str, line: int, parts: list[str]) -> None:
@@ -113,6 +116,20 @@ def test_mistakes_name_file_line_key_and_mend(tmp_path: Path, text: str, line: i
     assert "\n" not in said
     for part in parts:
         assert part in said, said
+
+
+def test_variables_are_text_and_only_read_where_there_are_some(tmp_path: Path) -> None:
+    model = ModelDir(tmp_path, tmp_path)
+    assert environment_of(model) == {}
+    write(tmp_path, "environment: {OMP_NUM_THREADS: 2, MODE: fast, RATE: 0.5}\n")
+    assert environment_of(model) == {"OMP_NUM_THREADS": "2", "MODE": "fast", "RATE": "0.5"}
+
+
+def test_sections_of_other_tools_are_named(tmp_path: Path) -> None:
+    model = ModelDir(tmp_path, tmp_path)
+    assert unread_of(model) == ""
+    write(tmp_path, AS_IT_WORKS_ELSEWHERE)
+    assert "config.yaml:2: input_paths and output_paths are not read: data is in data/" in unread_of(model)
 
 
 def test_guards_in_short() -> None:

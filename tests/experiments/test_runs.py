@@ -291,3 +291,14 @@ def test_outside_of_a_run_nothing_is_logged(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     subprocess.run([root / ".venv/bin/python", "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(root)})
     assert not list(tmp_path.iterdir())
+
+
+def test_variables_of_config_yaml_reach_the_training_and_the_server(repo: Monorepo, model: Model) -> None:
+    (model.path / "config.yaml").write_text("environment: {OMP_NUM_THREADS: 7, MODE: fast}\n")
+    names = '"MODE", "OMP_NUM_THREADS", "MKL_NUM_THREADS"'
+    model.replace(
+        "train.py", 'print("trained', f'print("variables", *map(os.environ.get, ({names})))\n    print("trained'
+    )
+    threads = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert f"variables fast 7 {threads}\n" in repo.make(model, "-j2", "train").succeeded().out
+    assert "MODE=fast" in repo.make(model, "-n", "predict").succeeded().out

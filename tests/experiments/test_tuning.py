@@ -37,6 +37,11 @@ def test_the_best_parameters_are_found_written_and_trained_with(repo: Monorepo, 
     assert parent["status"] == "finished"
     assert parent["tags"] | {"metric": "loss", "direction": "minimize", "final_run": final["id"]} == parent["tags"]
     assert parent["tags"]["description"] == "first search"
+    assert {run["tags"]["measured_on"] for run in found} == {"validation"}
+    assert final["tags"]["measured_on"] == parent["tags"]["measured_on"] == "test"
+    assert "validation part" not in made.err
+    report = (model.path.parent / "runs" / final["id"] / "report.html").read_text()
+    assert "Measured on the test part of the dataset." in report
     assert json.loads(model.record.read_text())["params"]["x"] == best["params"]["x"]
     assert "[6/6]" in made.err
     assert best["id"] in made.out
@@ -72,7 +77,7 @@ def test_a_dry_run_shows_space_trials_and_command(repo: Monorepo, model: Model) 
     made = repo.make(model, "-n", "tune", "TRIALS=9", "WORKERS=3").succeeded()
     assert re.search(r"^x +float from 0 to 4$", made.out, re.M)
     assert "9 trials by 3 workers: minimize loss" in made.err
-    assert "OMP_NUM_THREADS=1" in made.out
+    assert "TRAINYARD_JOBS=3" in made.out
     assert made.out.rstrip().endswith("run trials")
     assert not runs(model)
 
@@ -80,7 +85,9 @@ def test_a_dry_run_shows_space_trials_and_command(repo: Monorepo, model: Model) 
 def test_a_small_space_is_tried_whole(repo: Monorepo, model: Model) -> None:
     section = "tuning: {param_type: choice, values: [3.0, 2.0, 0.5]}"
     configure(model, CONFIG, ("tuning: {param_type: float, min: 0.0, max: 4.0}", section), ("trials: 6", "trials: 3"))
+    model.replace("train.py", 'payload.get("measure_on", "test")', "None")
     made = repo.make(model, "tune", "WORKERS=1", "TRIALS=9").succeeded()
+    assert made.err.count("does not say that it measures on the validation part") == 1
     assert "3 trials, every combination of values once, by 1 worker" in made.err
     assert [run["params"]["x"] for run in trials(model)] == [0.5, 3.0, 2.0]
     assert tuned(model) == {"x": 2.0}

@@ -69,6 +69,7 @@ def test_params_of_the_payload_override_the_defaults() -> None:
     job = read_job(Message(payload=payload), DEFAULTS)
     assert str(job.dataset) == "data/a.csv"
     assert job.params == {"depth": 5, "rate": 1, "kind": None}
+    assert job.part == "test"
     assert DEFAULTS["depth"] == 3
 
 
@@ -78,6 +79,7 @@ def test_params_of_the_payload_override_the_defaults() -> None:
         ({"$ref": None}, "names no dataset"),
         ({"model_name": None}, "None cannot be a model name"),
         ({"model_name": "../evil"}, "'../evil' cannot be a model name"),
+        ({"measure_on": "train"}, 'measure_on in the payload is \'train\': give "test" or "validation"'),
         ({"params": [1]}, "params in the payload is not an object"),
         ({"params": {"dpeth": 5}}, "unknown parameter 'dpeth'.*known: depth, rate, kind"),
         ({"params": {"depth": "5"}}, "parameter 'depth' is '5'"),

@@ -7,6 +7,7 @@ import pytest
 
 from common_utils.splits import split
 from common_utils.tables import Schema, Table, read_table
+from trainyard.data_parts import VALIDATION
 from trainyard.errors import TrainyardError
 
 SCHEMA = Schema(features=("age", "job"), label="income", categorical=frozenset({"job"}))
@@ -134,6 +135,16 @@ def test_a_split_keeps_the_shares_and_repeats_itself() -> None:
     assert all((row[0] >= 80) == label for row, label in zip(held_out.rows, held_out.labels, strict=True))  # type: ignore[operator]
     assert split(table, held_out=0.25, seed=3) == (training, held_out)
     assert split(table, held_out=0.25, seed=4) != (training, held_out)
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_who_measures_on_the_validation_part_sees_no_row_of_the_test_part(stratify: bool) -> None:
+    table = people([0] * 80 + [1] * 20)
+    training, validation = split(table, part=VALIDATION, held_out=0.25, stratify=stratify)
+    everything, test = split(table, held_out=0.25, stratify=stratify)
+    assert len(validation.rows) == len(test.rows) == 25
+    assert sorted(training.rows + validation.rows) == sorted(everything.rows)
+    assert not any(row in test.rows for row in training.rows + validation.rows)
 
 
 def test_a_class_of_one_row_cannot_be_split() -> None:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from trainyard.serve.processes.cores import limit_threads, memory_limit, usable_cores
+from trainyard.serve.processes.cores import limit_threads, memory_limit, share_cores, usable_cores
 from trainyard.serve.shared.worker_limits import WorkerLimits
 
 MIB = 1 << 20
@@ -88,6 +88,16 @@ def test_what_memory_forbids_is_said(limits, level, text):
     told_level, told = limits.remark(100 * MIB, shared=True)
     assert (logging.getLevelName(told_level), told[: len(text)]) == (level, text)
     assert bool(told) == bool(text)
+
+
+def test_trainings_share_the_cores_and_their_threads_sleep(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that what is set meanwhile is undone
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", "9")
+    share_cores(1)
+    assert os.environ["MKL_NUM_THREADS"] == str(usable_cores())
+    assert (os.environ["OPENBLAS_THREAD_TIMEOUT"], os.environ["OMP_WAIT_POLICY"]) == ("9", "PASSIVE")
 
 
 def test_cores_are_shared_and_the_users_choice_stands(monkeypatch):

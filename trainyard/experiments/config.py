@@ -7,6 +7,8 @@ works as it is.
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,8 +16,15 @@ from pydantic import Field, field_validator, model_validator
 
 from trainyard.champion_rule import Direction, Guarded, Rule, direction_of
 from trainyard.experiments.yaml_files import Section, YamlFile, read_yaml
+from trainyard.settings import ImageSettings, variables_of
 
 FILE = "config.yaml"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What make and the scripts of the images set.
+OURS = {name for declared in fields(ImageSettings) for name in variables_of(declared)} | {
+    "PATH", "PYTHONPATH", "VIRTUAL_ENV", "VENV", "APP_ROOT", "KEEP_USER",
+}  # fmt: skip
+UNREAD = ("input_paths", "output_paths")  # which such files have for DVC
 ParamType = Literal["int", "float", "boolean", "choice"]
 Sampling = Literal["linear", "log", "reverse_log"]
 
@@ -103,7 +112,7 @@ class Config(Section):
     tuning: Tuning = Field(default_factory=Tuning)
     promotion: Promotion = Field(default_factory=Promotion)
     guards: dict[str, Guard] = Field(default_factory=dict)
-    # Such files have these for DVC; here they are said by the model directory, and by make dvc.
+    environment: dict[str, str | int | float] = Field(default_factory=dict)
     input_paths: Any = None
     output_paths: Any = None
 
@@ -116,6 +125,16 @@ class Config(Section):
         if isinstance(given, dict):
             numbers = (int, float)
             return {key: {"tolerance": float(v)} if type(v) in numbers else v or {} for key, v in given.items()}
+        return given
+
+    @field_validator("environment")
+    @classmethod
+    def _variables(cls, given: dict[str, str | int | float]) -> dict[str, str | int | float]:
+        for name, value in given.items():
+            if not _VARIABLE.fullmatch(name) or "\0" in str(value):
+                raise ValueError(f"{name!r} is not the name and value of an environment variable")
+            if name in OURS:
+                raise ValueError(f"make sets {name} itself: remove it here, and give settings to make ({name}=...)")
         return given
 
     @model_validator(mode="after")

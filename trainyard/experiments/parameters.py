@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainyard.errors import TrainyardError
-from trainyard.files import write_whole
+from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ModelDir
 
 TUNED = "hyperparameters.yaml"  # beside config.yaml: what make tune found
@@ -23,6 +23,33 @@ def defaults_of(model: ModelDir) -> dict[str, Any]:
     from trainyard.experiments.config import read_config  # pydantic takes a while to import
 
     return read_config(model.path).defaults
+
+
+def environment_of(model: ModelDir) -> dict[str, str]:
+    """The variables that config.yaml sets where the model trains and is served; none where there is no such file.
+
+    Raises:
+        TrainyardError: naming file, line, key and fix.
+    """
+    path = model.path / "config.yaml"
+    if not path.is_file() or "environment" not in read_text(path):  # as above: a server starts without pydantic
+        return {}
+    from trainyard.experiments.config import read_config
+
+    return {name: str(value) for name, value in read_config(model.path).environment.items()}
+
+
+def unread_of(model: ModelDir) -> str:
+    """Which sections of config.yaml have no meaning here; empty where there are none."""
+    path = model.path / "config.yaml"
+    if not path.is_file():
+        return ""
+    from trainyard.experiments.config import UNREAD, config_file
+
+    file = config_file(model.path)
+    there = [name for name in UNREAD if isinstance(file.content, Mapping) and file.content.get(name)]
+    what = "data is in data/, files of the model are in models/, and make dvc writes its stage"
+    return f"{file.where((there[0],))}: {' and '.join(there)} are not read: {what}" if there else ""
 
 
 def read_tuned(model: ModelDir) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from trainyard import run_folder
+from trainyard.data_parts import MEASURED_ON
 from trainyard.experiments.metrics_log import Point, read_points
 from trainyard.experiments.run_files import Run
 from trainyard.shared_folder import SharedFolder
@@ -95,7 +96,9 @@ def report_page(run: Run, plots: Sequence[Plot], rows: int | None) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{value:.4g}</dd></div>" for name, value in sorted(run.metrics.items())
     )
     figures = "".join(_figure(plot) for plot in plots)
-    held_out = f"<p class='quiet'>{rows} rows were held out to measure on.</p>" if rows else ""
+    part = escape(run.tags.get(MEASURED_ON, ""))
+    measured = f"<p class='quiet'>Measured on the {part} part of the dataset.</p>" if part else ""
+    held_out = measured + (f"<p class='quiet'>{rows} rows were held out to measure on.</p>" if rows else "")
     return Template(_PAGE.read_text()).substitute(
         title=escape(f"{run.model_name} · {run.id}"),
         heading=escape(run.model_name),

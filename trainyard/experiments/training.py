@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard import console, run_folder
+from trainyard.data_parts import MEASURED_ON
 from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
 from trainyard.experiments.metrics_log import Point, read_points, read_tags
@@ -28,7 +29,7 @@ _MOST_NAMES = 10  # of data/ that a hint lists
 @dataclass(frozen=True)
 class Training:
     """What to train, and how people shall find it again. ``keep_model``: a copy of the binary stays in the run;
-    ``hardened``: as of a ``RunPlan``."""
+    ``environment``: variables of its container; ``hardened``: as of a ``RunPlan``."""
 
     model: ModelDir
     origin: Origin
@@ -37,11 +38,17 @@ class Training:
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str = ""
     keep_model: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
     hardened: bool = True
 
     @property
     def image(self) -> str:
         return self.origin.image
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Of a container that trains once."""
+        return {**self.environment, "PAYLOAD": json.dumps(self.payload), "TRAIN": "1", **self.origin.env}
 
     @property
     def model_name(self) -> str:
@@ -77,12 +84,11 @@ def carry_out(
 
     Whatever ends this process in an orderly way ends the run; one that is killed is found out by ``read_run``.
     """
-    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.origin.env}
     mounts = (*training.mounts, Mount(run.folder, run_folder.MOUNT))
     with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), on_points) as transcript:
         plan = RunPlan(
-            training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, env, mounts,
-            hardened=training.hardened, output=transcript, image_id=training.origin.image_id,
+            training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, training.env,
+            mounts, hardened=training.hardened, output=transcript, image_id=training.origin.image_id,
         )  # fmt: skip
         try:
             status = engine.run(plan)
@@ -101,9 +107,9 @@ def carry_out(
 
 def show_only(training: Training, engine: Engine) -> None:
     """What a dry run shows."""
-    env = {"PAYLOAD": json.dumps(training.payload), "TRAIN": "1", **training.origin.env}
     name, hardened = training.image, training.hardened
-    engine.run(RunPlan(training.image, name, "train", training.model.name, env, training.mounts, hardened=hardened))
+    plan = RunPlan(training.image, name, "train", training.model.name, training.env, training.mounts, hardened=hardened)
+    engine.run(plan)
 
 
 def _finished(training: Training, run: Run, repository: Repository) -> Run:
@@ -112,7 +118,7 @@ def _finished(training: Training, run: Run, repository: Repository) -> Run:
     if record is None:
         return run.ended("failed", error=f"no file of the model {training.model_name} was written to models/")
     metrics = {name: float(value) for name, value in (record.get("metrics") or {}).items() if _is_number(value)}
-    said = {"dataset_sha256": record.get("dataset_sha256"), "lock": record.get("lock"), "sha256": record.get("sha256")}
+    said = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
     tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
     points = read_points(run.path(run_folder.METRICS))
     metrics = {**{point.name: point.value for point in points}, **metrics}

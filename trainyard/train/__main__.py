@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, TrainyardError
+from trainyard.serve.processes.cores import share_cores
 from trainyard.serve.shared import forks
 from trainyard.settings import ImageSettings, refuse_telemetry
 
@@ -27,13 +28,14 @@ def main() -> int:
     os.umask(0o002)  # binaries are group-writable
     refuse_telemetry()
     try:
+        settings = ImageSettings.read()
+        share_cores(max(1, settings.jobs))
         if sys.argv[1:]:
             return _for_tuning(*sys.argv[1:])
         # Here, because Ctrl-C may come while they are imported.
         from trainyard.train.runner import train
         from trainyard.train.scoring import score
 
-        settings = ImageSettings.read()
         if settings.score:
             score(Path.cwd(), settings.payload)
         elif not settings.train:

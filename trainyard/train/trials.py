@@ -24,6 +24,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from trainyard.data_parts import MEASURED_ON
 from trainyard.environment import read_environment
 from trainyard.model_files import declared_files
 from trainyard.resolve import ENVIRONMENT_FILE, prepare_path, resolve, training_target
@@ -175,9 +176,9 @@ class Worker:
         staged = self._staged
         with contextlib.suppress(OSError, ValueError):
             records = own_records(staged.models, [path.name for path in staged.written()], name)
-            own = metrics_of(own_record(staged.models, name, records).get("metrics"))
-            if own:
-                answer["metrics"] = {**answer.get("metrics", {}), **own}
+            own = own_record(staged.models, name, records)
+            answer["metrics"] = {**answer.get("metrics", {}), **metrics_of(own.get("metrics"))}
+            answer[MEASURED_ON] = own.get(MEASURED_ON)
         if self._stamps(name) != self._before:
             answer["touched"] = True  # by an absolute path; or somebody trains meanwhile
         self._report(trial=order.trial, **answer)

@@ -10,6 +10,7 @@ from trainyard import console
 from trainyard.baking import files_of
 from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.errors import TrainyardError
+from trainyard.experiments.parameters import environment_of
 from trainyard.model_dir import ModelDir, Role
 from trainyard.records import is_trained
 from trainyard.repository import all_members
@@ -32,7 +33,7 @@ def predict(session: Session, model: ModelDir) -> None:
     else:
         own = Mount(models_folder(session, model.project), "models", read_only=True)
         mounts, env = models_of(session, image, (own,), [model])
-    env |= {"MODEL_NAME": model.model_name}
+    env = {**environment_of(model), **env, "MODEL_NAME": model.model_name}
     paths = [route.path for route in model.routes]
     serve(session, serving_plan(session, image.name, model.name, env, mounts), paths)
 
@@ -43,8 +44,28 @@ def predict_all(session: Session, folder: Path) -> None:
     mounts, routes = all_mounts(session, folder, image.name)
     models = [session.repository.model(path) for path in all_members(folder, session.repository)]
     mounts, env = models_of(session, image, mounts, models)
+    env = {**_environment_of_all(models), **env}
     name = session.short(folder).removeprefix("projects/")
     serve(session, serving_plan(session, image.name, name, env, mounts), [route.path for route in routes])
+
+
+def _environment_of_all(models: Iterable[ModelDir]) -> dict[str, str]:
+    """What the models set in config.yaml. One server has one environment: the first value counts, and that is printed,
+    as is a file that cannot be read; neither keeps the other models from being served."""
+    found: dict[str, str] = {}
+    whose: dict[str, str] = {}
+    for model in models:
+        try:
+            own = environment_of(model)
+        except TrainyardError as error:
+            console.warn(f"{error}; the server starts without the environment of {model.name}")
+            continue
+        for name, value in own.items():
+            if found.setdefault(name, value) != value:
+                two = f"{found[name]} for {whose[name]} and {value} for {model.name}"
+                console.warn(f"{name} is {two}: the server has {found[name]}")
+            whose.setdefault(name, model.name)
+    return found
 
 
 def models_of(
@@ -136,6 +157,7 @@ def shell(session: Session, model: ModelDir) -> int:
     role: Role = "predict"
     image = image_to_run(session, model, role)
     mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models"),), [model])
+    env = {**environment_of(model), **env}
     mounts = (Mount(model.project / "data", "data"), *mounts)
     return session.engine.shell(RunPlan(image.name, f"{image.name}-shell-{os.getpid()}", role, model.name, env, mounts))
 

@@ -12,7 +12,7 @@ from trainyard.engines.base import Mount
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_KILLED, TrainyardError
 from trainyard.experiments.config import FILE as CONFIG
 from trainyard.experiments.origin import Origin
-from trainyard.experiments.parameters import TUNED, defaults_of, read_tuned, with_params
+from trainyard.experiments.parameters import TUNED, defaults_of, environment_of, read_tuned, unread_of, with_params
 from trainyard.experiments.report import DrawnAhead
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.training import Training, carry_out, check_payload, show_only, start_run
@@ -56,13 +56,17 @@ def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
 
 def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
     """What to train; its image is built first, where it is missing or not of today's sources."""
+    if unread := unread_of(model):
+        console.warn(unread)
     image = image_to_run(session, model, "train")
     mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
     described = {"description": session.experiments.description} if session.experiments.description else {}
     # A tracker shall have the model later, too, when models/ holds another one.
     origin = origin_of(session, model, image)
     tags, hardened = {**session.tags, **described}, session.settings.hardened
-    return Training(model, origin, payload, mounts, tags, keep_model=True, hardened=hardened)
+    jobs = {"TRAINYARD_JOBS": str(session.settings.jobs)} if session.settings.jobs > 1 else {}
+    environment = {**environment_of(model), **jobs}
+    return Training(model, origin, payload, mounts, tags, "", True, environment, hardened)
 
 
 def origin_of(session: Session, model: ModelDir, image: ImageToRun) -> Origin:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard import console
+from trainyard.data_parts import MEASURED_ON
 from trainyard.engines.base import Mount, RunPlan
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.experiments import run_files
@@ -23,7 +24,7 @@ from trainyard.experiments.tuning.goal import Goal, read_goal
 from trainyard.experiments.tuning.progress import TuningProgress, shown
 from trainyard.experiments.tuning.search import Search, Tuning
 from trainyard.experiments.tuning.study import Study, Tried, open_study
-from trainyard.experiments.tuning.workers import ARGUMENTS, ONE_THREAD
+from trainyard.experiments.tuning.workers import ARGUMENTS
 from trainyard.model_dir import ModelDir
 from trainyard.revision import differ
 from trainyard.run_folder import MOUNT_OF_ALL
@@ -84,20 +85,23 @@ def _carry_out(
         is_ours = isinstance(error, TrainyardError) and error.exit_code != EXIT_INTERRUPTED
         run.ended("failed" if is_ours else "interrupted", error=str(error) or "interrupted")
         raise
-    run.ended("finished", metrics=final.metrics, params=final.params, tags={**run.tags, "final_run": final.id})
+    part = {MEASURED_ON: final.tags[MEASURED_ON]} if MEASURED_ON in final.tags else {}
+    tags = {**run.tags, **part, "final_run": final.id}
+    run.ended("finished", metrics=final.metrics, params=final.params, tags=tags)
     console.step(f"Tuning {run.id}: make run-show ID={run.id}")
 
 
 def _search(session: Session, training: Training, goal: Goal) -> Search:
     runs = training.model.project / run_files.FOLDER
+    workers = min(session.settings.workers or _workers_by_default(), goal.trials)
+    env = {**training.environment, **training.origin.env, "TRAINYARD_JOBS": str(workers)}
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
-        {**training.origin.env, **ONE_THREAD}, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
+        env, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
         hardened=training.hardened, image_id=training.origin.image_id,
     )  # fmt: skip
-    workers = session.settings.workers or _workers_by_default()
     limits = session.experiments.trial_timeout, session.settings.stop_timeout
-    return Search(goal, training.payload, training.origin, session.engine, plan, min(workers, goal.trials), *limits)
+    return Search(goal, training.payload, training.origin, session.engine, plan, workers, *limits)
 
 
 def _workers_by_default() -> int:

@@ -34,4 +34,4 @@ def evaluate(msg: Mapping[str, Any]) -> Metrics:
 
 def _rows(job: Job) -> tuple[Table, Table]:
     """To train on, and held out."""
-    return split(read_table(job.dataset, SCHEMA))
+    return split(read_table(job.dataset, SCHEMA), part=job.part)

@@ -8,6 +8,7 @@ from typing import Any
 
 from trainyard import console
 from trainyard.champion_rule import Decision, Rule, decide
+from trainyard.data_parts import MEASURED_ON
 from trainyard.engines.base import Engine
 from trainyard.experiments.registry.scoring import Score, score_versions
 from trainyard.experiments.registry.versions import Registry, Version
@@ -68,6 +69,11 @@ def _by_records(rule: Rule, new: dict[str, Any], old: dict[str, Any], problem: s
     """By what both trainings have measured themselves, where that was on the same dataset."""
     if not new.get("dataset_sha256") or new["dataset_sha256"] != old.get("dataset_sha256"):
         return Decision(False, f"{problem}; and the champion was measured on another dataset")
+    parts = [record.get(MEASURED_ON) for record in (new, old)]
+    if None not in parts and parts[0] != parts[1]:
+        return Decision(
+            False, f"{problem}; it was measured on the {parts[0]} part, the champion on the {parts[1]} part"
+        )
     console.warn(f"{problem}; compared by what the trainings have recorded, which was on the same dataset")
     return decide(rule, _metrics(new), _metrics(old))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from trainyard.data_parts import MEASURE_ON
 from trainyard.engines.base import Engine, Mount, RunPlan
 from trainyard.experiments.training import Training
 from trainyard.experiments.transcript import Transcript
@@ -40,7 +41,8 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
     shared.remove(SCORED)
     for label, files in versions.items():
         _put(files, shared, f"{SCORED}/{label}")
-    env = {"PAYLOAD": json.dumps(training.payload), "SCORE": "1"}
+    payload = {name: value for name, value in training.payload.items() if name != MEASURE_ON}  # on the test part
+    env = {**training.environment, "PAYLOAD": json.dumps(payload), "SCORE": "1"}
     mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, MOUNT))
     shared.remove(SCORES)
     try:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from trainyard import console, run_folder
+from trainyard.data_parts import MEASURE_ON, MEASURED_ON, VALIDATION
 from trainyard.engines.base import Engine, RunPlan
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.experiments.metrics_log import Follower, read_points, read_tags
@@ -72,7 +73,7 @@ class Tuning:
         self._deadline = time.monotonic() + search.goal.timeout if search.goal.timeout else math.inf
         self._started = 0
         self._restarts = 0
-        self._said_slow = False
+        self._said_slow = self._said_part = False
         self._signal = 0
         self.last_failure = ""
 
@@ -164,7 +165,7 @@ class Tuning:
         )  # fmt: skip
         trial.set_user_attr(RUN, run.id)
         self._going[worker] = Going(trial, run, params, Follower(run.path(run_folder.METRICS)))
-        worker.order(trial.number, run.id, {**self._search.payload, "params": everything})
+        worker.order(trial.number, run.id, {MEASURE_ON: VALIDATION, **self._search.payload, "params": everything})
         self._progress.started()
 
     def _trial_ended(self, going: Going, said: Mapping[str, Any]) -> None:
@@ -172,7 +173,9 @@ class Tuning:
         points = {point.name: point.value for point in read_points(going.run.path(run_folder.METRICS))}
         metrics = {**points, **said.get("metrics", {})}
         seconds = float(said.get("seconds", 0))
-        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **read_tags(going.run.path(run_folder.TAGS))}
+        part = {MEASURED_ON: str(said[MEASURED_ON])} if said.get(MEASURED_ON) else {}
+        own = read_tags(going.run.path(run_folder.TAGS))
+        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **part, **own}
         going.run = replace(going.run, metrics=metrics, tags=tags)
         if said.get("touched"):
             binary = f"models/{going.run.model_name}.pkl"
@@ -193,10 +196,19 @@ class Tuning:
             self._gave(going, metrics[metric], seconds)
 
     def _gave(self, going: Going, value: float, seconds: float) -> None:
+        self._note_part(going.run.tags.get(MEASURED_ON, ""))
         self._study.tell(going.trial, value)
         going.status = "finished"
         self._counted += 1
         self._progress.gave(going.trial.number, value, going.params, seconds)
+
+    def _note_part(self, part: str) -> None:
+        if part != self._search.payload.get(MEASURE_ON, VALIDATION) and not self._said_part:
+            console.warn(
+                f"the train function does not say that it measures on the {VALIDATION} part ({MEASURE_ON} in its "
+                "payload): trials may be chosen by the rows that the champion is compared on (docs/experiments.md)"
+            )
+            self._said_part = True
 
     def _failed(self, going: Going, reason: str) -> None:
         self.last_failure = reason

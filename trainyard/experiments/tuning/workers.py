@@ -14,8 +14,6 @@ from typing import Any
 from trainyard.engines.base import Engine, RunPlan
 
 ARGUMENTS = ("trials",)  # of the run script: trainyard/train/trials.py
-# Each worker computes with one core: as many workers as cores, and fewer threads to hand over between.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _LAST = 2000  # bytes of what it said on standard error
 
 

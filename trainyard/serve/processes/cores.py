@@ -41,8 +41,18 @@ def memory_limit(cgroup: Path = CGROUP) -> int:
     return 0
 
 
+def share_cores(trainings: int) -> None:
+    """Before numerical libraries are imported: a training computes with its share of the cores, and its threads sleep
+    while they wait. OpenBLAS and OpenMP let them spin, which on a machine that has other work to do took a small
+    network 15 s in place of 3."""
+    limit_threads(trainings, usable_cores())
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # the smallest: 2^4 turns
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def limit_threads(workers: int, cores: int) -> bool:
-    """Share the cores among the workers: numerical libraries else start one thread per core in every worker.
+    """Share the cores among the workers: numerical libraries else start one thread per core in every worker. What is
+    set already stays as it is.
 
     Returns:
         Whether they will start none, so that models can be loaded before the workers are forked.
