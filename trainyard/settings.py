@@ -218,7 +218,9 @@ class ImageSettings(FromEnvironment):
         "SHARE", True, "predict: load models once and share their memory between workers; 0: each worker loads its own"
     )
     watch: bool = setting("WATCH", True, "predict: swap in what changes in models/; 0: only on SIGHUP")
-    load_timeout: int = setting("LOAD_TIMEOUT", 300, "predict: seconds that loading the models may take")
+    load_timeout: int = setting(
+        "LOAD_TIMEOUT", 300, "predict: seconds that loading one route may take; the others serve"
+    )
     timeout: int = setting(
         "TIMEOUT",
         60,

@@ -11,10 +11,11 @@ from typing import TypeVar
 from trainyard.serve.app import create_app
 from trainyard.serve.application import Application
 from trainyard.serve.prediction.endpoint import Endpoint
+from trainyard.serve.processes.load_limit import load_limit
 from trainyard.serve.processes.out_of_service import OutOfService
 from trainyard.serve.processes.renewal import renew
 from trainyard.serve.shared import forks
-from trainyard.serve.shared.board import GENERATION, LOADING, PID, Row
+from trainyard.serve.shared.board import GENERATION, LOADED, LOADING, PID, Row
 from trainyard.serve.shared.common import Common
 from trainyard.serve.shared.upkeep import Upkeep
 
@@ -82,6 +83,11 @@ class Generation:
         row.cells[PID] = os.getpid()
         self._row = row
 
+    @property
+    def loaded(self) -> int:
+        """How many routes this process has got through so far, whatever came of each."""
+        return self._row.cells[LOADED]
+
     def routes(self, application: Application) -> dict[str, dict[str, str]]:
         """For each route its version, and why it is not ready."""
         return {
@@ -123,11 +129,13 @@ class Generation:
         """Call it with the board saying that route ``number`` is being loaded: if this process dies, that is why."""
         self._row.cells[LOADING] = number + 1
         try:
-            return action()
+            with load_limit(self.common.settings.load_timeout):
+                return action()
         finally:
             forks.leave_if_child()
             self.upkeep.set_right()
             self._row.cells[LOADING] = 0
+            self._row.cells[LOADED] += 1
 
     def _take_row(self) -> Row:
         row = self.common.board.claim()

@@ -10,16 +10,17 @@ import os
 import selectors
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainyard.serve.processes.arbiter import ALL, UNSHAREABLE, leave, reset_signals, run_generation
 from trainyard.serve.processes.endings import end_leftovers, ended, how, how_loading, kill, pids
 from trainyard.serve.processes.leftovers import Leftovers
+from trainyard.serve.processes.load_limit import took_too_long
+from trainyard.serve.processes.progress import Running, load_deadline, route_loading
 from trainyard.serve.processes.watch import WATCH_SECONDS, Watch, signature
 from trainyard.serve.shared import kernel
-from trainyard.serve.shared.board import GENERATION, LOADING, PID, WANTED
+from trainyard.serve.shared.board import GENERATION, PID, WANTED
 from trainyard.serve.shared.common import DRAINING, Common
 from trainyard.serve.shared.signals import MEANINGLESS, ignore
 
@@ -34,16 +35,6 @@ MOST_CHANGED = 1000  # names of files that are passed on; where more have change
 STOP_GRACE = 3.0  # seconds beyond STOP_TIMEOUT, before what is left is killed
 
 
-@dataclass
-class _Running:
-    """A generation's process."""
-
-    pid: int
-    number: int
-    deadline: float  # until when it must be ready
-    ready: bool = False
-
-
 class Supervisor:
     """Runs in the process that was started, until a signal says stop."""
 
@@ -52,8 +43,8 @@ class Supervisor:
         self._shared = common.settings.share
         self._watch = Watch(MODELS)
         self._leftovers = Leftovers(common)
-        self._current: _Running | None = None
-        self._candidate: _Running | None = None
+        self._current: Running | None = None
+        self._candidate: Running | None = None
         self._number = 1  # of the newest generation
         self._tries = 0
         self._asked = False  # to look for new models, whatever the watch says
@@ -115,7 +106,7 @@ class Supervisor:
                 self._renew(self._watch.changed(time.monotonic()))
         return None
 
-    def _start(self) -> _Running:
+    def _start(self) -> Running:
         """Fork a generation that loads everything anew."""
         number = self._number
         pid = os.fork()
@@ -126,7 +117,7 @@ class Supervisor:
             except BaseException:
                 LOG.exception("the server cannot be started")
                 leave(1)
-        return _Running(pid, number, time.monotonic() + self._common.settings.load_timeout)
+        return Running(pid, number, load_deadline(self._common))
 
     def _renew(self, changed: set[str]) -> None:
         """Let a new generation load what has changed."""
@@ -142,7 +133,7 @@ class Supervisor:
         self._refused_by_candidate = {}
         self._number += 1
         if self._shared:
-            self._candidate = _Running(0, self._number, time.monotonic() + FORK_SECONDS)
+            self._candidate = Running(0, self._number, time.monotonic() + FORK_SECONDS)
             self._common.own.cells[WANTED] = self._number
             os.kill(self._current.pid, signal.SIGHUP)
         else:
@@ -153,7 +144,7 @@ class Supervisor:
         if candidate and report["generation"] == candidate.number:
             if not candidate.pid:
                 candidate.pid = report["pid"]
-                candidate.deadline = time.monotonic() + self._common.settings.load_timeout
+                candidate.deadline = load_deadline(self._common)
             if what == "refused":
                 self._refuse(report.get("refused", {}))
             elif what == "renewed":
@@ -197,25 +188,26 @@ class Supervisor:
         self._publish(refused=self._state["refused"] | reasons)
 
     def _check_deadline(self) -> None:
+        for running in (self._current, self._candidate):
+            if running and running.pid and not running.ready:
+                running.note_progress(self._common)
         candidate, now = self._candidate, time.monotonic()
         seconds = self._common.settings.load_timeout
         if candidate and now > candidate.deadline and not candidate.pid:
             self._on_candidate_end(-signal.SIGKILL, "")  # before it said a word
         elif candidate and now > candidate.deadline:
             kill(candidate.pid, signal.SIGKILL)
-            self._refuse({self._loading(candidate.pid) or ALL: f"loading took longer than LOAD_TIMEOUT={seconds} s"})
+            self._refuse({route_loading(self._common, candidate.pid) or ALL: took_too_long(seconds)})
         elif self._current and not self._current.ready and now > self._current.deadline:
-            LOG.error(
-                "loading took longer than LOAD_TIMEOUT=%d s (route /%s)", seconds, self._loading(self._current.pid)
-            )
+            LOG.error("%s (route /%s)", took_too_long(seconds), route_loading(self._common, self._current.pid))
             kill(self._current.pid, signal.SIGKILL)
-            self._current.deadline = now + seconds
+            self._current.deadline = load_deadline(self._common)
 
     # -- processes that end -------------------------------------------------------------------------------------
 
     def _reap(self) -> int | None:
         for pid, code in ended():
-            loading = self._loading(pid)
+            loading = route_loading(self._common, pid)
             self._free_rows(pid)
             if self._candidate and self._current and pid == self._current.pid:
                 self._drop_candidate()  # what is started instead loads everything anew
@@ -275,13 +267,6 @@ class Supervisor:
         """Let the next generation leave this route alone, until its files change."""
         if loading:
             self._publish(crashed=self._state["crashed"] | {loading: how_loading(code)})
-
-    def _loading(self, pid: int) -> str:
-        """The route that a process is loading; empty where it is not."""
-        for row in self._common.board.rows():
-            if pid and row.cells[PID] == pid and row.cells[LOADING]:
-                return self._common.routes[row.cells[LOADING] - 1].path
-        return ""
 
     def _free_rows(self, pid: int) -> None:
         rows = list(self._common.board.rows())

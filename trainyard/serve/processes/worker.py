@@ -18,6 +18,7 @@ from trainyard.serve.groups.loop import GroupLoop
 from trainyard.serve.http.loop import EventLoop
 from trainyard.serve.processes.endings import end_children
 from trainyard.serve.processes.generation import Generation
+from trainyard.serve.processes.load_limit import LOAD_GRACE
 from trainyard.serve.shared import forks
 from trainyard.serve.shared.board import Row
 from trainyard.serve.shared.signals import MEANINGLESS, ignore
@@ -118,12 +119,17 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
 
     @contextlib.contextmanager
     def _beating(self) -> Iterator[None]:
-        """Keep gunicorn from replacing a worker that loads; LOAD_TIMEOUT is the limit of that, and not TIMEOUT."""
+        """Keep gunicorn from replacing a worker that loads: LOAD_TIMEOUT is the limit of each route, not TIMEOUT."""
         done = threading.Event()
-        deadline = time.monotonic() + self.generation.common.settings.load_timeout
+        seconds = self.generation.common.settings.load_timeout + LOAD_GRACE
 
         def beat() -> None:
-            while not done.wait(HEARTBEAT) and time.monotonic() < deadline:
+            loaded, since = -1, 0.0
+            while not done.wait(HEARTBEAT):
+                if loaded != self.generation.loaded:
+                    loaded, since = self.generation.loaded, time.monotonic()
+                if time.monotonic() - since > seconds:
+                    return
                 self.notify()
 
         thread = threading.Thread(target=beat, daemon=True)

@@ -23,7 +23,7 @@ STATE_BYTES = 1 << 18  # of what the supervisor knows, and as much for each rout
 STATE_BYTES_OF_ROUTE = 1 << 13
 
 # Cells that every row begins with. They are of the process that holds the row, and are cleared when another takes it.
-PID, ACTIVE, LOADING, GENERATION, WANTED = range(5)
+PID, ACTIVE, LOADING, GENERATION, WANTED, LOADED = range(6)
 RESERVED = 8
 GAUGE = "in_flight"  # how counters begin that hold only while their process lives
 
@@ -73,7 +73,7 @@ class Board:
                 row = self._row(number)
                 if row.cells[PID] == 0:
                     row.cells[PID] = -1  # taken, by a process that is yet to be
-                    row.cells[ACTIVE] = row.cells[LOADING] = row.cells[GENERATION] = 0
+                    row.cells[ACTIVE] = row.cells[LOADING] = row.cells[GENERATION] = row.cells[LOADED] = 0
                     return row
         raise RuntimeError(f"more than {self._rows} processes at one time")
 
