@@ -12,7 +12,9 @@ def test_a_demo_is_short_and_one_bad_model_is_named(repo: Monorepo) -> None:
         model = repo.add_model(name, PROJECT)
     repo.add_all(PROJECT)
     port = f"PORT={free_port()}"
-    repo.make(repo.path, "demo", "BUILD=0", port).failed(f"{PROJECT}/good: there is no image", "see .trainyard/demo.log")
+    repo.make(repo.path, "demo", "BUILD=0", port).failed(
+        f"{PROJECT}/good: BUILD=0, and there is no image", "see .trainyard/demo.log"
+    )
     assert not (model.path.parent / "models" / "good.pkl").exists()
     model.replace("train.py", "def train(msg):\n", "def train(msg):\n    raise ValueError('as asked')\n")
     made = repo.make(repo.path, "demo", port)

@@ -58,6 +58,7 @@ def test_the_first_command(clone: Monorepo) -> None:
     for name in ("lr", "rf", "xgb", "cat"):
         assert re.search(rf"^/adult_income_{name}/predict +200 +\[0, 1, 0\] +[\d.]+ ms +[\d.]+ ms$", out, re.MULTILINE)
     assert "Stopped adult-income-all (process)" in out
+    assert len(out.splitlines()) < 40
 
 
 @pytest.mark.parametrize("number", range(1, len(blocks("README.md"))))
