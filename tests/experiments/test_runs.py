@@ -21,6 +21,7 @@ from trainyard.errors import TrainyardError
 from trainyard.experiments.metrics_log import Follower, Point, read_points
 from trainyard.experiments.run_files import Run, find_run, new_run, read_run
 from trainyard.experiments.training_metrics import history_table
+from trainyard.experiments.transcript import progress
 
 
 def folders(model: Model) -> list[Path]:
@@ -302,3 +303,9 @@ def test_variables_of_config_yaml_reach_the_training_and_the_server(repo: Monore
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
     assert f"variables fast 7 {threads}\n" in repo.make(model, "-j2", "train").succeeded().out
     assert "MODE=fast" in repo.make(model, "-n", "predict").succeeded().out
+
+
+def test_a_long_training_shows_how_long_it_has_run() -> None:
+    assert progress([], 1.9) == ""
+    assert progress([], 75) == "running for 1:15"
+    assert progress([Point("loss", 0.5, 3, 0)], 61) == "step 3  loss 0.5  (1:01)"

@@ -75,7 +75,10 @@ def test_the_log_has_no_complaint_of_gunicorn(start):
     daemon = start("historical", WORKERS="1", MODEL_NAME="m")
     assert daemon.stop() == 0
     assert not [line for line in daemon.text().splitlines() if "[ERROR]" in line or "[WARNING]" in line]
-    assert "POST /price/predict" in daemon.text()
+    starting, ready = daemon.text().split("ready: ", 1)
+    assert "/price/predict" in starting
+    assert "POST" not in starting  # nothing can be posted before
+    assert ready.startswith("POST /price/predict")
 
 
 def open_to_all(folder):

@@ -16,6 +16,8 @@ from trainyard.shared_folder import SharedFolder
 
 LOOK_SECONDS = 0.5  # between two looks at the metrics
 LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
+QUIET_SECONDS = 60.0  # likewise, of a training that reports no metrics
+AT_ONCE_SECONDS = 2.0  # a training that takes no longer needs no clock
 CLEAR = "\r\x1b[2K"
 _LAST = 2000  # bytes of the output in which the reason of a failure is looked for
 
@@ -86,17 +88,17 @@ class Transcript(AbstractContextManager["Transcript"]):
             self._log_error = error.strerror or str(error)
 
     def _watch(self) -> None:
-        shown, latest = 0.0, dict[str, Point]()
+        shown, latest = self._started - LINE_SECONDS, dict[str, Point]()
         while True:
             self._over.wait(LOOK_SECONDS)
             points = self._follower.new()
             latest |= {point.name: point for point in points}
             if points and self._on_points:
                 self._on_points(points)
-            text = progress(list(latest.values()), time.monotonic() - self._started)
+            text = "" if self._in_log_only else progress(list(latest.values()), time.monotonic() - self._started)
             if self._terminal:
                 self._show(text)
-            elif points and time.monotonic() - shown >= LINE_SECONDS:
+            elif text and time.monotonic() - shown >= (LINE_SECONDS if points else QUIET_SECONDS):
                 console.step(text)
                 shown = time.monotonic()
             if self._over.is_set():
@@ -119,8 +121,8 @@ class Transcript(AbstractContextManager["Transcript"]):
 
 def progress(latest: Sequence[Point], seconds: float) -> str:
     """One line: the step, the metrics as they are, how long it has taken."""
-    if not latest:
-        return ""
-    values = "  ".join(f"{point.name} {point.value:.4g}" for point in latest)
     minutes, rest = divmod(int(seconds), 60)
+    if not latest:
+        return f"running for {minutes}:{rest:02d}" if seconds >= AT_ONCE_SECONDS else ""
+    values = "  ".join(f"{point.name} {point.value:.4g}" for point in latest)
     return f"step {max(point.step for point in latest)}  {values}  ({minutes}:{rest:02d})"

@@ -119,7 +119,7 @@ def set_model_name(environment: Environment, settings: ImageSettings) -> str:
 
 
 def describe(routes: tuple[Route, ...], settings: ImageSettings, listener: socket.socket) -> str:
-    """What is served, where, by how many, for the first line of the log."""
+    """What is to be served, where, by how many, for the first line of the log."""
     host, port = listener.getsockname()[:2]
-    paths = ", ".join(f"POST {root_path_of(settings)}/{route.path}" for route in routes)
+    paths = ", ".join(f"{root_path_of(settings)}/{route.path}" for route in routes)
     return f"{Path.cwd()} on http://{host}:{port}: {paths} ({settings.workers} x {settings.threads} threads)"

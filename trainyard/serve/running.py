@@ -38,5 +38,5 @@ def run(
     settings = dataclasses.replace(settings, share=shared, workers=limits.most(shared=shared))
     for warning in warnings:
         LOG.warning("%s", warning)
-    LOG.info("serving %s", describe(routes, settings, listener))
+    LOG.info("starting %s", describe(routes, settings, listener))
     return Supervisor(Common.create(routes, settings, listener, limits, neighbours)).run()

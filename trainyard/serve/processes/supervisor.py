@@ -23,6 +23,7 @@ from trainyard.serve.shared import kernel
 from trainyard.serve.shared.board import GENERATION, PID, WANTED
 from trainyard.serve.shared.common import DRAINING, Common
 from trainyard.serve.shared.signals import MEANINGLESS, ignore
+from trainyard.settings import root_path_of
 
 LOG = logging.getLogger("trainyard.serve")
 MODELS = Path("models")
@@ -156,7 +157,12 @@ class Supervisor:
         elif what == "ready" and current and not current.ready and report["generation"] == current.number:
             current.ready = True
             self._common.note_ready()
-            self._publish(accepted=current.number, routes=report.get("routes", {}))
+            routes = report.get("routes", {})
+            self._publish(accepted=current.number, routes=routes)
+            posted = [
+                f"POST {root_path_of(self._common.settings)}/{path}" for path in routes if not routes[path]["reason"]
+            ]
+            LOG.info("ready: %s", ", ".join(posted) or "no route serves")
         elif what == "candidate" and report["pid"] in pids(self._common):  # nobody waits for it any more
             kill(report["pid"], signal.SIGKILL)
 
