@@ -68,10 +68,25 @@ def test_every_example_is_answered(daemon, document, route):
 
 def test_every_path_that_is_read_answers_as_it_says(daemon, document):
     reads = {path: item["get"] for path, item in document["paths"].items() if "get" in item}
-    assert {"/", "/docs", "/health", "/openapi.json"} <= set(reads)
+    assert {"/", "/docs", "/health", "/openapi.json", "/ping", "/v2", "/v2/models/{model}"} <= set(reads)
     for path, told in reads.items():
-        response = requests.get(f"{daemon.url}{path}", timeout=10)
+        response = requests.get(f"{daemon.url}{path.replace('{model}', 'free')}", timeout=10)
+        assert str(response.status_code) in told["responses"], path
         assert response.headers["Content-Type"].split(";")[0] in told["responses"]["200"]["content"], path
+
+
+def test_the_paths_of_other_protocols_are_in_it(document):
+    posts = {path for path, item in document["paths"].items() if "post" in item}
+    assert {"/invocations", "/v2/models/{model}/infer", "/v2/repository/index"} <= posts
+
+
+def test_a_route_without_a_schema_promises_no_columns(daemon, document):
+    assert "column" not in json.dumps(operation(document, "free"))
+    ours = {path: item for path, item in document["paths"].items() if path in ("/free", "/people/encoded")}
+    refused = {path: item["post"]["responses"]["400"]["$ref"].rpartition("/")[2] for path, item in ours.items()}
+    told = {path: document["components"]["responses"][name]["description"] for path, name in refused.items()}
+    assert "column" not in told["/free"]
+    assert "names row and column" in told["/people/encoded"]
 
 
 def test_errors_have_the_shape_that_is_told(daemon, document):

@@ -23,7 +23,7 @@ from trainyard.serve.request import JSON_TYPE
 LOG = logging.getLogger("trainyard.serve")
 # The answers to a prediction that are no prediction; each has the one shape of errors.
 ERRORS = {
-    400: "The body is not understood, or a row is not of the model's columns: the error names row and column.",
+    400: "The body is not understood, or the function refuses a row.",
     408: "The body did not arrive in time.",
     413: "The body is larger than MAX_BODY_MB, or unpacks to more.",
     415: "The body is compressed, and not by gzip or deflate.",
@@ -31,6 +31,12 @@ ERRORS = {
     503: "The model cannot be loaded, or too many requests wait: the error says why.",
     504: "The prediction took longer than TIMEOUT.",
 }
+# Of a route whose model's record names its columns.
+OF_RANGES = "Ranges and categories are what training saw; other values are answered, too."
+OF_COLUMNS, REFUSED_ROW = (
+    "400.columns",
+    "The body is not understood, or a row is not of the model's columns: the error names row and column.",
+)
 ERROR_SCHEMA = {
     "type": "object",
     "properties": {
@@ -42,7 +48,7 @@ ERROR_SCHEMA = {
     },
     "required": ["payload"],
 }
-_ANY_ROW = {"description": "A list of values, or an object, as the predict function takes it."}
+_ANY_ROW = {"description": "A row, as the predict function takes it."}
 
 
 def parts(application: Application) -> dict[str, Any]:
@@ -85,16 +91,16 @@ def document(
         "info": {
             "title": ", ".join(models[:3]) if 0 < len(models) <= 3 else "Predictions",
             "version": __version__,
-            "description": "Ranges and categories are what training saw; other values are answered, too.",
+            **({"description": OF_RANGES} if len(schemas) > 1 else {}),
         },
         **({"servers": [{"url": root}]} if root else {}),
-        "tags": [{"name": "Predictions"}, {"name": "Server"}],
-        "paths": paths | OTHER_PATHS,
+        "tags": [{"name": "Predictions"}, {"name": "Other protocols"}, {"name": "Server"}],
+        "paths": paths | {path: item for path, item in OTHER_PATHS.items() if path not in paths},
         "components": {
             "schemas": schemas,
             "responses": {
-                str(status): {"description": text, "content": {JSON_TYPE: {"schema": _ref("schemas", "error")}}}
-                for status, text in ERRORS.items()
+                str(name): {"description": text, "content": {JSON_TYPE: {"schema": _ref("schemas", "error")}}}
+                for name, text in (ERRORS | {OF_COLUMNS: REFUSED_ROW}).items()
             },
         },
     }
@@ -123,6 +129,7 @@ def _prediction(name: str, endpoint: Endpoint) -> dict[str, Any]:
         "responses": {
             "200": {"description": "Predictions, in the order of the rows.", "content": {JSON_TYPE: _answer(endpoint)}},
             **{str(status): _ref("responses", str(status)) for status in ERRORS},
+            **({"400": _ref("responses", OF_COLUMNS)} if endpoint.schema else {}),
         },
     }
 
@@ -142,10 +149,11 @@ def _bodies(name: str, endpoint: Endpoint) -> dict[str, Any]:
         forms += [{"type": "array", "minItems": 1, "items": _ref("schemas", f"{name}.object")}, row]
     payload = {"type": "object", "properties": {"instances": {"anyOf": forms}}, "required": ["instances"]}
     message = {"type": "object", "properties": {"payload": payload}, "required": ["payload"]}
+    named = "; a first line may name the columns" if known else ""
     bodies: dict[str, Any] = {
         JSON_TYPE: {"schema": message},
-        CSV_TYPE: {"schema": {"type": "string", "description": "One row a line; a first line may name the columns."}},
-        JSON_LINES_TYPE: {"schema": {"type": "string", "description": "One row a line, a list or an object."}},
+        CSV_TYPE: {"schema": {"type": "string", "description": f"One row a line{named}."}},
+        JSON_LINES_TYPE: {"schema": {"type": "string", "description": "One row a line, as JSON."}},
     }
     if rows:
         bodies[JSON_TYPE]["example"] = {"payload": {"instances": rows}}
