@@ -1,6 +1,9 @@
 """The pages, in a real browser and through HTTP."""
 
+import html
 import json
+import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -114,6 +117,31 @@ CONTRAST = """() => {
   }
   return faint;
 }"""
+
+
+def test_the_curl_line_of_the_page_is_answered_and_scores_have_names(daemon, visit):
+    here = visit()
+    here.page.goto(daemon.url)
+    card = here.page.locator("section", has_text="/people/named")
+    card.get_by_label("Request", exact=True).fill('{"payload": {"instances": [[30, "it\'s", 40]]}}')
+    line = card.locator(".curl pre").inner_text()
+    answer = json.loads(subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout)
+    assert answer["payload"]["labels"] == ["no", "yes"]
+    card.get_by_role("button", name="Copy").click()
+    card.get_by_role("button", name="Copied").wait_for()
+    card.get_by_role("button", name="Predict").click()
+    table = card.locator(".named table")
+    table.wait_for()
+    assert table.inner_text().split() == ["Row", "Prediction", "no", "yes", "1", "yes", "0.25", "0.75"]
+    assert here.complaints == []
+
+
+def test_the_curl_line_is_there_without_a_script(daemon):
+    text = html.unescape(requests.get(daemon.url, timeout=10).text)
+    (line,) = re.findall(r">(curl -s \S+/people/plain -d .*)</pre>", text)
+    assert json.loads(subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout) == (
+        daemon.post("people/plain", people.SAMPLE).json()
+    )
 
 
 def test_a_row_is_filled_in_field_by_field(daemon, visit):

@@ -35,6 +35,58 @@ function latency(url, started) {
     : performance.now() - started;
 }
 
+// The request of a form for a terminal: what is between single quotes is as it is to a shell.
+function curl(form) {
+  let body = form.elements.body.value;
+  try {
+    body = JSON.stringify(JSON.parse(body));
+  } catch {
+    // as it is: the server says what is wrong with it
+  }
+  const token = tokenForm.hidden ? "" : ' -H "Authorization: Bearer $API_TOKEN"';
+  form.querySelector(".curl pre").textContent = `curl -s ${form.action}${token} -d '${body.replaceAll("'", "'\\''")}'`;
+}
+
+// Browsers have a clipboard for pages of https and of this machine alone; for others what is selected is copied.
+async function copy(button) {
+  const line = button.parentElement.querySelector("pre");
+  try {
+    await navigator.clipboard.writeText(line.textContent);
+  } catch {
+    getSelection().selectAllChildren(line);
+    document.execCommand("copy");
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 2000);
+}
+
+// A line for each row, with the name of each class above its score; nothing where an answer has no names.
+function named(answer) {
+  const { labels, predictions, scores } = answer?.payload ?? {};
+  const isNamed = Array.isArray(labels) && Array.isArray(scores) && Array.isArray(predictions);
+  if (!isNamed || !scores.every((row) => Array.isArray(row) && row.length === labels.length)) return null;
+  const table = document.createElement("table");
+  const line = (kind, values) => {
+    const row = table.insertRow();
+    for (const value of values) row.appendChild(document.createElement(kind)).textContent = String(value);
+  };
+  line("th", ["Row", "Prediction", ...labels]);
+  predictions.forEach((prediction, place) => line("td", [place + 1, prediction, ...(scores[place] ?? [])]));
+  return table;
+}
+
+function showNamed(form, text) {
+  const place = form.querySelector(".named");
+  let table = null;
+  try {
+    table = named(JSON.parse(text));
+  } catch {
+    // no JSON has no names
+  }
+  place.replaceChildren(...(table ? [table] : []));
+  place.hidden = !table;
+}
+
 async function predict(form) {
   const status = form.querySelector(".status");
   const output = form.querySelector("output");
@@ -50,11 +102,14 @@ async function predict(form) {
     status.textContent = `${response.status} ${response.statusText} in ${latency(form.action, started).toFixed(1)} ms`;
     status.classList.toggle("failed", !response.ok);
     output.textContent = readable(text);
+    showNamed(form, text);
     if (response.status === 401) tokenForm.hidden = false;
+    curl(form);
   } catch (error) {
     status.textContent = "No answer";
     status.classList.add("failed");
     output.textContent = String(error);
+    showNamed(form, "");
   }
   output.hidden = false;
   button.disabled = false;
@@ -73,6 +128,7 @@ function valueOf(field) {
 function fillIn(form) {
   const fields = [...form.elements].filter((element) => element.dataset.kind);
   form.elements.body.value = `{"payload": {"instances": [\n  ${JSON.stringify(fields.map(valueOf))}\n]}}`;
+  curl(form);
 }
 
 for (const form of document.querySelectorAll("form.try")) {
@@ -83,6 +139,12 @@ for (const form of document.querySelectorAll("form.try")) {
     event.preventDefault();
     predict(form);
   });
+  form.addEventListener("reset", () => setTimeout(() => curl(form)));
+  form.elements.body.addEventListener("input", () => curl(form));
+  const button = form.querySelector(".copy");
+  button.hidden = false;
+  button.addEventListener("click", () => copy(button));
+  curl(form);
   form.elements.body.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ def add_pages(flask: Flask, application: Application) -> None:
     """Let ``flask`` answer the pages of an application."""
 
     def index() -> Response:
-        return _page("index.html", cards=_every_card(application), shown=SHOWN_CATEGORIES)
+        base = f"{request.host_url.rstrip('/')}{request.script_root}"
+        return _page("index.html", cards=_every_card(application), shown=SHOWN_CATEGORIES, base=base)
 
     def described() -> dict[str, Any]:
         return document([parts(application), *told().facts], told().silent, application.every_path, request.script_root)
@@ -178,6 +180,7 @@ def _template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters["pretty"] = _pretty
+    environment.filters["shell"] = lambda body: shlex.quote(" ".join(line.strip() for line in body.splitlines()))
     return environment.get_template(name)
 
 
