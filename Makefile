@@ -9,12 +9,12 @@ include mk/members.mk
 
 # The merged images: of every project that has an all/, and of everything.
 MERGED := $(subst /,+,$(patsubst %/Makefile,merge+%,$(wildcard projects/*/all/Makefile all/Makefile)))
-LEAF_VERBS := build-train train tune build-predict predict test-endpoint logs shell train-local predict-local lock show sbom promote rollback
+LEAF_VERBS := build-train train tune build-predict predict test-endpoint logs shell train-local predict-local show sbom promote rollback
 TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving build-all train-all stop audit clean runs run-show report experiment dvc track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse lock demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving build-all train-all stop audit clean runs run-show report experiment dvc track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -102,6 +102,9 @@ stop: $(SETUP) ## stop every server of ours
 clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay
 	@$(RUN) clean-everything .
 
+lock: $(SETUP) ## resolve the requirements of every model whose locks are missing or stale, write both lock files
+	@$(RUN) lock-all .
+
 runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1
 	@$(RUN) runs .
 
@@ -123,7 +126,7 @@ else
 ifeq ($(wildcard projects/$(MODEL)/Makefile),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
-stop audit clean runs run-show report experiment $(LEAF_VERBS):
+stop audit clean lock runs run-show report experiment $(LEAF_VERBS):
 	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
 endif
 

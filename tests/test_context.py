@@ -23,7 +23,7 @@ def model(tmp_path: Path) -> Model:
 
 def context(model: Model) -> Context:
     root = model.path.parents[2]
-    return model_context(read_model_dir(model.path, root), "predict", "lock\n")
+    return model_context(read_model_dir(model.path, root), "", "lock\n")
 
 
 def names(model: Model) -> set[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from trainyard.credentials import given_to_builds
 from trainyard.errors import TrainyardError
 from trainyard.settings import HostSettings
+from trainyard.urls import without_name
 
 FOLDER = "/run/trainyard"
 WHEELS = f"{FOLDER}/wheels"  # where containers find the wheelhouse
@@ -31,6 +32,7 @@ def index_environment(settings: HostSettings, wheels: str = "") -> dict[str, str
         "UV_HTTP_TIMEOUT": waiting,
         "UV_HTTP_CONNECT_TIMEOUT": waiting,
         "UV_HTTP_RETRIES": str(RETRIES),
+        "UV_NO_CONFIG": "1",  # what it says of indexes is in the settings already
         "PIP_DEFAULT_TIMEOUT": waiting,
         "PIP_RETRIES": str(RETRIES),
         **proxies(settings),
@@ -43,14 +45,14 @@ def index_environment(settings: HostSettings, wheels: str = "") -> dict[str, str
             "UV_DEFAULT_INDEX": settings.index_url,
             "PIP_INDEX_URL": settings.index_url,
             "UV_INDEX": settings.extra_index_url,
-            "PIP_EXTRA_INDEX_URL": settings.extra_index_url,
+            "PIP_EXTRA_INDEX_URL": " ".join(map(without_name, settings.extra_index_url.split())),
             "PIP_TRUSTED_HOST": " ".join(_without_tls(settings)),  # uv asks them because they were named; pip would not
         }
     return {name: value for name, value in named.items() if value}
 
 
 def _without_tls(settings: HostSettings) -> list[str]:
-    urls = f"{settings.index_url} {settings.extra_index_url}".split()
+    urls = map(without_name, f"{settings.index_url} {settings.extra_index_url}".split())
     authorities = (url.removeprefix("http://").partition("/")[0] for url in urls if url.startswith("http://"))
     return [authority.rpartition("@")[2] for authority in authorities]
 

@@ -19,7 +19,7 @@ import click
 
 from trainyard import console
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.settings import HostSettings
+from trainyard.package_indexes import read_settings
 from trainyard.verbs.session import open_session
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path), default=".")
@@ -70,7 +70,7 @@ def _load(verb: str) -> Callable[..., object]:
 
 model_verb("build-train", "build:build_train", "Build the train image.")
 model_verb("build-predict", "build:build_predict", "Build the predict image.")
-model_verb("lock", "build:lock_model", "Resolve the requirements, write both lock files.")
+model_verb("lock", "lock:lock_model", "Resolve the requirements, write both lock files.")
 model_verb("train", "train:train", "Train: a binary and its record in models/.")
 model_verb("promote", "promotion:promote", "Make a version the champion, if it is better.")
 model_verb("rollback", "promotion:rollback", "Make the champion before this one the champion again.")
@@ -110,6 +110,7 @@ folder_verb("experiment", "experiment:experiment", "Train, or tune, what a file 
 folder_verb("dvc", "dvc:write_pipelines", "Write dvc.yaml of every project.")
 folder_verb("affected", "affected:print_affected", "Which models a change touches, as JSON.")
 folder_verb("builders", "build:build_builders", "Build the builder images.")
+folder_verb("lock-all", "lock:lock_models", "Resolve the requirements of every model that needs it.")
 folder_verb("wheelhouse", "wheelhouse:fill_wheelhouse", "Fill WHEELHOUSE from every lock.")
 folder_verb("stop-everything", "run:stop_everything", "Stop every server.")
 folder_verb("clean-everything", "clean:clean_everything", "Remove every image and all state.")
@@ -133,7 +134,7 @@ def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
 def s2i_command(wrapper: Path, arguments: tuple[str, ...]) -> None:
     from trainyard.verbs.s2i_wrapper import run_s2i
 
-    sys.exit(run_s2i(arguments, HostSettings.read(), wrapper))
+    sys.exit(run_s2i(arguments, read_settings(os.environ), wrapper))
 
 
 def main() -> None:

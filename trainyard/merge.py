@@ -14,7 +14,7 @@ from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
 from trainyard.groups import KEY, file_of, written
 from trainyard.model_dir import ModelDir
-from trainyard.requirements.requirement_files import model_requirement
+from trainyard.requirements.union import union_of
 from trainyard.routes import Route
 from trainyard.sources import model_files, project_files, setup_files, shared_files
 
@@ -92,7 +92,7 @@ def merge(members: Iterable[ModelDir]) -> Merged:
 
 def _merged(models: tuple[ModelDir, ...], groups: tuple[tuple[ModelDir, ...], ...]) -> Merged:
     routes = [route for model in models for route in model.routes]
-    requirements = tuple(merged_requirements(group) for group in groups)
+    requirements = tuple(f"# {NOTICE}\n{union_of(group).text}" for group in groups)
     predict = _predict(routes, grouped=len(groups) > 1)
     return Merged(groups, _environment(models, groups), predict, requirements, _setup(models))
 
@@ -139,20 +139,6 @@ def _predict(routes: list[Route], *, grouped: bool) -> str:
     names = sorted({route.function for route in routes})
     exported = "".join(f'    "{name}",\n' for name in names)
     return f'"""{NOTICE}{warning}"""\n\n' + "\n".join(imports) + f"\n\n__all__ = [\n{exported}]\n"
-
-
-def merged_requirements(models: Iterable[ModelDir]) -> str:
-    """The union of the predict requirements, each line once, under the first file that has it."""
-    seen: set[str] = set()
-    text = f"# {NOTICE}\n"
-    for model in models:
-        required = model_requirement(model, "predict")
-        lines = (line.strip() for line in required.text.splitlines())
-        new = [line for line in lines if line and not line.startswith("#") and line not in seen]
-        seen.update(new)
-        if new:
-            text += "\n".join([f"# {model.name}/{required.path.name}", *new]) + "\n"
-    return text
 
 
 def _setup(models: tuple[ModelDir, ...]) -> str:

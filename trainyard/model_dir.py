@@ -23,6 +23,7 @@ from trainyard.routes import Route, routes_of
 
 Role = Literal["train", "predict"]
 ROLES: tuple[Role, ...] = ("train", "predict")
+STATE = ".trainyard"  # at the top of a monorepo: what commands leave behind
 MODEL_VARIABLES = ("MODEL_NAME", "DATASET_NAME", "CONTAINER_NAME")
 ALL_VARIABLES = ("MODEL_DIRS", "CONTAINER_NAME")
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*(?:::?|\?)?=\s*(.*)")
@@ -88,13 +89,6 @@ class ModelDir:
     @cached_property
     def routes(self) -> tuple[Route, ...]:
         return routes_of(self.environment)
-
-    def requirements(self, role: str) -> Path:
-        """The requirements of one role; it must exist, though it may be empty."""
-        path = self.path / f"requirements_{role}.txt"
-        if not path.is_file():
-            raise TrainyardError(f"{path}: no such file", f"write the pip requirements of the {role} image")
-        return path
 
     @property
     def setup(self) -> Path | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.model_dir import ModelDir, read_model_dir, read_variables
+from trainyard.model_dir import STATE, ModelDir, read_model_dir, read_variables
 from trainyard.revision import commit_of, git
 from trainyard.sources import SHARED, shown
 
@@ -38,7 +38,7 @@ class Repository:
     @property
     def state(self) -> Path:
         """Everything that commands leave behind outside ``models/``; when nothing runs, deleting it loses only time."""
-        return self.root / ".trainyard"
+        return self.root / STATE
 
     def provide_cache(self) -> None:
         """Where the user has no folder for uv's cache, it is in our state: uv would make one in the working folder,

@@ -49,6 +49,11 @@ class FromEnvironment:
         return cls(**values)
 
 
+def callers_environment() -> Mapping[str, str]:
+    """The variables that this process was started with, for what other programs' files and variables say."""
+    return os.environ
+
+
 def served_model_name() -> str:
     """``ImageSettings.model_name`` alone: predict functions ask for it in every request."""
     return os.environ.get("MODEL_NAME") or os.environ.get("MODElNAME", "")  # noqa: SIM112
@@ -159,7 +164,12 @@ class HostSettings(FromEnvironment):
         "INDEX_URL", "", "package index for builds", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"
     )
     extra_index_url: str = setting(
-        "EXTRA_INDEX_URL", "", "second package index for builds", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"
+        "EXTRA_INDEX_URL",
+        "",
+        "further package indexes for builds",
+        "UV_INDEX",
+        "UV_EXTRA_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
     )
     http_proxy: str = setting("HTTP_PROXY", "", "proxy for http during builds", "http_proxy")
     https_proxy: str = setting("HTTPS_PROXY", "", "proxy for https during builds", "https_proxy")

@@ -20,7 +20,6 @@ from trainyard.errors import TrainyardError
 from trainyard.files import link_target, open_regular
 from trainyard.hashed_files import HashedFile, hashed
 from trainyard.model_dir import ModelDir
-from trainyard.requirements.requirement_files import model_requirement
 from trainyard.s2iignore import Ignored, read_ignored
 
 SHARED = ("common_utils", "utils")
@@ -49,12 +48,12 @@ _WORD = re.compile(r"[\w.*?+@-]+")  # of a shell script: a part of a path, or a 
 IGNORING = "list it in .s2iignore"
 
 
-def model_context(model: ModelDir, role: str, lock: str) -> Context:
-    """The context of one model's train or predict image."""
+def model_context(model: ModelDir, requirements: str, lock: str) -> Context:
+    """The context of one model's image for the role that ``requirements`` and ``lock`` are of."""
     return make_context(
         [
             text_file(".s2i/environment", read_own(model.path / ".s2i" / "environment", model.root)),
-            text_file("requirements.txt", model_requirement(model, role).text.encode()),
+            text_file("requirements.txt", requirements.encode()),
             text_file("requirements.lock", lock.encode()),
             *([text_file(SETUP, read_setup(model))] if model.setup else []),
             *shared_files(model.root),

@@ -12,6 +12,7 @@ from bench.builds.copies import run, timed
 from trainyard.build_settings import ca_bundle, index_environment
 from trainyard.model_dir import ModelDir
 from trainyard.repository import Repository
+from trainyard.requirements.requirement_files import model_requirement
 from trainyard.settings import HostSettings
 from trainyard.sources import model_context
 
@@ -37,7 +38,7 @@ def build(model: ModelDir, role: str) -> float:
     """
     repository = Repository(model.root, {})
     with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as name:
-        model_context(model, role, "").write(Path(name))
+        model_context(model, model_requirement(model, role).text, "").write(Path(name))
         runtime = (repository.package / "builders" / "base" / "requirements.txt").read_text()
         with (Path(name) / "requirements.txt").open("a") as file:
             file.write("\n" + runtime)

@@ -100,6 +100,9 @@ install_requirements() {
     *) options=(-r "$TRAINYARD_HOME/requirements.txt") ;;
     esac
     if [ "${WHEELHOUSE:-}" ]; then options+=(--no-index --find-links "$WHEELHOUSE"); fi
+    if [ -d "${file%/*}/local_packages" ]; then options+=(--find-links "${file%/*}/local_packages"); fi
+    # What a lock names an index for may be on several, and its hashes say which one is meant.
+    if grep -qs '^--extra-index-url ' "$file"; then options+=(--index-strategy unsafe-best-match); fi
     step "Installing dependencies (${file:+${file##*/}}) ..."
     begin_staging "${file##*/}"
     if said=$(uv_install "${options[@]}"); then

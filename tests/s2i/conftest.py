@@ -10,10 +10,9 @@ from contexts import FILES, write_context
 from images import DAEMON, Workshop, config, ensure_builders
 from monorepo import Monorepo
 
-from trainyard.repository import find_repository
-from trainyard.requirements.resolver import Resolver
-from trainyard.settings import HostSettings
+from trainyard.requirements.requirement_files import model_requirement
 from trainyard.sources import model_context
+from trainyard.verbs.session import open_session
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,9 +51,9 @@ def on_dependencies(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory
         (model.path / name).write_text(FILES[f"shop/sum/{name}"])
     image = workshop.name("by-make-predict")
     monorepo.make(model, "build-predict", f"CONTAINER_NAME={image.removesuffix('-predict')}").succeeded()
-    repository = find_repository(model.path, {})
-    found = repository.model(model.path)
-    lock = Resolver(repository, HostSettings.read()).model_lock(found, "predict")
+    session = open_session(model.path, dry_run=False)
+    found = session.repository.model(model.path)
+    lock = session.resolver.model_lock(found, "predict")
     context = tmp_path_factory.mktemp("context")
-    model_context(found, "predict", lock.text).write(context)
+    model_context(found, model_requirement(found, "predict").text, lock.text).write(context)
     return context, config(image)["Labels"]["io.openshift.s2i.build.image"].removeprefix("docker.io/")

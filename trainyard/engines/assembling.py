@@ -143,6 +143,22 @@ class Assembler:
         The sources come as a tar on standard input, as s2i sends them.
         """
         console.step(f"Building {image} on {builder} ...")
+        with self._prepared(builder, context, todo) as (container, run, sources, environment):
+            self.commands.stream(run, self.limit, stdin=sources, env=environment)
+            yield container
+
+    def printed(self, image: str, context: Context, todo: Todo) -> str:
+        """What is printed while a container of ``image`` does what there is ``todo`` with ``context``; nothing of it
+        stays."""
+        with self._prepared(image, context, todo) as (_, run, sources, environment):
+            return self.commands.run(run, self.limit, stdin=sources, env=environment)
+
+    @contextmanager
+    def _prepared(
+        self, builder: str, context: Context, todo: Todo
+    ) -> Iterator[tuple[str, list[str], IO[bytes], Mapping[str, str] | None]]:
+        """The name of a container that is removed in the end; and the command line, the standard input and the
+        environment with which it is run."""
         container = new_name()
         options = ["--interactive", "--name", container, "--user", "0"]
         options += [] if todo.network else ["--network", "none"]
@@ -154,8 +170,7 @@ class Assembler:
             # Not as an entrypoint: that would stay in the image.
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
             with self.noted(container, *folders):
-                self.commands.stream(run, self.limit, stdin=sources, env=environment)
-                yield container
+                yield container, run, sources, environment
 
     @contextmanager
     def _settings(self, todo: Todo) -> Iterator[tuple[list[str], list[Path]]]:

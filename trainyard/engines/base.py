@@ -3,18 +3,20 @@ image is a folder, its container a process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from trainyard.baking import BakedFile, listed
-from trainyard.context import Context, ContextFile, make_context
+from trainyard.context import Context, ContextFile, make_context, text_file
 from trainyard.digests import digest_of
 from trainyard.engines.relay import Conversation, Output
 from trainyard.leaks import Finding, Look
 from trainyard.model_dir import Role
+from trainyard.requirements.local_packages import FOLDER, LocalPackage
 from trainyard.requirements.lock_files import packages_of
+from trainyard.requirements.targets import Target
 
 DAMAGED = "what is installed is damaged"  # how builders/common/damage.sh says so
 LABEL_BAKED = "trainyard.model.sha256"  # of an image with binaries in it: ``file=sha256,...``
@@ -25,7 +27,8 @@ class BuildPlan:
     """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top, ``baked``
     what lies in its models/. ``more_locks`` are of further groups of models (GROUPS=auto), each with an environment of
     its own. Where it is not ``locked``, ``lock`` is the text of a requirements.txt. ``setup_files`` lie beside setup.sh
-    where it is run. ``labels`` say where the image came from; they change nothing else."""
+    where it is run. ``labels`` say where the image came from; they change nothing else. ``local_packages`` are files
+    that the locks name by their hashes, and that no index has."""
 
     image: str
     role: Role
@@ -37,6 +40,7 @@ class BuildPlan:
     more_locks: tuple[str, ...] = ()
     locked: bool = True
     setup_files: tuple[ContextFile, ...] = ()
+    local_packages: tuple[LocalPackage, ...] = ()
 
     @property
     def setup_identity(self) -> bytes:
@@ -53,6 +57,11 @@ class BuildPlan:
     def packages(self) -> tuple[str, ...]:
         """What of each lock is installed."""
         return tuple(map(packages_of, self.locks))
+
+    def beside(self, lock: str) -> list[ContextFile]:
+        """The files of packages that come along for a lock, for the context of what installs it."""
+        found = (package for package in self.local_packages if package.hash in lock)
+        return [text_file(f"{FOLDER}/{package.filename}", package.content) for package in found]
 
     @property
     def contents(self) -> str:
@@ -177,6 +186,13 @@ class Engine(Protocol):
 
     def python(self) -> Python:
         """That of this engine's images."""
+
+    def target(self) -> Target:
+        """What its images install packages for; of a base image that is not here yet, as far as its name says."""
+
+    def compile(self, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+        """Run ``uv`` where packages may be built: on the files of ``folder``, in which it writes ``lock.txt``. Its
+        status, and what it complained about."""
 
     def run(self, plan: RunPlan) -> int:
         """Run in the foreground until it ends, or until Ctrl-C ends it; its exit status."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from trainyard import console
 from trainyard.builder_files import APP_ROOT
 from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
-from trainyard.engines import baking, images, s2i
+from trainyard.engines import baking, images, resolving, s2i
 from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, BuiltImage, Mount, Python, Running, RunPlan, Stored
@@ -29,6 +30,7 @@ from trainyard.engines.unused import unused_images
 from trainyard.errors import TrainyardError
 from trainyard.leaks import Look
 from trainyard.repository import Repository
+from trainyard.requirements.targets import Target
 from trainyard.settings import SECRETS, HostSettings
 
 LABEL_MODEL = "trainyard.model"
@@ -170,6 +172,13 @@ class ContainerEngine:
         base = self._ensure_builders().name
         program = ["--entrypoint", "python3", base, "-c", Python.PROGRAM]
         return Python.parse(self.commands.ask([self.name, "run", "--rm", "--network", "none", *program]))
+
+    def target(self) -> Target:
+        here = self._base and not self.commands.dry_run
+        return resolving.target_of(self.python() if here else resolving.expected_python(self.settings))
+
+    def compile(self, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+        return resolving.compile_in_container(self._assembler, self._ensure_builders().name, arguments, folder)
 
     # -- containers ---------------------------------------------------------------------------------------------
 

@@ -50,20 +50,21 @@ def install(
     there is none."""
     number = len(plan.packages)
     lock = text_file(file_of(number, "lock" if plan.locked else "txt"), plan.packages[-1].encode())
+    beside = plan.beside(plan.packages[-1])
     setup = [text_file("setup.sh", plan.setup), *plan.setup_files] if plan.setup else []
     missing = [] if below else setup  # on an image that stands on another it was run there
     scripts = SCRIPTS + (IN_GROUP.format(number=number) if below else "")
     if base.runtime is None:
         todo = Todo(scripts + INSTALL, installs=True, network=_network(assembler, missing))
         library = library_context(assembler.repository.package)
-        context = make_context([lock, *missing, *library.files])
+        context = make_context([lock, *beside, *missing, *library.files])
         changes = [*changes, f"LABEL {LIBRARY}={library.sha256}"]
         assembler.assemble(below or base.name, image, context, changes, todo)
         return
     _check_agreement(assembler, base.name, base.runtime.name)
     # Compiled is on the base image, whatever the group: there setup.sh has not been run before.
     todo = Todo(scripts + INSTALL, installs=True, network=_network(assembler, setup))
-    with assembler.assembled(base.name, image, make_context([lock, *setup]), todo) as full:
+    with assembler.assembled(base.name, image, make_context([lock, *beside, *setup]), todo) as full:
         # Libraries that setup.sh brings are needed there, too.
         prepare = Todo(scripts + PREPARE, installs=True, network=bool(missing))
         with assembler.assembled(below or base.runtime.name, image, make_context(missing), prepare) as slim:

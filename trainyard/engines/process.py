@@ -14,7 +14,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 from trainyard import console
 from trainyard.baking import write_files
+from trainyard.build_settings import index_options
 from trainyard.command import Commands, Limit
 from trainyard.context import Context, make_context
 from trainyard.digests import digest_of
@@ -34,6 +35,8 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.files import open_regular, size_of, write_whole
 from trainyard.leaks import Look, look_through
 from trainyard.repository import Repository
+from trainyard.requirements.compiling import run_uv
+from trainyard.requirements.targets import Target
 from trainyard.settings import HostSettings
 
 
@@ -209,6 +212,12 @@ class ProcessEngine:
 
     def python(self) -> Python:
         return Python.parse(self.commands.ask([sys.executable, "-c", Python.PROGRAM]))
+
+    def target(self) -> Target:
+        return Target(f"{sys.version_info.major}.{sys.version_info.minor}")
+
+    def compile(self, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+        return run_uv([*arguments, *index_options(self.settings)], folder, self.settings)
 
     def _short(self, path: Path) -> Path:
         return path.relative_to(self.repository.root)

@@ -83,7 +83,9 @@ class ProcessAssembler:
                 if anew or not (venv / ".trainyard-deps").is_file():
                     with console.waiting(f"Installing dependencies {venv.name} ..."):
                         self._make_venv(venv)
-                        context = make_context([text_file("requirements.lock", packages.encode())])
+                        context = make_context(
+                            [text_file("requirements.lock", packages.encode()), *plan.beside(packages)]
+                        )
                         self.assemble(context, plan.role, [venv], self.state / "unused", installing=True)
         return venvs
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from trainyard.errors import TrainyardError
 from trainyard.model_dir import ROLES, ModelDir
-from trainyard.requirements.requirement_files import Line, Requirement, model_requirement, requirement_lines
-from trainyard.requirements.resolver import Clash, Resolver
+from trainyard.requirements.compiling import Clash
+from trainyard.requirements.requirement_files import Requirement, model_requirement, requirement_lines
+from trainyard.requirements.requirement_text import Line
+from trainyard.requirements.resolver import Resolver
 
 GROUPS = "or say GROUPS=auto: clashing models then get an environment each, in one image"
 
@@ -21,28 +24,34 @@ def check_requirements(model: ModelDir) -> None:
 
 def explain_conflict(members: tuple[ModelDir, ...], resolver: Resolver, why: str) -> TrainyardError:
     """The error that names the two lines, or else the two files, that cannot be had together."""
-    files = [list(requirement_lines(model_requirement(model, "predict"))) for model in members]
+    files = [model_requirement(model, "predict") for model in members]
     for one, other in combinations(files, 2):
-        for line in one:
-            for clashing in (same for same in other if same.package == line.package and same.text != line.text):
-                if not _resolvable([line, clashing], resolver):
+        for line in requirement_lines(one):
+            for clashing in (same for same in requirement_lines(other) if _differ(line, same)):
+                if not _resolvable((_alone(line, one), _alone(clashing, other)), resolver):
                     return TrainyardError(
                         f"{line.where} and {clashing.where} cannot be installed together",
                         f"agree on one version, drop one of the models from MODEL_DIRS, {GROUPS}",
                     )
-    for one_model, other_model in combinations(members, 2):
-        pair = [model_requirement(model, "predict") for model in (one_model, other_model)]
+    for pair in combinations(files, 2):
         try:
-            resolver.compile((*pair, resolver.runtime))
+            resolver.compiler.compile((*pair, resolver.runtime))
         except Clash as error:
-            return TrainyardError(error.message, f"mend the requirements, {GROUPS}")
-    return TrainyardError(why, f"mend the requirements, {GROUPS}")
+            return TrainyardError(error.message, f"fix the requirements, {GROUPS}")
+    return TrainyardError(why, f"fix the requirements, {GROUPS}")
 
 
-def _resolvable(lines: list[Line], resolver: Resolver) -> bool:
-    inputs = tuple(Requirement(line.path, line.text + "\n") for line in lines)
+def _differ(line: Line, other: Line) -> bool:
+    return line.package == other.package and line.text != other.text
+
+
+def _alone(line: Line, file: Requirement) -> Requirement:
+    return replace(file, path=line.path, text=f"{line.text}\n", lines=(line,))
+
+
+def _resolvable(pair: tuple[Requirement, Requirement], resolver: Resolver) -> bool:
     try:
-        resolver.compile(inputs, "--no-deps")
+        resolver.compiler.compile(pair, "--no-deps")
     except TrainyardError:
         return False
     return True

@@ -6,9 +6,9 @@ beside it: its dependencies are both roles', a dependency group or an extra name
 
 from __future__ import annotations
 
+import re
 import subprocess
-import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,13 @@ from trainyard.errors import TrainyardError
 from trainyard.files import read_text
 from trainyard.requirements.lock_files import Entry
 from trainyard.requirements.lock_names import UV_LOCK, mend_of
+from trainyard.requirements.project_files import read_project, read_toml, requirements_in
+from trainyard.requirements.requirement_text import IN_SETTINGS
+from trainyard.urls import has_login
 
 ALGORITHMS = ("sha256", "sha384", "sha512", "blake2b", "md5")  # that requirements files know, the usual one first
+
+PYPI = "https://pypi.org/simple"
 
 Wanted = tuple[str, frozenset[str], SpecifierSet]  # a package, its extras, its versions
 
@@ -32,10 +37,23 @@ def direct_requirements(lock: Path, role: str) -> list[str]:
     """The requirements behind a lock; of a pylock only its packages are known."""
     if lock.name != UV_LOCK:
         return [f"{one.name} ; {one.marker}" if one.marker else one.name for one in _read_pylock(lock).packages]
-    project = _project(lock)
-    optional = project.get("project", {}).get("optional-dependencies", {})
-    groups = project.get("dependency-groups", {})
-    return [*project.get("project", {}).get("dependencies", []), *optional.get(role, []), *_of_group(groups, role)]
+    return requirements_in(_project(lock), role)
+
+
+def named_indexes(lock: Path) -> tuple[str, ...]:
+    """The indexes that packages of a lock are from, but for PyPI: INDEX_URL stands for that.
+
+    Raises:
+        TrainyardError: the URL of one has a user or a password.
+    """
+    if lock.name == UV_LOCK:
+        found = re.findall(r'\bregistry = "([^"]+)"', read_text(lock))  # to parse it takes as long as a build may
+    else:
+        found = [package.index or "" for package in _read_pylock(lock).packages]
+    urls = tuple(dict.fromkeys(url.rstrip("/") for url in found if re.match("https?://", url)))
+    if any(map(has_login, urls)):
+        raise TrainyardError(f"{lock}: an index has a user or a password in its URL", f"take it out: {IN_SETTINGS}")
+    return tuple(url for url in urls if url != PYPI)
 
 
 def exported(lock: Path, role: str) -> str:
@@ -92,8 +110,11 @@ def _export_uv(lock: Path, role: str) -> str:
 
 def _entry(lock: Path, package: Package) -> Entry:
     """One package of a pylock, as far as a requirements file can say it."""
-    hashed = [file.hashes for file in (*(package.wheels or ()), package.sdist) if file]
-    if package.version is None or not hashed:
+    hashed = [file.hashes for file in (*(package.wheels or ()), package.sdist, package.archive) if file]
+    pin = f"=={package.version}" if package.version else ""
+    if package.archive and package.archive.url and not has_login(package.archive.url):
+        pin = f" @ {package.archive.url}"
+    if not (pin and hashed):
         raise TrainyardError(f"{lock}: {package.name} is not a package of an index", "lock one that is")
     marker = str(package.marker or "")
     if "extras" in marker or "dependency_groups" in marker:
@@ -102,7 +123,7 @@ def _entry(lock: Path, package: Package) -> Entry:
             "export a lock for each role: pylock.train.toml and pylock.predict.toml",
         )
     hashes = {_hash(lock, package, one) for one in hashed}
-    return Entry(package.name, f"=={package.version}", marker, tuple(sorted(hashes)))
+    return Entry(package.name, pin, marker, tuple(sorted(hashes)))
 
 
 def _hash(lock: Path, package: Package, hashes: Any) -> str:
@@ -123,24 +144,11 @@ def _project(lock: Path) -> dict[str, Any]:
     path = lock.with_name("pyproject.toml")
     if not path.is_file():
         raise TrainyardError(f"{lock}: no pyproject.toml beside it", "add the project that it is the lock of")
-    return _read_toml(path)
+    return read_project(path)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        mend = "mend it" if path.name == "pyproject.toml" else mend_of(path)
-        raise TrainyardError(f"{path}: damaged: {error}", mend) from None
-
-
-def _of_group(groups: dict[str, Any], name: str) -> Iterator[str]:
-    """The requirements of a dependency group and of those that it includes (PEP 735)."""
-    for item in groups.get(name, []):
-        if isinstance(item, str):
-            yield item
-        else:
-            yield from _of_group(groups, item["include-group"])
+def _read_toml(lock: Path) -> dict[str, Any]:
+    return read_toml(lock, mend_of(lock))
 
 
 def _flat(table: dict[str, list[Any]]) -> list[Any]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from trainyard.errors import TrainyardError
 from trainyard.files import write_whole
 from trainyard.groups import file_of
-from trainyard.merge import Merged, merged_requirements
+from trainyard.merge import Merged
 from trainyard.model_dir import ModelDir
+from trainyard.requirements.compiling import Clash
 from trainyard.requirements.conflicts import explain_conflict
 from trainyard.requirements.lock_files import is_whole, packages_of
 from trainyard.requirements.requirement_files import Requirement, model_requirement, requirement_lines
-from trainyard.requirements.resolver import Clash, Resolver
+from trainyard.requirements.resolver import Resolver
+from trainyard.requirements.union import union_of
 
 AUTO = "auto"
 CLASHES = "clashes.txt"  # in place of a lock: there is none
@@ -121,7 +123,7 @@ class MergedLocks:
 
     def _inputs(self, group: tuple[ModelDir, ...], number: int) -> tuple[tuple[Requirement, ...], str]:
         """What a group is resolved from, and the locks whose versions are preferred."""
-        required = Requirement(self.folder / file_of(number, "txt"), merged_requirements(group))
+        required = replace(union_of(group), path=self.folder / file_of(number, "txt"))
         return (required, self.resolver.runtime), "".join(map(self._own_lock, group))
 
     def _same(self, group: tuple[ModelDir, ...]) -> str:

@@ -20,6 +20,7 @@ CONTENT = "# content sha256:"
 MEND = "run make lock"
 _PACKAGE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w.,-]*\])?(?P<pin>==\S+| @ \S+)(?: ; (?P<marker>.*))?")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64}|(?:sha384|sha512|md5|blake2b):[0-9a-f]+)")
+INDEX = "--extra-index-url"
 _CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})( |$)")
 
 
@@ -47,6 +48,17 @@ def packages_of(text: str) -> str:
     if not text.startswith(INPUTS):
         return text
     return (*text.split("\n", 2), "", "")[2]
+
+
+def with_indexes(text: str, indexes: Iterable[str]) -> str:
+    """The entries, below the indexes that are asked for them besides the usual one."""
+    return "".join(f"{INDEX} {url}\n" for url in indexes) + text
+
+
+def indexes_of(text: str) -> list[str]:
+    """The indexes that a lock names."""
+    lines = (line.partition(" ") for line in text.splitlines())
+    return [url for option, _, url in lines if option == INDEX]
 
 
 def is_of(text: str, digest: str) -> bool:
@@ -92,7 +104,7 @@ def read_entries(text: str, where: str, hint: str = MEND) -> list[Entry]:
     pending: re.Match[str] | None = None  # a package whose hashes follow
     hashes: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.startswith(("#", INDEX)):
             if pending:
                 raise TrainyardError(f"{where}:{number - 1}: cut off within {pending['name']}", hint)
             continue

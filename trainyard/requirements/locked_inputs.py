@@ -11,7 +11,8 @@ from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ModelDir
 from trainyard.requirements.lock_files import Entry, as_text, is_whole, read_entries, seal
 from trainyard.requirements.lock_names import UV_LOCK, find_lock, mend_of
-from trainyard.requirements.requirement_files import Requirement, read_requirement, requirement_lines
+from trainyard.requirements.requirement_files import Requirement, file_requirement, requirement_lines
+from trainyard.requirements.sources import BOTH
 
 
 def role_input(model: ModelDir, role: str, cache: Path | None) -> Requirement:
@@ -24,12 +25,11 @@ def role_input(model: ModelDir, role: str, cache: Path | None) -> Requirement:
     """
     lock = find_lock(model.path, role)
     if lock is None:
-        return read_requirement(model.requirements(role))
+        return file_requirement(model, role)
     entries = read_entries(_remembered(lock, role, cache), f"{lock}, exported", mend_of(lock))
-    file = model.path / f"requirements_{role}.txt"
-    if file.is_file():
-        _check_has(lock, entries, read_requirement(file))
-    return Requirement(lock, as_text(entries), locked=True)
+    if any((model.path / name).is_file() for name in (f"requirements_{role}.txt", BOTH)):
+        _check_has(lock, entries, file_requirement(model, role))
+    return Requirement(lock, as_text(entries), locked=True, indexes=_indexes(lock))
 
 
 def fixed_entries(inputs: Iterable[Requirement]) -> list[Entry]:
@@ -96,6 +96,12 @@ def _remembered(lock: Path, role: str, cache: Path | None) -> str:
         cache.mkdir(parents=True, exist_ok=True)
         write_whole(path, seal(digest, text))
     return read_text(path)
+
+
+def _indexes(lock: Path) -> tuple[str, ...]:
+    from trainyard.requirements.foreign_locks import named_indexes
+
+    return named_indexes(lock)
 
 
 def _check_has(lock: Path, entries: list[Entry], requirement: Requirement) -> None:

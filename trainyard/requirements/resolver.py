@@ -8,38 +8,39 @@ one version.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import uv
-
 from trainyard import console
-from trainyard.build_settings import index_environment, index_options
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ROLES, ModelDir
 from trainyard.repository import Repository
-from trainyard.requirements.index_errors import explain_index
-from trainyard.requirements.lock_files import as_text, check_sealed, is_of, is_whole, merged, read_entries, seal
+from trainyard.requirements.compiling import Builder, Compiler
+from trainyard.requirements.given_hashes import with_given_hashes
+from trainyard.requirements.lock_files import (
+    as_text,
+    check_sealed,
+    is_of,
+    is_whole,
+    merged,
+    read_entries,
+    seal,
+    with_indexes,
+)
 from trainyard.requirements.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
 from trainyard.requirements.requirement_files import Requirement, read_requirement
+from trainyard.requirements.targets import OLDEST_PYTHON
+from trainyard.requirements.wheels import check_wheels, may_compile
 from trainyard.settings import HostSettings
 
-OLDEST_PYTHON = "3.11"
 RUNTIME = Path("builders") / "base" / "requirements.txt"
 
 
 class Unresolved(TrainyardError):
     """A lock that would have to be asked of the package index."""
-
-
-class Clash(TrainyardError):
-    """Requirements that cannot be had together."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,23 @@ def lock_path(model: ModelDir, role: str) -> Path:
 @dataclass(frozen=True)
 class Resolver:
     """Turns requirements into locks; in a dry run only those that are known already. ``known_only``: whoever asks for
-    another gets an Unresolved."""
+    another gets an Unresolved. ``builder``: the engine, where packages have to be built to be resolved."""
 
     repository: Repository
     settings: HostSettings
+    builder: Callable[[], Builder]
     dry_run: bool = False
     known_only: bool = False
 
     @property
+    def compiler(self) -> Compiler:
+        return Compiler(self.settings, self.builder)
+
+    @property
     def runtime(self) -> Requirement:
         """What the daemon needs, in every image."""
-        return read_requirement(self.repository.package / RUNTIME)
+        path = self.repository.package / RUNTIME
+        return read_requirement(path, path.parent, self.repository.state / "packages")
 
     def model_lock(self, model: ModelDir, role: str) -> Lock:
         """The lock of one model's role: the committed one where it is up to date, else resolved now and remembered.
@@ -91,6 +98,21 @@ class Resolver:
         if lock.remark and not self.known_only:
             console.warn(f"{lock.remark}: {mend_lock(own)}")
         return lock
+
+    def is_locked(self, model: ModelDir) -> bool:
+        """Whether both lock files are there, whole, and of today's requirements.
+
+        Raises:
+            TrainyardError: the requirements cannot be read.
+        """
+        inputs = self._inputs(model)
+        try:
+            found = [
+                self._committed(inputs, own, lock_path(model, role)) for own, role in zip(inputs, ROLES, strict=False)
+            ]
+        except TrainyardError:  # damaged: make lock makes it anew
+            return False
+        return all(lock and not lock.remark for lock in found)
 
     def write_locks(self, model: ModelDir) -> list[Path]:
         """``make lock``: resolve anew and write both lock files beside the requirements."""
@@ -164,8 +186,11 @@ class Resolver:
         *models, runtime = inputs
         free = [item for item in models if not item.locked]
         fixed = as_text(fixed_entries(models))
+        compiler = self.compiler
         try:
-            union = self.compile((*free, runtime), constraint=fixed, preferred=preferred)
+            union = compiler.compile((*free, runtime), constraint=fixed, preferred=_pins(preferred))
+            if not may_compile(inputs[:-1], self.settings) and not self.settings.wheelhouse:
+                check_wheels(union, inputs, compiler)
         except TrainyardError as error:
             if not fixed:
                 raise
@@ -173,55 +198,12 @@ class Resolver:
             raise TrainyardError(f"{names}, with what the server needs: {error.message}", error.hint) from None
         for item in models:
             if item.locked:
-                more = self.compile((runtime,), constraint=fixed + union) if free else union
-                yield as_text(merged(read_entries(item.text, str(item.path)), read_entries(more, str(runtime.path))))
+                more = compiler.compile((runtime,), constraint=fixed + union) if free else union
+                found = as_text(merged(read_entries(item.text, str(item.path)), read_entries(more, str(runtime.path))))
             else:
-                yield union if len(models) == 1 else self.compile((item, runtime), constraint=fixed + union)
-
-    def compile(self, inputs: tuple[Requirement, ...], *options: str, constraint: str = "", preferred: str = "") -> str:
-        """``uv pip compile``: a lock with hashes for every supported Python and platform.
-
-        Raises:
-            TrainyardError: it cannot be resolved; the message carries uv's first reason.
-        """
-        with tempfile.TemporaryDirectory() as name:
-            scratch = Path(name)
-            # Copies under equal names, so that two inputs with equal requirements get equal locks, byte for byte.
-            files = [scratch / f"{number}.txt" for number in range(len(inputs))]
-            for file, item in zip(files, inputs, strict=True):
-                file.write_text(item.text, encoding="utf-8")
-            (scratch / "constraints.txt").write_text(constraint, encoding="utf-8")
-            lock = scratch / "lock.txt"
-            lock.write_text(_pins(preferred), encoding="utf-8")  # uv prefers what its output file says already
-            self._uv(
-                [
-                    "pip", "compile", "--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes",
-                    "--no-header", "--no-annotate", "--quiet", *index_options(self.settings), *options,
-                    "--constraint", "constraints.txt", "--output-file", "lock.txt", *(file.name for file in files),
-                ],
-                scratch,
-                inputs,
-            )  # fmt: skip
-            return lock.read_text(encoding="utf-8")
-
-    def _uv(self, arguments: list[str], folder: Path, inputs: tuple[Requirement, ...]) -> None:
-        """An index that sends a byte now and then is never silent: so there is a limit on the whole, too."""
-        limit = self.settings.build_timeout
-        try:
-            done = subprocess.run(
-                [uv.find_uv_bin(), *arguments], cwd=folder, capture_output=True, text=True, check=False,
-                env={**os.environ, **index_environment(self.settings)}, timeout=limit or None,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise TrainyardError(
-                f"{_names(inputs)}: cannot be resolved: the package index took longer than {limit} s",
-                "check the network and INDEX_URL, or set BUILD_TIMEOUT to allow more seconds",
-            ) from None
-        if done.returncode:
-            if trouble := explain_index(done.stderr, self.settings):
-                raise TrainyardError(f"{_names(inputs)}: cannot be resolved: {trouble.message}", trouble.hint)
-            kind = Clash if "No solution found" in done.stderr else TrainyardError
-            raise kind(_explain(done.stderr, inputs), "mend the requirements, or the network and INDEX_URL")
+                whole = len(models) == 1
+                found = union if whole else compiler.compile((item, runtime), constraint=fixed + union)
+            yield with_indexes(with_given_hashes(found, item), item.indexes)
 
     def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
         cache = None if self.dry_run else self.repository.state / "locks"
@@ -240,19 +222,9 @@ def _pins(lock: str) -> str:
     return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
 
 
-def _names(inputs: tuple[Requirement, ...]) -> str:
-    return " and ".join(str(item.path) for item in inputs[:-1] or inputs)
-
-
-def _explain(stderr: str, inputs: tuple[Requirement, ...]) -> str:
-    reason = " ".join(stderr.encode("ascii", "ignore").decode().split())  # without uv's drawing
-    for number, item in enumerate(inputs):
-        reason = reason.replace(f"{number}.txt", item.path.name)
-    return f"{_names(inputs)}: cannot be resolved: {reason.removeprefix('error: ').rstrip('.')}"
-
-
 def _digest(inputs: tuple[Requirement, ...], preferred: str = "") -> str:
     digest = hashlib.sha256(OLDEST_PYTHON.encode())  # the header of every committed lock holds what this gives
-    for text in (*(item.text for item in inputs), *([_pins(preferred)] if preferred else [])):
+    named = [text for item in inputs for text in (item.constraints, *item.indexes) if text]
+    for text in (*(item.text for item in inputs), *named, *([_pins(preferred)] if preferred else [])):
         digest.update(b"\0" + text.encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""make build-train, build-predict, build-image, lock: from a model directory to an image."""
+"""make build-train, build-predict, build-image: from a model directory to an image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from trainyard.model_dir import ModelDir, Role, read_variables
 from trainyard.repository import all_members
 from trainyard.requirements.conflicts import check_requirements
 from trainyard.requirements.grouping import MergedLocks
+from trainyard.requirements.requirement_files import model_requirement
 from trainyard.requirements.resolver import Lock, Resolver, Unresolved
+from trainyard.requirements.union import union_of
 from trainyard.routes import train_target
 from trainyard.sources import model_context, read_setup, setup_files
 from trainyard.verbs.secrets import refuse_secrets
@@ -56,9 +58,12 @@ def build_model(
 def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
     """How one model's image is built."""
     baked = baking.files_of([model]) if role == "predict" and bake else ()
-    context, setup = model_context(model, role, lock.text), read_setup(model)
-    image = image or model.image(role)
-    return BuildPlan(image, role, context, lock.text, setup, baked, setup_files=tuple(setup_files(model)))
+    requirement, setup = model_requirement(model, role), read_setup(model)
+    context = model_context(model, requirement.text, lock.text)
+    image, beside = image or model.image(role), tuple(setup_files(model))
+    return BuildPlan(
+        image, role, context, lock.text, setup, baked, setup_files=beside, local_packages=requirement.packages
+    )
 
 
 def build_all(session: Session, folder: Path, *, bake: bool | None = None) -> str:
@@ -81,8 +86,11 @@ def _plan_merged(session: Session, merged: Merged, locks: MergedLocks, *, bake: 
     baked = baking.files_of(merged.members) if bake else ()
     context, setup = merged.context((lock, *more)), merged.setup.encode()
     image = all_image(session, locks.folder)
-    beside = merged.setup_files
-    return BuildPlan(image, "predict", context, lock, setup, baked, more_locks=tuple(more), setup_files=beside)
+    beside, packages = merged.setup_files, union_of(merged.members).packages
+    return BuildPlan(
+        image, "predict", context, lock, setup, baked,
+        more_locks=tuple(more), setup_files=beside, local_packages=packages,
+    )  # fmt: skip
 
 
 def create_routes(session: Session, folder: Path, locks: MergedLocks | None = None) -> Merged:
@@ -97,7 +105,7 @@ def create_routes(session: Session, folder: Path, locks: MergedLocks | None = No
         console.step(locks.described(merged))
     if not session.commands.dry_run:
         write_merged(merged, folder)
-    _say_written(session, [folder / path for path in merged.files()])
+    say_written(session, [folder / path for path in merged.files()])
     return merged
 
 
@@ -116,11 +124,6 @@ def all_image(session: Session, folder: Path) -> str:
     return name
 
 
-def lock_model(session: Session, model: ModelDir) -> None:
-    """Resolve the requirements and write both lock files."""
-    _say_written(session, session.resolver.write_locks(model))
-
-
 def _labels(session: Session, plan: BuildPlan, models: Iterable[ModelDir]) -> dict[str, str]:
     """Where an image came from, under the names of the OCI image specification (annotations.md) where it has one."""
     labels = {
@@ -133,7 +136,8 @@ def _labels(session: Session, plan: BuildPlan, models: Iterable[ModelDir]) -> di
     return {name: value for name, value in labels.items() if value}
 
 
-def _say_written(session: Session, paths: list[Path]) -> None:
+def say_written(session: Session, paths: list[Path]) -> None:
+    """Print which files were written, or in a dry run would be."""
     for path in paths:
         if session.commands.dry_run:
             console.result(f"write {session.short(path)}")

@@ -13,9 +13,10 @@ from trainyard.engines.base import Engine
 from trainyard.errors import TrainyardError
 from trainyard.experiments.settings import ExperimentSettings
 from trainyard.model_dir import ROLES, read_model_dir
+from trainyard.package_indexes import read_settings
 from trainyard.repository import Repository, find_repository
 from trainyard.requirements.resolver import Resolver
-from trainyard.settings import HostSettings
+from trainyard.settings import HostSettings, callers_environment
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Session:
 
     @property
     def resolver(self) -> Resolver:
-        return Resolver(self.repository, self.settings, self.commands.dry_run)
+        return Resolver(self.repository, self.settings, lambda: self.engine, self.commands.dry_run)
 
     @property
     def known_resolver(self) -> Resolver:
@@ -74,4 +75,4 @@ def open_session(start: Path, *, dry_run: bool) -> Session:
     """The session of a command that was called for the folder ``start``."""
     repository = find_repository(start)
     repository.provide_cache()
-    return Session(repository, HostSettings.read(), Commands(dry_run))
+    return Session(repository, read_settings(callers_environment()), Commands(dry_run))

@@ -22,7 +22,8 @@ from trainyard.command import Limit
 from trainyard.engines.base import Python
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.model_dir import ROLES
-from trainyard.requirements.resolver import OLDEST_PYTHON, Resolver
+from trainyard.requirements.resolver import Resolver
+from trainyard.requirements.targets import OLDEST_PYTHON
 from trainyard.verbs.build import plan_all
 from trainyard.verbs.session import Session
 
