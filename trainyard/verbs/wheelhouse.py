@@ -10,8 +10,9 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -21,9 +22,13 @@ from trainyard.build_settings import ca_bundle, index_environment
 from trainyard.command import Limit
 from trainyard.engines.base import Python
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.model_dir import ROLES
+from trainyard.model_dir import ROLES, read_model_dir
+from trainyard.requirements.compiling import NEEDS_BUILD
+from trainyard.requirements.lock_files import indexes_of, with_indexes
+from trainyard.requirements.requirement_files import model_requirement
 from trainyard.requirements.resolver import Resolver
-from trainyard.requirements.targets import OLDEST_PYTHON
+from trainyard.requirements.targets import OLDEST_PYTHON, Target
+from trainyard.urls import without_logins
 from trainyard.verbs.build import plan_all
 from trainyard.verbs.session import Session
 
@@ -33,8 +38,10 @@ OTHER_SYSTEMS = ("--platform", "any", "--python-version", OLDEST_PYTHON)
 def fill_wheelhouse(session: Session, _: Path) -> None:
     """Download what the locks of all models name into WHEELHOUSE.
 
+    A model that cannot be locked, and a package that has no wheel, do not stop the others.
+
     Raises:
-        TrainyardError: WHEELHOUSE is missing, or a package cannot be had as a wheel.
+        TrainyardError: WHEELHOUSE is missing, the index fails, or something was left out; the message names it.
     """
     if not session.settings.wheelhouse:
         raise TrainyardError("WHEELHOUSE is missing", 'say which folder: make wheelhouse WHEELHOUSE="$PWD/wheels"')
@@ -42,7 +49,9 @@ def fill_wheelhouse(session: Session, _: Path) -> None:
     if not folder.is_absolute():
         raise TrainyardError(f"WHEELHOUSE={folder}: not a whole path", 'say WHEELHOUSE="$PWD/<folder>"')
     online = replace(session, settings=replace(session.settings, wheelhouse=""))
-    lines = _locked(online)
+    left_out: list[str] = []
+    locked = _locked(online, left_out)
+    lines, indexes = locked_lines(locked), indexes_of(locked)
     target = online.engine.python()
     oldest = replace(target, version=f"{OLDEST_PYTHON}.0")
     pythons = {python.version.rpartition(".")[0]: python for python in (oldest, target)}.values()
@@ -51,33 +60,54 @@ def fill_wheelhouse(session: Session, _: Path) -> None:
     with console.waiting(f"Filling {folder} ..."):
         for python in pythons:
             for batch in batches(line for line in lines if wanted(line, python)):
-                _download(online, folder, batch, *platform_options(python))
+                left_out += _download_all(online, folder, batch, indexes, *platform_options(python))
         for line in lines:
             if not any(wanted(line, python) for python in pythons):
-                _download_if_possible(online, folder, line)
-        _download(online, folder, [], "--", *_own_requirements(session.repository.package))
+                _download_if_possible(online, folder, line, indexes)
+        _download(online, folder, [], [], "--", *_own_requirements(session.repository.package))
+    if missing := list(dict.fromkeys(left_out)):
+        raise TrainyardError(f"{folder} is filled but for {len(missing)}: {'; '.join(missing)}", exit_code=EXIT_FAILED)
 
 
-def _locked(session: Session) -> list[str]:
-    """Each line of each lock once: of every model, and of what merges them."""
+def _locked(session: Session, left_out: list[str]) -> str:
+    """The locks of every model, and of what merges them, but for those that there cannot be: ``left_out`` gets them."""
     resolver = session.resolver
-    texts = [resolver.model_lock(model, role).text for model in session.repository.models() for role in ROLES]
-    texts += [lock for folder in session.repository.all_folders() for lock in _merged(session, resolver, folder)]
-    return sorted({line for text in texts for line in locked_lines(text)})
+    paths, folders = session.repository.every_model_path(), session.repository.all_folders()
+    asked: list[Callable[[], Iterable[str]]] = [partial(_of_model, session, resolver, path) for path in paths]
+    asked += [partial(_of_merged, session, resolver, folder) for folder in folders]
+    texts: list[str] = []
+    for one in asked:
+        try:
+            texts += one()
+        except TrainyardError as error:
+            console.warn(f"left out: {error}")
+            left_out.append(error.message)
+    return "\n".join(texts)
 
 
-def _merged(session: Session, resolver: Resolver, folder: Path) -> tuple[str, ...]:
-    try:
-        return plan_all(session, resolver, folder).locks
-    except TrainyardError as error:
-        console.warn(f"{session.short(folder)} is left out: {error.message}")
-        return ()
+def _of_model(session: Session, resolver: Resolver, path: Path) -> list[str]:
+    model = read_model_dir(path, session.repository.root)
+    beside = {package.hash for role in ROLES for package in model_requirement(model, role).packages}
+    return [_without(resolver.model_lock(model, role).text, beside) for role in ROLES]
 
 
-def locked_lines(lock: str) -> list[str]:
-    """The requirements of a lock, each with its hashes on one line."""
-    joined = re.sub(r"\\\n\s*", " ", lock)
-    return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+def _of_merged(session: Session, resolver: Resolver, folder: Path) -> list[str]:
+    plan = plan_all(session, resolver, folder)
+    beside = {package.hash for package in plan.local_packages}
+    return [_without(lock, beside) for lock in plan.locks]
+
+
+def _without(lock: str, hashes: set[str]) -> str:
+    """A lock but for the packages that lie beside models: they come along anyway."""
+    lines = locked_lines(lock)
+    kept = [line for line in lines if not any(f"--hash={one}" in line for one in hashes)]
+    return with_indexes("".join(f"{line}\n" for line in kept), indexes_of(lock))
+
+
+def locked_lines(locks: str) -> list[str]:
+    """The requirements of locks, each once and with its hashes on one line."""
+    joined = re.sub(r"\\\n\s*", " ", locks)
+    return sorted({line for line in joined.splitlines() if line.strip() and not line.startswith(("#", "-"))})
 
 
 def wanted(line: str, python: Python) -> bool:
@@ -115,13 +145,41 @@ def platform_options(python: Python) -> list[str]:
     return [*options, "--python-version", python.version.rpartition(".")[0]]
 
 
-def _download(session: Session, folder: Path, lines: list[str], *options: str) -> None:
+def _download_all(
+    session: Session, folder: Path, lines: list[str], indexes: list[str], *options: str
+) -> list[str]:  # fmt: skip
+    """Download what has wheels; what has none, each with the fix."""
+    missing: list[str] = []
+    while lines:
+        try:
+            _download(session, folder, lines, indexes, *options)
+        except TrainyardError as error:
+            found = re.search(r"No matching distribution found for (\S+)", error.message)
+            if not (found and _is_source_only(session, found[1])):
+                raise
+            missing.append(
+                f"{found[1]} comes as source only: put a wheel of it beside the model (pip wheel --no-deps --wheel-dir "
+                f"wheels {found[1]}) and write ./wheels/<name>.whl in its place"
+            )
+            lines = [line for line in lines if line.split()[0] != found[1]]
+        else:
+            break
+    return missing
+
+
+def _is_source_only(session: Session, pin: str) -> bool:
+    """Whether the index has it, and no wheel of it."""
+    complaint = session.resolver.compiler.complaint([pin], Target(OLDEST_PYTHON), "--universal")
+    return NEEDS_BUILD.search(complaint) is not None
+
+
+def _download(session: Session, folder: Path, lines: list[str], indexes: list[str], *options: str) -> None:
     settings = session.settings
     environment = index_environment(settings)
     if bundle := ca_bundle(settings):
         environment["PIP_CERT"] = str(bundle)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write("\n".join(lines))
+        file.write(with_indexes("\n".join(lines), indexes))
         file.flush()
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
         locked = ["--no-deps", "--require-hashes", "--requirement", file.name] if lines else []
@@ -132,15 +190,15 @@ def _download(session: Session, folder: Path, lines: list[str], *options: str) -
                 env=session.commands.environment(environment),
             )
         except TrainyardError as error:
-            reason = error.message.partition("failed: ")[2] or error.message
+            reason = without_logins(error.message.partition("failed: ")[2] or error.message)
             raise TrainyardError(
                 f"{folder} cannot be filled: {reason}", error.hint or "check the network and INDEX_URL", EXIT_FAILED
             ) from None
 
 
-def _download_if_possible(session: Session, folder: Path, line: str) -> None:
+def _download_if_possible(session: Session, folder: Path, line: str, indexes: list[str]) -> None:
     try:
-        _download(session, folder, batches([line])[0], *OTHER_SYSTEMS)
+        _download(session, folder, batches([line])[0], indexes, *OTHER_SYSTEMS)
     except TrainyardError:
         name = line.partition(" --hash")[0]
         console.warn(f"{name}: no wheel for every system: make lock may not be able to do without the index")
