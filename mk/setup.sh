@@ -39,6 +39,9 @@ fi
 printf -- '---> Setting up %s (once)\n' "$venv" >&2
 # The settings of builds hold here, too: docs/contract.md.
 index=${INDEX_URL:-${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-https://pypi.org/simple}}}}
+case $index in
+*://*[/?#]*@*) die "INDEX_URL is not a URL (it is not shown, as it may hold a password): write %2F for /, %40 for @, %3F for ?, %23 for #" ;;
+esac
 bundle=${CA_BUNDLE:-${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-${PIP_CERT:-}}}}
 if [ -n "$bundle" ]; then export SSL_CERT_FILE="$bundle" PIP_CERT="$bundle"; fi
 # Not for ever, and from a folder of wheels where there is one.

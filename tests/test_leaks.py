@@ -27,6 +27,7 @@ KINDS = {
     "a Stripe key": ["sk_live_" + LETTERS[:24], "rk_test_" + LETTERS[:24]],
     "a PyPI token": ["pypi-" + "AgEIcHlwaS5vcmc" + LETTERS[:60]],
     "a Hugging Face token": ["hf_" + "a" * 34],
+    "a password in the URL of a package": ["own @ https://reader:" + "s3cret@index.example/own.whl"],
     "an npm token": ["npm_" + LETTERS[:36]],
     "an AWS access key": ["AKIA" + "Q3EGXMPLRT7WZ2KV"],
     "a private key": ["-----BEGIN " + kind + "PRIVATE KEY-----\n" for kind in ("", "EC ", "OPENSSH ", "ENCRYPTED ")],
@@ -42,8 +43,10 @@ def test_every_kind_is_found(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["ghp_short", "AKIA", "PRIVATE KEY", "hf_hub_download(repo)", "npm_config_registry", "ask_test_of_strength"]
-)
+    "text",
+    ["ghp_short", "AKIA", "PRIVATE KEY", "hf_hub_download(repo)", "npm_config_registry", "ask_test_of_strength",
+     "own @ https://host/a@b", "git+https://${USER}:${TOKEN}@host/own", "postgresql://me:secret@host/db"],
+)  # fmt: skip
 def test_what_only_begins_like_one(text: str) -> None:
     assert list(find(f"x = {text}\n".encode(), [])) == []
 

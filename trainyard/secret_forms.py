@@ -44,6 +44,11 @@ KINDS = (
     _kind("a Stripe key", rb"\b[sr]k_(?:live|test|prod)_[0-9A-Za-z]{16,}", b"k_live_", b"k_test_", b"k_prod_"),
     _kind("a PyPI token", rb"\bpypi-AgE[\w-]{50,}", b"pypi-AgE"),
     _kind("a Hugging Face token", rb"\b(?:hf_|api_org_)[A-Za-z]{34}\b", b"hf_", b"api_org_"),
+    _kind(
+        "a password in the URL of a package",
+        rb"(?: @ |\bgit\+|--(?:extra-)?index-url[ =]|--find-links[ =])https?://[^\s/:@'\"<>{}$]+:[^\s@'\"<>{}$]+@",
+        b" @ http", b"git+http", b"index-url", b"find-links",
+    ),
     _kind("an npm token", rb"\bnpm_[0-9A-Za-z]{36}\b", b"npm_"),
 )  # fmt: skip
 

@@ -4,7 +4,8 @@
 
 # end_installing OUTPUT FILE: what uv said, then the one line.
 end_installing() {
-    printf '%s\n' "$1" | sed 's/^/    /' >&2 # indented: the one line that begins with error: is ours
+    # Indented: the one line that begins with error: is ours. Without the user and the password that a URL may have.
+    printf '%s\n' "$1" | sed -E 's|(://)[^/@[:space:]]*@|\1***@|g; s/^/    /' >&2
     explain_install_failure "$@"
 }
 

@@ -43,6 +43,7 @@ HEADER = "# Made by `make dvc` from the model directories; make it again after a
 _WIRING = (
     ".s2i/environment",
     "requirements_train.txt",
+    "requirements.txt",
     "requirements_train.lock",
     "setup.sh",
     "uv.lock",

@@ -126,6 +126,8 @@ def _is_source(path: PurePosixPath, project: str, model: str) -> bool:
         return False
     if parts[2] in OF_PROJECT:
         return not any(excluded(part) for part in parts[3:])
+    if len(parts) == 3 and path.suffix == ".txt":  # requirements that models include
+        return True
     if parts[2] != model or len(parts) < 4:
         return False
     kept_out = tuple(pattern for pattern in EXCLUDED_AT_TOP if pattern not in READ)
