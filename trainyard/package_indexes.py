@@ -6,8 +6,6 @@ https://pip.pypa.io/en/stable/topics/configuration/, https://docs.astral.sh/uv/c
 
 from __future__ import annotations
 
-import configparser
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +64,8 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _of_pip(path: Path) -> Named:
+    import configparser  # only who has such a file waits for what reads it
+
     config = configparser.RawConfigParser(strict=False)
     try:
         config.read_string(read_text(path))
@@ -82,6 +82,8 @@ def _of_pip(path: Path) -> Named:
 
 
 def _of_uv(path: Path) -> Named:
+    import tomllib
+
     try:
         table: dict[str, Any] = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:

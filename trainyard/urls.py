@@ -7,7 +7,7 @@ import re
 from trainyard.errors import TrainyardError
 
 # A password with a slash, an @ or a # in it makes the URL malformed; digits up to a slash are a port.
-_LOGIN = re.compile(r"(?<=://)(?:[^\s/?#@'\"`]*@|[^\s/:@'\"`]*:(?!\d+[/?#])[^\s'\"`]*@)")
+_LOGIN = re.compile(r"(?<=://)(?:[^\s/?#@'\"`]*@(?:[^\s'\"`]*@)?|[^\s/:@'\"`]*:(?!\d+[/?#])[^\s'\"`]*@)")
 
 
 def without_logins(text: str) -> str:

@@ -95,8 +95,8 @@ def test_requirements_that_clash_name_both_lines(repo: Monorepo) -> None:
 
 def test_requirements_that_clash_further_down_name_both_files(repo: Monorepo) -> None:
     one, two = repo.add_model("one"), repo.add_model("two")
-    (one.path / "requirements_predict.txt").write_text("scikit-learn>=1.7\n")  # needs numpy 1.22 or newer
-    (two.path / "requirements_predict.txt").write_text("numpy<1.20\n")
+    (one.path / "requirements_predict.txt").write_text("requests>=2.32\n")  # needs idna 2.5 or newer
+    (two.path / "requirements_predict.txt").write_text("idna<2.5\n")
     line = repo.make(repo.add_all(), "build-image").failed("cannot be resolved")
     assert str(one.path / "requirements_predict.txt") in line
     assert str(two.path / "requirements_predict.txt") in line

@@ -8,9 +8,11 @@ import re
 import tarfile
 import zipfile
 from dataclasses import dataclass, field
-from email.message import Message
-from email.parser import HeaderParser
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 FOLDER = "local_packages"  # in the context of what installs; builders/common/installing.sh names it, too
 _STAMP = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can say
@@ -62,6 +64,8 @@ def read_archive(path: Path) -> LocalPackage:
         ValueError: it is damaged, or what it depends on is only known to who builds it.
         OSError: it cannot be read.
     """
+    from email.parser import HeaderParser  # only who has such a package waits for it
+
     content = path.read_bytes()
     metadata = _metadata_of(path, content)
     headers = HeaderParser().parsestr(metadata)

@@ -15,6 +15,7 @@ from typing import Protocol
 from trainyard.errors import TrainyardError
 from trainyard.requirements.lock_files import read_entries
 from trainyard.requirements.requirement_files import Requirement
+from trainyard.requirements.requirement_text import Line
 from trainyard.requirements.targets import OLDEST_PYTHON, Target
 from trainyard.settings import HostSettings
 
@@ -52,13 +53,18 @@ def check_wheels(lock: str, inputs: Sequence[Requirement], asked: Asked) -> None
     entries = [replace(entry, hashes=()) for entry in read_entries(lock, "the lock") if entry.name not in own]
     pins = [str(entry).strip() for entry in entries if entry.pin.startswith("==")]
     while missing := NO_WHEEL.search(asked.complaint(pins, asked.target())):
-        if error := without_wheel(missing[0], inputs, asked):
+        if error := without_wheel(missing[0], inputs, asked, resolved=True):
             raise error
         pins = [pin for pin in pins if pin.partition("==")[0] != missing[1]]
 
 
-def without_wheel(said: str, inputs: Sequence[Requirement], asked: Asked) -> TrainyardError | None:
-    """The error for the pin that uv names; None where it names none, or one that is a matter of building it."""
+def without_wheel(
+    said: str, inputs: Sequence[Requirement], asked: Asked, *, resolved: bool = False
+) -> TrainyardError | None:
+    """The error for the version that uv names; None where it names none, or one that is a matter of building it.
+
+    Unless it was ``resolved``, a line has to ask for that version: else uv has only tried it on its way to another
+    reason."""
     if not (found := NO_WHEEL.search(said)):
         return None
     name, version = found[1] or found[3], found[2] or found[4]
@@ -70,9 +76,17 @@ def without_wheel(said: str, inputs: Sequence[Requirement], asked: Asked) -> Tra
     nearest = nearest or asked.newest(f"{name}<{version}", target)
     if not nearest:
         return None
-    lines = (line for item in inputs for line in item.lines if line.package == name)
-    place = next((line.where for line in lines), None) or str(inputs[0].path)
+    line = next((line for item in inputs for line in item.lines if line.package == name), None)
+    if not resolved and (line is None or _admits(line, nearest)):
+        return None
+    place = line.where if line else str(inputs[0].path)
     fix = f"write {name}=={nearest}, the nearest version that has one"
     if target.platform and target.python != OLDEST_PYTHON and asked.newest(pin, replace(target, python=OLDEST_PYTHON)):
         fix += f", or set BASE_IMAGE={ONE_PYTHON_BASE.format(OLDEST_PYTHON)}"
     return TrainyardError(f"{place}: {pin} has no wheel for Python {target.python}", fix)
+
+
+def _admits(line: Line, version: str) -> bool:
+    from packaging.requirements import Requirement as Parsed  # an edit does not wait for what parses requirements
+
+    return Parsed(line.text).specifier.contains(version, prereleases=True)
