@@ -100,6 +100,15 @@ def test_trainings_share_the_cores_and_their_threads_sleep(monkeypatch):
     assert (os.environ["OPENBLAS_THREAD_TIMEOUT"], os.environ["OMP_WAIT_POLICY"]) == ("9", "PASSIVE")
 
 
+def test_what_forks_after_its_imports_has_one_thread_for_linear_algebra(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    share_cores(1, forks=True)
+    found = [os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")]
+    assert found == [str(usable_cores()), "1", "1"]
+
+
 def test_cores_are_shared_and_the_users_choice_stands(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")

@@ -29,7 +29,7 @@ def main() -> int:
     refuse_telemetry()
     try:
         settings = ImageSettings.read()
-        share_cores(max(1, settings.jobs))
+        share_cores(max(1, settings.jobs), forks=bool(sys.argv[1:]))
         if sys.argv[1:]:
             return _for_tuning(*sys.argv[1:])
         # Here, because Ctrl-C may come while they are imported.

@@ -41,10 +41,16 @@ def memory_limit(cgroup: Path = CGROUP) -> int:
     return 0
 
 
-def share_cores(trainings: int) -> None:
+def share_cores(trainings: int, *, forks: bool = False) -> None:
     """Before numerical libraries are imported: a training computes with its share of the cores, and its threads sleep
     while they wait. OpenBLAS and OpenMP let them spin, which on a machine that has other work to do took a small
-    network 15 s in place of 3."""
+    network 15 s in place of 3.
+
+    ``forks``: once libraries are imported; the threads of OpenBLAS, which start then, would not survive it.
+    """
+    if forks:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("MKL_NUM_THREADS", "1")
     limit_threads(trainings, usable_cores())
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # the smallest: 2^4 turns
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
