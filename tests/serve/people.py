@@ -52,7 +52,7 @@ def plain(msg):
 def named(msg):
     read()
     rows = msg.payload["instances"]
-    return {"predictions": ["yes"] * len(rows), "scores": [[0.25, 0.75]] * len(rows), "labels": ["no", "yes"]}
+    return {"predictions": ["yes"] * len(rows), "scores": [[0.25, 0.7512345]] * len(rows), "labels": ["no", "yes"]}
 
 
 def free(msg):
@@ -74,6 +74,7 @@ def write(folder: Path, **facts: object) -> Path:
         "sha256": hashlib.sha256(b"trained").hexdigest(),
         "task": "classification",
         "metrics": {"accuracy": 0.9125, "<b>auc</b>": 0.5},
+        "measured_on": "test",
         "finished": "2026-11-20T10:00:00.000+00:00",
         "dataset": "data/people.csv",
         "schema": SCHEMA,

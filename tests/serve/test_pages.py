@@ -47,7 +47,16 @@ def test_the_front_page_tells_what_is_served_without_a_script(daemon):
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     text = response.text
     version = json.loads((daemon.folder / "models/people.json").read_text())["sha256"][:12]
-    for told in ("/people/encoded", "/free", version, "accuracy", "0.9125", "data/people.csv", "2026-11-20 10:00"):
+    for told in (
+        "/people/encoded",
+        "/free",
+        version,
+        "accuracy",
+        "0.9125",
+        "the test part",
+        "data/people.csv",
+        "2026-11-20 10:00",
+    ):
         assert told in text, told
     assert "20 to 60 in training, whole numbers" in text
 
@@ -132,7 +141,7 @@ def test_the_curl_line_of_the_page_is_answered_and_scores_have_names(daemon, vis
     card.get_by_role("button", name="Predict").click()
     table = card.locator(".named table")
     table.wait_for()
-    assert table.inner_text().split() == ["Row", "Prediction", "no", "yes", "1", "yes", "0.25", "0.75"]
+    assert table.inner_text().split() == ["Row", "Prediction", "no", "yes", "1", "yes", "0.25", "0.7512"]
     assert here.complaints == []
 
 

@@ -60,18 +60,27 @@ async function copy(button) {
   setTimeout(() => (button.textContent = "Copy"), 2000);
 }
 
-// A line for each row, with the name of each class above its score; nothing where an answer has no names.
+// A line for each row, with the name of each class above its score; nothing where an answer has no names. Of two classes
+// there may be the score of the second alone.
+const MOST_ROWS = 100;
+
 function named(answer) {
   const { labels, predictions, scores } = answer?.payload ?? {};
-  const isNamed = Array.isArray(labels) && Array.isArray(scores) && Array.isArray(predictions);
-  if (!isNamed || !scores.every((row) => Array.isArray(row) && row.length === labels.length)) return null;
+  if (![labels, predictions, scores].every(Array.isArray)) return null;
+  const isOfTwo = labels.length === 2 && scores.every((score) => typeof score === "number");
+  const names = isOfTwo ? labels.slice(1) : labels;
+  const rows = isOfTwo ? scores.map((score) => [score]) : scores;
+  if (!rows.every((row) => Array.isArray(row) && row.length === names.length)) return null;
   const table = document.createElement("table");
   const line = (kind, values) => {
     const row = table.insertRow();
     for (const value of values) row.appendChild(document.createElement(kind)).textContent = String(value);
   };
-  line("th", ["Row", "Prediction", ...labels]);
-  predictions.forEach((prediction, place) => line("td", [place + 1, prediction, ...(scores[place] ?? [])]));
+  const rounded = (score) => (typeof score === "number" ? Number(score.toPrecision(4)) : score);
+  line("th", ["Row", "Prediction", ...names]);
+  predictions.slice(0, MOST_ROWS).forEach((prediction, place) => {
+    line("td", [place + 1, prediction, ...(rows[place] ?? []).map(rounded)]);
+  });
   return table;
 }
 

@@ -19,6 +19,7 @@ from flask import Flask, Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from trainyard import __version__
+from trainyard.data_parts import MEASURED_ON
 from trainyard.serve.application import Application
 from trainyard.serve.pages.openapi import document, parts, sample_of
 from trainyard.serve.pages.others import told
@@ -72,6 +73,7 @@ class ModelFacts:
     trained: str
     dataset: str
     metrics: tuple[tuple[str, str], ...]
+    measured_on: str
 
 
 def cards(application: Application) -> list[dict[str, Any]]:
@@ -132,6 +134,7 @@ def _facts(model: ServedModel) -> ModelFacts:
         str(record.get("finished") or "")[:16].replace("T", " "),  # 2026-11-20 10:00, in UTC
         str(record.get("dataset") or ""),
         tuple((name, _shown(value)) for name, value in metrics.items()) if isinstance(metrics, dict) else (),
+        str(record.get(MEASURED_ON) or ""),
     )
 
 
