@@ -34,3 +34,22 @@ def test_a_model_that_hangs_fails_alone(start, tmp_path, share):
     assert "hangs.py:5" in said
     assert "loading took longer than LOAD_TIMEOUT=1 s" in said
     assert sorted(re.findall(r"imported (\w+)", daemon.text())) == sorted(SECONDS)  # nothing was loaded twice
+
+
+def test_a_new_model_that_hangs_leaves_the_old_one(start, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / ".s2i").mkdir()
+    (tmp_path / "models/m.pkl").write_text("0")
+    (tmp_path / "shop.py").write_text(
+        "import time\n\n\ndef predict(msg):\n    seconds = open('models/m.pkl').read()\n    time.sleep(int(seconds))\n"
+        "    return {'predictions': [seconds]}\n"
+    )
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/test_instances.json").write_text('{"payload": {"instances": [[1]]}}')
+    (tmp_path / ".s2i/environment").write_text("ROUTES=m:shop:predict\n")
+    daemon = start(tmp_path, WORKERS="1", LOAD_TIMEOUT="1")
+    assert daemon.post("m").status_code == 200
+    (tmp_path / "models/new").write_text("600")
+    (tmp_path / "models/new").replace(tmp_path / "models/m.pkl")
+    daemon.wait_for(r"route /m keeps the model that it has: .*LOAD_TIMEOUT=1 s")
+    assert daemon.process.poll() is None
