@@ -167,15 +167,18 @@ def test_a_tuning_and_its_trials_are_nested_and_its_winner_contends(
     repo: Monorepo, contender: Model, server: Tracking
 ) -> None:
     (contender.path / "config.yaml").write_text(
-        "params: {steps: 1}\npromotion: {metric: loss}\ntuning:\n  metric: loss\n  max_trials: 3\n  hyperparams:\n"
-        "    x: {default_value: 1.0, tuning: {param_type: float, min: 0.0, max: 4.0}}\n"
+        "params: {steps: 2}\npromotion: {metric: loss}\ntuning:\n  metric: loss\n  max_trials: 6\n  pruning: true\n"
+        "  hyperparams:\n"
+        "    x: {default_value: 2.0, tuning: {param_type: choice, values: [2.0, 2.1, 1.9, 2.2, 1.8, 4.0]}}\n"
     )
+    contender.replace("train.py", "time.sleep(params", "time.sleep(60 if params['x'] == 4.0 else params")
     repo.make(contender, "tune", "WORKERS=1").succeeded()
     runs = server.runs(contender.project)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert len(children) == 4, "three trials and the final training"
-    assert all(run.info.status == "FINISHED" for run in runs)
+    assert len(children) == 7, "six trials and the final training"
+    assert sorted(run.info.status for run in runs) == ["FINISHED"] * 7 + ["KILLED"]
+    assert [run.data.tags["trial"] for run in children if run.info.status == "KILLED"] == ["5"], "the pruned one"
     assert parent.data.metrics["loss"] == min(run.data.metrics["loss"] for run in children)
     assert champion(server, contender)[0] == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ import pytest
 from monorepo import Model, Monorepo, free_port, interrupt
 from needs import need
 
+from experiments.odd_runs import TAKEN, UNREADABLE, unreadable_run, with_file
+from experiments.records import kept_run
 from experiments.tracking import WAIT, Tracking, tracking
 
 pytestmark = pytest.mark.slow  # the server takes its time to start
@@ -54,7 +57,9 @@ def test_a_run_is_logged_with_everything(server: Tracking, repo: Monorepo, model
     (folder,) = run_folders(model)
     (run,) = server.runs(model.project)
     assert f"Tracked: {server.url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}" in made.err
-    assert (run.info.run_name, run.info.status) == (folder.name, "FINISHED")
+    assert run.data.tags["trainyard.run_id"] == folder.name
+    assert run.info.run_name.startswith(f"{folder.name[-6:]} "), "not by the date, with which they all begin"
+    assert run.info.status == "FINISHED"
     assert run.data.params == {"x": "1.5", "steps": "3", "pause": "0.0"}
     assert run.data.metrics == {"loss": 0.25, "accuracy": 0.8}
     # What was reported by step, and the record's own value, as the last.
@@ -135,8 +140,37 @@ def test_two_syncs_at_once(server: Tracking, repo: Monorepo, model: Model) -> No
     done = [int(found[1]) for said in made if (found := re.search(r"Uploaded (\d) of 2", said))]
     assert sum(done) == 2
     runs = server.runs(model.project)
-    assert [run.info.run_name for run in runs] == [folder.name for folder in run_folders(model)]
+    assert [run.data.tags["trainyard.run_id"] for run in runs] == [folder.name for folder in run_folders(model)]
     assert all(len(server.history(run, "loss")) == 4 for run in runs)
+
+
+def test_no_run_stops_another(server: Tracking, repo: Monorepo, model: Model) -> None:
+    project = model.path.parent
+    taken = {name: make(project) for name, make in TAKEN.items()}
+    refused = {name: with_file(project, name, b"x") for name in ("two\nlines", "%2e%2e")}
+    unreadable = [unreadable_run(project, content) for content in UNREADABLE.values()]
+    after = kept_run(project)
+    synced = repo.make(None, "track-sync")
+    assert synced.status != 0
+    lines = synced.err.splitlines()
+    for folder in [*unreadable, *(run.folder for run in refused.values())]:
+        assert len([line for line in lines if line.startswith("warning: ") and folder.name in line]) == 1, folder.name
+    assert "Traceback" not in synced.err
+    assert any("two\\nlines" in line for line in lines)
+    assert "14 of 27 runs could not be uploaded" in synced.err
+    there = {run.data.tags["trainyard.run_id"]: run for run in server.every_run()}
+    assert {run.id for run in (*taken.values(), *refused.values(), after)} <= there.keys()
+    assert there[taken["pruned"].id].info.status == "KILLED"
+    assert there[taken["pruned"].id].data.tags["trainyard.status"] == "pruned"
+    assert {there[run.id].info.status for run in refused.values()} == {"FINISHED"}
+    assert "log.txt" in server.artifacts(there[refused["%2e%2e"].id]), "the rest of it"
+
+    for folder in unreadable:
+        shutil.rmtree(folder)
+    for name, run in refused.items():
+        run.path(name).unlink()
+    again = repo.make(None, "track-sync").succeeded()
+    assert "Uploaded 2 of 15 runs" in again.err
 
 
 def test_a_server_that_hangs_costs_a_warning_that_names_the_timeout(repo: Monorepo, model: Model) -> None:

@@ -52,6 +52,11 @@ class Tracking:
         runs = self.client.search_runs([found.experiment_id], "", ViewType.ALL)
         return sorted(runs, key=lambda run: run.data.tags.get("trainyard.run_id", ""))
 
+    def every_run(self) -> list[Run]:
+        """Of all experiments."""
+        experiments = [one.experiment_id for one in self.client.search_experiments()]
+        return list(self.client.search_runs(experiments, "", ViewType.ALL, max_results=1000))
+
     def artifacts(self, run: Run, folder: str | None = None) -> set[str]:
         return {one.path for one in self.client.list_artifacts(run.info.run_id, folder)}
 

@@ -66,7 +66,7 @@ def read_tags(path: Path) -> dict[str, str]:
         _warn(path, error)
         return {}
     found = (_object(line) for line in lines)
-    return {str(one["name"]): str(one["value"]) for one in found if {"name", "value"} <= one.keys()}
+    return {_whole(one["name"]): _whole(one["value"]) for one in found if {"name", "value"} <= one.keys()}
 
 
 def _warn(path: Path, error: OSError) -> None:
@@ -77,9 +77,14 @@ def _points(lines: Iterable[bytes]) -> Iterator[Point]:
     for line in lines:
         one = _object(line)
         try:
-            yield Point(str(one["name"]), float(one["value"]), int(one.get("step", 0)), int(one.get("time", 0)))
+            yield Point(_whole(one["name"]), float(one["value"]), int(one.get("step", 0)), int(one.get("time", 0)))
         except (KeyError, TypeError, ValueError, OverflowError):
             continue  # cut off by a kill or a full disk; the training's own writer writes no such line
+
+
+def _whole(found: Any) -> str:
+    """A text that can be written down: JSON may have half a character (of a file's name that is not UTF-8)."""
+    return str(found).encode(errors="replace").decode()
 
 
 def _object(line: bytes) -> dict[str, Any]:

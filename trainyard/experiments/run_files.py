@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from trainyard import console
 from trainyard.errors import TrainyardError
@@ -71,7 +71,8 @@ class Run:
             name: value if math.isfinite(value) else str(value) for name, value in changed.metrics.items()
         }
         try:
-            self.files.write(RUN, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+            text = json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+            self.files.write(RUN, text.encode(errors="replace"))  # a name of a file may have half a character
         except OSError as error:
             raise TrainyardError(f"{self.path(RUN)}: {error.strerror}", "check permissions and space") from None
         return changed
@@ -126,17 +127,37 @@ def read_run(folder: Path) -> Run:
     path = folder / RUN
     try:
         content = SharedFolder.of_run(folder).read_json(RUN)
+        if not isinstance(content, dict) or not isinstance(content.get("metrics", {}), dict):
+            raise ValueError("it is, or its metrics are, no JSON object")
         known = {item.name for item in fields(Run)}
         facts = {name: value for name, value in content.items() if name in known} | {"id": folder.name}
         if not is_model_name(facts["model_name"]):
             raise ValueError(f"its model_name is {facts['model_name']!r}")
         facts["metrics"] = {name: float(value) for name, value in content.get("metrics", {}).items()}
         run = Run(folder=folder, **facts)
-    except (OSError, LookupError, ValueError, TypeError, AttributeError) as error:
+        _check(run)
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
     if run.status == "running" and run.host == socket.gethostname() and started_at(run.pid) != run.pid_started:
         return run.ended("killed", error="the process that ran it is gone")
     return run
+
+
+def _check(run: Run) -> None:
+    """Raises:
+    ValueError: a value is not what we write there: somebody has edited the file."""
+    for name, known in (("status", get_args(Status)), ("kind", get_args(Kind))):
+        if getattr(run, name) not in known:
+            raise ValueError(f"{name}: {getattr(run, name)!r} is none of {', '.join(known)}")
+    texts = {name: getattr(run, name) for name in ("model", "model_name", "parent", "error", "started", "finished")}
+    for name, value in {**texts, **{f"tag {name}": value for name, value in run.tags.items()}}.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{name}: {value!r} is not a text")
+    if not isinstance(run.params, dict):
+        raise ValueError("params: not names and values")
+    for moment in (run.started, run.finished if run.status != "running" else run.started):
+        if datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError(f"{moment}: a time without its zone")
 
 
 def runs_of(projects: list[Path]) -> Iterator[Run | TrainyardError]:

@@ -117,12 +117,12 @@ def _finished(training: Training, run: Run, repository: Repository) -> Run:
     record = _record(run)
     if record is None:
         return run.ended("failed", error=f"no file of the model {training.model_name} was written to models/")
-    metrics = {name: float(value) for name, value in (record.get("metrics") or {}).items() if _is_number(value)}
+    metrics = metrics_of(record)
     said = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
     tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
     points = read_points(run.path(run_folder.METRICS))
     metrics = {**{point.name: point.value for point in points}, **metrics}
-    params = record.get("params") or run.params
+    params = record.get("params") if isinstance(record.get("params"), dict) else run.params
     try:
         locks = repository.state / "locks"
         write_training_metrics(training.model.project, training.model_name, metrics, points, locks)
@@ -144,8 +144,14 @@ def _record(run: Run) -> dict[str, Any] | None:
     return None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def metrics_of(record: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among the metrics that a train function has recorded: it may record anything."""
+    recorded, metrics = record.get("metrics"), {}
+    for name, value in recorded.items() if isinstance(recorded, dict) else ():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            with contextlib.suppress(OverflowError):  # an integer of 400 digits
+                metrics[name] = float(value)
+    return metrics
 
 
 def check_payload(project: Path, payload: Mapping[str, Any]) -> None:

@@ -8,11 +8,9 @@ from trainyard import console
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.experiments.registry.versions import Registry
 from trainyard.experiments.run_files import Run, runs_of
-from trainyard.experiments.tracking.connection import TrackingError
+from trainyard.experiments.tracking.all_runs import Uploads, upload_all
 from trainyard.experiments.tracking.server import check_drivers
-from trainyard.experiments.tracking.sync import known_runs, upload_all
 from trainyard.experiments.tracking.tracker import FOLDER, Tracker, tracker_or_store
-from trainyard.experiments.tracking.values import experiment_of
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of, uploader_to
 
@@ -37,38 +35,42 @@ def track_sync(session: Session, _: Path) -> None:
     if tracker is None:
         raise TrainyardError("there is no tracking server", "make track DETACH=1, or set TRACKING_URI")
     found = list(runs_of(session.repository.projects()))
-    for complaint in (one for one in found if isinstance(one, TrainyardError)):
+    unreadable = [one for one in found if isinstance(one, TrainyardError)]
+    for complaint in unreadable:
         console.warn(str(complaint))
     runs = [run for run in found if isinstance(run, Run) and run.status != "running"]
     if session.commands.dry_run:
         console.result(f"upload what is missing of {len(runs)} runs to {tracker.shown}")
         return
-    done, failed = _sync(session, tracker, runs)
-    console.step(f"Uploaded {done} of {len(runs)} runs to {tracker.shown}; {len(runs) - done - len(failed)} were there")
-    if failed:
-        raise TrainyardError(f"{len(failed)} of {len(runs)} runs could not be uploaded: {failed[0]}", "", EXIT_FAILED)
+    uploads = _sync(session, tracker, runs)
+    there = len(runs) - uploads.done - uploads.failed
+    console.step(f"Uploaded {uploads.done} of {len(runs)} runs to {tracker.shown}; {there} were there")
+    if failed := uploads.failed + len(unreadable):
+        of = f"{failed} of {len(runs) + len(unreadable)} runs"
+        raise TrainyardError(f"{of} could not be uploaded: each is named above", "", EXIT_FAILED)
 
 
 def track_family(session: Session, parent: Run) -> None:
-    """Upload a tuning that is over, and its trials. A tracker that fails costs a warning."""
+    """Upload a tuning that is over, and its trials. What fails costs warnings: the tuning is what it is."""
     if (tracker := tracker_of(session)) is None:
         return
     found = runs_of([parent.folder.parent.parent])
     runs = [run for run in found if isinstance(run, Run) and parent.id in (run.id, run.parent)]
     try:
-        _, failed = _sync(session, tracker, [run for run in runs if run.status != "running"])
-    except TrackingError as error:
-        failed = [str(error)]
+        failed = _sync(session, tracker, [run for run in runs if run.status != "running"]).failed
+    except TrainyardError as error:
+        console.warn(str(error))
+        failed = len(runs)
     if failed:
-        console.warn(f"{failed[0]}; make track-sync uploads the rest")
+        console.warn(f"{failed} of {len(runs)} runs of {parent.id} were not uploaded: make track-sync does it later")
 
 
-def _sync(session: Session, tracker: Tracker, runs: list[Run]) -> tuple[int, list[str]]:
-    uploader = uploader_to(session, tracker)
-    there = known_runs(uploader.connection, {experiment_of(run) for run in runs})
-    for run in runs:
-        if run.id not in there and uploader.mlflow_run(run):
-            uploader.forget(run)
-    missing = [run for run in runs if not uploader.is_there(run)]
+def _sync(session: Session, tracker: Tracker, runs: list[Run]) -> Uploads:
+    """Upload what is missing, and warn of each run that could not be."""
     with console.progress() as say:
-        return upload_all(uploader, missing, say)
+        uploads = upload_all(uploader_to(session, tracker), runs, say)
+    for failure in uploads.failures:
+        console.warn(failure)
+    if uploads.untried:
+        console.warn(f"{uploads.untried} more were not tried: {tracker.shown} is gone")
+    return uploads

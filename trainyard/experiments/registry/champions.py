@@ -12,7 +12,7 @@ from trainyard.data_parts import MEASURED_ON
 from trainyard.engines.base import Engine
 from trainyard.experiments.registry.scoring import Score, score_versions
 from trainyard.experiments.registry.versions import Registry, Version
-from trainyard.experiments.training import Training
+from trainyard.experiments.training import Training, metrics_of
 from trainyard.files import read_json
 
 CANDIDATE = "candidate"
@@ -51,7 +51,7 @@ def _compared(
     registry: Registry, version: Version, champion: Version | None, files: Path, rule: Rule, cache: Path, scores: Scores
 ) -> Decision:
     if champion is None:
-        return decide(rule, _metrics(_record(files, version)), None)
+        return decide(rule, metrics_of(_record(files, version)), None)
     old_files = registry.download_version(champion, cache)
     found = scores(old_files)
     candidate, old = found[CANDIDATE], found["champion"]
@@ -75,18 +75,13 @@ def _by_records(rule: Rule, new: dict[str, Any], old: dict[str, Any], problem: s
             False, f"{problem}; it was measured on the {parts[0]} part, the champion on the {parts[1]} part"
         )
     console.warn(f"{problem}; compared by what the trainings have recorded, which was on the same dataset")
-    return decide(rule, _metrics(new), _metrics(old))
+    return decide(rule, metrics_of(new), metrics_of(old))
 
 
 def _record(files: Path, version: Version) -> dict[str, Any]:
     """The record among the files of a version, which were verified."""
     found: dict[str, Any] = read_json(files / version.record)[0]
     return found
-
-
-def _metrics(record: dict[str, Any]) -> dict[str, float]:
-    numbers = {name: value for name, value in (record.get("metrics") or {}).items() if type(value) in (int, float)}
-    return {name: float(value) for name, value in numbers.items()}
 
 
 def _number(version: Version | None) -> int:

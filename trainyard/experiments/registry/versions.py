@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainyard import console
 from trainyard.errors import TrainyardError
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.tracking import values
@@ -78,7 +79,7 @@ class Registry:
         with self._uploader.turn(name), self._connection.speaking():
             if there := self._of_run(name, run.id):
                 return there.number
-            self._uploader.upload(run)
+            self._upload(run)
             mlflow_run = self._uploader.mlflow_run(run)
             self._make_model(name)
             content = read_kept_record(run)
@@ -93,10 +94,20 @@ class Registry:
                 **(tags or {}),
             }
             source = f"{self._client.get_run(mlflow_run).info.artifact_uri.rstrip('/')}/{MODEL}"
+            description = values.cut(run.tags.get("description", ""), values.LONGEST_DESCRIPTION)
             made = self._client.create_model_version(
-                name, source, mlflow_run, facts, description=run.tags.get("description"), await_creation_for=0
+                name, source, mlflow_run, facts, description=description or None, await_creation_for=0
             )
             return int(made.version)
+
+    def _upload(self, run: Run) -> None:
+        """A version needs the run and its model; what else was refused of it is a warning."""
+        try:
+            self._uploader.upload(run)
+        except TrainyardError as error:
+            if isinstance(error, TrackingError) or not self._uploader.has_model(run):
+                raise
+            console.warn(str(error))
 
     def versions_of(self, name: str) -> list[Version]:
         """Every version of a registered model, the newest first; none where there is no such model."""

@@ -53,6 +53,15 @@ class Connection:
         except _failures() as error:
             raise _told(self.tracker, self.seconds, error) from None
 
+    def answers(self) -> bool:
+        """Whether the tracker answers now: what it did not answer may have been too large for its time."""
+        try:
+            with self.speaking():
+                self.client.search_experiments(max_results=1)
+        except TrackingError as error:
+            return not error.gone
+        return True
+
     def experiment(self, name: str) -> str:
         """The id of the experiment of that name, which is made where it is missing.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 from trainyard import console
 from trainyard.command import Limit
-from trainyard.errors import TrainyardError
+from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.experiments.metrics_log import Point, read_points
 from trainyard.experiments.run_files import RUN, Run, read_run
 from trainyard.experiments.tracking import values
 from trainyard.experiments.tracking.connection import Connection, TrackingError
 from trainyard.experiments.tracking.model_folder import has_model, write_model_folder
+from trainyard.experiments.tracking.refusals import Refusals, one_line, shown
 from trainyard.experiments.tracking.upload_state import (
     Uploaded,
     artifacts,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import mlflow.entities
 
 ENDED = "trainyard.ended"  # the last that is written: whoever finds it need not look further
-PARENT = "mlflow.parentRunId"
 
 
 class Uploader:
@@ -52,14 +52,14 @@ class Uploader:
         """Everything of a run that has ended and is not there yet; whether there was anything.
 
         Raises:
-            TrainyardError: the run's folder cannot be read or written; TrackingError: the tracker does not take it.
+            TrainyardError: what of the run cannot be read, or is refused; TrackingError: the tracker does not answer.
         """
-        with self.turn(run.id), self.connection.speaking():
+        with self._guarded(run):
             if self.is_there(run):
                 return False
-            uploaded = self._begin(run)
+            uploaded, found = self._begin(run)
             if not uploaded.deleted:
-                self._end(run, uploaded)
+                self._end(run, uploaded, found)
             return not uploaded.deleted
 
     def report(self, run: Run, points: list[Point]) -> None:
@@ -68,17 +68,30 @@ class Uploader:
         Raises:
             TrainyardError: as ``upload``.
         """
-        with self.turn(run.id), self.connection.speaking():
-            uploaded = self._read(run) if run.id in self._runs else self._begin(run)
+        with self._guarded(run):
+            if run.id in self._runs:
+                uploaded = self._read(run)
+            else:
+                uploaded, found = self._begin(run)
+                if not uploaded.deleted:
+                    self._describe(run, found)
             self._add(run, uploaded, points)
 
     def is_there(self, run: Run) -> bool:
-        """Whether nothing of it is missing, as far as is known here."""
-        return complete(run, self._read(run))
+        """Whether nothing of it is missing, as far as is known here. Why a folder cannot be read ``upload`` says."""
+        try:
+            return complete(run, self._read(run))
+        except OSError:
+            return False
 
     def mlflow_run(self, run: Run) -> str:
         """MLflow's id of a run that was uploaded; empty where there is none."""
         return self._read(run).run_id
+
+    def has_model(self, run: Run) -> bool:
+        """Whether the tracker has the files of the run's model, as they are now."""
+        there = self._read(run).files
+        return all(there.get(name) == stamp for name, stamp in files_of(run).items() if Path(name).parts[0] == MODEL)
 
     def page(self, run: Run) -> str:
         """Where a run that was uploaded is seen. Unless told, MLflow puts it among language models."""
@@ -101,24 +114,34 @@ class Uploader:
         write_uploaded(run, self.connection.tracker, uploaded)
         return uploaded
 
-    def _begin(self, run: Run) -> Uploaded:
-        """Find or make the run in MLflow, with its parameters and tags as they are known now."""
+    @contextlib.contextmanager
+    def _guarded(self, run: Run) -> Iterator[None]:
+        """Whatever goes wrong with this run is one line about it: it must not stop another, or a training."""
+        try:
+            with self.turn(run.id), self.connection.speaking():
+                yield
+        except TrainyardError:
+            raise
+        except Exception as error:
+            hint = "fix or remove what is named, then make track-sync"
+            raise TrainyardError(f"{run.folder}: cannot be uploaded ({one_line(error)})", hint, EXIT_FAILED) from error
+
+    def _begin(self, run: Run) -> tuple[Uploaded, mlflow.entities.Run]:
+        """Find or make the run in MLflow, with the first of its tags."""
         uploaded = self._read(run)
         found = self._find(run, uploaded.run_id)
         if found is None:
             tags = {**self._parent(run), **values.tags(run)}
             first = dict(list(tags.items())[:20])  # the rest comes with the parameters, in requests of a safe size
             experiment, start = self._experiment(run), values.milliseconds(run.started)
-            found = self._client.create_run(experiment, start_time=start, tags=first, run_name=run.id)
+            found = self._client.create_run(experiment, start_time=start, tags=first, run_name=values.run_name(run))
         if found.info.run_id != uploaded.run_id:
             uploaded = Uploaded(found.info.run_id)
         self._runs[run.id] = found.info.run_id
         uploaded = self._write(run, replace(uploaded, deleted=found.info.lifecycle_stage == "deleted"))
-        if not uploaded.deleted:
-            if run.status == "running" and found.info.status != "RUNNING":
-                self._client.update_run(found.info.run_id, status="RUNNING")  # a search that was taken up again
-            self._describe(run, found)
-        return uploaded
+        if run.status == "running" and found.info.status != "RUNNING" and not uploaded.deleted:
+            self._client.update_run(found.info.run_id, status="RUNNING")  # a search that was taken up again
+        return uploaded, found
 
     def _add(self, run: Run, uploaded: Uploaded, points: list[Point]) -> Uploaded:
         """The points that are not there yet."""
@@ -128,21 +151,32 @@ class Uploader:
         self._client.log_batch(uploaded.run_id, metrics=values.metrics(new))
         return self._write(run, replace(uploaded, points=len(points)))
 
-    def _end(self, run: Run, uploaded: Uploaded) -> None:
-        """All the rest of a run that was begun and has ended."""
-        points = read_points(run.path(METRICS))
-        uploaded = self._add(run, uploaded, points)
-        self._client.log_batch(uploaded.run_id, metrics=values.metrics(values.final_points(run, points)))
-        found = self._client.get_run(uploaded.run_id)
-        if not (found.inputs and found.inputs.dataset_inputs) and (dataset := values.dataset_input(run)):
-            self._client.log_inputs(uploaded.run_id, datasets=[dataset])
-        there = self._upload_files(run, uploaded, found.info.artifact_uri)
-        end = values.milliseconds(run.finished)
-        self._client.set_terminated(uploaded.run_id, values.STATUSES[run.status], end)
+    def _end(self, run: Run, uploaded: Uploaded, found: mlflow.entities.Run) -> None:
+        """All the rest of a run that was begun and has ended.
+
+        Raises:
+            TrainyardError: some of it was refused; the rest is uploaded.
+        """
+        refused = Refusals(self.connection)
+        with refused.noting("parameters and tags"):
+            self._describe(run, found)
+        with refused.noting(METRICS):
+            points = read_points(run.path(METRICS))
+            uploaded = self._add(run, uploaded, points)
+            self._client.log_batch(uploaded.run_id, metrics=values.metrics(values.final_points(run, points)))
+        with refused.noting("its dataset"):
+            inputs = self._client.get_run(uploaded.run_id).inputs
+            if not (inputs and inputs.dataset_inputs) and (dataset := values.dataset_input(run)):
+                self._client.log_inputs(uploaded.run_id, datasets=[dataset])
+        there = self._upload_files(run, uploaded, found.info.artifact_uri, refused)
+        status = values.STATUSES.get(run.status, values.ENDED_EARLY)
+        self._client.set_terminated(uploaded.run_id, status, values.milliseconds(run.finished))
+        self._write(run, replace(uploaded, files=there))
+        if names := values.shortened(run):
+            console.warn(f"{run.id}: MLflow cannot take {', '.join(map(shown, names))} as it is; {RUN} has it whole")
+        refused.check(run)
         self._client.set_tag(uploaded.run_id, ENDED, run.finished)
         self._write(run, replace(uploaded, files=there, ended=run.finished))
-        if names := values.shortened(run):
-            console.warn(f"{run.id}: MLflow cannot take {', '.join(names)} as it is; {RUN} has it whole")
 
     def _find(self, run: Run, known: str) -> mlflow.entities.Run | None:
         from mlflow.entities import ViewType
@@ -170,22 +204,24 @@ class Uploader:
         for batch in values.batches(different):
             self._client.log_batch(found.info.run_id, tags=batch)
 
-    def _upload_files(self, run: Run, uploaded: Uploaded, uri: str) -> dict[str, str]:
-        """Those that have changed since they were uploaded; the stamps of all."""
+    def _upload_files(self, run: Run, uploaded: Uploaded, uri: str, refused: Refusals) -> dict[str, str]:
+        """Those that have changed since they were uploaded; the stamps of all that are there now."""
         files = files_of(run)
         changed = {name for name, stamp in files.items() if uploaded.files.get(name) != stamp}
         repository = self.connection.artifacts(uri)
         for path in artifacts(run):
             if str(path) in changed:
                 folder = "" if path.parent == Path() else path.parent.as_posix()
-                with self._apart() as apart:
+                with refused.noting(str(path)), self._apart() as apart:
                     run.files.link_to(str(path), apart / path.name)
                     repository.log_artifact(str(apart / path.name), folder or None)
-        if has_model(run) and any(Path(name).parts[0] == MODEL for name in changed):
-            with self._apart() as apart:
+        of_model = {name for name in changed if Path(name).parts[0] == MODEL}
+        if of_model and has_model(run):
+            with refused.noting(MODEL), self._apart() as apart:
                 write_model_folder(run, uploaded.run_id, apart)
                 repository.log_artifacts(str(apart), MODEL)
-        return files
+        missing = {name for name in changed if name in refused or (MODEL in refused and name in of_model)}
+        return {name: stamp for name, stamp in files.items() if name not in missing}
 
     @contextlib.contextmanager
     def _apart(self) -> Iterator[Path]:
@@ -206,43 +242,13 @@ class Uploader:
         if run.parent not in self._runs:
             try:
                 parent = read_run(run.folder.parent / run.parent)
+                if parent.kind != "tuning" or parent.parent:  # else two runs could wait for each other
+                    raise TrainyardError(f"{parent.id} is no tuning")
+                with self._guarded(parent):
+                    self._begin(parent)
             except TrainyardError as error:
-                console.warn(f"{run.id}: not shown below its tuning: {error}")
+                if isinstance(error, TrackingError) and error.gone:
+                    raise
+                console.warn(f"{run.id}: not shown below its tuning {run.parent}, which is not there: {error.message}")
                 return {}
-            with self.turn(parent.id):
-                self._begin(parent)
-        return {PARENT: self._runs[run.parent]}
-
-
-def known_runs(connection: Connection, experiments: set[str]) -> set[str]:
-    """Our ids of the runs that a tracker has in some experiments, deleted ones included.
-
-    Raises:
-        TrackingError: it does not say.
-    """
-    from mlflow.entities import ViewType
-
-    client, there, token = connection.client, set[str](), None
-    with connection.speaking():
-        found = [client.get_experiment_by_name(name) for name in sorted(experiments)]
-        ids = [experiment.experiment_id for experiment in found if experiment]
-        while ids:
-            page = client.search_runs(ids, "", ViewType.ALL, max_results=1000, page_token=token)
-            there |= {run.data.tags[values.RUN_TAG] for run in page if values.RUN_TAG in run.data.tags}
-            if not (token := page.token):
-                break
-    return there
-
-
-def upload_all(uploader: Uploader, runs: list[Run], say: Callable[[str], None]) -> tuple[int, list[str]]:
-    """Upload the runs that are not there yet: how many that were, and why others could not be."""
-    done, failed = 0, list[str]()
-    for number, run in enumerate(runs, 1):
-        say(f"Uploading run {number} of {len(runs)}: {run.id} ...")
-        try:
-            done += uploader.upload(run)
-        except TrainyardError as error:
-            failed.append(str(error))
-            if isinstance(error, TrackingError) and error.gone:
-                return done, failed + [str(error)] * (len(runs) - number)
-    return done, failed
+        return {values.PARENT: self._runs[run.parent]}

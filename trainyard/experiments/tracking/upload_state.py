@@ -35,11 +35,12 @@ class Uploaded:
 def read_uploaded(run: Run, tracker: Tracker) -> Uploaded:
     """Nothing where nothing is known."""
     found = _read(run).get(tracker.shown, {})
-    known = {item.name for item in fields(Uploaded)}
+    kinds = {item.name: type(getattr(Uploaded(), item.name)) for item in fields(Uploaded)}
     try:
-        return Uploaded(**{name: value for name, value in found.items() if name in known})
-    except (AttributeError, TypeError):
+        known = {name: value for name, value in found.items() if name in kinds}
+    except AttributeError:
         return Uploaded()
+    return Uploaded(**known) if all(type(value) is kinds[name] for name, value in known.items()) else Uploaded()
 
 
 def write_uploaded(run: Run, tracker: Tracker, uploaded: Uploaded) -> None:

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Param, RunTag
 
 RUN_TAG = "trainyard.run_id"  # by which a run is found again
-STATUSES = {
-    "running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED", "killed": "KILLED",
-}  # fmt: skip
-LONGEST_NAME, LONGEST_PARAM, LONGEST_TAG, LONGEST_DIGEST = 250, 6000, 8000, 36  # characters, as MLflow's tables have it
+PARENT = "mlflow.parentRunId"
+# What is not finished and did not fail was ended by somebody. The tag trainyard.status has our own word.
+STATUSES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}
+ENDED_EARLY = "KILLED"
+# Characters, as MLflow's tables have it.
+LONGEST_NAME, LONGEST_PARAM, LONGEST_TAG, LONGEST_DIGEST = 250, 6000, 8000, 36
+LONGEST_DATASET, LONGEST_DESCRIPTION = 500, 5000
 CUT = " ... (cut)"
 _BATCH = 100_000  # characters of one request; MLflow takes a million bytes
 _MOST = 2**63 - 1  # a step, or a time
@@ -30,7 +33,18 @@ Entity = TypeVar("Entity", "Param", "RunTag")
 
 def experiment_of(run: Run) -> str:
     """The tag ``experiment`` of the run, else its project."""
-    return run.tags.get("experiment") or project_of(run)
+    return cut(run.tags.get("experiment", "").strip(), LONGEST_NAME) or project_of(run)
+
+
+def run_name(run: Run) -> str:
+    """What MLflow's tables show. It begins with the end of our id, which `ID=` takes and no other run has: ids begin
+    with the same date."""
+    what = run.tags.get("description", "") or run.model_name
+    if run.kind == "trial":
+        what = f"trial {run.tags.get('trial', '')} of {run.model_name}"
+    elif run.kind == "tuning":
+        what = f"tuning of {what}"
+    return cut(f"{run.id.rpartition('-')[2]} {' '.join(what.split())}", LONGEST_NAME)
 
 
 def project_of(run: Run) -> str:
@@ -53,11 +67,12 @@ def named(name: str) -> str:
     if allowed and posixpath.normpath(name) == name and not name.startswith(("/", "..")) and name != ".":
         return name
     kept = re.sub(r"[^\w\-]+", "_", name, flags=re.ASCII)[: LONGEST_NAME - 9].strip("_")
-    return f"{kept}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{kept}_{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def cut(text: str, longest: int) -> str:
-    """The text, as far as MLflow keeps it."""
+    """The text, as far as MLflow and its database keep it: PostgreSQL has no NUL, UTF-8 no half of a character."""
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
     return text if len(text) <= longest else text[: longest - len(CUT)] + CUT
 
 
@@ -98,6 +113,7 @@ def tags(run: Run) -> dict[str, str]:
         "trainyard.model": run.model,
         "trainyard.model_name": run.model_name,
         "trainyard.kind": run.kind,
+        "trainyard.status": run.status,
         "trainyard.error": run.error,
         "mlflow.note.content": run.tags.get("description", ""),
         "mlflow.user": _owner(run),
@@ -105,7 +121,7 @@ def tags(run: Run) -> dict[str, str]:
         "mlflow.source.type": "JOB",
         "mlflow.source.git.commit": run.tags.get("commit", "").removesuffix(UNKNOWN),
     }
-    own = {named(name): value for name, value in run.tags.items()}
+    own = {named(name): value for name, value in run.tags.items() if name != PARENT}
     return {name: cut(value, LONGEST_TAG) for name, value in {**known, **own, **known}.items() if value}
 
 
@@ -123,9 +139,10 @@ def dataset_input(run: Run) -> DatasetInput | None:
     name, sha256 = run.tags.get("dataset", ""), run.tags.get("dataset_sha256", "")
     if not name or not sha256:
         return None
+    name = cut(name, LONGEST_DATASET)
     source = json.dumps({"uri": name if "://" in name else f"projects/{project_of(run)}/{name}"})
     profile = json.dumps({"sha256": sha256})
-    dataset = Dataset(cut(name, 500), sha256[:LONGEST_DIGEST], "local", source, profile=profile)
+    dataset = Dataset(name, sha256[:LONGEST_DIGEST], "local", source, profile=profile)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
 
