@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+CHAMPION = "champion"  # the alias of the version that is
+# Tags of a version: what came of its contest (beside "reason"), and which version was the champion before it.
+PROMOTED, PREVIOUS = "promoted", "trainyard.previous_champion"
+REGISTERED_AS = "TRAINYARD_REGISTERED_AS"  # the variable by which a training knows its model's name in the registry
+
 Direction = Literal["maximize", "minimize"]
 # Words in the name of a metric that is better when it is lower, where nobody says which way it is.
 LOWER_IS_BETTER = ("loss", "error", "rmse", "mse", "mae", "mape", "deviance", "brier", "seconds")

@@ -61,6 +61,12 @@ def train(repo: Monorepo, model: Model, *arguments: str, **params: object) -> di
     return found
 
 
+def tags_of_latest(model: Model) -> dict[str, str]:
+    folder = max((model.path.parent / "runs").iterdir())
+    tags: dict[str, str] = json.loads((folder / "run.json").read_text())["tags"]
+    return tags
+
+
 def champion(server: Tracking, model: Model) -> tuple[int, float]:
     """The champion's number, and its x."""
     client = server.client
@@ -139,12 +145,19 @@ def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: 
         train(repo, contender, x=x)
     repo.make(contender, "rollback").succeeded()
     assert champion(server, contender) == (1, 1.0)
+    version = server.client.get_model_version(f"{contender.project}.{contender.name}", "2")
+    for tags in (version.tags, server.client.get_run(version.run_id).data.tags, tags_of_latest(contender)):
+        assert tags.get("promoted") is None
+        assert tags["reason"] == "version 1 was made the champion again"
     repo.make(contender, "rollback").failed("version 1 of", "has no champion before it")
-    assert "would be promoted" in repo.make(contender, "-n", "promote", "VERSION=2").succeeded().out
+    assert "would be promoted: loss 0.25 against" in repo.make(contender, "-n", "promote").succeeded().out
     assert champion(server, contender) == (1, 1.0)
     assert "better by 0.75" in repo.make(contender, "promote").succeeded().err
     assert champion(server, contender) == (2, 1.5)
-    repo.make(contender, "promote", "VERSION=1").succeeded()
+    assert tags_of_latest(contender)["promoted"] == "true"
+    assert "would not be promoted: loss 1" in repo.make(contender, "-n", "promote", "VERSION=1").succeeded().out
+    assert "is the champion already" in repo.make(contender, "-n", "promote").succeeded().out
+    repo.make(contender, "promote", "VERSION=1").failed("version 1 of", "worse by 0.75", "FORCE=1")
     assert champion(server, contender) == (2, 1.5)
     repo.make(contender, "promote", "VERSION=1", "FORCE=1").succeeded()
     assert champion(server, contender) == (1, 1.0)

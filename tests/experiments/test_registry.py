@@ -56,7 +56,11 @@ def test_the_champion_and_the_way_back(registry: Registry, project: Path) -> Non
     for number in (2, 1):
         previous = registry.previous_champion(name)
         assert previous is not None
-        registry.set_champion(previous, rollback=True)
+        champion = registry.version_of(name)
+        registry.annotate(champion, {"promoted": "true"})
+        registry.go_back(champion, previous)
+        tags = registry.version_of(name, str(champion.number)).tags
+        assert (tags.get("promoted"), tags["reason"]) == (None, f"version {number} was made the champion again")
         assert registry.version_of(name).number == number
     assert registry.previous_champion(name) is None
 

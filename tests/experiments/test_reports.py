@@ -122,6 +122,7 @@ def hostile(tmp_path: Path) -> Run:
         tags={"description": HOSTILE, HOSTILE: HOSTILE, "long": "x" * 500}, error=HOSTILE,
     )  # fmt: skip
     evaluation = classification(HOSTILE, "_second\n$", "第三", "x" * 300, "", column=HOSTILE)
+    evaluation["rows"] = "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/'>"
     (run.folder / "evaluation.json").write_text(json.dumps(evaluation))
     lines = [{"name": HOSTILE, "value": value, "step": step} for step, value in enumerate((1.0, "nan", 0.5, "inf"))]
     (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -158,6 +159,12 @@ def test_dark_and_light_are_both_readable(hostile: Run, visit: Callable[..., Any
 
 
 # -- underneath -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_a_run_is_markup(hostile: Run) -> None:
+    page = write_report(hostile).read_text()
+    assert "<img src=x" not in page
+    assert page.count("<meta ") == 3, "the page's own: what evaluation.json has for rows is no number"
 
 
 def test_names_are_no_formulas_and_leave_no_noise(capfd: pytest.CaptureFixture[str]) -> None:

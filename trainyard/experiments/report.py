@@ -86,8 +86,14 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
         return True
 
 
-def report_page(run: Run, plots: Sequence[Plot], rows: int | None) -> str:
-    """The report as one page. Whatever comes from a run is escaped: names and tags are anybody's."""
+def report_page(run: Run, plots: Sequence[Plot], rows: Any) -> str:
+    """The report as one page. Whatever comes from a run is escaped: names, tags and its evaluation are anybody's.
+
+    Args:
+        run: what is shown.
+        plots: its pictures.
+        rows: how many were held out, as the evaluation has it; what is no number is left out.
+    """
     facts = {
         "model": run.model, "started": f"{run.started[:19].replace('T', ' ')} UTC" if run.started else "",
         "took": f"{run.seconds:.1f} s" if run.seconds is not None else "", "error": run.error, "part of": run.parent,
@@ -98,7 +104,8 @@ def report_page(run: Run, plots: Sequence[Plot], rows: int | None) -> str:
     figures = "".join(_figure(plot) for plot in plots)
     part = escape(run.tags.get(MEASURED_ON, ""))
     measured = f"<p class='quiet'>Measured on the {part} part of the dataset.</p>" if part else ""
-    held_out = measured + (f"<p class='quiet'>{rows} rows were held out to measure on.</p>" if rows else "")
+    counted = f"<p class='quiet'>{rows} rows were held out to measure on.</p>" if type(rows) is int else ""
+    held_out = measured + counted
     return Template(_PAGE.read_text()).substitute(
         title=escape(f"{run.model_name} · {run.id}"),
         heading=escape(run.model_name),

@@ -179,7 +179,11 @@ def find_run(projects: list[Path], wanted: str, model: str = "") -> Run:
     names = sorted(path.parent for project in projects for path in project.glob(f"{FOLDER}/*/{RUN}"))
     if wanted == "latest":
         for folder in sorted(names, key=lambda path: path.name, reverse=True):
-            run = read_run(folder)
+            try:
+                run = read_run(folder)
+            except TrainyardError as error:
+                console.warn(str(error))  # the latest that can be read
+                continue
             if run.kind != "trial" and model in ("", run.model):
                 return run
         raise TrainyardError("there are no runs yet", "make train")

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard import console
-from trainyard.champion_rule import Decision
+from trainyard.champion_rule import CHAMPION, PROMOTED, Decision
 from trainyard.command import Limit
 from trainyard.errors import TrainyardError
 from trainyard.experiments.config import read_config
 from trainyard.experiments.registry import champions
-from trainyard.experiments.registry.versions import CHAMPION, Registry, Version
+from trainyard.experiments.registry.versions import Registry, Version
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.tracking.model_folder import link_kept_files
 from trainyard.experiments.training import Training
@@ -40,7 +40,12 @@ def compete(session: Session, training: Training, run: Run) -> Run:
         console.warn(f"{error}; run {run.id} is not registered: make promote ID={run.id} does it later")
         return run
     say(version, decision)
-    tags = {"version": str(version.number), "promoted": str(decision.promoted).lower(), "reason": decision.reason}
+    return write_down(session, run, version, decision)
+
+
+def write_down(session: Session, run: Run, version: Version, decision: Decision) -> Run:
+    """The run, with what came of its version as tags."""
+    tags = {"version": str(version.number), PROMOTED: str(decision.promoted).lower(), "reason": decision.reason}
     run = run.saved(tags={**run.tags, **tags})
     upload_rest(session, run)
     return run

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard import console
-from trainyard.champion_rule import Decision
-from trainyard.errors import TrainyardError
-from trainyard.experiments.registry.versions import CHAMPION, Registry
+from trainyard.champion_rule import CHAMPION, PROMOTED, Decision, decide
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.experiments.config import read_config
+from trainyard.experiments.registry.versions import Registry, Version, check_registrable, gone_back
 from trainyard.experiments.run_files import Run, find_run, runs_of
 from trainyard.experiments.tracking.model_folder import has_model
 from trainyard.model_dir import ModelDir
-from trainyard.verbs.contest import contest, say
+from trainyard.verbs.contest import contest, say, write_down
 from trainyard.verbs.session import Session
+from trainyard.verbs.tracked import upload_rest
 from trainyard.verbs.tracking import open_registry
 from trainyard.verbs.train import training_of, training_payload
 from trainyard.verbs.versions import cache_of, name_of
@@ -25,26 +27,30 @@ def promote(session: Session, model: ModelDir) -> None:
     """Make a version the champion, if it is better: VERSION, or the model of the run ID, or of the latest run.
 
     FORCE=1 does so without comparing.
+
+    Raises:
+        TrainyardError: it is not better, or cannot be compared.
     """
     registry = open_registry(session)
     name = name_of(model)
     if session.commands.dry_run:
         _show(session, registry, model)
         return
-    wanted = session.experiments.version
-    if wanted:
-        version = registry.version_of(name, wanted)
-    else:
-        version = registry.version_of(name, str(registry.register_version(_run(session, model))))
+    version = _version(session, registry, model)
     if session.settings.force:
         registry.set_champion(version)
         decision = Decision(True, "by hand (FORCE=1)")
-        registry.annotate(version, {"promoted": "true", "reason": decision.reason})
+        registry.annotate(version, {PROMOTED: "true", "reason": decision.reason})
     else:
         files = registry.download_version(version, cache_of(session))
         training = training_of(session, model, training_payload(session, model))
         with _scratch(session) as folder:
             decision = contest(session, registry, version, files, training, folder)
+    if run := _run_of(model, version):
+        write_down(session, run, version, decision)
+    if not decision.promoted:
+        refused = f"version {version.number} of {name} is not the {CHAMPION}: {decision.reason}"
+        raise TrainyardError(refused, "FORCE=1 makes it the champion without comparing", EXIT_FAILED)
     say(version, decision)
 
 
@@ -64,7 +70,10 @@ def rollback(session: Session, model: ModelDir) -> None:
     if session.commands.dry_run:
         console.result(f"make version {previous.number} of {name} the {CHAMPION} again, in place of {champion.number}")
         return
-    registry.set_champion(previous, rollback=True)
+    registry.go_back(champion, previous)
+    if run := _run_of(model, champion):
+        tags = {name: value for name, value in run.tags.items() if name != PROMOTED}
+        upload_rest(session, run.saved(tags={**tags, "reason": gone_back(previous)}))
     console.step(f"Version {previous.number} of {name} is the {CHAMPION} again, in place of version {champion.number}")
 
 
@@ -79,14 +88,43 @@ def _run(session: Session, model: ModelDir) -> Run:
     return kept[-1]
 
 
+def _version(session: Session, registry: Registry, model: ModelDir) -> Version:
+    """The version that is meant; that of a run is registered where it was not yet."""
+    name, wanted = name_of(model), session.experiments.version
+    return registry.version_of(name, wanted or str(registry.register_version(_run(session, model))))
+
+
+def _run_of(model: ModelDir, version: Version) -> Run | None:
+    """The run that a version is of, where it is on this machine."""
+    with contextlib.suppress(TrainyardError):
+        found = find_run([model.project], version.run_id)
+        return found if found.id == version.run_id else None
+    return None
+
+
 def _show(session: Session, registry: Registry, model: ModelDir) -> None:
     """What a dry run says: nothing is registered, scored or moved."""
     name, wanted = name_of(model), session.experiments.version
     champion = registry.find_version(name)
-    what = f"version {registry.version_of(name, wanted).number}" if wanted else f"run {_run(session, model).id}"
-    against = f"version {champion.number}, the champion" if champion else "nothing: there is no champion yet"
-    how = "without comparing" if session.settings.force else f"compared with {against}"
-    console.result(f"{what} of {name} would be promoted, {how}")
+    if wanted:
+        version = registry.version_of(name, wanted)
+        what, metrics = f"version {version.number}", registry.logged_metrics(version)
+        is_champion = CHAMPION in version.aliases
+    else:
+        run = _run(session, model)
+        check_registrable(run)
+        what, metrics = f"run {run.id}", run.metrics
+        is_champion = champion is not None and champion.run_id == run.id
+    if is_champion:
+        console.result(f"{what} of {name} is the {CHAMPION} already")
+    elif session.settings.force:
+        console.result(f"{what} of {name} would be promoted, without comparing")
+    else:
+        before = registry.logged_metrics(champion) if champion else None
+        decision = decide(read_config(model.path).rule, metrics, before)
+        outcome = "would be promoted" if decision.promoted else "would not be promoted"
+        basis = " (by what both trainings recorded; make promote scores both anew)" if champion else ""
+        console.result(f"{what} of {name} {outcome}: {decision.reason}{basis}")
 
 
 @contextlib.contextmanager

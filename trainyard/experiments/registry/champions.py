@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard import console
-from trainyard.champion_rule import Decision, Rule, decide
+from trainyard.champion_rule import PROMOTED, Decision, Rule, decide
 from trainyard.data_parts import MEASURED_ON
 from trainyard.engines.base import Engine
 from trainyard.experiments.registry.scoring import Score, score_versions
@@ -38,7 +38,7 @@ def contest(registry: Registry, candidate: Version, files: Path, rule: Rule, cac
         decision = Decision(False, "the champion changed while it was compared")
     if decision.promoted:
         registry.set_champion(candidate)
-    registry.annotate(candidate, {"promoted": str(decision.promoted).lower(), "reason": decision.reason})
+    registry.annotate(candidate, {PROMOTED: str(decision.promoted).lower(), "reason": decision.reason})
     return decision
 
 
@@ -52,6 +52,12 @@ def _compared(
 ) -> Decision:
     if champion is None:
         return decide(rule, metrics_of(_record(files, version)), None)
+    if not champion.record_sha256:
+        console.warn(
+            f"version {champion.number}, the champion, was registered by a train function and cannot be scored here: "
+            "compared by what both trainings have logged"
+        )
+        return decide(rule, metrics_of(_record(files, version)), registry.logged_metrics(champion))
     old_files = registry.download_version(champion, cache)
     found = scores(old_files)
     candidate, old = found[CANDIDATE], found["champion"]

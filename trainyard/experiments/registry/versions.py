@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainyard import console
+from trainyard.champion_rule import CHAMPION, PREVIOUS, PROMOTED
 from trainyard.errors import TrainyardError
 from trainyard.experiments.run_files import Run
 from trainyard.experiments.tracking import values
@@ -28,8 +29,7 @@ from trainyard.run_folder import MODEL
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION = "champion"
-SHA256, RECORD_SHA256, PREVIOUS = "trainyard.sha256", "trainyard.record_sha256", "trainyard.previous_champion"
+SHA256, RECORD_SHA256 = "trainyard.sha256", "trainyard.record_sha256"
 RECORD_FILE = "trainyard.record"
 
 
@@ -58,6 +58,14 @@ class Version:
         return self.tags.get(RECORD_FILE, f"{self.model_name}.json")
 
 
+def check_registrable(run: Run) -> None:
+    """Raises:
+    TrainyardError: the run has not ended well, or has not kept its model."""
+    if run.status != "finished" or not has_model(run):
+        what = "has kept no model" if run.status == "finished" else f"is {run.status}"
+        raise TrainyardError(f"run {run.id} {what}, so it cannot be registered", "train again")
+
+
 class Registry:
     """The registry of one tracker. Every method raises TrackingError where that does not answer."""
 
@@ -72,9 +80,7 @@ class Registry:
         Raises:
             TrainyardError: the run has not ended well, or has not kept its model.
         """
-        if run.status != "finished" or not has_model(run):
-            what = "has kept no model" if run.status == "finished" else f"is {run.status}"
-            raise TrainyardError(f"run {run.id} {what}, so it cannot be registered", "train again")
+        check_registrable(run)
         name = values.registered_name(values.project_of(run), run.model_name)
         with self._uploader.turn(name), self._connection.speaking():
             if there := self._of_run(name, run.id):
@@ -166,13 +172,33 @@ class Registry:
         _verify(version, folder)
         return folder
 
-    def set_champion(self, version: Version, *, rollback: bool = False) -> None:
-        """From now on this version is the champion. Unless it is one again, which one it follows is written down."""
+    def set_champion(self, version: Version) -> None:
+        """From now on this version is the champion; which one it follows is written down."""
         with self._connection.speaking():
             before = self.find_version(version.name)
-            if before and before.number != version.number and not rollback:
+            if before and before.number != version.number:
                 self._client.set_model_version_tag(version.name, str(version.number), PREVIOUS, str(before.number))
             self._client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
+
+    def go_back(self, champion: Version, previous: Version) -> None:
+        """From now on ``previous`` is the champion again, and nothing says any more that ``champion`` was promoted."""
+        with self._connection.speaking():
+            self._client.set_registered_model_alias(previous.name, CHAMPION, str(previous.number))
+        self.annotate(champion, {"reason": gone_back(previous)})
+        with self._connection.speaking():
+            for key in (PROMOTED, PREVIOUS):
+                with self._none():
+                    self._client.delete_model_version_tag(champion.name, str(champion.number), key)
+            with self._none():
+                if champion.mlflow_run:
+                    self._client.delete_tag(champion.mlflow_run, PROMOTED)
+
+    def logged_metrics(self, version: Version) -> Mapping[str, float]:
+        """What the version's run has logged; nothing where no run is known."""
+        with self._connection.speaking(), self._none():
+            if version.mlflow_run:
+                return dict(self._client.get_run(version.mlflow_run).data.metrics)
+        return {}
 
     def annotate(self, version: Version, tags: Mapping[str, str]) -> None:
         """Add tags to a version, and to the run that it is of."""
@@ -219,6 +245,11 @@ class Registry:
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
+
+
+def gone_back(previous: Version) -> str:
+    """The reason why a version is not the champion any more."""
+    return f"version {previous.number} was made the {CHAMPION} again"
 
 
 def _version(found: ModelVersion, aliases: Sequence[str] | None = None) -> Version:
