@@ -14,7 +14,7 @@ TOP_VERBS := predict-all test-all create-routes
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
 
-.PHONY: help list affected builders wheelhouse lock demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving build-all train-all stop audit clean runs run-show report experiment dvc track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
+.PHONY: help list affected builders wheelhouse lock demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving build-all train-all stop audit clean runs run-show compare report experiment dvc track track-stop track-sync prune format $(MERGED) $(LEAF_VERBS) $(TOP_VERBS)
 
 help: ## this list
 	$(call SHOW_HELP,Makefile)
@@ -105,7 +105,7 @@ clean: $(SETUP) ## stop, and remove every model's images, generated files and .t
 lock: $(SETUP) ## resolve the requirements of every model whose locks are missing or stale, write both lock files
 	@$(RUN) lock-all .
 
-runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1
+runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
 	@$(RUN) runs .
 
 run-show: $(SETUP) ## everything about the run ID, or the latest
@@ -113,6 +113,9 @@ run-show: $(SETUP) ## everything about the run ID, or the latest
 
 experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
 	@$(RUN) experiment .
+
+compare: $(SETUP) ## parameters and metrics of the runs in ID="<run> <run>" side by side, and a page of them
+	@$(RUN) compare .
 
 report: $(SETUP) ## draw the report of the run ID, or of the latest: runs/<id>/report.html
 	@$(RUN) report .
@@ -126,7 +129,7 @@ else
 ifeq ($(wildcard projects/$(MODEL)/Makefile),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
-stop audit clean lock runs run-show report experiment $(LEAF_VERBS):
+stop audit clean lock runs run-show compare report experiment $(LEAF_VERBS):
 	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
 endif
 

@@ -17,7 +17,7 @@ ifneq ($(MODEL),)
 $(error MODEL=$(MODEL) is for the top of the monorepo; here the model is $(notdir $(CURDIR)))
 endif
 
-VERBS := build-train train tune experiment build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show report promote rollback clean
+VERBS := build-train train tune experiment build-predict predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
 .PHONY: help $(VERBS)
 
 help: ## this list
@@ -39,8 +39,9 @@ lock: ## resolve the requirements, write both lock files
 show: ## every value and where it came from
 sbom: ## the bill of materials of both images: .trainyard/sbom/<image>.cdx.json
 audit: ## look for credentials in both images: environment, history, every layer
-runs: ## a table of the runs; SORT=<metric>, ALL=1
+runs: ## a table of the runs; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
 run-show: ## everything about the run ID, or the latest
+compare: ## parameters and metrics of the runs in ID="<run> <run>" side by side, and a page of them
 report: ## draw the report of the run ID, or of the latest: runs/<id>/report.html
 promote: $(EXTRA) ## the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1
 rollback: $(EXTRA) ## the champion before this one is the champion again

@@ -101,6 +101,7 @@ folder_verb("audit-all", "audit:audit_all", "Look for credentials in the image o
 folder_verb("audit-everything", "audit:audit_everything", "Look for credentials in every image.")
 folder_verb("list", "inventory:list_models", "A table of every model.")
 folder_verb("runs", "runs:list_runs", "A table of the runs of a model, or of all.")
+folder_verb("compare", "compare:compare", "Runs side by side.")
 folder_verb("run-show", "runs:show_run", "Everything about one run.")
 folder_verb("track", "track:track", "Start the tracking server.")
 folder_verb("track-stop", "track:track_stop", "Stop the tracking server.")

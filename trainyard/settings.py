@@ -281,7 +281,12 @@ PASSED_ON = (
     "LOG_FORMAT", "LOG_LEVEL",
 )  # fmt: skip
 # Are handed on by name, so that no list of processes shows them.
-SECRETS = frozenset(name for declared in fields(ImageSettings) if not declared.repr for name in variables_of(declared))
+SECRETS = frozenset(
+    {
+        "MLFLOW_TRACKING_PASSWORD",
+        *(name for declared in fields(ImageSettings) if not declared.repr for name in variables_of(declared)),
+    }
+)
 
 
 def passed_on(command_line: Mapping[str, str]) -> dict[str, str]:

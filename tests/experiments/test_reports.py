@@ -108,7 +108,7 @@ def test_a_failed_run_has_a_report_when_asked(repo: Monorepo, model: Model) -> N
     repo.make(model, "report").succeeded()
     page = (folder / "report.html").read_text()
     assert "RuntimeError: as asked" in page
-    assert 'class="status failed"' in page
+    assert "class='status failed'" in page
 
 
 # -- in a browser ---------------------------------------------------------------------------------------------------

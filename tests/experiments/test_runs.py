@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -18,8 +20,10 @@ from hypothesis import strategies as st
 from monorepo import Model, Monorepo, interrupt
 
 from trainyard.errors import TrainyardError
+from trainyard.experiments.comparison import comparison_page, side_by_side
 from trainyard.experiments.metrics_log import Follower, Point, read_points
 from trainyard.experiments.run_files import Run, find_run, new_run, read_run
+from trainyard.experiments.run_lines import as_csv, as_json
 from trainyard.experiments.training_metrics import history_table
 from trainyard.experiments.transcript import progress
 
@@ -105,6 +109,24 @@ def test_runs_are_listed_sorted_and_shown(repo: Monorepo, model: Model) -> None:
     repo.make(model, "run-show", "ID=nothing").failed("ID=nothing: no such run")
     repo.make(model, "run-show", "ID=2").failed("3 runs are called so")
 
+    runs = json.loads(repo.make(model, "runs", "SORT=loss", "FORMAT=json").succeeded().out)
+    assert [(run["id"], run["params"]["x"], run["metrics"]["loss"]) for run in runs] == [
+        (second, 2.0, 0.0), (third, 1.0, 1.0), (first, 0.0, 4.0),
+    ]  # fmt: skip
+    lines = list(csv.DictReader(io.StringIO(repo.make(model, "runs", "FORMAT=csv").succeeded().out)))
+    assert next((line["id"], line["status"], line["params.x"]) for line in lines) == (third, "finished", "1.0")
+    repo.make(model, "runs", "FORMAT=xml").failed("FORMAT=xml", "table, json, csv")
+
+    compared = repo.make(model, "compare", f"ID={first[-6:]} {third}").succeeded()
+    rows = [line.split() for line in compared.out.splitlines()]
+    assert rows[0] == [first, third]
+    assert ["param", "x", "0.0", "1.0"] in rows
+    assert ["metric", "loss", "4", "1", "*"] in rows
+    page = (repo.path / f".trainyard/comparisons/{first[-6:]}-{third[-6:]}.html").read_text()
+    assert page.count("<img src='data:image/png;base64,") == 1, "loss by step, a line for each run"
+    repo.make(model, "compare", f"ID={first}").failed("two runs or more")
+    repo.make(model, "compare", f"ID={first} nothing").failed("ID=nothing: no such run")
+
 
 def test_a_training_that_fails_is_a_failed_run(repo: Monorepo, model: Model) -> None:
     made = repo.make(model, "train", payload(crash=True))
@@ -180,11 +202,12 @@ def test_nan_is_written_down_and_sorted_last(repo: Monorepo, model: Model) -> No
 def test_a_damaged_run_is_said_and_the_others_listed(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train").succeeded()
     repo.make(model, "train").succeeded()
-    bad, good = folders(model)
+    good, bad = folders(model)
     (bad / "run.json").write_text("{")
-    made = repo.make(model, "runs").succeeded()
-    assert good.name in made.out
-    assert f"{bad / 'run.json'}: not a readable run" in made.err
+    for verb in ("runs", "run-show"):
+        made = repo.make(model, verb).succeeded()
+        assert good.name in made.out
+        assert f"{bad / 'run.json'}: not a readable run" in made.err
 
 
 def test_a_config_with_a_mistake_trains_nothing(repo: Monorepo, model: Model) -> None:
@@ -274,6 +297,33 @@ def test_a_growing_log_is_read_once(tmp_path: Path) -> None:
             file.write('"b"}\n')
             file.flush()
         assert follower.new() == []
+
+
+def test_lines_for_programs_hide_and_break_nothing(tmp_path: Path) -> None:
+    odd = {"a,b": 'x\n"y"', "deep": [1, {"n": float("inf")}]}
+    run = new_run(tmp_path, "p/m", "m", params=odd, tags={"t": "é"}).ended("finished", metrics={"nan": float("nan")})
+    (line,) = csv.DictReader(io.StringIO(as_csv([run])))
+    assert (line["params.a,b"], line["tags.t"], line["metrics.nan"]) == ('x\n"y"', "é", "NaN")
+    (found,) = json.loads(as_json([run]), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert found["params"] == {"a,b": 'x\n"y"', "deep": [1, {"n": None}]}
+    assert found["metrics"] == {"nan": None}
+    assert json.loads(as_json([])) == []
+    assert as_csv([]).startswith("id,model,")
+
+
+def test_runs_side_by_side_have_the_best_marked(tmp_path: Path) -> None:
+    nan = float("nan")
+    runs = [
+        new_run(tmp_path, "p/m", "m", params={"x": x}).ended(
+            "finished", metrics={"loss": loss, "f1": 0.5, "only": loss}
+        )
+        for x, loss in ((1, 2.0), (2, 1.0), ("<b>", nan))
+    ]
+    rows = {row[0]: row[1:] for row in side_by_side(runs)}
+    assert rows["metric loss"] == ("2", "1 *", "nan")
+    assert rows["metric f1"] == ("0.5", "0.5", "0.5"), "none is the best"
+    assert rows["param x"] == ("1", "2", "<b>")
+    assert "<b>" not in comparison_page(runs)
 
 
 def test_a_history_has_a_line_for_each_step() -> None:

@@ -59,6 +59,21 @@ def test_without_a_server_there_is_nothing_to_stop_or_to_sync_with(repo: Monorep
     repo.make(None, "track-sync").failed("there is no tracking server", "make track DETACH=1")
 
 
+def test_a_train_function_that_tracks_itself_without_a_tracker(repo: Monorepo) -> None:
+    model = repo.add_model("itself")
+    (model.path / "config.yaml").write_text("tracking: own\n")
+    model.replace("train.py", "import pickle", "import pickle\ntry:\n    import mlflow\nexcept ImportError:\n    pass")
+    shown = repo.make(model, "-n", "train").succeeded()
+    assert "itself/train.py:5 tracks by itself, and no tracker runs" in shown.err
+    assert "make track DETACH=1 starts one" in shown.err
+    shown = repo.make(model, "-n", "train", TRACKING_URI="http://me:hunter2@127.0.0.1:9").succeeded()
+    assert "MLFLOW_TRACKING_URI=http://127.0.0.1:9" in shown.out
+    assert f"TRAINYARD_REGISTERED_AS={model.project}.{model.name}" in shown.out
+    assert "hunter2" not in shown.out + shown.err
+    (model.path / "config.yaml").write_text("tracking: mine\n")
+    repo.make(model, "-n", "train").failed("config.yaml:1", "tracking")
+
+
 def test_a_server_that_cannot_start_says_why_and_is_gone(repo: Monorepo) -> None:
     made = repo.make(
         None, "track", "DETACH=1", f"TRACK_PORT={free_port()}", "TRACK_DATABASE=sqlite:////dev/null/x.db", **WAIT

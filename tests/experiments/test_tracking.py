@@ -173,6 +173,68 @@ def test_no_run_stops_another(server: Tracking, repo: Monorepo, model: Model) ->
     assert "Uploaded 2 of 15 runs" in again.err
 
 
+TRACKS_ITSELF = """
+import pathlib
+import pickle
+
+import mlflow
+
+
+def train(msg):
+    payload = msg["payload"]
+    x = payload.get("params", {}).get("x", 1.0)
+    with mlflow.start_run(run_name="by itself"):
+        mlflow.log_metric("loss", (x - 2) ** 2)
+    pathlib.Path(f"models/{payload['model_name']}.pkl").write_bytes(pickle.dumps({"factor": x, "rows": 2}))
+    return {"metrics": {"loss": (x - 2) ** 2}}
+"""
+TUNED_ITSELF = (
+    "tracking: own\ntuning: {metric: loss, max_trials: 2, hyperparams: {x: {default_value: 1.0, tuning: "
+    "{param_type: choice, values: [1.0, 2.0]}}}}\n"
+)
+
+
+def tracking_itself(model: Model) -> None:
+    (model.path / "train.py").write_text(TRACKS_ITSELF)
+    (model.path / "requirements_train.txt").write_text(f"mlflow-skinny=={mlflow.__version__}\n")
+
+
+def by_themselves(server: Tracking, model: Model) -> list[float]:
+    runs = [run for run in server.runs(model.project) if run.info.lifecycle_stage == "active"]
+    assert {run.info.run_name for run in runs} <= {"by itself"}, "each is there once"
+    return sorted(run.data.metrics["loss"] for run in runs)
+
+
+def test_a_train_function_that_tracks_itself(server: Tracking, repo: Monorepo, model: Model) -> None:
+    tracking_itself(model)
+    lost = repo.make(model, "train", f"TRACKING_URI={server.url}").err
+    assert f"{model.name}/train.py:5 uses MLflow, and what it logs goes into a folder that is thrown away" in lost
+    assert "write `tracking: own` into" in lost
+    for run in server.runs(model.project):
+        server.client.delete_run(run.info.run_id)  # ours of it; the function's own is lost
+    (model.path / "config.yaml").write_text("tracking: own\n")
+    assert "thrown away" not in repo.make(model, "train").succeeded().err
+    assert by_themselves(server, model) == [1.0]
+    (model.path / "config.yaml").write_text(TUNED_ITSELF)
+    repo.make(model, "tune", "WORKERS=1").succeeded()
+    assert by_themselves(server, model) == [0.0, 0.0, 1.0, 1.0], "two trials and the final training"
+    repo.make(None, "track-sync").succeeded()
+    assert len(by_themselves(server, model)) == 4, "ours are not there beside them"
+    repo.make(model, "train", NOBODY).failed("http://127.0.0.1:9: cannot be reached", "the train function logs there")
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_it_reaches_the_tracker_from_a_container(server: Tracking, repo: Monorepo, model: Model, engine: str) -> None:
+    need(engine)
+    tracking_itself(model)
+    (model.path / "config.yaml").write_text("tracking: own\n")
+    try:
+        repo.make(model, "train", f"ENGINE={engine}").succeeded()
+    finally:
+        repo.make(model, "clean", f"ENGINE={engine}")
+    assert by_themselves(server, model) == [1.0]
+
+
 def test_a_server_that_hangs_costs_a_warning_that_names_the_timeout(repo: Monorepo, model: Model) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

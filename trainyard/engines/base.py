@@ -93,7 +93,8 @@ class RunPlan:
     """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is.
     ``hardened``: it gets no more rights than serving, or training, needs: engines.confining. ``output`` is given what
     it says in the foreground; without one it has our own standard output. ``arguments`` are the run script's.
-    ``image_id``: run exactly this image, not what the name has moved to since."""
+    ``image_id``: run exactly this image, not what the name has moved to since. ``host_network``: it reaches what the
+    host reaches, by the same addresses."""
 
     image: str
     name: str
@@ -107,6 +108,7 @@ class RunPlan:
     output: Output | None = None
     arguments: tuple[str, ...] = ()
     image_id: str = ""
+    host_network: bool = False
 
 
 @dataclass(frozen=True)

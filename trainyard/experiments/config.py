@@ -113,6 +113,7 @@ class Config(Section):
     promotion: Promotion = Field(default_factory=Promotion)
     guards: dict[str, Guard] = Field(default_factory=dict)
     environment: dict[str, str | int | float] = Field(default_factory=dict)
+    tracking: Literal["make", "own"] = "make"  # own: the train function logs to MLflow itself
     input_paths: Any = None
     output_paths: Any = None
 

@@ -6,6 +6,7 @@ Without pyplot, which keeps figures and looks for a screen. Names are drawn as t
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 from trainyard.experiments.metrics_log import Point
 
 WIDTH, HEIGHT, DPI = 4.8, 3.6, 160  # small in inches: the text is still read on a phone, where a picture is 350 wide
-MOST_CURVES = 4  # pictures of metrics by step
+MOST_CURVES, MOST_COMPARED = 4, 12  # pictures of metrics by step: of one run, of several side by side
 MOST_BARS = 12
 LONGEST = 24  # letters of a name
 # Told apart with any kind of colour vision, and on paper.
@@ -50,6 +51,24 @@ def draw(evaluation: Content, points: Sequence[Point]) -> list[Plot]:
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that the font lacks: they are drawn as boxes
         return [*_learning_curves(points), *_of_evaluation(evaluation)]
+
+
+def draw_side_by_side(points: Mapping[str, Sequence[Point]]) -> list[Plot]:
+    """A picture for each metric with more than one step, a line for each of the runs that ``points`` are of."""
+    names = sorted({point.name for found in points.values() for point in found})
+    curves = {
+        name: {run: [point for point in found if point.name == name and math.isfinite(point.value)]
+               for run, found in points.items()}
+        for name in names
+    }  # fmt: skip
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [
+            _plot(f"side_by_side_{number}", f"{_short(name)} by step", _learning_curve, drawn)
+            for number, (name, found) in enumerate(curves.items())
+            if number < MOST_COMPARED
+            and (drawn := {run: those for run, those in found.items() if len({point.step for point in those}) > 1})
+        ]
 
 
 def _of_evaluation(evaluation: Content) -> Iterator[Plot]:

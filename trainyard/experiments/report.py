@@ -101,23 +101,36 @@ def report_page(run: Run, plots: Sequence[Plot], rows: Any) -> str:
     metrics = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{value:.4g}</dd></div>" for name, value in sorted(run.metrics.items())
     )
-    figures = "".join(_figure(plot) for plot in plots)
     part = escape(run.tags.get(MEASURED_ON, ""))
     measured = f"<p class='quiet'>Measured on the {part} part of the dataset.</p>" if part else ""
     counted = f"<p class='quiet'>{rows} rows were held out to measure on.</p>" if type(rows) is int else ""
     held_out = measured + counted
-    return Template(_PAGE.read_text()).substitute(
-        title=escape(f"{run.model_name} · {run.id}"),
-        heading=escape(run.model_name),
+    return page(
+        run.model_name,
+        title=f"{run.model_name} · {run.id}",
         description=f"<p>{escape(run.tags['description'])}</p>" if run.tags.get("description") else "",
-        id=escape(run.id),
-        status=escape(run.status),
+        id=f"<p class='quiet id'>{escape(run.id)}</p>",
+        badge=f"<span class='status {escape(run.status)}'>{escape(run.status)}</span>",
         facts=_table("Run", facts),
         metrics=f"<section><h2>Metrics</h2>{held_out}<dl class='metrics'>{metrics}</dl></section>" if metrics else "",
-        plots=f"<section class='plots'>{figures}</section>" if figures else "",
+        plots=figures(plots),
         params=_table("Parameters", dict(sorted(run.params.items()))),
         tags=_table("Tags", dict(sorted(run.tags.items()))),
     )
+
+
+def page(heading: str, *, title: str = "", **parts: str) -> str:
+    """A whole page. ``parts`` are markup, whose texts are escaped already; a heading and a title are texts."""
+    empty = dict.fromkeys(("description", "id", "badge", "facts", "metrics", "plots", "params", "tags"), "")
+    return Template(_PAGE.read_text()).substitute(
+        {**empty, **parts, "heading": escape(heading), "title": escape(title or heading)}
+    )
+
+
+def figures(plots: Sequence[Plot]) -> str:
+    """The section of the pictures; nothing where there are none."""
+    drawn = "".join(_figure(plot) for plot in plots)
+    return f"<section class='plots'>{drawn}</section>" if drawn else ""
 
 
 def _table(heading: str, values: Mapping[str, Any]) -> str:

@@ -16,9 +16,16 @@ class ExperimentSettings(FromEnvironment):
     )
     config: str = setting("CONFIG", "", "make experiment: the file; default: experiment.yaml or exp_config.json")
     run_id: str = setting(
-        "ID", "", "make run-show, make report: the id of a run, its beginning or end, or latest (the default)"
+        "ID",
+        "",
+        "make run-show, make report: the id of a run, its beginning or end, or latest (default); make compare: several",
     )
     sort: str = setting("SORT", "", "make runs: the metric to sort by, the best first; default: the newest first")
+    format: str = setting(
+        "FORMAT",
+        "table",
+        "make runs: table, or for programs all of them as json (an array, a line for each run) or csv",
+    )
     everything: bool = setting("ALL", False, "1: make runs shows all runs, not the first 20")
     tracking_uri: str = setting(
         "TRACKING_URI",

@@ -23,6 +23,7 @@ from trainyard.model_dir import ModelDir
 from trainyard.model_files import check_model_name
 from trainyard.repository import Repository
 
+TRACKING, OWN = "tracking", "own"  # a tag of runs whose train function tracks itself
 _MOST_NAMES = 10  # of data/ that a hint lists
 
 
@@ -49,6 +50,11 @@ class Training:
     def env(self) -> dict[str, str]:
         """Of a container that trains once."""
         return {**self.environment, "PAYLOAD": json.dumps(self.payload), "TRAIN": "1", **self.origin.env}
+
+    @property
+    def tracks_itself(self) -> bool:
+        """Whether its function logs to a tracker, which it reaches over the host's network."""
+        return self.tags.get(TRACKING) == OWN
 
     @property
     def model_name(self) -> str:
@@ -89,6 +95,7 @@ def carry_out(
         plan = RunPlan(
             training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, training.env,
             mounts, hardened=training.hardened, output=transcript, image_id=training.origin.image_id,
+            host_network=training.tracks_itself,
         )  # fmt: skip
         try:
             status = engine.run(plan)
@@ -107,8 +114,10 @@ def carry_out(
 
 def show_only(training: Training, engine: Engine) -> None:
     """What a dry run shows."""
-    name, hardened = training.image, training.hardened
-    plan = RunPlan(training.image, name, "train", training.model.name, training.env, training.mounts, hardened=hardened)
+    plan = RunPlan(
+        training.image, training.image, "train", training.model.name, training.env, training.mounts,
+        hardened=training.hardened, host_network=training.tracks_itself,
+    )  # fmt: skip
     engine.run(plan)
 
 

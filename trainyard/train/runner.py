@@ -23,6 +23,10 @@ from trainyard.train.provenance import Clock, facts
 from trainyard.train.publishing import Written, keep_beside, publish_all, record_in_place
 from trainyard.train.staging import Staging, is_full, own_stamps, staging
 
+# What MLflow makes in the working directory where nothing says which tracker it shall log to.
+MLFLOW_STORES = ("mlruns", "mlflow.db")
+OWN_TRACKING = "`tracking: own` in config.yaml"
+
 
 def train(sources: Path, settings: ImageSettings) -> None:
     """Train in ``sources``, the working directory.
@@ -59,6 +63,10 @@ def _train(staged: Staging, target: Target, message: Message, dataset: Path | No
         _warn(f"{', '.join(irregular)}: not a regular file in models/, and not kept")
     if not written:
         written = _unstaged(staged, record_in_place(staged, before, known))
+    if logged := [path.name for path in staged.beside() if path.name in MLFLOW_STORES]:
+        _warn(
+            f"{', '.join(logged)}: what was logged with MLflow is thrown away: {OWN_TRACKING} sends it to the tracker"
+        )
     if lost := keep_beside(staged):
         _warn(f"{', '.join(lost)}: written beside models/, where nothing can be kept")
     if result is not None:

@@ -9,21 +9,29 @@ from trainyard.champion_rule import direction_of
 from trainyard.errors import TrainyardError
 from trainyard.experiments import run_files
 from trainyard.experiments.run_files import Run, find_run, runs_of
+from trainyard.experiments.run_lines import as_csv, as_json
 from trainyard.experiments.tuning.progress import shown
 from trainyard.verbs.inventory import table
 from trainyard.verbs.session import Session
 
 SHOWN = 20  # runs, unless ALL=1
 MOST_METRICS = 4  # columns
+TABLE = "table"
+FORMATS = (TABLE, "json", "csv")
 
 
 def list_runs(session: Session, folder: Path) -> None:
     """A table of the latest runs of a model, or of all, the newest first; SORT=<metric> sorts by it, the best first.
 
+    FORMAT=json and FORMAT=csv give all of them, whole.
+
     Raises:
-        TrainyardError: SORT names a metric that none of the runs has.
+        TrainyardError: SORT names a metric that none of the runs has, or there is no such FORMAT.
     """
-    own, projects = _asked(session, folder)
+    form = session.experiments.format
+    if form not in FORMATS:
+        raise TrainyardError(f"FORMAT={form}: no such format", f"there are {', '.join(FORMATS)}")
+    own, projects = asked_model(session, folder)
     runs = []
     for found in runs_of(projects):
         if isinstance(found, TrainyardError):
@@ -32,8 +40,12 @@ def list_runs(session: Session, folder: Path) -> None:
             runs.append(found)
     if not runs:
         console.step("There are no runs yet: make train")
+    if not runs and form == TABLE:
         return
     runs = sorted_runs(runs, session.experiments.sort)
+    if form != TABLE:
+        console.result(as_json(runs) if form == "json" else as_csv(runs))
+        return
     shown = runs if session.experiments.everything else runs[:SHOWN]
     for line in table(_rows(shown, session.experiments.sort)):
         console.result(line)
@@ -43,7 +55,7 @@ def list_runs(session: Session, folder: Path) -> None:
 
 def sorted_runs(runs: list[Run], metric: str) -> list[Run]:
     """The newest first, or the best in ``metric``; those that do not have it, or have NaN, come last."""
-    if not metric:
+    if not metric or not runs:
         return sorted(runs, key=lambda run: run.id, reverse=True)
     if not any(metric in run.metrics for run in runs):
         known = sorted({name for run in runs for name in run.metrics})
@@ -90,11 +102,11 @@ def _trials(run: Run) -> list[tuple[str, ...]]:
 
 def asked_run(session: Session, folder: Path) -> Run:
     """The run ID of a model, or of all; the latest where none is named."""
-    own, projects = _asked(session, folder)
+    own, projects = asked_model(session, folder)
     return find_run(projects, session.experiments.run_id or "latest", own)
 
 
-def _asked(session: Session, folder: Path) -> tuple[str, list[Path]]:
+def asked_model(session: Session, folder: Path) -> tuple[str, list[Path]]:
     """The one model whose runs are meant, empty for all, and the projects to look in."""
     if folder == session.repository.root:
         return "", session.repository.projects()

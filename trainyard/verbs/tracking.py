@@ -11,6 +11,7 @@ from trainyard.experiments.run_files import Run, runs_of
 from trainyard.experiments.tracking.all_runs import Uploads, upload_all
 from trainyard.experiments.tracking.server import check_drivers
 from trainyard.experiments.tracking.tracker import FOLDER, Tracker, tracker_or_store
+from trainyard.experiments.training import OWN, TRACKING
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of, uploader_to
 
@@ -26,7 +27,7 @@ def open_registry(session: Session) -> Registry:
 
 
 def track_sync(session: Session, _: Path) -> None:
-    """Upload what the tracker does not have of the runs that have ended.
+    """Upload what the tracker does not have of the runs that have ended, but of those that tracked themselves.
 
     Raises:
         TrainyardError: there is no tracker, or some runs could not be uploaded.
@@ -39,6 +40,8 @@ def track_sync(session: Session, _: Path) -> None:
     for complaint in unreadable:
         console.warn(str(complaint))
     runs = [run for run in found if isinstance(run, Run) and run.status != "running"]
+    own = {run.id for run in runs if run.tags.get(TRACKING) == OWN}
+    runs = [run for run in runs if not own.intersection((run.id, run.parent))]
     if session.commands.dry_run:
         console.result(f"upload what is missing of {len(runs)} runs to {tracker.shown}")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from dataclasses import replace
@@ -22,6 +23,7 @@ from trainyard.verbs.build import LABEL_REVISION
 from trainyard.verbs.dvc import keep_for_dvc, warn_of_old_pipeline
 from trainyard.verbs.image_to_run import ImageToRun, image_to_run
 from trainyard.verbs.mounts import models_folder
+from trainyard.verbs.own_tracking import with_own_tracking
 from trainyard.verbs.report import try_to_report
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import is_tracked, tracked
@@ -32,7 +34,7 @@ def train(session: Session, model: ModelDir) -> None:
     session.repository.check_names(model)
     payload = training_payload(session, model)
     check_payload(model.project, payload)
-    training = training_of(session, model, payload)
+    training = with_own_tracking(session, training_of(session, model, payload))
     if session.commands.dry_run:
         show_only(training, session.engine)
         return
@@ -91,9 +93,9 @@ def train_as_run(session: Session, training: Training) -> Run:
     Raises:
         TrainyardError: it failed without having said why itself; or TRACKING_URI is none, and nothing has happened.
     """
-    contends = is_tracked(session)
+    contends = is_tracked(session) and not training.tracks_itself
     run = start_run(training)
-    with tracked(session, run) as live:  # which uploads the report, too
+    with tracked(session, run) if contends else contextlib.nullcontext() as live:  # which uploads the report, too
         with DrawnAhead(run) as drawn:
             run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
         if run.status == "finished":

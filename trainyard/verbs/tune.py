@@ -29,6 +29,7 @@ from trainyard.model_dir import ModelDir
 from trainyard.revision import differ
 from trainyard.run_folder import MOUNT_OF_ALL
 from trainyard.verbs.inventory import table
+from trainyard.verbs.own_tracking import with_own_tracking
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import is_tracked
 from trainyard.verbs.train import own_payload, train_as_run, training_of
@@ -51,7 +52,7 @@ def tune(session: Session, model: ModelDir) -> None:
     latest = _latest(model) if session.experiments.resume else None
     trials = session.experiments.trials or (int(latest.tags.get(TRIALS, 0)) if latest else 0)
     goal = read_goal(config_file(model.path), own, read_tuned(model), trials, known)
-    training = training_of(session, model, with_params(own, defaults_of(model), {}))
+    training = with_own_tracking(session, training_of(session, model, with_params(own, defaults_of(model), {})))
     search = _search(session, training, goal)
     _show(search)
     if session.commands.dry_run:
@@ -61,7 +62,7 @@ def tune(session: Session, model: ModelDir) -> None:
     try:
         _carry_out(session, search, training, own, found, run)
     finally:
-        if is_tracked(session):
+        if is_tracked(session) and not training.tracks_itself:
             from trainyard.verbs.tracking import track_family  # the tracker's client takes a second to import
 
             track_family(session, run)
@@ -98,7 +99,7 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
         env, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
-        hardened=training.hardened, image_id=training.origin.image_id,
+        hardened=training.hardened, image_id=training.origin.image_id, host_network=training.tracks_itself,
     )  # fmt: skip
     limits = session.experiments.trial_timeout, session.settings.stop_timeout
     return Search(goal, training.payload, training.origin, session.engine, plan, workers, *limits)
