@@ -58,7 +58,7 @@ lint: $(DEV) ## ruff, mypy, shellcheck
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	@command -v shellcheck >/dev/null || { echo 'error: shellcheck is missing: apt-get install shellcheck' >&2; exit 2; }
-	git ls-files '*.sh' 'builders/*/s2i/bin/*' 'builders/*/test/run' .ci/run bin/s2i | xargs shellcheck -x
+	git ls-files '*.sh' ':!tests/historical/monorepo' 'builders/*/s2i/bin/*' 'builders/*/test/run' .ci/run bin/s2i | xargs shellcheck -x
 
 bench-serving: $(BENCH) ## against other servers: a table and a picture; OPTIONS=--help
 	$(VENV)/bin/python -m bench.serving $(OPTIONS)

@@ -54,6 +54,11 @@ def callers_environment() -> Mapping[str, str]:
     return os.environ
 
 
+def give_to_programs(variables: Mapping[str, str]) -> None:
+    """Add variables to those of every program that is started from here: engines are given secrets by name alone."""
+    os.environ.update(variables)
+
+
 def served_model_name() -> str:
     """``ImageSettings.model_name`` alone: predict functions ask for it in every request."""
     return os.environ.get("MODEL_NAME") or os.environ.get("MODElNAME", "")  # noqa: SIM112

@@ -86,7 +86,7 @@ def _metric(model: ModelDir) -> str:
     """The metric that decides about the champion, as the record has it."""
     name = read_config(model.path).metric
     with contextlib.suppress(ModelUnavailable):
-        value = ((read_record(model.binary) or {}).get("metrics") or {}).get(name)
+        value = ((read_record(model.binary, links=False) or {}).get("metrics") or {}).get(name)
         return f"{name} {value:.4g}, " if isinstance(value, float) else ""
     return ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from trainyard.experiments.tracking.tracker import Tracker
 from trainyard.experiments.tracking.values import registered_name
 from trainyard.experiments.training import OWN, TRACKING, Training
 from trainyard.model_dir import ModelDir
-from trainyard.settings import refuse_telemetry
+from trainyard.settings import give_to_programs, refuse_telemetry
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import tracker_of
 
@@ -64,7 +63,7 @@ def _variables(tracker: Tracker, experiment: str) -> dict[str, str]:
     refuse_telemetry()
     credentials = {USER: tracker.user, PASSWORD: tracker.password}
     given = {name: value for name, value in credentials.items() if value}
-    os.environ.update(given)  # docker and podman are given the names of secrets alone
+    give_to_programs(given)
     host = urlsplit(tracker.uri).hostname or ""
     own = {URI: tracker.uri, EXPERIMENT: experiment, "MLFLOW_DISABLE_TELEMETRY": "true"}
     return {**own, **given, "NO_PROXY": host, "no_proxy": host} if _is_here(host) else {**own, **given}
