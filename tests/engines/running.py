@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -74,11 +76,22 @@ class RunningContract(ConfinedServers):
             made.failed(f"{model.container}-predict runs already, on port {port}")
             assert ask(port, "double/predict", SAMPLE)[0] == 200
 
-    def test_stop_at_the_top_leaves_other_monorepos_alone(self, repo: Monorepo, model: Model, tmp_path: Path) -> None:
+    def test_two_clones_leave_each_other_alone(self, repo: Monorepo, model: Model, tmp_path: Path) -> None:
+        """They have models of the same names; one has an edit."""
         other = Monorepo(tmp_path / "other", self.engine)
+        edited = replace(model, path=other.path / model.path.relative_to(repo.path))
+        for name in (model.name, "data", "models"):
+            shutil.copytree(model.path.parent / name, edited.path.parent / name)
+        edited.replace("predict.py", "factor * sum(row)", "1 + factor * sum(row)")
         with repo.serving(model, **self.variables) as port:
+            with other.serving(edited, **self.variables) as second:
+                assert _predictions(second) == [1 + each for each in _predictions(port)]
             other.make(None, "stop").succeeded()
-            assert ask(port, "double/predict", SAMPLE)[0] == 200
+            own = _predictions(port)
+            other.make(None, "clean").succeeded()
+            assert _predictions(port) == own
+        with repo.serving(model, BUILD="0", **self.variables) as port:
+            assert _predictions(port) == own
 
     def test_a_crashed_server_shows_its_last_lines(self, repo: Monorepo) -> None:
         model = repo.add_model("crashing")
@@ -140,3 +153,10 @@ class RunningContract(ConfinedServers):
         shell.expect_exact("42")
         shell.sendline("exit")
         shell.expect(pexpect.EOF)
+
+
+def _predictions(port: int) -> list[int]:
+    status, body = ask(port, "double/predict", SAMPLE)
+    assert status == 200, body
+    found: list[int] = json.loads(body)["payload"]["predictions"]
+    return found

@@ -23,6 +23,7 @@ from trainyard.context import Context
 from trainyard.engines.cache import NAME, RegistryCache
 from trainyard.engines.client_proxies import without_proxies
 from trainyard.engines.leftovers import new_name, noted, removal, remove_leftovers
+from trainyard.engines.machine import lock_folders
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -77,16 +78,16 @@ class Assembler:
     def cache(self) -> RegistryCache:
         return RegistryCache(self.name, self.settings, self.commands)
 
-    def locked(self, key: str, what: str) -> AbstractContextManager[None]:
-        """One build of ``what`` at a time."""
+    def locked(self, key: str, what: str, *, for_all: bool = False) -> AbstractContextManager[None]:
+        """One build of ``what`` at a time; ``for_all``: of all clones on this machine."""
         if self.commands.dry_run:
             return nullcontext()
-        path = self.repository.state / "locks" / f"{self.name}-{key}.lock"
-        return locked(path, what, Limit("LOCK_TIMEOUT", self.settings.lock_timeout))
+        folder, limit = lock_folders(self.repository)[for_all], Limit("LOCK_TIMEOUT", self.settings.lock_timeout)
+        return locked(folder / f"{self.name}-{key}.lock", what, limit)
 
     def inspect(self, names: Iterable[str]) -> dict[str, Image]:
-        """Those of ``names`` that are images here. One question, however many names: each costs the engine little, and
-        its command line much.
+        """Those of ``names``, or ids, that are images here. One question, however many names: each costs the engine
+        little, and its command line much.
 
         By their names: podman's listing of all fails where another process removes any of them meanwhile. Without a
         template: podman cannot fill it in where one of them is missing.
@@ -98,6 +99,7 @@ class Assembler:
         images: dict[str, Image] = {}
         for said in json.loads(found or "[]"):
             image = Image(said["Id"], said["Config"])
+            images[image.id] = image
             for tag in said["RepoTags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
@@ -130,11 +132,11 @@ class Assembler:
             env=self.commands.environment(without_buildkit),
         )
 
-    def assemble(self, builder: str, image: str, context: Context, changes: Sequence[str], todo: Todo) -> None:
+    def assemble(self, builder: str, image: str, context: Context, changes: Sequence[str], todo: Todo) -> str:
         """The s2i protocol: ``builder`` unpacks ``context``, does what there is ``todo`` with it, the result becomes
-        ``image``."""
+        ``image``; its id."""
         with self.assembled(builder, image, context, todo) as container:
-            self.commit(container, image, changes)
+            return self.commit(container, image, changes)
 
     @contextmanager
     def assembled(self, builder: str, image: str, context: Context, todo: Todo) -> Iterator[str]:
@@ -188,17 +190,17 @@ class Assembler:
         special = NO_ESCAPES if self.name == "podman" else DOCKERFILE_ESCAPES
         return [f'{word} {key}="{value.translate(special)}"' for key, value in values.items()]
 
-    def commit(self, container: str, image: str, changes: Sequence[str]) -> None:
-        """What is in ``container`` becomes ``image``."""
+    def commit(self, container: str, image: str, changes: Sequence[str]) -> str:
+        """What is in ``container`` becomes ``image``; its id, empty in a dry run."""
         edits = [part for change in changes for part in ("--change", change)]
-        self.commands.run([self.name, "commit", *edits, container, image], self.limit)
+        return self.commands.run([self.name, "commit", *edits, container, image], self.limit)
 
-    def add(self, below: str, image: str, files: IO[bytes], folder: str, changes: Sequence[str]) -> None:
-        """Put the files of a tar into ``folder`` of the image ``below``: ``image``. Nothing is run, so nothing else can
-        be in the layer."""
+    def add(self, below: str, image: str, files: IO[bytes], folder: str, changes: Sequence[str]) -> str:
+        """Put the files of a tar into ``folder`` of the image ``below``: ``image``; its id. Nothing is run, so nothing
+        else can be in the layer."""
         with self.created(below) as container:
             self.commands.run(self.unpacking(container, folder), self.limit, stdin=files)
-            self.commit(container, image, changes)
+            return self.commit(container, image, changes)
 
     @contextmanager
     def created(self, image: str) -> Iterator[str]:

@@ -29,8 +29,8 @@ def without_binaries(plan: BuildPlan) -> BuildPlan:
     return replace(plan, image=sources_image(plan.image), baked=(), labels=labels)
 
 
-def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str]) -> None:
-    """Put the binaries of ``plan`` on the image of its sources."""
+def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str], sources: str) -> str:
+    """Put the binaries of ``plan`` on the image of its sources, whose id is given; the id of what it becomes."""
     entries = dict.fromkeys(file.name.partition("/")[0] for file in plan.baked)
     console.step(f"Putting {', '.join(entries)} into {plan.image} ...")
     edits = assembler.assigned("ENV", {"BAKED_MODELS": described(plan.baked)})
@@ -39,4 +39,4 @@ def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str]) -> No
     with tempfile.TemporaryFile() as files:
         write_tar(plan.baked, files)
         files.seek(0)
-        assembler.add(sources_image(plan.image), plan.image, files, APP_ROOT[plan.role], edits)
+        return assembler.add(sources, plan.image, files, APP_ROOT[plan.role], edits)

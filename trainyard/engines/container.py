@@ -23,6 +23,7 @@ from trainyard.engines.archive import search_saved
 from trainyard.engines.assembling import Assembler, Image, Todo
 from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, BuiltImage, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, known_bases
+from trainyard.engines.clones import LABEL_CLONE, Clone
 from trainyard.engines.confining import confinement
 from trainyard.engines.leftovers import remove_image_later
 from trainyard.engines.relay import Conversation, attached
@@ -35,8 +36,10 @@ from trainyard.settings import SECRETS, HostSettings
 
 LABEL_MODEL = "trainyard.model"
 LABEL_PORT = "trainyard.port"
-LABEL_ROOT = "trainyard.root"  # two clones may share one engine
+LABEL_ROOT = "trainyard.root"
+LABEL_NAME = "trainyard.container"  # as make names it
 ASSEMBLE = Todo("/usr/libexec/s2i/assemble")
+_OF_SERVERS = (LABEL_MODEL, LABEL_PORT, LABEL_NAME, LABEL_ROOT)
 RUN = "/usr/libexec/s2i/run"
 
 
@@ -52,6 +55,10 @@ class ContainerEngine:
     @cached_property
     def _assembler(self) -> Assembler:
         return Assembler(self.name, self.repository, self.settings, self.commands)
+
+    @cached_property
+    def _clone(self) -> Clone:
+        return Clone(self._assembler)
 
     def unavailable(self) -> str:
         try:
@@ -72,23 +79,26 @@ class ContainerEngine:
     def _ensure_builders(self) -> Base:
         if base := images.builders_here(self._assembler, self._builders_here):
             return base
-        with self._assembler.locked("builders", "the builder images"):
+        with self._assembler.locked("builders", "the builder images", for_all=True):
             base = images.ensure_builders(self._assembler)
         self.__dict__.pop("_builders_here")  # it was asked before
         return base
 
     def built(self, names: Iterable[str]) -> dict[str, str]:
-        found = self._assembler.inspect(names)
-        return {name: image.labels.get(IDENTITY, "") for name, image in found.items()}
+        return {name: own.image.labels.get(IDENTITY, "") for name, own in self._clone.images(names).items()}
 
     def find(self, image: str) -> BuiltImage | None:
-        found = self._assembler.inspect([image]).get(image)
-        return BuiltImage(found.id, found.labels.get(IDENTITY, ""), found.labels) if found else None
+        own = self._clone.images([image]).get(image)
+        if own is None:
+            return None
+        return BuiltImage(own.image.id, own.image.labels.get(IDENTITY, ""), own.image.labels)
 
     def facts(self, image: str) -> dict[str, Any]:
         script = (self.repository.package / "builders" / "facts.py").read_text()
         run = [self.name, "run", "--rm", "--network", "none", "--entrypoint", "/opt/venv/bin/python"]
-        return dict(json.loads(self.commands.run([*run, image, "-c", script, "1"], self._assembler.limit) or "{}"))
+        found = self.find(image)
+        run += [found.id if found else image, "-c", script, "1"]
+        return dict(json.loads(self.commands.run(run, self._assembler.limit) or "{}"))
 
     def identity(self, plan: BuildPlan) -> str:
         return self._identity(self._base, plan) if self._base else ""
@@ -109,51 +119,58 @@ class ContainerEngine:
         assembler = self._assembler
         identity = self._identity(base, plan)
         builder = images.builder_image(assembler, base, plan)
-        there = assembler.inspect([plan.image, builder])
-        replaced = there.get(plan.image)
-        if replaced and replaced.labels.get(IDENTITY) == identity and not self.settings.force:
+        there = self._clone.images([plan.image, builder])
+        own = there.get(plan.image)
+        if own and own.image.labels.get(IDENTITY) == identity and not self.settings.force:
+            self._clone.name_again(plan.image, own)
             return False
-        labels = {IDENTITY: identity, **plan.labels}
+        labels = {IDENTITY: identity, LABEL_CLONE: self._clone.mark, **plan.labels}
         if plan.baked:
-            self._build(base, baking.without_binaries(plan))
-            baking.bake(assembler, plan, labels)
+            sources = baking.without_binaries(plan)
+            self._build(base, sources)
+            below = self._clone.images([sources.image]).get(sources.image)
+            built = baking.bake(assembler, plan, labels, below.image.id if below else sources.image)
         else:
-            if builder not in there or not there[builder].is_named(builder):
+            if builder not in there or not there[builder].image.is_named(builder):
                 images.ensure_dependencies(assembler, base, plan)
-            try:
-                self._build_sources(builder, plan, labels)
-            except TrainyardError as error:
-                if DAMAGED not in error.message:
-                    raise
-                console.warn(f"{builder}: {error.message}; it is made anew")
-                images.ensure_dependencies(assembler, base, plan, anew=True)
-                self._build_sources(builder, plan, labels)
+            built = self._build_again_if_damaged(base, builder, plan, labels)
+        self._clone.built(plan.image, built)
         # Another identity is another label, so another image; only FORCE=1 may have made the same one again.
-        if replaced and (replaced.labels.get(IDENTITY) != identity or replaced.id != assembler.image_id(plan.image)):
-            self._remove_replaced(replaced, plan)
+        if own and own.image.id != built:
+            self._remove_replaced(own.image, plan)
         return True
+
+    def _build_again_if_damaged(self, base: Base, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> str:
+        try:
+            return self._build_sources(builder, plan, labels)
+        except TrainyardError as error:
+            if DAMAGED not in error.message:
+                raise
+            console.warn(f"{builder}: {error.message}; it is made anew")
+        images.ensure_dependencies(self._assembler, base, plan, anew=True)
+        return self._build_sources(builder, plan, labels)
 
     def _remove_replaced(self, replaced: Image, plan: BuildPlan) -> None:
         if self.commands.dry_run:
             return
         remove_image_later(self.name, replaced.id)
         if LABEL_BAKED in replaced.labels and not plan.baked:
-            self.commands.query([self.name, "rmi", baking.sources_image(plan.image)])
+            self._clone.remove(baking.sources_image(plan.image))
 
-    def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> None:
+    def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> str:
+        """The id of the image."""
         for remark in plan.context.remarks():
             console.step(remark)
         if s2i.chosen(self.settings, self.name):
             s2i.build(self.commands, self._assembler.limit, plan, builder, labels)
-        else:
-            changes = images.changes(self._assembler, plan, builder, labels)
-            self._assembler.assemble(builder, plan.image, plan.context, changes, ASSEMBLE)
+            return "" if self.commands.dry_run else self._assembler.image_id(plan.image)
+        changes = images.changes(self._assembler, plan, builder, labels)
+        return self._assembler.assemble(builder, plan.image, plan.context, changes, ASSEMBLE)
 
     def remove_image(self, image: str) -> bool:
-        found = self._assembler.inspect([image, baking.sources_image(image)])
-        for name in found:
-            self.commands.run([self.name, "rmi", "--force", name], self._assembler.limit)
-        return image in found
+        removed = self._clone.remove(image)
+        self._clone.remove(baking.sources_image(image))
+        return removed
 
     def remove_leftovers(self) -> None:
         self._assembler.remove_leftovers()
@@ -191,19 +208,23 @@ class ContainerEngine:
 
     def _run(self, plan: RunPlan, *options: str) -> list[str]:
         script = [RUN, *plan.arguments] if plan.arguments else []
-        options = ("--rm", *options, "--name", plan.name, *self._options(plan))
-        return [self.name, "run", *options, plan.image_id or plan.image, *script]
+        options = ("--rm", *options, *self._options(plan))
+        return [self.name, "run", *options, self._image(plan), *script]
+
+    def _image(self, plan: RunPlan) -> str:
+        """What is shown is for people; what is run is the image that was found, wherever its name leads now."""
+        return plan.image if self.commands.dry_run else plan.image_id or plan.image
 
     def shell(self, plan: RunPlan) -> int:
-        command = ["run", "--rm", "-it", "--name", plan.name, *self._options(plan), "--entrypoint", "/bin/bash"]
-        return self._attached([self.name, *command, plan.image], plan)
+        command = ["run", "--rm", "-it", *self._options(plan), "--entrypoint", "/bin/bash"]
+        return self._attached([self.name, *command, self._image(plan)], plan)
 
     def start(self, plan: RunPlan) -> None:
         if not self.commands.dry_run:
-            self.commands.query([self.name, "rm", plan.name])  # what a crashed server of this name left behind
-        self.commands.run(
-            [self.name, "run", "--detach", "--name", plan.name, *self._options(plan), plan.image], self._assembler.limit
-        )
+            # What a crashed server of this name left behind.
+            self.commands.query([self.name, "rm", self._clone.container(plan.name)])
+        run = [self.name, "run", "--detach", *self._options(plan), self._image(plan)]
+        self.commands.run(run, self._assembler.limit)
 
     def _attached(self, argv: list[str], plan: RunPlan) -> int:
         if self.commands.dry_run:
@@ -218,7 +239,10 @@ class ContainerEngine:
             raise
 
     def _options(self, plan: RunPlan) -> list[str]:
-        options = ["--label", f"{LABEL_MODEL}={plan.model}", "--label", f"{LABEL_ROOT}={self.repository.root}"]
+        options = ["--name", self._clone.container(plan.name)]
+        labels = {LABEL_NAME: plan.name, LABEL_MODEL: plan.model, LABEL_ROOT: str(self.repository.root)}
+        for key, value in labels.items():
+            options += ["--label", f"{key}={value}"]
         for key, value in sorted(plan.env.items()):
             options += ["--env", key if key in SECRETS else f"{key}={value}"]
         for mount in plan.mounts:
@@ -244,10 +268,12 @@ class ContainerEngine:
         return [] if uid == 0 or self.name == "podman" else ["--user", f"{uid}:0"]
 
     def alive(self, name: str) -> bool:
+        name = self._clone.container(name)
         answer = self.commands.query([self.name, "container", "inspect", "--format", "{{.State.Running}}", name])
         return answer is not None and answer.stdout.strip() == "true"
 
     def stop(self, name: str) -> bool:
+        name = self._clone.container(name)
         if self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", name]) is None:
             return False
         limit = Limit("STOP_TIMEOUT", self.settings.stop_timeout + 30)
@@ -256,19 +282,20 @@ class ContainerEngine:
         return True
 
     def logs(self, name: str, follow: bool) -> None:
-        argv = [self.name, "logs", *(["--follow"] if follow else []), name]
+        own = self._clone.container(name)
+        argv = [self.name, "logs", *(["--follow"] if follow else []), own]
         if self.commands.dry_run:
             self.commands.run(argv, self._assembler.limit)
             return
-        if self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", name]) is None:
+        if self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", own]) is None:
             raise TrainyardError(f"no container {name} of {self.name}", "start it: make predict DETACH=1")
         subprocess.run(argv, check=False)
 
     def last_lines(self, name: str, count: int) -> list[str]:
+        argv = [self.name, "logs", "--tail", str(count), self._clone.container(name)]
         done = subprocess.run(
-            [self.name, "logs", "--tail", str(count), name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            check=False, text=True, errors="replace",
-        )  # fmt: skip
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True, errors="replace"
+        )
         return done.stdout.splitlines()
 
     def running(self) -> list[Running]:
@@ -279,9 +306,9 @@ class ContainerEngine:
         return [server for server in servers if server]
 
     def _server(self, name: str) -> Running | None:
-        labels = " ".join(f'{{{{index .Config.Labels "{label}"}}}}' for label in (LABEL_MODEL, LABEL_PORT, LABEL_ROOT))
+        labels = " ".join(f'{{{{index .Config.Labels "{label}"}}}}' for label in _OF_SERVERS)
         answer = self.commands.query([self.name, "container", "inspect", "--format", labels, name])
         if answer is None:  # it ended since it was listed
             return None
-        model, port, root = answer.stdout.strip().split(" ", 2)
-        return Running(name, model, int(port), root)
+        model, port, own, root = answer.stdout.strip().split(" ", 3)
+        return Running(own or name, model, int(port), root)

@@ -102,7 +102,7 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, an
 
 def _locked(assembler: Assembler, base: Base, plan: BuildPlan) -> AbstractContextManager[None]:
     key = dependencies_hash(base, plan)
-    return assembler.locked(f"deps-{key}", f"the dependencies {key}")
+    return assembler.locked(f"deps-{key}", f"the dependencies {key}", for_all=True)
 
 
 def _make_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, anew: bool) -> None:

@@ -26,6 +26,11 @@ class ImageToRun:
     sources: Sources
 
     @property
+    def id(self) -> str:
+        """Of this very image, wherever its name leads; empty where nobody knows."""
+        return self.found.id if self.found else ""
+
+    @property
     def baked(self) -> dict[str, str]:
         """The files of models/ that it has in it, and the sha256 of each."""
         return {file.name: file.sha256 for file in _baked_in(self.found)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.command import Limit
+from trainyard.engines.machine import lock_folders
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.locking import locked
 from trainyard.verbs.session import Session
@@ -17,39 +18,40 @@ def prune(session: Session, _: Path) -> None:
     """On the engine of ENGINE, or on every one that answers; says what each had that nothing else has."""
     freed = count = 0
     engines = [session.engine] if session.settings.engine else session.engines()
-    with _no_builds(session):
+    with no_builds(session):
         for engine in engines:
             if not session.commands.dry_run:
                 engine.remove_leftovers()
             for name, size in engine.unused().items():
                 if session.commands.dry_run:
-                    console.result(f"remove {name} ({engine.name}, {_shown(size)})")
+                    console.result(f"remove {name} ({engine.name}, {shown(size)})")
                 elif engine.remove_unused(name):
-                    console.step(f"Removed {name} ({engine.name}, {_shown(size)})")
+                    console.step(f"Removed {name} ({engine.name}, {shown(size)})")
                 else:  # somebody has begun to use it
                     continue
                 freed, count = freed + size, count + 1
     done = "To free" if session.commands.dry_run else "Freed"
-    console.step(f"{done}: {_shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")
+    console.step(f"{done}: {shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")
 
 
 @contextlib.contextmanager
-def _no_builds(session: Session) -> Iterator[None]:
-    """What a build has just installed is not used by its image yet: no build of this monorepo is under way meanwhile.
+def no_builds(session: Session) -> Iterator[None]:
+    """What a build has just installed is not used by its image yet: no build of this monorepo is under way meanwhile,
+    and none of another clone installs anything.
 
     Raises:
         TrainyardError: one is.
     """
     with contextlib.ExitStack() as stack:
-        for path in sorted((session.repository.state / "locks").glob("*.lock")):
+        for path in sorted({path for folder in lock_folders(session.repository) for path in folder.glob("*.lock")}):
             try:
                 stack.enter_context(locked(path, "a build", Limit("", 0)))
             except TrainyardError:
-                raise TrainyardError(
-                    "a build of this monorepo is under way", "prune when it is through", EXIT_FAILED
-                ) from None
+                what = "a build of this monorepo, or of another clone, is under way"
+                raise TrainyardError(what, "try again when it is through", EXIT_FAILED) from None
         yield
 
 
-def _shown(size: int) -> str:
+def shown(size: int) -> str:
+    """Bytes, as people read them."""
     return f"{size / 1e6:.0f} MB"

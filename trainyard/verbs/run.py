@@ -35,7 +35,7 @@ def predict(session: Session, model: ModelDir) -> None:
         mounts, env = models_of(session, image, (own,), [model])
     env = {**environment_of(model), **env, "MODEL_NAME": model.model_name}
     paths = [route.path for route in model.routes]
-    serve(session, serving_plan(session, image.name, model.name, env, mounts), paths)
+    serve(session, serving_plan(session, image, model.name, env, mounts), paths)
 
 
 def predict_all(session: Session, folder: Path) -> None:
@@ -46,7 +46,7 @@ def predict_all(session: Session, folder: Path) -> None:
     mounts, env = models_of(session, image, mounts, models)
     env = {**_environment_of_all(models), **env}
     name = session.short(folder).removeprefix("projects/")
-    serve(session, serving_plan(session, image.name, name, env, mounts), [route.path for route in routes])
+    serve(session, serving_plan(session, image, name, env, mounts), [route.path for route in routes])
 
 
 def _environment_of_all(models: Iterable[ModelDir]) -> dict[str, str]:
@@ -159,7 +159,8 @@ def shell(session: Session, model: ModelDir) -> int:
     mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models"),), [model])
     env = {**environment_of(model), **env}
     mounts = (Mount(model.project / "data", "data"), *mounts)
-    return session.engine.shell(RunPlan(image.name, f"{image.name}-shell-{os.getpid()}", role, model.name, env, mounts))
+    name = f"{image.name}-shell-{os.getpid()}"
+    return session.engine.shell(RunPlan(image.name, name, role, model.name, env, mounts, image_id=image.id))
 
 
 def _say(session: Session, text: str) -> None:

@@ -11,6 +11,7 @@ from trainyard.client import wait_until_ready
 from trainyard.engines.base import Mount, Running, RunPlan
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, TrainyardError
 from trainyard.settings import HostSettings, passed_on, root_path_of
+from trainyard.verbs.image_to_run import ImageToRun
 from trainyard.verbs.session import Session
 
 LAST_LINES = 20  # of a crashed container's log
@@ -37,7 +38,9 @@ def served_url(settings: HostSettings) -> str:
     return f"{base_url(settings.bind, settings.port)}{root_path_of(settings)}"
 
 
-def serving_plan(session: Session, image: str, model: str, env: dict[str, str], mounts: tuple[Mount, ...]) -> RunPlan:
+def serving_plan(
+    session: Session, image: ImageToRun, model: str, env: dict[str, str], mounts: tuple[Mount, ...]
+) -> RunPlan:
     """The container that serves an image, with the settings of this call."""
     settings = session.settings
     workers = {"WORKERS": str(settings.workers)} if settings.workers else {}
@@ -49,9 +52,11 @@ def serving_plan(session: Session, image: str, model: str, env: dict[str, str], 
         given["ROOT_PATH"] = root_path
     if settings.api_token:
         given["API_TOKEN"] = settings.api_token
-    name = container_name(image)
     env = env | workers | limits | given
-    return RunPlan(image, name, "predict", model, env, mounts, settings.bind, settings.port, hardened=settings.hardened)
+    return RunPlan(
+        image.name, container_name(image.name), "predict", model, env, mounts, settings.bind, settings.port,
+        hardened=settings.hardened, image_id=image.id,
+    )  # fmt: skip
 
 
 def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
@@ -148,7 +153,8 @@ def _need_port(session: Session, plan: RunPlan) -> None:
     check_port(plan.port)
     servers = [(server, engine) for engine in session.engines() for server in engine.running()]
     for server, engine in servers:
-        if server.name == plan.name and engine.name == session.engine.name:
+        ours = server.name == plan.name and server.root == str(session.repository.root)
+        if ours and engine.name == session.engine.name:
             raise TrainyardError(f"{plan.name} runs already, on port {server.port}", _stop_hint(server))
     if is_free(plan.bind, plan.port):
         return
