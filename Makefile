@@ -99,7 +99,7 @@ ifeq ($(MODEL),)
 stop: $(SETUP) ## stop every server of ours
 	@$(RUN) stop-everything .
 
-clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay
+clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay; ALL=1: leave nothing of us
 	@$(RUN) clean-everything .
 
 lock: $(SETUP) ## resolve the requirements of every model whose locks are missing or stale, write both lock files

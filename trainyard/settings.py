@@ -134,6 +134,7 @@ class HostSettings(FromEnvironment):
     train_memory: str = setting(
         "TRAIN_MEMORY", "", "most memory of a container that trains, as 8g; default: nine tenths of the machine's"
     )
+    clean_runs: bool = setting("RUNS", False, "1: make clean ALL=1 removes runs/, mlruns/ and trained models, too")
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
     follow: bool = setting("FOLLOW", False, "1: make logs stays")
     since: str = setting("SINCE", "", "git ref: make affected lists what changed since")

@@ -103,6 +103,24 @@ class SharedFolder:
             else:
                 os.unlink(path.name, dir_fd=folder)
 
+    def size(self, name: str) -> int:
+        """The bytes that removing a file, a link or a folder frees, as ``files.size_of``; 0 where there is none."""
+        path = PurePosixPath(self._below(name))
+        with contextlib.suppress(FileNotFoundError), folder_below(self.base, str(path.parent)) as folder:
+            found = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISDIR(found.st_mode):
+                return found.st_size
+            return sum(one.st_size for _, one in SharedFolder(self.base, str(path)).files() if one.st_nlink == 1)
+        return 0
+
+    def has(self, name: str) -> bool:
+        """Whether there is anything of that name, be it a link that leads nowhere."""
+        path = PurePosixPath(self._below(name))
+        with contextlib.suppress(OSError), folder_below(self.base, str(path.parent)) as folder:
+            os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+            return True
+        return False
+
     def names(self, name: str = "") -> list[str]:
         """What lies in the folder, or in one in it, sorted."""
         with folder_below(self.base, self._below(name)) as folder:

@@ -24,12 +24,14 @@ from trainyard.engines.cache import NAME, RegistryCache
 from trainyard.engines.client_proxies import without_proxies
 from trainyard.engines.leftovers import new_name, noted, removal, remove_leftovers
 from trainyard.engines.machine import lock_folders
+from trainyard.files import size_of
 from trainyard.locking import locked
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
 
 SCRIPTS = ". /opt/trainyard/common.sh; "  # what a Todo's command can be
-CACHE_VOLUME = "trainyard-cache:/var/cache/trainyard"
+CACHE_NAME = "trainyard-cache"
+CACHE_VOLUME = f"{CACHE_NAME}:/var/cache/trainyard"
 DOCKERFILE_ESCAPES = str.maketrans({letter: f"\\{letter}" for letter in '\\"$'})
 NO_ESCAPES: dict[int, str] = {}
 NO_IMAGE = re.compile("no such image|image not known", re.IGNORECASE)  # docker's words and podman's
@@ -173,6 +175,11 @@ class Assembler:
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
             with self.noted(container, *folders):
                 yield container, run, sources, environment
+
+    def cache_volume(self) -> dict[str, int]:
+        """The volume with what was downloaded for builds, where there is one, and its bytes, as far as we may look."""
+        answer = self.commands.query([self.name, "volume", "inspect", "--format", "{{.Mountpoint}}", CACHE_NAME])
+        return {CACHE_NAME: size_of(Path(answer.stdout.strip()))} if answer else {}
 
     @contextmanager
     def _settings(self, todo: Todo) -> Iterator[tuple[list[str], list[Path]]]:

@@ -234,5 +234,9 @@ class Engine(Protocol):
         """Dependencies of ours that no image is built on any more, in the order to remove them, and the bytes that each
         has for itself."""
 
+    def removable(self, images: Iterable[str]) -> dict[str, int]:
+        """Likewise all of ours that is outside of the state folder: this clone's ``images``, and what clones share, but
+        for what an image of another clone is built on."""
+
     def remove_unused(self, name: str) -> bool:
-        """Remove one of them; False where it is used again."""
+        """Remove one of either; False where it is used again."""

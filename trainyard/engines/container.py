@@ -20,14 +20,14 @@ from trainyard.command import Commands, Limit
 from trainyard.digests import digest_of
 from trainyard.engines import baking, images, resolving, s2i
 from trainyard.engines.archive import search_saved
-from trainyard.engines.assembling import Assembler, Image, Todo
+from trainyard.engines.assembling import CACHE_NAME, Assembler, Image, Todo
 from trainyard.engines.base import DAMAGED, LABEL_BAKED, BuildPlan, BuiltImage, Mount, Python, Running, RunPlan, Stored
 from trainyard.engines.bases import IDENTITY, Base, known_bases
 from trainyard.engines.clones import LABEL_CLONE, Clone
 from trainyard.engines.confining import confinement
 from trainyard.engines.leftovers import remove_image_later
 from trainyard.engines.relay import Conversation, attached
-from trainyard.engines.unused import unused_images
+from trainyard.engines.unused import images_to_remove, unused_images
 from trainyard.errors import TrainyardError
 from trainyard.leaks import Look
 from trainyard.repository import Repository
@@ -178,8 +178,14 @@ class ContainerEngine:
     def unused(self) -> dict[str, int]:
         return unused_images(self._assembler)
 
+    def removable(self, images: Iterable[str]) -> dict[str, int]:
+        names = [name for image in images for name in (image, baking.sources_image(image))]
+        own = {own.image.id: name for name, own in self._clone.images(names).items()}
+        return {**images_to_remove(self._assembler, own), **self._assembler.cache_volume()}
+
     def remove_unused(self, name: str) -> bool:
-        return self.commands.query([self.name, "rmi", name]) is not None  # refused where a container uses it
+        what = ["volume", "rm"] if name == CACHE_NAME else ["rmi"]
+        return self.commands.query([self.name, *what, name]) is not None  # refused where a container uses it
 
     def search(self, images: Iterable[str], look: Look) -> Iterator[Stored]:
         several = ["--multi-image-archive"] if self.name == "podman" else []

@@ -189,6 +189,9 @@ class ProcessEngine:
         found = {path for folder in ("deps", "builders") for path in self._state.glob(f"{folder}/*")}
         return {str(self._short(path)): size_of(path) for path in sorted(found - used)}
 
+    def removable(self, images: Iterable[str]) -> dict[str, int]:
+        return {}  # it has nothing elsewhere
+
     def remove_unused(self, name: str) -> bool:
         shutil.rmtree(self.repository.root / name)
         return True

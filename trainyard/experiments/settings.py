@@ -26,7 +26,9 @@ class ExperimentSettings(FromEnvironment):
         "table",
         "make runs: table, or for programs all of them as json (an array, a line for each run) or csv",
     )
-    everything: bool = setting("ALL", False, "1: make runs shows all runs, not the first 20")
+    everything: bool = setting(
+        "ALL", False, "1: make runs shows all runs, not the first 20; make clean leaves nothing of us"
+    )
     tracking_uri: str = setting(
         "TRACKING_URI",
         "",

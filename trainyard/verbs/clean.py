@@ -31,13 +31,20 @@ def clean_all(session: Session, folder: Path) -> None:
 
 
 def clean_everything(session: Session, _: Path) -> None:
-    """All of that for every model and every ``all/``, and the state folder."""
+    """All of that for every model and every ``all/``, and the state folder; with ALL=1 everything that is ours."""
+    if session.settings.clean_runs and not session.experiments.everything:
+        raise TrainyardError("RUNS=1 alone removes nothing", "make clean ALL=1 RUNS=1")
     images, unreadable = session.model_images()
     for folder in session.repository.all_folders():
         with contextlib.suppress(TrainyardError):  # without a CONTAINER_NAME there is no image of it
             images.append(all_image(session, folder))
         _remove_generated(session, folder)
     stop_everything(session, session.repository.root)
+    if session.experiments.everything:
+        from trainyard.verbs.clean_all import remove_all
+
+        remove_all(session, images)
+        return
     _remove(session, images)
     if session.commands.dry_run:
         console.result(f"rm -r {session.repository.state}")
