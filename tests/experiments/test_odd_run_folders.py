@@ -12,7 +12,7 @@ from monorepo import Model, Monorepo
 from trainyard.errors import TrainyardError
 from trainyard.experiments.metrics_log import read_points, read_tags
 from trainyard.experiments.report import write_report
-from trainyard.experiments.run_files import Run, new_run, read_run, runs_of
+from trainyard.experiments.run_files import Run, find_run, new_run, read_run, runs_of
 from trainyard.experiments.tracking.model_folder import has_model
 from trainyard.experiments.tracking.upload_state import artifacts, files_of
 from trainyard.experiments.training import check_payload
@@ -30,6 +30,7 @@ def train(msg):
         (run / name).unlink(missing_ok=True)
         (run / name).symlink_to(outside / leads_to)
     (run / "metrics.jsonl").write_text({points!r})
+    pathlib.Path("models/" + msg["payload"]["model_name"] + ".json").write_text('{{"metrics": [1], "params": "x"}}')
     pathlib.Path("models/" + msg["payload"]["model_name"] + ".pkl").write_bytes(pickle.dumps({{"factor": 1}}))
 """
 
@@ -124,9 +125,17 @@ def test_a_link_in_the_place_of_a_run_is_an_error_of_that_run(run: Run, tmp_path
     assert [one for one in found if isinstance(one, TrainyardError) and "a link, which is not followed" in str(one)]
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "a\nb", "", None, 3])
-def test_a_run_is_called_after_a_model(run: Run, name: object) -> None:
-    content = json.loads(run.path("run.json").read_text())
-    run.path("run.json").write_text(json.dumps(content | {"model_name": name}))
+ODD = [{"model_name": name} for name in ("../x", "a/b", "a\nb", "", None, 3)]
+ODD += [{"parent": "../../elsewhere"}, {"parent": 3}, {"pid": "1/../../tmp"}, {"metrics": {"loss": "much"}}]
+
+
+@pytest.mark.parametrize("changes", ODD, ids=str)
+def test_what_a_container_wrote_of_its_run_is_looked_at(run: Run, tmp_path: Path, changes: dict[str, object]) -> None:
+    other = new_run(tmp_path, "p/m", "m")
+    for one in (run, other):
+        assert read_run(one.folder) == one
+    content = json.loads(other.path("run.json").read_text())
+    other.path("run.json").write_text(json.dumps(content | changes))
     with pytest.raises(TrainyardError, match="not a readable run"):
-        read_run(run.folder)
+        read_run(other.folder)
+    assert find_run([tmp_path], "latest") == run

@@ -129,18 +129,25 @@ def read_run(folder: Path) -> Run:
         content = SharedFolder.of_run(folder).read_json(RUN)
         if not isinstance(content, dict) or not isinstance(content.get("metrics", {}), dict):
             raise ValueError("it is, or its metrics are, no JSON object")
-        known = {item.name for item in fields(Run)}
-        facts = {name: value for name, value in content.items() if name in known} | {"id": folder.name}
-        if not is_model_name(facts["model_name"]):
-            raise ValueError(f"its model_name is {facts['model_name']!r}")
-        facts["metrics"] = {name: float(value) for name, value in content.get("metrics", {}).items()}
-        run = Run(folder=folder, **facts)
+        run = Run(folder=folder, **_facts(folder, content))
         _check(run)
     except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
     if run.status == "running" and run.host == socket.gethostname() and started_at(run.pid) != run.pid_started:
         return run.ended("killed", error="the process that ran it is gone")
     return run
+
+
+def _facts(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """What run.json says. Containers write to the folder, so what becomes a part of a path is looked at."""
+    known = {item.name for item in fields(Run)}
+    facts = {name: value for name, value in content.items() if name in known} | {"id": folder.name}
+    for name, value in (("model_name", facts["model_name"]), ("parent", facts.get("parent") or "none")):
+        if not is_model_name(value):
+            raise ValueError(f"its {name} is {value!r}")
+    facts["pid"] = int(facts.get("pid", 0))
+    facts["metrics"] = {name: float(value) for name, value in content.get("metrics", {}).items()}
+    return facts
 
 
 def _check(run: Run) -> None:

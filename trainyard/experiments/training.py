@@ -131,7 +131,7 @@ def _finished(training: Training, run: Run, repository: Repository) -> Run:
     tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
     points = read_points(run.path(run_folder.METRICS))
     metrics = {**{point.name: point.value for point in points}, **metrics}
-    params = record.get("params") if isinstance(record.get("params"), dict) else run.params
+    params = given if isinstance(given := record.get("params"), dict) and given else run.params
     try:
         locks = repository.state / "locks"
         write_training_metrics(training.model.project, training.model_name, metrics, points, locks)
