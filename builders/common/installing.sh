@@ -170,25 +170,29 @@ say_unlocked() {
 
 # restore_artifacts: what save-artifacts streamed out of the previous image, for `s2i build --incremental`.
 restore_artifacts() {
-    [ -d "$S2I_ARTIFACTS/venv" ] || return 0
-    local python
+    local python saved=$S2I_ARTIFACTS/venv.tar
+    [ -f "$saved" ] || return 0
     python=$(cd "$VENV/lib" && echo python*)
-    if [ -d "$S2I_ARTIFACTS/venv/lib/$python" ]; then
+    if tar -tf "$saved" --occurrence "./lib/$python/" >/dev/null 2>&1; then
         step "Restoring the virtual environment of the previous build ..."
         rm -rf "${VENV:?}/lib" "${VENV:?}/bin"
-        cp -R "$S2I_ARTIFACTS/venv/." "$VENV/"
+        tar -C "$VENV" --no-same-owner -xf "$saved"
         restored=1
     else
         warn "the previous build's packages are not for $python: everything is installed again"
     fi
-    rm -rf "$S2I_ARTIFACTS/venv"
+    rm "$saved"
 }
 
-# save_artifacts: a tar of the virtual environment on stdout; an empty one where the builder image brings it along.
+# save_artifacts: the virtual environment as a file venv.tar, in a tar on stdout; an empty one where the builder image brings it
+# along. One file, since s2i unpacks what it gets on the host, and packs it again.
 save_artifacts() {
     if grep -qs 'from the builder image' "$DEPS_STAMP"; then
         tar -cf - --files-from /dev/null
     else
-        tar -C "${VENV%/*}" -cf - --transform "s,^${VENV##*/},venv," "${VENV##*/}"
+        local saved
+        saved=$(mktemp -d)
+        tar -C "$VENV" -cf "$saved/venv.tar" .
+        tar -C "$saved" -cf - venv.tar
     fi
 }
