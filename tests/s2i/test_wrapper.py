@@ -71,6 +71,20 @@ def test_failed_build_fails(workshop, tmp_path):
     assert list(folders.iterdir()) == []
 
 
+def test_builder_of_other_sources_is_named_and_used_as_it_is(workshop, tmp_path):
+    image, older = workshop.name("on-older"), workshop.name("older")  # removed in this order
+    container = docker("create", DAEMON).strip()
+    docker("commit", "--change", "LABEL test=older", container, older)
+    docker("rm", container)
+
+    done = workshop.build(write_context(tmp_path), older, image)
+
+    warning = next(line for line in done.output.splitlines() if line.startswith("warning: "))
+    assert warning.startswith(f"warning: {older} is not of the sources in ")
+    assert warning.endswith(f": make builders there, docker tag {DAEMON} {older}")
+    assert "---> Installing dependencies" in done.output
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_build_leaves_no_settings(workshop, tmp_path, number, status):
     context = write_context(tmp_path / "context", {"setup.sh": "echo started; sleep 60\n"})
