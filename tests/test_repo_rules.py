@@ -23,8 +23,8 @@ IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
 # What either half may import.
 GROUND = {
     "__init__", "baked", "beneath", "confinement", "data_parts", "drift", "environment", "errors", "files", "groups",
-    "message", "model_dir", "model_files", "namesakes", "packages", "champion_rule", "columns", "records", "routes",
-    "row_errors", "run_folder", "schema", "secret_forms", "settings",
+    "message", "missing_modules", "model_dir", "model_files", "namesakes", "packages", "champion_rule", "columns",
+    "records", "routes", "row_errors", "run_folder", "schema", "secret_forms", "settings",
 }  # fmt: skip
 
 

@@ -18,8 +18,8 @@ APP_ROOT: dict[Role, str] = {"train": "/model", "predict": "/action"}
 # The image half of the package; the host half stays outside.
 IMAGE_HALF = (
     "__init__", "baked", "beneath", "check", "confinement", "data_parts", "drift", "environment", "errors", "files",
-    "groups", "message", "model_files", "namesakes", "packages", "champion_rule", "columns", "records", "resolve",
-    "routes", "row_errors", "run_folder", "schema", "secret_forms", "settings",
+    "groups", "message", "missing_modules", "model_files", "namesakes", "packages", "champion_rule", "columns",
+    "records", "resolve", "routes", "row_errors", "run_folder", "schema", "secret_forms", "settings",
 )  # fmt: skip
 BASE_FILES = ("prepare.py", "slim.py", "bytecode.py", "damage.py", "requirements.txt")
 IMAGE_PACKAGES = ("compat", "serve", "train")

@@ -7,7 +7,7 @@ import sys
 # Distributions leave such folders beside their own by mistake, and Python's `test` is for Python's tests.
 HARMLESS = frozenset({"benchmarks", "docs", "examples", "scripts", "test", "tests", "tools"})
 SHARED = frozenset({"common_utils", "utils"})
-MOUNTED = frozenset({"data", "models"})
+MOUNTED = ("data", "models")  # there when a container runs, and absent while its image is built
 SERVER = frozenset({
     "blinker", "click", "flask", "gunicorn", "httptools", "itsdangerous", "jinja2", "markupsafe", "orjson", "packaging",
     "trainyard", "werkzeug",

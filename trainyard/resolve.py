@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -22,28 +22,16 @@ from typing import Any
 from trainyard import confinement
 from trainyard.environment import Environment
 from trainyard.errors import ModelUnavailable, TrainyardError
-from trainyard.namesakes import HARMLESS, OF_PYTHON
+from trainyard.missing_modules import fix_of, modules
+from trainyard.namesakes import HARMLESS, MOUNTED, OF_PYTHON
 from trainyard.routes import Route, train_target
 
 UserFunction = Callable[[Any], Any]
 
 ENVIRONMENT_FILE = Path(".s2i/environment")
-# Mounted when a container runs and absent while its image is built.
-MOUNTED = ("models", "data")
 COMPAT = os.path.realpath(Path(__file__).parent / "compat")  # stand-ins for historical modules
 MODEL_NAME_VARIABLES = ("MODEL_NAME", "MODElNAME")
 MODEL_NAME_HINT = "an image of several models sets no MODEL_NAME: use utils.binaries.served_model_name(default)"
-# Import names whose package is called otherwise; for hints only.
-_PACKAGES = {
-    "bs4": "beautifulsoup4",
-    "cortex": "cortex-python",
-    "cv2": "opencv-python-headless",
-    "dateutil": "python-dateutil",
-    "PIL": "pillow",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "PyYAML",
-}
 _LONGEST_CAUSE = 300  # characters of an exception's text that fit into one line
 
 
@@ -242,23 +230,13 @@ def _mend(error: BaseException, target: Target, sources: Path) -> str:
         return "mend that line" if _place(error, sources) else "mend the module"
     if target.module == error.name or target.module.startswith(f"{error.name}."):
         return _suggest_module(target.module, sources)
-    top = error.name.split(".")[0]
-    if any((sources / name).exists() for name in (top, f"{top}.py")):
-        return f"there is no {error.name} in the sources, correct the import"
-    return f"add {_PACKAGES.get(top, top)} to {target.requirements}"
+    importer = _place(error, sources)[2:].partition(":")[0]
+    return fix_of(error.name, importer, sources, target.requirements)
 
 
 def _suggest_module(name: str, sources: Path) -> str:
-    close = difflib.get_close_matches(name, sorted(_modules(sources)), n=1)
+    close = difflib.get_close_matches(name, sorted(modules(sources)), n=1)
     return f"did you mean {close[0]}?" if close else f"there is no {name.replace('.', '/')}.py in the sources"
-
-
-def _modules(sources: Path) -> Iterator[str]:
-    """The dotted names of the Python files in the sources."""
-    for folder, folders, files in os.walk(sources):
-        folders[:] = [name for name in folders if name.isidentifier() and name not in MOUNTED]
-        dotted = ".".join(Path(folder).relative_to(sources).parts)
-        yield from (f"{dotted}.{file[:-3]}".lstrip(".") for file in files if file.endswith(".py"))
 
 
 def _suggest_function(module: ModuleType, name: str) -> str:

@@ -20,6 +20,7 @@ from trainyard.errors import TrainyardError
 from trainyard.files import link_target, open_regular
 from trainyard.hashed_files import HashedFile, hashed
 from trainyard.model_dir import ModelDir
+from trainyard.namesakes import MOUNTED
 from trainyard.s2iignore import Ignored, read_ignored
 
 SHARED = ("common_utils", "utils")
@@ -34,7 +35,6 @@ EXCLUDED = {
 }  # fmt: skip
 EXCLUDED_NAMES = tuple(name for names in EXCLUDED.values() for name in names)
 # At the top of a model's folder: what is mounted, what is said elsewhere in the context.
-MOUNTED = ("data", "models")
 EXCLUDED_AT_TOP = (
     *MOUNTED, ".s2i", "Makefile", "requirements*", "setup.sh", "uv.lock", "pylock.toml", "pylock.*.toml",
     # These reach the train function as parameters.

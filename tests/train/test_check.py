@@ -13,7 +13,9 @@ PREDICT = "def predict(msg):\n    return {}\n"
 @pytest.fixture
 def check(tmp_path):
     """``check(predict_module_text, environment, role)``: exit status and stderr."""
-    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "tools").mkdir(parents=True)
+    for name in ("features.py", "tools/scaling.py"):
+        (tmp_path / "shop" / name).touch()
     (tmp_path / ".s2i").mkdir()
 
     def run(text=PREDICT, environment="ROUTES=price:shop.predict:predict", role="predict") -> tuple[int, str]:
@@ -37,7 +39,8 @@ FAILURES = {
     "an import that is not installed": (
         "import os\nimport nowhere_to_be_found\n",
         ".s2i/environment:1: ROUTES: module 'shop.predict' cannot be imported: ModuleNotFoundError: No module named "
-        "'nowhere_to_be_found' (shop/predict.py:2): add nowhere_to_be_found to requirements_predict.txt\n",
+        "'nowhere_to_be_found' (shop/predict.py:2): correct the import, or add the package that has "
+        "nowhere_to_be_found to requirements_predict.txt\n",
     ),
     "an import that is called otherwise": ("import cv2\n", "add opencv-python-headless to requirements_predict.txt"),
     "a module of cortex that the stand-in lacks": (
@@ -52,6 +55,10 @@ FAILURES = {
         "from cortex import Cortex\nCLIENT = Cortex.local('./cortex')\n",
         "(shop/predict.py:2): add cortex-python to requirements_predict.txt",
     ),
+    "a neighbour without its package": ("import features\n", "write shop.features: that is its path in the sources"),
+    "a module in a neighbour": ("import tools.scaling\n", "write shop.tools.scaling: that is its path in the sources"),
+    "a submodule that moved": ("import click.moved.data\n", "has no click.moved, correct the import"),
+    "a module that Python no longer has": ("import parser\n", "has no parser any more, replace it"),
     "a module of the sources that is not there": ("import shop.prices\n", "there is no shop.prices in the sources"),
     "a syntax error": ("def predict(msg:\n", "SyntaxError: '(' was never closed (shop/predict.py:1): mend that line"),
     "an exception": ("x = 1\ny = x / 0\n", "ZeroDivisionError: division by zero (shop/predict.py:2)"),
