@@ -8,7 +8,7 @@ import pytest
 
 from trainyard.command import Commands
 from trainyard.engines.assembling import Assembler
-from trainyard.engines.bases import _make_debian_base
+from trainyard.engines.bases import _make_debian_base, _say_python
 from trainyard.errors import TrainyardError
 from trainyard.repository import Repository
 from trainyard.settings import HostSettings
@@ -36,3 +36,18 @@ def test_apt_is_told_which_authorities_to_trust(
 def test_a_bundle_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TrainyardError, match="CA_BUNDLE=/none: no such file"):
         make(tmp_path, monkeypatch, CA_BUNDLE="/none")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [("3.11.2", "Python 3.11.2, not 3.12"), ("3.12.1", ""), ("3.1.0", "3.1.0")]
+)
+def test_another_python_than_the_registrys_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: str, said: str
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "engine").write_text(f"#!/bin/sh\nprintf '{version}\\nx86_64\\n2.36\\n'\n")
+    (tmp_path / "engine").chmod(0o755)
+    _say_python(Assembler("engine", Repository(tmp_path, {}), HostSettings.read({}), Commands()))
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert bool(shown) == bool(said)

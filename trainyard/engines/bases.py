@@ -20,13 +20,15 @@ from trainyard.command import Limit
 from trainyard.context import OLDEST_TIME
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler, Image
+from trainyard.engines.base import Python
 from trainyard.engines.cache import NAME
 from trainyard.errors import TrainyardError
 
 BASE = "trainyard/base"
 WANTED = ("BASE_IMAGE", "RUNTIME_IMAGE")
 IDENTITY = "trainyard.identity"
-REGISTRY_BASE = "python:3.12-slim-bookworm"
+REGISTRY_PYTHON = "3.12"
+REGISTRY_BASE = f"python:{REGISTRY_PYTHON}-slim-bookworm"
 DEBIAN_BASE = "trainyard/debian:bookworm"
 DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates,libgomp1"
 
@@ -145,7 +147,22 @@ def find_base(assembler: Assembler, setting: str) -> str:
     console.step(f"Base image: Debian packages, since {reference} cannot be pulled ({reason})")
     if not assembler.image_id(DEBIAN_BASE):
         _make_debian_base(assembler, reference)
+    _say_python(assembler)
     return DEBIAN_BASE
+
+
+def _say_python(assembler: Assembler) -> None:
+    """Pins and other clones' records may be of the Python that the registry's image has."""
+    if assembler.commands.dry_run:
+        return
+    program = ["--entrypoint", "python3", DEBIAN_BASE, "-c", Python.PROGRAM]
+    printed = assembler.commands.ask([assembler.name, "run", "--rm", "--network", "none", *program])
+    version = Python.parse(printed).version
+    if not f"{version}.".startswith(f"{REGISTRY_PYTHON}."):
+        console.warn(
+            f"the images have Python {version}, not {REGISTRY_PYTHON} as {REGISTRY_BASE}: locks hold for both, but a "
+            "package may have no wheel for one; BASE_IMAGE names another base"
+        )
 
 
 def _make_debian_base(assembler: Assembler, reference: str) -> None:
