@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from base64 import b64encode
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from trainyard.credentials import all_credentials, given_to_builds, too_short
 from trainyard.engines.archive import read_archive
 from trainyard.leaks import CHUNK, Finding, find, line_at, look_through
-from trainyard.secret_forms import line_of
+from trainyard.secret_forms import LARGEST_BINARY, find_in_files, line_of
 from trainyard.settings import HostSettings
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 2
@@ -136,3 +137,10 @@ def test_a_finding_in_a_later_piece_has_its_own_line() -> None:
     (finding,) = look_through("a.txt", io.BytesIO(content), lambda _, part: tuple(find(part, [])))
     assert content[finding.offset :].startswith(b"AKIA")
     assert line_at(io.BytesIO(content), finding.offset) == CHUNK // 2 + 11
+
+
+@pytest.mark.parametrize(("start", "found"), [(b"weights\0", 0), (b"a comment\n", 1)])
+def test_large_files_that_nobody_wrote_are_not_searched_for_forms(tmp_path: Path, start: bytes, found: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(start + b" " * LARGEST_BINARY + b"\nAKIAQ3EGRIPKAYQXMZ5N\n")
+    assert len(list(find_in_files([path]))) == found

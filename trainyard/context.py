@@ -49,6 +49,10 @@ class ContextFile:
         """Its content, which has to be read to the end when the block is through."""
         return self.content.open() if isinstance(self.content, HashedFile) else io.BytesIO(self.content)
 
+    def start(self, size: int) -> bytes:
+        """The first bytes of its content."""
+        return self.content.start(size) if isinstance(self.content, HashedFile) else self.content[:size]
+
     def read(self) -> bytes:
         with self.open() as content:
             return content.read()

@@ -61,6 +61,10 @@ class HashedFile:
     size: int
     sha256: str
 
+    def start(self, size: int) -> bytes:
+        with open_regular(self.path) as file:
+            return file.read(size)
+
     def open(self) -> contextlib.AbstractContextManager[HashingReader]:
         return open_hashed(self.path, self.sha256)
 

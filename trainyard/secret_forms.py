@@ -15,6 +15,8 @@ from pathlib import Path
 
 ALLOW = b"trainyard: allow-secret"  # on a line that looks like a secret and is none
 LARGEST = 64 << 20  # bytes; what is larger is no text that somebody wrote
+LARGEST_BINARY = 256 << 10  # nor is what has a NUL and is larger than this: weights, archives
+START = 8192  # bytes in which text would have none
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,15 @@ def find_in_files(paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST:
             content = path.read_bytes()
+            if not was_written(len(content), content[:START]):
+                continue
             for name, offset in find_forms(content):
                 yield f"{path}:{line_of(content, offset)}: {name}"
+
+
+def was_written(size: int, start: bytes) -> bool:
+    """Whether somebody may have written a file of ``size`` bytes that begins with ``start``."""
+    return size <= LARGEST_BINARY or b"\0" not in start
 
 
 def line_of(content: bytes, offset: int) -> int:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.context import ContextFile
-from trainyard.credentials import SHORTEST, all_credentials, too_short
+from trainyard.credentials import SHORTEST, Credential, all_credentials, too_short
 from trainyard.engines.base import BuildPlan
 from trainyard.errors import TrainyardError
-from trainyard.leaks import find, line_at, look_through
-from trainyard.secret_forms import ALLOW
+from trainyard.leaks import Finding, find, line_at, look_through
+from trainyard.secret_forms import ALLOW, START, was_written
 from trainyard.verbs.session import Session
 
 REQUIREMENTS = "requirements.txt"
@@ -26,9 +26,7 @@ def refuse_secrets(session: Session, plan: BuildPlan, folder: Path) -> None:
     for name in too_short(credentials):
         console.warn(f"{name} is shorter than {SHORTEST} characters: images are not searched for it")
     for file in plan.context.files:
-        with file.open() as content:
-            findings = look_through(str(file.path), content, lambda _, part: tuple(find(part, credentials)))
-        for finding in findings:
+        for finding in _findings(file, credentials):
             with file.open() as content:
                 line = line_at(content, finding.offset)
             mend = "remove it, or list the file in .s2iignore"
@@ -36,6 +34,14 @@ def refuse_secrets(session: Session, plan: BuildPlan, folder: Path) -> None:
                 mend += f"; where it is no secret, say so on its line: {ALLOW.decode()}"
             place = f"{session.short(_source(session, plan, file, folder))}:{line}"
             raise TrainyardError(f"{place}: {finding.what} would get into {plan.image}", mend)
+
+
+def _findings(file: ContextFile, credentials: list[Credential]) -> tuple[Finding, ...]:
+    kinds = was_written(file.size, file.start(START))
+    if not kinds and not credentials:  # to read some hundred megabytes takes longer than all the rest
+        return ()
+    with file.open() as content:
+        return look_through(str(file.path), content, lambda _, part: tuple(find(part, credentials, kinds=kinds)))
 
 
 def _source(session: Session, plan: BuildPlan, file: ContextFile, folder: Path) -> Path:
