@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from trainyard import cli
+
 LEFT = """
 import concurrent.futures, runpy, {module}, trainyard.cli
 {left}
@@ -33,3 +37,17 @@ def test_a_database_is_whole_without_its_log(tmp_path: Path) -> None:
     end("sqlite3", left)
     assert [path.name for path in tmp_path.iterdir()] == ["study.db"]
     assert b"trials" in file.read_bytes()
+
+
+def test_a_folder_of_another_user_is_named_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def verb(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "locks" / "one.lock"))
+
+    monkeypatch.setattr(cli, "cli", verb)
+    for ours, remark in ((tmp_path.stat().st_uid, "Permission denied\n"), (54321, "and we are 54321: work in a clone")):
+        monkeypatch.setattr("os.getuid", lambda ours=ours: ours)
+        with pytest.raises(SystemExit, match="1"):
+            cli.main()
+        assert remark in capsys.readouterr().err

@@ -155,13 +155,26 @@ def main() -> None:
         console.error("interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:  # a full disk, a missing permission: the system's own words, and where
-        console.error(f"{error.filename or 'trainyard'}: {error.strerror or error}")
+        console.error(f"{error.filename or 'trainyard'}: {error.strerror or error}{_owner(error)}")
         sys.exit(EXIT_FAILED)
     except Exception as error:  # noqa: BLE001 -- a bug of ours: one line for the user, the rest for a report
         with tempfile.NamedTemporaryFile("w", prefix="trainyard-error-", suffix=".log", delete=False) as log:
             log.write(traceback.format_exc())
         console.error(f"a bug in Trainyard ({type(error).__name__}: {error}): please report it with {log.name}")
         sys.exit(EXIT_FAILED)
+
+
+def _owner(error: OSError) -> str:
+    """Whose the file or folder is that we may not use; empty where it is our own, or something else is wrong."""
+    if not isinstance(error, PermissionError) or not isinstance(error.filename, str):
+        return ""
+    path = Path(error.filename).absolute()
+    try:
+        owner = next(place.stat().st_uid for place in (path, *path.parents) if place.exists())
+    except OSError:
+        return ""
+    ours = os.getuid()
+    return f": it belongs to user {owner}, and we are {ours}: work in a clone of your own" if owner != ours else ""
 
 
 def _terminated(signum: int, _: FrameType | None) -> None:

@@ -42,21 +42,28 @@ def git(folder: Path, *arguments: str) -> str:
     """
     if not (program := shutil.which("git")):
         raise TrainyardError("git is not on PATH", "install git")
-    done = subprocess.run(
+    done = _run(program, folder, *arguments)
+    if done.returncode:
+        # Where there is no repository that it reads, git complains about what it was asked for instead.
+        basic = _run(program, folder, "rev-parse", "--git-dir")
+        complaint = (basic if basic.returncode else done).stderr.strip()
+        reason = next(iter(complaint.splitlines()), f"status {done.returncode}")
+        raise TrainyardError(f"git {arguments[0]}: {reason}", _fix(reason, folder))
+    return done.stdout
+
+
+def _run(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [program, "-C", str(folder), *arguments],
         capture_output=True, text=True, errors="replace", check=False,
     )  # fmt: skip
-    if done.returncode:
-        reason = next(iter(done.stderr.strip().splitlines()), f"status {done.returncode}")
-        raise TrainyardError(f"git {arguments[0]}: {reason}", _fix(reason, folder))
-    return done.stdout
 
 
 def _fix(reason: str, folder: Path) -> str:
     if "dubious ownership" in reason:
         return f"it belongs to another user; if you trust that one: git config --global --add safe.directory {folder}"
     if "not a git repository" in reason:
-        return "ask in a clone"
+        return "work in a clone"
     return "name a ref that this clone has: git fetch it"
 
 

@@ -217,6 +217,8 @@ def test_a_ref_that_git_does_not_know(commits: Monorepo) -> None:
     commits.make(None, "affected").failed("SINCE is missing")
     commits.make(None, "affected", "SINCE=nowhere").failed("git diff", "nowhere")
     commits.make(None, "affected", "SINCE=--output=x").failed("not a git ref")
+    made = commits.make(None, "affected", "SINCE=HEAD", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    made.failed("dubious ownership", "belongs to another user", f"safe.directory {commits.path}")
 
 
 def test_the_command_line_is_compiled_once_also_where_bytecode_is_not_wanted(repo: Monorepo) -> None:
