@@ -55,7 +55,7 @@ def hash_of(package: Package) -> str:
 
 @contextmanager
 def served(*packages: Package) -> Iterator[str]:
-    """The URL of an index that has them."""
+    """The URL of an index that has them, and what the real one has."""
     files = dict(packages)
 
     class Index(Quiet):
@@ -66,14 +66,17 @@ def served(*packages: Package) -> Iterator[str]:
             elif found := [one for one in files if one.partition("-")[0] == name]:
                 self._send(_links(found, files), "text/html")
             else:
-                self.refuse(404)
+                self.send_on("/simple")
+
+        do_HEAD = do_GET  # noqa: N815 -- likewise
 
         def _send(self, content: bytes, kind: str) -> None:
             self.send_response(200)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command == "GET":
+                self.wfile.write(content)
 
     with answering(HTTPServer(("127.0.0.1", 0), Index)) as server:
         yield f"http://127.0.0.1:{server.server_port}/simple"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from monorepo import ROOT, Model, Monorepo, ask, free_port
+from package_index import sdist, served
 
 from trainyard.requirements.lock_files import INPUTS, seal
 
@@ -81,6 +82,54 @@ def test_a_model_without_locks_is_said_when_it_is_built(repo: Monorepo, model: M
     assert "make lock" in said[0]
     repo.make(model, "lock").succeeded()
     assert "warning" not in repo.make(model, "build-predict").succeeded().err
+
+
+def test_make_lock_without_a_model_locks_each_that_needs_it(repo: Monorepo, model: Model) -> None:
+    bad, beside = repo.add_model("bad"), repo.add_model("beside")
+    (bad.path / "requirements_train.txt").write_text("six\n--pre\n")
+    for role in ("train", "predict"):
+        (beside.path / f"requirements_{role}.txt").unlink()
+    (beside.path / "requirements.txt").write_text("./own\n")
+    (beside.path / "own").mkdir()
+    (beside.path / "own" / "setup.py").write_text("setup(name='own', version='3', install_requires=['colorama'])")
+    made = repo.make(None, "lock")
+    assert made.status != 0
+    assert f"error: {bad.path}/requirements_train.txt:2: '--pre'" in made.err
+    assert "error: 1 of 3 models are not locked: sums/bad" in made.err
+    assert "tabulate==" in lock(model, "train")
+    assert "own==3" in lock(beside, "predict")
+    assert "colorama==" in lock(beside, "train")
+    (bad.path / "requirements_train.txt").write_text("colorama\n")
+    made = repo.make(None, "lock").succeeded()
+    assert "3 models are locked, 1 of them anew" in made.err
+
+
+@pytest.mark.slow
+def test_a_package_beside_the_model_is_installed(repo: Monorepo, model: Model) -> None:
+    for role in ("train", "predict"):
+        (model.path / f"requirements_{role}.txt").unlink()
+    (model.path / "requirements.txt").write_text("-e .\n")
+    (model.path / "setup.py").write_text(
+        "from setuptools import setup\nsetup(name='own', version='3', packages=['own'], package_dir={'': 'src'})\n"
+    )
+    (model.path / "src" / "own").mkdir(parents=True)
+    (model.path / "src" / "own" / "__init__.py").write_text("FACTOR = 3\n")
+    model.replace("predict.py", "import ", "import own  # noqa\nimport ")
+    repo.make(model, "build-predict").succeeded()
+
+
+@pytest.mark.slow
+def test_a_wheelhouse_names_what_it_lacks_and_has_the_rest(repo: Monorepo, model: Model, tmp_path: Path) -> None:
+    bad = repo.add_model("bad")
+    (bad.path / "requirements_train.txt").write_text("six\n--pre\n")
+    (model.path / "requirements_predict.txt").write_text("colorama\nsource\n")
+    with served(sdist("source", "1.0")) as index:
+        line = repo.make(None, "wheelhouse", WHEELHOUSE=str(tmp_path / "wheels"), INDEX_URL=index).failed(
+            "is filled but"
+        )
+    assert f"{bad.path}/requirements_train.txt:2: '--pre'" in line
+    assert "source==1.0 comes as source only: put a wheel of it beside the model" in line
+    assert list((tmp_path / "wheels").glob("colorama-*.whl"))
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ KEPT = (
 )  # fmt: skip
 ONLY_WHEELS = ("--only-binary", ":all:")
 NEEDS_BUILD = re.compile(r"no usable wheels|[Bb]uilding (?:from source|source distributions)[^.]*disabled")
-NEEDS_PYTHON = re.compile(r"does not satisfy Python(>=?)([\d.]+)")
+NEEDS_PYTHON = re.compile(r"(?:does not satisfy|requires) Python ?(>=?)([\d.]+)")
 
 
 class Clash(TrainyardError):
@@ -70,7 +70,7 @@ class Compiler:
             ours = Target(self.target().python)
             status, said, lock = self._run(inputs, ours, universal, constraint, preferred)
         if status:
-            raise self._failure(inputs, said)
+            raise without_wheel(said, inputs, self) or self._failure(inputs, said)
         return lock
 
     def target(self) -> Target:
@@ -103,15 +103,10 @@ class Compiler:
             arguments = [*_write_inputs(folder, inputs, constraint, preferred), *target.options, *options]
             status, said = run_uv([*arguments, *ONLY_WHEELS, *index_options(self.settings)], folder, self.settings)
             if status and NEEDS_BUILD.search(said):
-                self._refuse_pins(inputs, said)
+                if not may_compile(inputs, self.settings) and (error := without_wheel(said, inputs, self)):
+                    raise error
                 status, said = self.builder().compile(arguments, folder)
-                if status:
-                    self._refuse_pins(inputs, said)
             return status, said, (folder / "lock.txt").read_text(encoding="utf-8")
-
-    def _refuse_pins(self, inputs: tuple[Requirement, ...], said: str) -> None:
-        if not may_compile(inputs, self.settings) and (error := without_wheel(said, inputs, self)):
-            raise error
 
     def _failure(self, inputs: tuple[Requirement, ...], said: str) -> TrainyardError:
         if trouble := explain_index(said, self.settings):
@@ -122,7 +117,9 @@ class Compiler:
         return kind(_explain(said, inputs), "fix the requirements, or the network and INDEX_URL")
 
     def _needs_newer(self, inputs: tuple[Requirement, ...], said: str, comparison: str, python: str) -> TrainyardError:
-        found = re.search(r"([\w.-]+)(==\S+)? depends on Python", said) or re.search(r"you require ([\w.-]+)", said)
+        found = re.search(r"([\w.-]+)(==\S+)? (?:depends on|requires) Python", said) or re.search(
+            r"you require ([\w.-]+)", said
+        )
         package = found[1] if found else "a package"
         return TrainyardError(
             f"{names_of(inputs)}: {package} needs Python{comparison}{python}, and the images of this engine have "

@@ -19,7 +19,11 @@ from trainyard.requirements.requirement_text import Line
 from trainyard.requirements.targets import OLDEST_PYTHON, Target
 from trainyard.settings import HostSettings
 
-NO_WHEEL = re.compile(r"\b([A-Za-z0-9][\w.-]*)==(\S+?) has no usable wheels|Failed to build `?([\w.-]+)==([^\s`]+)")
+# What uv says where there are sources, where there are none, and where they were tried.
+NO_WHEEL = re.compile(
+    r"\b([A-Za-z0-9][\w.-]*)==(\S+?) has no (?:usable wheels|wheels with a matching)"
+    r"|Failed to build `?([\w.-]+)==([^\s`]+)"
+)
 OLDER_PYTHONS = ("3.10", "3.8", "3.6")
 ONE_PYTHON_BASE = "python:{}-slim-bookworm"
 
