@@ -122,6 +122,10 @@ def test_without_an_evaluate_function_the_records_are_compared(repo: Monorepo, m
     (model.path / "config.yaml").write_text(CONFIG.splitlines()[0])
     train(repo, model, x=1.0)
     assert train(repo, model, x=1.5)["tags"]["promoted"] == "true"
+    payload = json.dumps({"measure_on": "validation", "params": {"x": 1.9, "steps": 1}})
+    other = train(repo, model, f"PAYLOAD={payload}")["tags"]
+    assert other["promoted"] == "false"
+    assert "measured on the validation part, the champion on the test part" in other["reason"]
     data = model.path.parent / "data" / "numbers.csv"
     data.write_text(data.read_text() + "5,6\n")
     other = train(repo, model, x=1.9)["tags"]

@@ -199,7 +199,7 @@ def test_the_api_page_shows_every_operation(daemon, visit):
     expected = [f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item]
     assert shown == expected
     here.page.get_by_role("link", name="Routes").click()
-    assert here.page.locator("h1").inner_text() == "4 routes"
+    assert here.page.locator("h1").inner_text() == "5 routes"
     assert here.complaints == []
 
 
