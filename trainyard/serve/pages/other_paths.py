@@ -39,17 +39,19 @@ _HEALTH = {"type": "object", "properties": {"status": {"const": "ok"}}, "require
 _JSON = "application/json"
 _MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}, "description": "A route."}
 _REFUSED = {
-    "400": "It is not understood", "404": "There is no such model", "408": "It did not arrive in time",
+    "400": "It is not understood", "404": "There is no such model", "405": "It is asked for otherwise", "408": "It did not arrive in time",
     "413": "It is too large", "415": "It is compressed in another way than gzip or deflate",
     "500": "The predict function raised", "503": "The model cannot be loaded, or too many wait",
     "504": "It took longer than TIMEOUT",
 }  # fmt: skip
 
 
-def _of_protocol(summary: str, method: str = "get", body: dict[str, Any] | None = None, **more: Any) -> PathItem:
+def _of_protocol(
+    summary: str, method: str = "get", body: dict[str, Any] | None = None, answer: str = "object", **more: Any
+) -> PathItem:
     """A path of another protocol; docs/protocols.md has what is taken, and what is answered."""
     refused = _REFUSED if method == "post" else {"404": _REFUSED["404"], "503": "Not ready"}
-    answered = {"200": {"description": summary, "content": {_JSON: {"schema": {"type": "object"}}}}}
+    answered = {"200": {"description": summary, "content": {_JSON: {"schema": {"type": answer}}}}}
     responses = answered | {status: {"description": text} for status, text in refused.items()}
     taken = {"requestBody": {"content": {_JSON: {"schema": body}}}} if body else {}
     return {method: {"summary": summary, "tags": ["Other protocols"], "responses": responses, **taken, **more}}
@@ -73,7 +75,7 @@ OTHER_PATHS: dict[str, PathItem] = {
     "/v2/models/{model}": _of_protocol("The model's inputs and outputs", parameters=[_MODEL]),
     "/v2/models/{model}/ready": _of_protocol("Whether the model is ready", parameters=[_MODEL]),
     "/v2/models": _of_protocol("The names of all models"),
-    "/v2/repository/index": _of_protocol("All models and their states", "post", {"type": "object"}),
+    "/v2/repository/index": _of_protocol("All models and their states", "post", {"type": "object"}, "array"),
     "/v2/health/live": _of_protocol("Whether the process serves"),
     "/v2/health/ready": _of_protocol("Whether every model is ready"),
     "/v2": _of_protocol("This server"),
