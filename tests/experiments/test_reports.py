@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from monorepo import ROOT, Model, Monorepo
 
@@ -18,6 +20,7 @@ from trainyard.experiments.metrics_log import Point
 from trainyard.experiments.plots import draw
 from trainyard.experiments.report import DrawnAhead, write_report
 from trainyard.experiments.run_files import Run, new_run
+from trainyard.experiments.tuning.outcome import read_outcome
 
 HOSTILE = "</td></script><img src=x onerror=alert(1)>'\"$x^{ $title"
 CURVE = {"area": 0.75, "x": [0.0, 0.5, 1.0], "y": [0.0, 1.0, 1.0]}
@@ -165,6 +168,33 @@ def test_nothing_of_a_run_is_markup(hostile: Run) -> None:
     page = write_report(hostile).read_text()
     assert "<img src=x" not in page
     assert page.count("<meta ") == 3, "the page's own: what evaluation.json has for rows is no number"
+
+
+def test_the_trials_of_a_tuning_are_shown(tmp_path: Path) -> None:
+    """As make tune leaves them: with values, pruned, failed, and with names of anybody's."""
+    run = new_run(tmp_path, "p/m", "m", kind="tuning", tags={"metric": "loss"})
+    study = optuna.create_study(storage=f"sqlite:///{run.path('study.db')}", study_name="tuning")
+    for number in range(9):
+        trial = study.ask()
+        x, kind = trial.suggest_float("x<b>", 1e-3, 10, log=True), trial.suggest_categorical("kind", ["null", '"a"'])
+        trial.set_user_attr("params", {"x<b>": x, "kind": json.loads(kind)})
+        state = {7: optuna.trial.TrialState.PRUNED, 8: optuna.trial.TrialState.FAIL}.get(number)
+        study.tell(trial, None if state else (x - 2) ** 2, state=state)
+    page = write_report(run).read_text()
+    assert names(run.folder) == [
+        "trials_history.png", "trials_importance.png", "trials_slice_0.png", "trials_slice_1.png",
+    ]  # fmt: skip
+    assert "7 trials, 2 gave no value; the best is " in page
+    rows = re.findall(r"<tr><th scope='row'>(\d+)</th><td>([^<]*)</td><td>(\w+)</td>", page)
+    assert len(rows) == 9
+    assert [float(value) for _, value, _ in rows[:7]] == sorted(float(value) for _, value, _ in rows[:7])
+    assert [row[1:] for row in rows[7:]] == [("-", "pruned"), ("-", "fail")]
+    assert "x<b>" not in page
+    outcome = read_outcome(run)
+    assert outcome is not None
+    assert sum(outcome.importance.values()) == pytest.approx(1)
+    run.path("study.db").write_bytes(b"no database")
+    assert "Trials" not in write_report(run).read_text()
 
 
 def test_names_are_no_formulas_and_leave_no_noise(capfd: pytest.CaptureFixture[str]) -> None:

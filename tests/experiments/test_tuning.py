@@ -42,6 +42,9 @@ def test_the_best_parameters_are_found_written_and_trained_with(repo: Monorepo, 
     assert "validation part" not in made.err
     report = (model.path.parent / "runs" / final["id"] / "report.html").read_text()
     assert "Measured on the test part of the dataset." in report
+    folder = model.path.parent / "runs" / parent["id"]
+    assert sorted(path.name for path in (folder / "plots").iterdir()) == ["trials_history.png", "trials_slice_0.png"]
+    assert f"6 trials; the best is {best['metrics']['loss']:.4g}" in (folder / "report.html").read_text()
     assert json.loads(model.record.read_text())["params"]["x"] == best["params"]["x"]
     assert "[6/6]" in made.err
     assert best["id"] in made.out

@@ -5,6 +5,7 @@ Without pyplot, which keeps figures and looks for a screen. Names are drawn as t
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import warnings
@@ -46,10 +47,17 @@ class Plot:
     png: bytes
 
 
-def draw(evaluation: Content, points: Sequence[Point]) -> list[Plot]:
-    """Everything that there is something to draw of."""
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """In here pictures are drawn as ours are."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that the font lacks: they are drawn as boxes
+        yield
+
+
+def draw(evaluation: Content, points: Sequence[Point]) -> list[Plot]:
+    """Everything that there is something to draw of."""
+    with styled():
         return [*_learning_curves(points), *_of_evaluation(evaluation)]
 
 
@@ -61,10 +69,9 @@ def draw_side_by_side(points: Mapping[str, Sequence[Point]]) -> list[Plot]:
                for run, found in points.items()}
         for name in names
     }  # fmt: skip
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with styled():
         return [
-            _plot(f"side_by_side_{number}", f"{_short(name)} by step", _learning_curve, drawn)
+            picture(f"side_by_side_{number}", f"{short_name(name)} by step", _learning_curve, drawn)
             for number, (name, found) in enumerate(curves.items())
             if number < MOST_COMPARED
             and (drawn := {run: those for run, those in found.items() if len({point.step for point in those}) > 1})
@@ -73,17 +80,17 @@ def draw_side_by_side(points: Mapping[str, Sequence[Point]]) -> list[Plot]:
 
 def _of_evaluation(evaluation: Content) -> Iterator[Plot]:
     if evaluation.get("confusion"):
-        yield _plot("confusion", "Confusion matrix", _confusion, evaluation)
+        yield picture("confusion", "Confusion matrix", _confusion, evaluation)
     if evaluation.get("curves"):
-        yield _plot("roc", "ROC curve", _roc, evaluation["curves"])
-        yield _plot("precision_recall", "Precision and recall", _precision_recall, evaluation["curves"])
-        yield _plot("calibration", "Calibration", _calibration, evaluation["curves"])
+        yield picture("roc", "ROC curve", _roc, evaluation["curves"])
+        yield picture("precision_recall", "Precision and recall", _precision_recall, evaluation["curves"])
+        yield picture("calibration", "Calibration", _calibration, evaluation["curves"])
     if evaluation.get("estimates"):
-        yield _plot("estimates", "Estimates against the truth", _estimates, evaluation["estimates"])
+        yield picture("estimates", "Estimates against the truth", _estimates, evaluation["estimates"])
     if evaluation.get("residuals"):
-        yield _plot("residuals", "Residuals", _residuals, evaluation["residuals"])
+        yield picture("residuals", "Residuals", _residuals, evaluation["residuals"])
     if evaluation.get("importance"):
-        yield _plot("importance", "Importance of columns", _importance, evaluation["importance"])
+        yield picture("importance", "Importance of columns", bars, evaluation["importance"])
 
 
 def _learning_curves(points: Sequence[Point]) -> Iterator[Plot]:
@@ -97,10 +104,10 @@ def _learning_curves(points: Sequence[Point]) -> Iterator[Plot]:
             base = name.removeprefix("train_")
             grouped.setdefault(base if base in by_name else name, {})[name] = found
     for number, (name, curves) in enumerate(list(grouped.items())[:MOST_CURVES]):
-        yield _plot(f"learning_{number}", f"{_short(name)} by step", _learning_curve, curves)
+        yield picture(f"learning_{number}", f"{short_name(name)} by step", _learning_curve, curves)
 
 
-def _plot(name: str, title: str, drawn: Callable[[Any, Any], str], content: Any) -> Plot:
+def picture(name: str, title: str, drawn: Callable[[Any, Any], str], content: Any) -> Plot:
     """``drawn`` draws into axes, and returns what is to be seen there."""
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
@@ -115,17 +122,17 @@ def _plot(name: str, title: str, drawn: Callable[[Any, Any], str], content: Any)
 def _learning_curve(axes: Any, curves: Mapping[str, list[Point]]) -> str:
     for name, points in sorted(curves.items(), key=lambda item: item[0].startswith("train_")):
         steps = sorted(points, key=lambda point: point.step)
-        axes.plot([p.step for p in steps], [p.value for p in steps], label=_short(name))
+        axes.plot([p.step for p in steps], [p.value for p in steps], label=short_name(name))
     if len(curves) > 1:
         axes.legend()
     axes.set_xlabel("step")
     axes.locator_params(axis="x", integer=True)
     axes.margins(x=0.01)
-    return ", ".join(f"{_short(name)} ends at {points[-1].value:.4g}" for name, points in curves.items())
+    return ", ".join(f"{short_name(name)} ends at {points[-1].value:.4g}" for name, points in curves.items())
 
 
 def _confusion(axes: Any, evaluation: Content) -> str:
-    table, labels = evaluation["confusion"], [_short(label, 12) for label in evaluation["labels"]]
+    table, labels = evaluation["confusion"], [short_name(label, 12) for label in evaluation["labels"]]
     shares = [[count / max(1, sum(line)) for count in line] for line in table]
     axes.imshow(shares, cmap=_shades(), vmin=0, vmax=1, aspect="auto")
     size = len(labels)
@@ -170,7 +177,7 @@ def _calibration(axes: Any, curves: Sequence[Content]) -> str:
     axes.plot([0, 1], [0, 1], color="#9aa5a1", linestyle="--", linewidth=1)
     for curve in curves:
         found = curve["calibration"]
-        (line,) = axes.plot(found["x"], found["y"], linewidth=1, label=f"is {_short(curve['label'])}")
+        (line,) = axes.plot(found["x"], found["y"], linewidth=1, label=f"is {short_name(curve['label'])}")
         sizes = [6 + 120 * rows / sum(found["rows"]) for rows in found["rows"]]
         axes.scatter(found["x"], found["y"], s=sizes, color=line.get_color())
     if len(curves) > 1:
@@ -200,8 +207,8 @@ def _residuals(axes: Any, residuals: Content) -> str:
     return f"from {edges[0]:.4g} to {edges[-1]:.4g}"
 
 
-def _importance(axes: Any, importance: Content) -> str:
-    names = [_short(name) for name in importance["columns"][:MOST_BARS]]
+def bars(axes: Any, importance: Content) -> str:
+    names = [short_name(name) for name in importance["columns"][:MOST_BARS]]
     axes.barh(range(len(names)), importance["values"][:MOST_BARS], height=0.7)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()
@@ -216,7 +223,7 @@ def _importance(axes: Any, importance: Content) -> str:
 
 def _lines(axes: Any, curves: Sequence[Content], kind: str, place: str) -> None:
     for curve in curves:
-        axes.plot(curve[kind]["x"], curve[kind]["y"], label=f"{curve[kind]['area']:.3f}  {_short(curve['label'])}")
+        axes.plot(curve[kind]["x"], curve[kind]["y"], label=f"{curve[kind]['area']:.3f}  {short_name(curve['label'])}")
     axes.legend(loc=place, title="area", title_fontsize=8)
     _unit_square(axes)
 
@@ -227,7 +234,7 @@ def _unit_square(axes: Any) -> None:
 
 
 def _areas(curves: Sequence[Content], kind: str) -> str:
-    return ", ".join(f"the area of {_short(curve['label'])} is {curve[kind]['area']:.3f}" for curve in curves)
+    return ", ".join(f"the area of {short_name(curve['label'])} is {curve[kind]['area']:.3f}" for curve in curves)
 
 
 def _shades() -> Any:
@@ -236,6 +243,7 @@ def _shades() -> Any:
     return LinearSegmentedColormap.from_list("shades", ["#f2f6f5", COLOURS[0]])
 
 
-def _short(name: object, longest: int = LONGEST) -> str:
+def short_name(name: object, longest: int = LONGEST) -> str:
+    """A name of anybody's, as it is drawn."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(name)).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -24,11 +24,14 @@ from trainyard.shared_folder import SharedFolder
 
 if TYPE_CHECKING:
     from trainyard.experiments.plots import Plot
+    from trainyard.experiments.tuning.outcome import Outcome
 
 REPORT, PLOTS = "report.html", "plots"
 LOOK_SECONDS = 0.2
 _PAGE = Path(__file__).with_name("report.html")
 _DRAWING = "trainyard.experiments.plots"
+_TRIALS, _DRAWING_TRIALS = "trainyard.experiments.tuning.outcome", "trainyard.experiments.trial_plots"
+MOST_TRIALS = 30  # in the table
 
 
 def write_report(run: Run, drawn: DrawnAhead | None = None) -> Path:
@@ -41,7 +44,7 @@ def write_report(run: Run, drawn: DrawnAhead | None = None) -> Path:
     left = _left_of(run)
     plots = drawn.plots(left) if drawn else _draw(left)
     _write_plots(run.files, plots)
-    run.files.write(REPORT, report_page(run, plots, left.evaluation.get("rows")))
+    run.files.write(REPORT, report_page(run, plots, left.evaluation.get("rows"), left.trials))
     return run.path(REPORT)
 
 
@@ -86,13 +89,14 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
         return True
 
 
-def report_page(run: Run, plots: Sequence[Plot], rows: Any) -> str:
+def report_page(run: Run, plots: Sequence[Plot], rows: Any, trials: Outcome | None = None) -> str:
     """The report as one page. Whatever comes from a run is escaped: names, tags and its evaluation are anybody's.
 
     Args:
         run: what is shown.
         plots: its pictures.
         rows: how many were held out, as the evaluation has it; what is no number is left out.
+        trials: what came of those of a tuning.
     """
     facts = {
         "model": run.model, "started": f"{run.started[:19].replace('T', ' ')} UTC" if run.started else "",
@@ -113,7 +117,7 @@ def report_page(run: Run, plots: Sequence[Plot], rows: Any) -> str:
         badge=f"<span class='status {escape(run.status)}'>{escape(run.status)}</span>",
         facts=_table("Run", facts),
         metrics=f"<section><h2>Metrics</h2>{held_out}<dl class='metrics'>{metrics}</dl></section>" if metrics else "",
-        plots=figures(plots),
+        plots=figures(plots) + (_trials(trials) if trials else ""),
         params=_table("Parameters", dict(sorted(run.params.items()))),
         tags=_table("Tags", dict(sorted(run.tags.items()))),
     )
@@ -143,6 +147,18 @@ def _table(heading: str, values: Mapping[str, Any]) -> str:
     return f"<section class='card'><h2>{heading}</h2><table>{rows}</table></section>" if rows else ""
 
 
+def _trials(outcome: Outcome) -> str:
+    """A table of the trials, the best first."""
+    names = sorted({name for one in outcome.trials for name in one.params})
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in ("trial", outcome.metric, "", *names))
+    rows = ""
+    for one in outcome.best_first[:MOST_TRIALS]:
+        value = f"{one.value:.6g}" if one.value is not None else "-"
+        cells = (value, one.state, *(_text(one.params[name]) if name in one.params else "-" for name in names))
+        rows += f"<tr><th scope='row'>{one.number}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+    return f"<section class='card trials'><h2>Trials</h2><table><tr>{head}</tr>{rows}</table></section>"
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -169,6 +185,7 @@ class _Left:
 
     evaluation: dict[str, Any]
     points: list[Point]
+    trials: Outcome | None = None  # of a tuning
 
 
 def _left_of(run: Run) -> _Left:
@@ -177,12 +194,15 @@ def _left_of(run: Run) -> _Left:
     except FileNotFoundError:
         evaluation = {}
     points = [point for point in read_points(run.path(run_folder.METRICS)) if math.isfinite(point.value)]
-    return _Left(evaluation if isinstance(evaluation, dict) else {}, points)
+    trials = importlib.import_module(_TRIALS).read_outcome(run) if run.kind == "tuning" else None
+    return _Left(evaluation if isinstance(evaluation, dict) else {}, points, trials)
 
 
 def _draw(left: _Left) -> list[Plot]:
     """Nothing is imported for a run that has left nothing."""
-    if not left.evaluation and not left.points:
-        return []
-    plots: list[Plot] = importlib.import_module(_DRAWING).draw(left.evaluation, left.points)
+    plots: list[Plot] = []
+    if left.evaluation or left.points:
+        plots += importlib.import_module(_DRAWING).draw(left.evaluation, left.points)
+    if left.trials:
+        plots += importlib.import_module(_DRAWING_TRIALS).draw_trials(left.trials)
     return plots

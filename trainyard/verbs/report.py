@@ -25,11 +25,11 @@ def report(session: Session, folder: Path) -> None:
     try:
         path = write_report(run)
     except Exception as error:
-        raise TrainyardError(f"{run.folder}: no report ({_reason(error)})", "train again, or mend that file") from error
+        raise TrainyardError(f"{run.folder}: no report ({_reason(error)})", "train again, or fix that file") from error
     console.result(session.short(path))
 
 
-def try_to_report(run: Run, drawn: DrawnAhead) -> None:
+def try_to_report(run: Run, drawn: DrawnAhead | None = None) -> None:
     """Draw the report of a run that has just ended; where that fails, a warning says so."""
     try:
         write_report(run, drawn)

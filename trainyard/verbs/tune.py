@@ -30,6 +30,7 @@ from trainyard.revision import differ
 from trainyard.run_folder import MOUNT_OF_ALL
 from trainyard.verbs.inventory import table
 from trainyard.verbs.own_tracking import with_own_tracking
+from trainyard.verbs.report import try_to_report
 from trainyard.verbs.session import Session
 from trainyard.verbs.tracked import is_tracked
 from trainyard.verbs.train import own_payload, train_as_run, training_of
@@ -88,7 +89,7 @@ def _carry_out(
         raise
     part = {MEASURED_ON: final.tags[MEASURED_ON]} if MEASURED_ON in final.tags else {}
     tags = {**run.tags, **part, "final_run": final.id}
-    run.ended("finished", metrics=final.metrics, params=final.params, tags=tags)
+    try_to_report(run.ended("finished", metrics=final.metrics, params=final.params, tags=tags))
     console.step(f"Tuning {run.id}: make run-show ID={run.id}")
 
 

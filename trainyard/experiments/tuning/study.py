@@ -127,6 +127,22 @@ def open_study(folder: Path, goal: Goal, *, resume: bool) -> Study:
     return Study(study, kept, goal)
 
 
+def kept_study(folder: Path) -> optuna.Study:
+    """The study in ``folder``, to be read.
+
+    Raises:
+        TrainyardError: Optuna is missing, or the file is not readable.
+    """
+    library = _optuna()
+    path = folder / FILE
+    try:
+        study: optuna.Study = library.load_study(study_name=NAME, storage=f"sqlite:///{path}")
+        study.get_trials(deepcopy=False)
+    except Exception as error:  # noqa: BLE001 -- whatever three libraries make of a damaged file
+        raise TrainyardError(f"{path}: not a usable study ({' '.join(str(error).split())[:200]})") from None
+    return study
+
+
 def _plan(study: optuna.Study, goal: Goal) -> None:
     """What is tried first: what was interrupted; the defaults, and what an earlier tuning has found; everything, where
     that is little enough."""
