@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -25,6 +26,21 @@ def evaluate(msg):
     if x == 9:
         raise ValueError("nine")
     return {"loss": (x - 2) ** 2, "recall": 1 - x / 10}
+"""
+OF_FILES = """
+import json
+import os
+
+
+def train(msg):
+    name, x = msg["payload"]["model_name"], msg["payload"]["params"]["x"]
+    os.makedirs(f"models/{name}_weights", exist_ok=True)
+    with open(f"models/{name}_weights/deep.txt", "w") as file:
+        file.write(str(x))
+    with open(f"models/{name}_labels.json", "w") as file:
+        file.write('["low", "high"]')
+    with open(f"models/{name}.json", "w") as file:
+        json.dump({"metrics": {"loss": (x - 2) ** 2}}, file)
 """
 CONFIG = "promotion: {metric: loss, min_delta: 0.001}\nguards: {recall: 0.5}\n"
 
@@ -65,6 +81,12 @@ def tags_of_latest(model: Model) -> dict[str, str]:
     folder = max((model.path.parent / "runs").iterdir())
     tags: dict[str, str] = json.loads((folder / "run.json").read_text())["tags"]
     return tags
+
+
+def files_of_champion(server: Tracking, model: Model) -> set[str]:
+    found = server.client.get_model_version_by_alias(f"{model.project}.{model.name}", "champion")
+    listed = server.client.list_artifacts(found.run_id, "model")
+    return {one.path.removeprefix("model/") for one in listed}
 
 
 def champion(server: Tracking, model: Model) -> tuple[int, float]:
@@ -167,6 +189,45 @@ def test_promote_and_rollback_by_hand(repo: Monorepo, contender: Model, server: 
     assert champion(server, contender) == (1, 1.0)
     repo.make(contender, "promote", "VERSION=7").failed("VERSION=7", "there are 2, 1 (champion)")
     repo.make(contender, "promote", "ID=nothing").failed("no such run")
+
+
+def test_a_model_of_files_without_a_pickle_is_promoted_and_taken_back(
+    repo: Monorepo, model: Model, server: Tracking
+) -> None:
+    (model.path / "config.yaml").write_text(CONFIG.splitlines()[0])
+    (model.path / "train.py").write_text(OF_FILES)
+    for x in (1.0, 1.5):
+        tags = train(repo, model, x=x)["tags"]
+        assert tags["promoted"] == "true"
+    assert {"weights", "labels.json"} <= {
+        name.removeprefix(f"{model.name}_") for name in files_of_champion(server, model)
+    }
+    repo.make(model, "rollback").succeeded()
+    assert champion(server, model) == (1, 1.0)
+    shutil.rmtree(repo.path / ".trainyard/registry")  # what is compared now has to be downloaded
+    assert "better by 0.75" in repo.make(model, "promote").succeeded().err
+    assert champion(server, model) == (2, 1.5)
+    (downloaded,) = (repo.path / ".trainyard/registry").glob(f"*{model.name}/2-*/{model.name}_weights/deep.txt")
+    assert downloaded.read_text() == "1.5"
+
+
+def test_a_champion_of_a_train_function_is_the_one_to_beat(repo: Monorepo, contender: Model, server: Tracking) -> None:
+    """As auto_compare_and_register leaves it: without a record of ours."""
+    train(repo, contender, x=1.0)
+    name, client = f"{contender.project}.{contender.name}", server.client
+    own = client.create_run(client.create_experiment(f"own-{name}"))
+    client.log_metric(own.info.run_id, "loss", 0.1)
+    version = client.create_model_version(name, f"runs:/{own.info.run_id}/model", own.info.run_id, await_creation_for=0)
+    client.set_model_version_tag(name, version.version, "trainyard.previous_champion", "1")
+    client.set_registered_model_alias(name, "champion", version.version)
+    tags = train(repo, contender, x=1.5)["tags"]
+    assert (tags["version"], tags["promoted"]) == ("3", "false")
+    assert "loss 0.25 against the champion's 0.1: worse by 0.15" in tags["reason"]
+    assert train(repo, contender, x=1.9)["tags"]["promoted"] == "true"
+    assert champion(server, contender) == (4, 1.9)
+    repo.make(contender, "rollback").succeeded()
+    repo.make(contender, "rollback").succeeded()
+    assert champion(server, contender) == (1, 1.0)
 
 
 def test_a_training_that_dies_leaves_the_champion(repo: Monorepo, contender: Model, server: Tracking) -> None:
