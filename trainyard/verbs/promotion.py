@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from trainyard import console
@@ -121,10 +122,24 @@ def _show(session: Session, registry: Registry, model: ModelDir) -> None:
         console.result(f"{what} of {name} would be promoted, without comparing")
     else:
         before = registry.logged_metrics(champion) if champion else None
-        decision = decide(read_config(model.path).rule, metrics, before)
-        outcome = "would be promoted" if decision.promoted else "would not be promoted"
-        basis = " (by what both trainings recorded; make promote scores both anew)" if champion else ""
-        console.result(f"{what} of {name} {outcome}: {decision.reason}{basis}")
+        console.result(f"{what} of {name} {_expected(model, metrics, before)}")
+
+
+def _expected(model: ModelDir, metrics: Mapping[str, float], before: Mapping[str, float] | None) -> str:
+    """What would come of a contest, as far as recorded metrics tell: an evaluate function measures others as well."""
+    rule = read_config(model.path).rule
+    basis = ""
+    if before is not None:
+        recorded = metrics.keys() & before.keys()
+        if rule.metric not in recorded:
+            return (
+                f"would be compared with the {CHAMPION}: not both trainings have recorded {rule.metric or 'a metric'}"
+            )
+        unknown = [name for name in rule.guards if name not in recorded]
+        rule = replace(rule, guards={name: guard for name, guard in rule.guards.items() if name in recorded})
+        basis = f" (by what both trainings recorded{', without ' if unknown else ''}{', '.join(unknown)})"
+    decision = decide(rule, metrics, before)
+    return f"{'would be promoted' if decision.promoted else 'would not be promoted'}: {decision.reason}{basis}"
 
 
 @contextlib.contextmanager
