@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,9 @@ def _compared(
             f"version {champion.number}, the champion, was registered by a train function and cannot be scored here: "
             "compared by what both trainings have logged"
         )
-        return decide(rule, metrics_of(_record(files, version)), registry.logged_metrics(champion))
+        logged = registry.logged_metrics(champion)
+        known = replace(rule, guards={name: guard for name, guard in rule.guards.items() if name in logged})
+        return decide(known, metrics_of(_record(files, version)), logged)
     old_files = registry.download_version(champion, cache)
     found = scores(old_files)
     candidate, old = found[CANDIDATE], found["champion"]
