@@ -149,7 +149,7 @@ BY_PATH = {
     "read_json", "read_text", "rename", "replace", "replacing", "rglob", "rmdir", "rmtree", "sha256_of", "stat",
     "touch", "unlink", "walk", "write_bytes", "write_text", "write_whole",
 }  # fmt: skip
-OF_CONTAINERS = re.compile(r"\.path\(|\b(run|parent|latest)\.folder\b|\.binary\b")
+OF_CONTAINERS = re.compile(r"\.path\(|\b(run|parent|latest)\.folder\b|\.binary\b|\b_log\.open\b")
 ASKED_OF_RECORDS = {"is_trained", "read_record", "read_compiled", "files_named_by"}
 
 

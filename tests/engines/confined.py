@@ -97,6 +97,7 @@ class ConfinedServers:
         none = "0" * 16
         assert json.dumps({"facts": [none, none, "1"], "user": os.getuid()}) in printed
 
+    @pytest.mark.slow
     def test_a_training_is_confined(self, repo: Monorepo) -> None:
         model = repo.add_model("narrow")
         model.replace("train.py", 'return {"rows"', TRAINING.strip() + '\n    return {"rows"')

@@ -76,6 +76,7 @@ class RunningContract(ConfinedServers):
             made.failed(f"{model.container}-predict runs already, on port {port}")
             assert ask(port, "double/predict", SAMPLE)[0] == 200
 
+    @pytest.mark.slow
     def test_two_clones_leave_each_other_alone(self, repo: Monorepo, model: Model, tmp_path: Path) -> None:
         """They have models of the same names; one has an edit."""
         other = Monorepo(tmp_path / "other", self.engine)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.engines.base import Engine, RunPlan
+from trainyard.shared_folder import SharedFolder
 
 ARGUMENTS = ("trials",)  # of the run script: trainyard/train/trials.py
 _LAST = 2000  # bytes of what it said on standard error
@@ -79,7 +80,8 @@ class TrialWorker:
 
     def _keep(self, said: bytes) -> None:
         self._last = (self._last + said)[-_LAST:]
-        with contextlib.suppress(OSError), self._log.open("ab") as log:  # a full disk: trials say so
+        shared = SharedFolder.of_run(self._log.parent)
+        with contextlib.suppress(OSError), shared.append(self._log.name) as log:  # a full disk: trials say so
             log.write(said)
 
     def _wait(self) -> None:
