@@ -39,7 +39,7 @@ _HEALTH = {"type": "object", "properties": {"status": {"const": "ok"}}, "require
 _JSON = "application/json"
 _MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}, "description": "A route."}
 _REFUSED = {
-    "400": "It is not understood", "404": "There is no such model", "405": "It is asked for otherwise",
+    "400": "It is not understood", "404": "There is no such model", "405": "It is asked for by GET",
     "408": "It did not arrive in time", "413": "It is too large",
     "415": "It is compressed in another way than gzip or deflate",
     "500": "The predict function raised", "503": "The model cannot be loaded, or too many wait",
