@@ -123,7 +123,7 @@ class Context:
             if size >= LARGE:
                 yield (
                     f"Large: {path} brings {size / MIB:.0f} MiB into the image; "
-                    "where that is not needed, list it in .s2iignore"
+                    "if that is not needed there, move it elsewhere, or list it in the model's .s2iignore"
                 )
 
     def _folders(self, below: str) -> set[PurePosixPath]:

@@ -70,8 +70,8 @@ def fix_of(name: str, importer: str, sources: Path, requirements: str) -> str:
         return f"Python {sys.version_info.major}.{sys.version_info.minor} has no {top} any more, replace it"
     if _is_installed(top):
         return f"the installed {_installed(top)} has no {name}, correct the import"
-    if top in DISTRIBUTIONS or top in OF_THE_SAME_NAME:
-        return f"add {DISTRIBUTIONS.get(top, top)} to {requirements}"
+    if distribution := _distribution(top):
+        return f"add {distribution} to {requirements}"
     return f"correct the import, or add the package that has {top} to {requirements}"
 
 
@@ -81,11 +81,18 @@ def _is_installed(top: str) -> bool:
     return spec is not None and not str(spec.origin).startswith(STAND_INS)
 
 
+def _distribution(top: str) -> str:
+    return top if top in OF_THE_SAME_NAME else DISTRIBUTIONS.get(top, "")
+
+
 def _packages_with(top: str, importer: str, sources: Path) -> list[str]:
-    """The packages in the sources that have a module of that name; where the importer's own is one, that alone."""
+    """The packages in the sources that have a module of that name; where the importer's own is one, that alone. None
+    where it is rather the package that everybody knows."""
     found = {f"{module}.".partition(f".{top}.")[0] for module in modules(sources) if f".{top}." in f"{module}."}
     own = ".".join(Path(importer).parent.parts)
-    return [own] if own in found else sorted(found)[:MOST]
+    if own in found:
+        return [own]
+    return [] if _distribution(top) else sorted(found)[:MOST]  # of many projects one may have a yaml.py
 
 
 def modules(sources: Path) -> Iterator[str]:
