@@ -49,6 +49,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def index(ran: Path) -> Iterator[str]:
     packages = [
         PLAIN, wheel("newer", "1.0", python=">=3.12"), wheel("newest", "1.0", python=">=3.99"),
+        wheel("passed", "2.0", python=">=3.12"), wheel("passed", "1.5", requires="plain<1"),
         wheel("old", "1.0", tag=f"cp38-cp38-{PLATFORM}"), wheel("old", "1.5", tag=f"cp312-cp312-{PLATFORM}"),
         wheel("old", "2.0"), wheel("middle", "1.0", tag=f"cp311-cp311-{PLATFORM}"), wheel("middle", "2.0"),
         wheel("user", "1.0", requires="middle<2"), sdist("source", "1.0", RAN.format(path=str(ran))),
@@ -156,3 +157,5 @@ def test_a_package_for_newer_pythons_is_locked_for_that_of_the_images(images: Im
     assert "newest needs Python>=3.99" in line
     assert "have 3.12" in line
     assert "newest ; python_version >= '3.99'" in line
+    with pytest.raises(Clash):  # a newer Python would not help
+        resolve(images, requirement(tmp_path, "passed>1\nplain>1\n"))

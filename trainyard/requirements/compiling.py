@@ -39,6 +39,10 @@ class Clash(TrainyardError):
     """Requirements that cannot be had together."""
 
 
+class TooSlow(TrainyardError):
+    """uv takes longer than it may."""
+
+
 class Builder(Protocol):
     """Where packages may be built: an engine."""
 
@@ -64,14 +68,24 @@ class Compiler:
             TrainyardError: it cannot be resolved; the message carries uv's first reason.
         """
         _check_packages(inputs)
-        universal = ("--universal", "--generate-hashes", *options)
-        status, said, lock = self._run(inputs, Target(OLDEST_PYTHON), universal, constraint, preferred)
-        if status and NEEDS_PYTHON.search(said) and self.target().python != OLDEST_PYTHON:
-            ours = Target(self.target().python)
-            status, said, lock = self._run(inputs, ours, universal, constraint, preferred)
-        if status:
+
+        def run(python: str) -> tuple[int, str, str]:
+            universal = ("--universal", "--generate-hashes", *options)
+            return self._run(inputs, Target(python), universal, constraint, preferred)
+
+        try:
+            status, said, lock = run(OLDEST_PYTHON)
+            newer = NEEDS_PYTHON.search(said) if status else None
+            if newer and self.target().python != OLDEST_PYTHON:
+                status, said, lock = run(self.target().python)
+            if not status:
+                return lock
+            # uv also says so of versions that it only passed by: then a newer Python changes nothing.
+            if newer and run(newer[2])[0] == 0:
+                raise self._needs_newer(inputs, said, *newer.groups())
             raise without_wheel(said, inputs, self) or self._failure(inputs, said)
-        return lock
+        except TooSlow as error:
+            raise TrainyardError(f"{names_of(inputs)}: cannot be resolved: {error.message}", error.hint) from None
 
     def target(self) -> Target:
         return self.builder().target()
@@ -111,8 +125,6 @@ class Compiler:
     def _failure(self, inputs: tuple[Requirement, ...], said: str) -> TrainyardError:
         if trouble := explain_index(said, self.settings):
             return TrainyardError(f"{names_of(inputs)}: cannot be resolved: {trouble.message}", trouble.hint)
-        if newer := NEEDS_PYTHON.search(said):
-            return self._needs_newer(inputs, said, *newer.groups())
         kind = Clash if "No solution found" in said else TrainyardError
         return kind(_explain(said, inputs), "fix the requirements, or the network and INDEX_URL")
 
@@ -135,7 +147,7 @@ def run_uv(arguments: Sequence[str], folder: Path, settings: HostSettings) -> tu
     An index that sends a byte now and then is never silent: so there is a limit on the whole, too.
 
     Raises:
-        TrainyardError: it takes too long.
+        TooSlow: it takes longer than BUILD_TIMEOUT.
     """
     limit = settings.build_timeout
     try:
@@ -144,7 +156,7 @@ def run_uv(arguments: Sequence[str], folder: Path, settings: HostSettings) -> tu
             env=_environment(settings), timeout=limit or None,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise TrainyardError(
+        raise TooSlow(
             f"the package index took longer than {limit} s",
             "check the network and INDEX_URL, or set BUILD_TIMEOUT to allow more seconds",
         ) from None
