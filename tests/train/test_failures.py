@@ -288,3 +288,15 @@ def test_a_crash_between_the_two_renames_leaves_a_pair_that_loads(trained, monke
     content, record = read_verified(trained.models, "price")
     assert content == OLD
     assert record["sha256"] != record["replaces"]
+
+
+@pytest.mark.parametrize(
+    ("line", "blamed"),
+    [("pandas.DataFrame({'a': [1]}).append({'a': 2})", True), ("raise ValueError('of its own')", False)],
+)
+def test_old_code_that_a_new_pandas_breaks_is_given_a_word(trained, line, blamed):
+    trained.write(f"import pandas\n{line}")
+    status, _, error = trained.train()
+    assert (status, "Traceback" in error) == (1, True)
+    assert ("may need pandas<3 in its requirements" in error.splitlines()[-1]) is blamed
+    assert unchanged(trained)

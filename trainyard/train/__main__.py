@@ -16,6 +16,7 @@ from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, Tra
 from trainyard.serve.processes.cores import share_cores
 from trainyard.serve.shared import forks
 from trainyard.settings import ImageSettings, refuse_telemetry
+from trainyard.train.old_code import word_about_pandas
 
 
 class Terminated(BaseException):
@@ -51,6 +52,8 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 -- the user's function, which may raise anything
         sys.stdout.flush()
         traceback.print_exception(error)
+        if word := word_about_pandas(error):
+            print(f"warning: {word}", file=sys.stderr)
         return EXIT_FAILED
     return 0
 
