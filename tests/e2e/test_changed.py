@@ -184,6 +184,27 @@ def test_a_model_that_is_gone_touches_what_merged_it(clean: Monorepo) -> None:
     assert (answer["models"], answer["all"]) == ([], ["all", "projects/sums/all"])
 
 
+def test_what_requirements_name_is_of_the_model(clean: Monorepo) -> None:
+    project = clean.path / "projects" / "sums"
+    (project / "shared").mkdir()
+    texts = {
+        "one/requirements_train.txt": "-r ../common.txt\n", "two/requirements_predict.txt": "-e ../shared[fast]\n",
+        "common.txt": "--constraint=limits.txt\n", "limits.txt": "six<2\n", "notes.txt": "",
+        "shared/pyproject.toml": "",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (project / name).write_text(text)
+    git(clean, "add", ".")
+    git(clean, *AUTHOR, "commit", "--quiet", "-m", "requirements")
+    for path in ("limits.txt", "shared/pyproject.toml", "notes.txt"):
+        edit(project / path)
+    answer = json.loads(clean.make(None, "affected", "SINCE=HEAD").succeeded().out)
+    git(clean, "reset", "--quiet", "--hard", "HEAD~1")
+    because = {name: answer["because"][name] for name in answer["models"]}
+    named = {"sums/one": ["projects/sums/limits.txt"], "sums/two": ["projects/sums/shared/pyproject.toml"]}
+    assert because == named
+
+
 def test_what_links_lead_to_is_of_the_model(clean: Monorepo) -> None:
     lists = clean.path / "lists"
     lists.mkdir()

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from trainyard import console
 from trainyard.errors import TrainyardError
+from trainyard.requirements.named_paths import named_paths
 from trainyard.sources import EXCLUDED_AT_TOP, SHARED, excluded
 from trainyard.verbs.linked import link_targets
 from trainyard.verbs.session import Session
@@ -62,15 +63,18 @@ def print_affected(session: Session, _: Path) -> None:
 
 
 def _linked(session: Session, models: Iterable[str]) -> dict[str, set[PurePosixPath]]:
-    """What links in the sources of each model lead to. Those in data/ may not leave it."""
-    root = session.repository.root
+    """What links in the sources of each model lead to, and what its requirements name. Links in data/ may not leave
+    it."""
+    root = session.repository.root.resolve()
     shared = link_targets((root / name for name in SHARED), root)
     projects = root / "projects"
     found = {}
     for model in models:
         project = projects / model.partition("/")[0]
         data = [project / "data"] if (project / "data").is_symlink() else []
-        found[model] = shared | link_targets([projects / model, project / "common_utils", *data], root)
+        named = (path for path in named_paths(projects / model) if path.is_relative_to(root))
+        links = link_targets([projects / model, project / "common_utils", *data], root)
+        found[model] = shared | links | {PurePosixPath(path.relative_to(root)) for path in named}
     return found
 
 
@@ -126,8 +130,6 @@ def _is_source(path: PurePosixPath, project: str, model: str) -> bool:
         return False
     if parts[2] in OF_PROJECT:
         return not any(excluded(part) for part in parts[3:])
-    if len(parts) == 3 and path.suffix == ".txt":  # requirements that models include
-        return True
     if parts[2] != model or len(parts) < 4:
         return False
     kept_out = tuple(pattern for pattern in EXCLUDED_AT_TOP if pattern not in READ)
