@@ -32,7 +32,7 @@ def remove_all(session: Session, images: Iterable[str]) -> None:
         TrainyardError: a build is under way; nothing is removed. Something could not be removed; all else is.
     """
     freed, failed = 0, list[str]()
-    with no_builds(session):
+    with no_builds(session, of_others=True):
         for engine in [session.engine] if session.settings.engine else session.engines():
             freed += _remove_images(session, engine, images, failed)
     if session.settings.clean_runs:

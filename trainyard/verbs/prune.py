@@ -35,19 +35,21 @@ def prune(session: Session, _: Path) -> None:
 
 
 @contextlib.contextmanager
-def no_builds(session: Session) -> Iterator[None]:
-    """What a build has just installed is not used by its image yet: no build of this monorepo is under way meanwhile,
-    and none of another clone installs anything.
+def no_builds(session: Session, *, of_others: bool = False) -> Iterator[None]:
+    """What a build has just installed is not used by its image yet: no build of this monorepo is under way meanwhile.
+    ``of_others``: none of another clone installs anything either; what it has installed is left to PRUNE_AGE.
 
     Raises:
         TrainyardError: one is.
     """
+    own, shared = lock_folders(session.repository)
+    folders = {own, shared} if of_others else {own}
     with contextlib.ExitStack() as stack:
-        for path in sorted({path for folder in lock_folders(session.repository) for path in folder.glob("*.lock")}):
+        for path in sorted(path for folder in folders for path in folder.glob("*.lock")):
             try:
                 stack.enter_context(locked(path, "a build", Limit("", 0)))
             except TrainyardError:
-                what = "a build of this monorepo, or of another clone, is under way"
+                what = f"a build of this monorepo{', or of another clone,' if of_others else ''} is under way"
                 raise TrainyardError(what, "try again when it is through", EXIT_FAILED) from None
         yield
 
