@@ -10,6 +10,7 @@ from engines.contract import EngineContract
 from engines.killed import kill_in_the_middle
 from monorepo import Model, Monorepo, ask
 
+from trainyard.command import Limit
 from trainyard.locking import locked
 
 
@@ -56,7 +57,7 @@ class TestProcess(EngineContract):
             repo.make(model, "build-predict").succeeded()
             repo.make(None, "prune").succeeded()
             assert folder.is_dir(), "a server that runs uses it"
-        with locked(repo.path / ".trainyard" / "locks" / "process-x.lock", "a test", 0):
+        with locked(repo.path / ".trainyard" / "locks" / "process-x.lock", "a test", Limit("", 0)):
             repo.make(None, "prune").failed("a build of this monorepo is under way")
         made = repo.make(None, "prune").succeeded()
         assert not folder.exists()
