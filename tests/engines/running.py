@@ -93,6 +93,7 @@ class RunningContract(ConfinedServers):
             assert _predictions(port) == own
         with repo.serving(model, BUILD="0", **self.variables) as port:
             assert _predictions(port) == own
+        repo.make(model, "build-predict", **self.variables).succeeded()  # its name leads to it again
 
     def test_a_crashed_server_shows_its_last_lines(self, repo: Monorepo) -> None:
         model = repo.add_model("crashing")
