@@ -21,7 +21,7 @@ from needs import need
 from servers import Quiet, answering
 
 pytestmark = pytest.mark.slow
-ENGINES = [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman")]
+DOCKER, PODMAN = (pytest.param(name, marks=pytest.mark.engine(name)) for name in ("docker", "podman"))
 
 
 class Machine:
@@ -60,7 +60,7 @@ class Machine:
             call(self.engine, "rmi", "--force", name)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=[DOCKER])
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     need(request.param)
     machine = Machine(tmp_path_factory.mktemp("machine"), request.param)
@@ -100,6 +100,7 @@ def _answers(port: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize("machine", [DOCKER, PODMAN], indirect=True)  # each has its own way to push and pull
 def test_what_one_machine_built_another_pulls(machine: Machine, registry: str) -> None:
     model = machine.add_model("shared")
     made = machine.build(model, registry).succeeded()

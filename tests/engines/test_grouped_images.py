@@ -24,7 +24,6 @@ WAYS = {
     "process": ("process", (), {}),
     "docker": ("docker", ("docker",), {"BUILDER": "builtin"}),
     "s2i": ("docker", ("docker", "s2i"), {"BUILDER": "s2i"}),
-    "podman": ("podman", ("podman",), {}),
 }
 
 
@@ -114,9 +113,9 @@ def test_the_second_environment_is_a_layer_on_the_first(built: Built) -> None:
     assert len(shared) >= 2
 
 
-@pytest.mark.parametrize("engine", ["docker", "podman"])
-def test_damage_in_the_environment_of_a_group_is_noticed_and_mended(tmp_path: Path, engine: str) -> None:
-    need(engine)
+@pytest.mark.engine("docker")
+def test_damage_in_the_environment_of_a_group_is_noticed_and_mended(tmp_path: Path) -> None:
+    need(engine := "docker")
     repo = toolz_repo(tmp_path / "repo", engine)
     folder, two = (repo.path / "projects" / "sums" / name for name in ("all", "two"))
     (two / "setup.sh").write_text(f"echo run >> /usr/local/lib/runs\ntrue {uuid.uuid4()}\nrm -rf /tmp/*\n")

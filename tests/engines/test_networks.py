@@ -22,7 +22,7 @@ def engine(name: str) -> object:
     return pytest.param(name, marks=[pytest.mark.engine(name), pytest.mark.slow])
 
 
-@pytest.fixture(scope="module", params=["process", *map(engine, WITH_CONTAINERS)])
+@pytest.fixture(scope="module", params=["process", engine("docker")])
 def repo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
     if request.param in WITH_CONTAINERS:
         need(request.param)
@@ -34,8 +34,9 @@ def repo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     repo.make(None, "clean")
 
 
-# In place of the parameters of ``repo``: setup.sh is run in containers alone.
-in_containers = pytest.mark.parametrize("repo", [engine(name) for name in WITH_CONTAINERS], indirect=True)
+def by(*names: object) -> pytest.MarkDecorator:
+    """In place of the parameters of ``repo``. podman differs in how it takes networks and proxies away."""
+    return pytest.mark.parametrize("repo", names, indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,7 @@ def inspected(repo: Monorepo, image: str, what: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
+@by("process", engine("docker"), engine("podman"))
 def test_a_build_without_a_network(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     model = stocked(repo, "offline")
     settings = offline(wheels, tmp_path)
@@ -123,7 +125,7 @@ def test_a_wheelhouse_that_lacks_something(repo: Monorepo, wheels: Path, tmp_pat
     assert "tabulate" in made.err
 
 
-@in_containers
+@by(engine("docker"))
 @pytest.mark.parametrize("place", ["/root/.config/pip.conf", "/etc/apt/apt.conf", "/opt/tool/login", "/action/x"])
 def test_a_setup_script_that_writes_a_credential(repo: Monorepo, wheels: Path, tmp_path: Path, place: str) -> None:
     model = stocked(repo, f"leaky{place.count('/')}{len(place)}")
@@ -136,7 +138,7 @@ def test_a_setup_script_that_writes_a_credential(repo: Monorepo, wheels: Path, t
     assert inspected(repo, f"{model.container}-predict", "{{.Id}}") == ""
 
 
-@in_containers
+@by(engine("docker"))
 def test_one_that_is_cleaned_up_builds_and_passes_an_audit(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     model = stocked(repo, "tidy")
     (model.path / "setup.sh").write_text("echo $http_proxy > /etc/proxy\nrm /etc/proxy\n")
@@ -153,7 +155,7 @@ def test_one_that_is_cleaned_up_builds_and_passes_an_audit(repo: Monorepo, wheel
         assert "proxy=" not in inspected(repo, image, "{{.Config.Env}}").lower()
 
 
-@in_containers
+@by(engine("docker"), engine("podman"))
 def test_a_setup_script_finds_the_settings(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     """For apt, curl and pip, whatever they read."""
     model = stocked(repo, "asking")
