@@ -93,7 +93,8 @@ def test_nothing_that_a_record_says_breaks_a_page(hostile, visit, path, width, s
     here.page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
     assert here.page.locator("img").count() == 1  # our own
     assert HOSTILE in here.page.locator("main").inner_text()
-    assert "49" not in here.page.locator("main").inner_text()
+    text = here.page.locator("main").inner_text().replace(hostile.url, "")  # a port may be 34491
+    assert "49" not in text, "{{ 7 * 7 }} was computed"
     assert here.page.evaluate("document.documentElement.scrollWidth") <= width
     if path == "/":
         card = here.page.locator("section", has_text="/people/plain")

@@ -179,7 +179,7 @@ def test_a_module_that_cannot_be_imported_is_one_line(sources: Sources) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
-    assert "add no_such_thing to requirements_train.txt" in done.stderr
+    assert "add the package that has no_such_thing to requirements_train.txt" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
