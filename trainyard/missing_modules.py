@@ -70,9 +70,13 @@ def fix_of(name: str, importer: str, sources: Path, requirements: str) -> str:
         return f"Python {sys.version_info.major}.{sys.version_info.minor} has no {top} any more, replace it"
     if _is_installed(top):
         return f"the installed {_installed(top)} has no {name}, correct the import"
-    if distribution := _distribution(top):
-        return f"add {distribution} to {requirements}"
-    return f"correct the import, or add the package that has {top} to {requirements}"
+    return ("" if _distribution(top) else "correct the import, or ") + to_add(name, requirements)
+
+
+def to_add(name: str, requirements: str) -> str:
+    """What to add to the requirements for a module ``name`` that no file of the sources has."""
+    top = name.partition(".")[0]
+    return f"add {_distribution(top) or f'the package that has {top}'} to {requirements}"
 
 
 def _is_installed(top: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from trainyard import settings
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.files import replacing, sha256_of, write_whole
+from trainyard.missing_modules import to_add
 from trainyard.model_files import compiled_name
 from trainyard.records import (
     Compiled,
@@ -224,7 +225,8 @@ def _unpickle(model_name: str) -> Any:
 
         bundle = joblib.load(io.BytesIO(content))
     except ImportError as error:
-        raise ModelUnavailable(f"{binary}: needs {error.name or error}", "add it to requirements_predict.txt") from None
+        fix = to_add(error.name or "it", "requirements_predict.txt")
+        raise ModelUnavailable(f"{binary}: needs {error.name or error}", fix) from None
     except Exception as error:  # noqa: BLE001 -- bytes that are no pickle raise nearly anything
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ModelUnavailable(f"{binary}: cannot be unpickled ({reason})", "train the model again") from None

@@ -182,7 +182,8 @@ def test_a_missing_library_is_named(workdir: Path, monkeypatch: pytest.MonkeyPat
     joblib.dump({"model_name": "m", "estimator": vanishing_library.Estimator()}, "models/m.pkl")
     (workdir / "vanishing_library.py").unlink()
     del sys.modules["vanishing_library"]
-    assert refused() == "models/m.pkl: needs vanishing_library: add it to requirements_predict.txt"
+    fix = "add the package that has vanishing_library to requirements_predict.txt"
+    assert refused() == f"models/m.pkl: needs vanishing_library: {fix}"
 
 
 def test_many_threads_load_once_and_share(workdir: Path) -> None:
