@@ -50,7 +50,8 @@ def test_runs_are_in_the_database_and_artifacts_in_the_store(
     assert "track-sync" not in made.err
     with psycopg.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute("select name, status from runs")
-        assert cursor.fetchall() == [(next((model.path.parent / "runs").iterdir()).name, "FINISHED")]
+        (run,) = (model.path.parent / "runs").iterdir()
+        assert cursor.fetchall() == [(f"{run.name.rpartition('-')[2]} {model.name}", "FINISHED")]
         cursor.execute("select alias, version from registered_model_aliases")
         assert cursor.fetchall() == [("champion", 1)]
     stored = {path.name: path.read_bytes() for path in (objects / BUCKET / "runs").rglob("*") if path.is_file()}

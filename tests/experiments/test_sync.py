@@ -215,10 +215,15 @@ def test_two_names_never_become_one(one: str, other: str) -> None:
     assert (named(one) == named(other)) == (one == other)
 
 
-@given(st.text(max_size=60), st.integers(20, 40))
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60), st.integers(20, 40))
 def test_a_text_is_cut_at_the_limit(text: str, longest: int) -> None:
     assert len(cut(text, longest)) <= longest
     assert cut(text, longest) == text or len(text) > longest
+
+
+@given(st.text(max_size=60))
+def test_a_text_is_one_that_a_database_takes(text: str) -> None:
+    assert "\0" not in cut(text, 100).encode().decode()
 
 
 def test_final_metrics_are_those_that_were_not_reported(tmp_path: Path) -> None:
