@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from train_sources import ENVIRONMENT, PAYLOAD, Sources
 
+from trainyard.train.trial import metrics_of
+
 
 class Worker:
     """One that runs."""
@@ -206,3 +208,8 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_of_what_a_train_function_returns_numbers_are_metrics() -> None:
+    assert metrics_of({"loss": 1, "huge": 10**400, "confusion": [[1, 2]], 3: "0.5"}) == {"loss": 1.0, "3": 0.5}
+    assert metrics_of("no mapping") == {}

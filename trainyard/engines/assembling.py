@@ -20,6 +20,7 @@ from trainyard import console
 from trainyard.build_settings import settings_folder, volumes
 from trainyard.command import Commands, Limit
 from trainyard.context import Context
+from trainyard.engines.base import Python
 from trainyard.engines.cache import NAME, RegistryCache
 from trainyard.engines.client_proxies import without_proxies
 from trainyard.engines.leftovers import new_name, noted, removal, remove_leftovers
@@ -175,6 +176,11 @@ class Assembler:
             run = [self.name, "run", *options, *own, *mounts, builder, "/bin/bash", "-Eeuc", script]
             with self.noted(container, *folders):
                 yield container, run, sources, environment
+
+    def python(self, image: str) -> Python:
+        """The one that an image installs packages for."""
+        program = ["--entrypoint", "python3", image, "-c", Python.PROGRAM]
+        return Python.parse(self.commands.ask([self.name, "run", "--rm", "--network", "none", *program]))
 
     def cache_volume(self) -> dict[str, int]:
         """The volume with what was downloaded for builds, where there is one, and its bytes, as far as we may look."""

@@ -20,7 +20,6 @@ from trainyard.command import Limit
 from trainyard.context import OLDEST_TIME
 from trainyard.digests import digest_of
 from trainyard.engines.assembling import Assembler, Image
-from trainyard.engines.base import Python
 from trainyard.engines.cache import NAME
 from trainyard.errors import TrainyardError
 
@@ -155,9 +154,7 @@ def _say_python(assembler: Assembler) -> None:
     """Pins and other clones' records may be of the Python that the registry's image has."""
     if assembler.commands.dry_run:
         return
-    program = ["--entrypoint", "python3", DEBIAN_BASE, "-c", Python.PROGRAM]
-    printed = assembler.commands.ask([assembler.name, "run", "--rm", "--network", "none", *program])
-    version = Python.parse(printed).version
+    version = assembler.python(DEBIAN_BASE).version
     if not f"{version}.".startswith(f"{REGISTRY_PYTHON}."):
         console.warn(
             f"the images have Python {version}, not {REGISTRY_PYTHON} as {REGISTRY_BASE}: locks hold for both, but a "

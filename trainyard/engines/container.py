@@ -192,9 +192,7 @@ class ContainerEngine:
         return search_saved([self.name, "save", *several, *images], look)
 
     def python(self) -> Python:
-        base = self._ensure_builders().name
-        program = ["--entrypoint", "python3", base, "-c", Python.PROGRAM]
-        return Python.parse(self.commands.ask([self.name, "run", "--rm", "--network", "none", *program]))
+        return self._assembler.python(self._ensure_builders().name)
 
     def target(self) -> Target:
         here = self._base and not self.commands.dry_run

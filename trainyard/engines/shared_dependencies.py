@@ -22,8 +22,10 @@ from trainyard.engines.base import BuildPlan
 from trainyard.engines.bases import base_images, known_bases
 from trainyard.engines.cache import NAME
 from trainyard.engines.roles import BUILDER_NAMES, role_image
+from trainyard.errors import TrainyardError
 from trainyard.model_dir import Role
 from trainyard.repository import Repository
+from trainyard.requirements.requirement_text import logical_lines
 from trainyard.settings import HostSettings
 
 ENGINE = "docker"  # s2i drives no other
@@ -84,19 +86,18 @@ def dependency_plan(source: Path, role: Role, *, strict: bool = False) -> BuildP
     except (OSError, UnicodeDecodeError):
         return None  # assemble says what is wrong with it
     locked = lock.is_file()
-    if not locked and (strict or not _is_plain(text)):
+    if not locked and (strict or not _is_plain(plain, text)):
         return None
     if setup and ((source / ".s2iignore").exists() or names_sources(setup.decode(errors="replace"), source)):
         return None
     return BuildPlan("", role, make_context([]), text, setup, locked=locked)
 
 
-def _is_plain(text: str) -> bool:
+def _is_plain(path: Path, text: str) -> bool:
     """Whether each line names a package of the index."""
-    lines = (line.partition(" #")[0].strip() for line in text.splitlines())
     try:
-        return all(Requirement(line).url is None for line in lines if line and not line.startswith("#"))
-    except InvalidRequirement:
+        return all(Requirement(line.text).url is None for line in logical_lines(path, text))
+    except (InvalidRequirement, TrainyardError):
         return False
 
 

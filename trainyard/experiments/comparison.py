@@ -19,11 +19,6 @@ TAGS = ("description", "dataset", "dataset_sha256", "commit", "dirty")
 Row = tuple[str, ...]
 
 
-def short_id(run: Run) -> str:
-    """The end of a run's id, by which ID= finds it."""
-    return run.id.rpartition("-")[2]
-
-
 def side_by_side(runs: Sequence[Run]) -> list[Row]:
     """A header with the ids, and a row for each fact, parameter and metric; the best value of a metric is marked."""
     rows: list[Row] = [("", *(run.id for run in runs))]
@@ -47,7 +42,7 @@ def comparison_page(runs: Sequence[Run]) -> str:
         for first, *rest in rows
     )
     table = f"<section class='card'><table><tr>{head}</tr>{body}</table><p class='quiet'>* the best</p></section>"
-    points = {short_id(run): read_points(run.path(METRICS)) for run in runs}
+    points = {run.short_id: read_points(run.path(METRICS)) for run in runs}
     plots = []
     if any(points.values()):
         from trainyard.experiments.plots import draw_side_by_side  # matplotlib takes a second to import

@@ -93,6 +93,11 @@ class Run:
         return self.saved(status="running", finished="", error="", **facts)
 
     @property
+    def short_id(self) -> str:
+        """The end of its id, by which ID= finds it: ids begin with the same date."""
+        return self.id.rpartition("-")[2]
+
+    @property
     def seconds(self) -> float | None:
         """How long it took; None while it runs, or where nobody saw its end."""
         if not self.started or not self.finished:

@@ -93,7 +93,7 @@ def carry_out(
     mounts = (*training.mounts, Mount(run.folder, run_folder.MOUNT))
     with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), on_points) as transcript:
         plan = RunPlan(
-            training.image, f"{training.image}-{run.id.rpartition('-')[2]}", "train", training.model.name, training.env,
+            training.image, f"{training.image}-{run.short_id}", "train", training.model.name, training.env,
             mounts, hardened=training.hardened, output=transcript, image_id=training.origin.image_id,
             host_network=training.tracks_itself,
         )  # fmt: skip

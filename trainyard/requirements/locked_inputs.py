@@ -9,10 +9,10 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 from trainyard.files import read_text, write_whole
 from trainyard.model_dir import ModelDir
+from trainyard.requirements.chosen_file import BOTH
 from trainyard.requirements.lock_files import Entry, as_text, is_whole, read_entries, seal
 from trainyard.requirements.lock_names import UV_LOCK, find_lock, mend_of
 from trainyard.requirements.requirement_files import Requirement, file_requirement, requirement_lines
-from trainyard.requirements.sources import BOTH
 
 
 def role_input(model: ModelDir, role: str, cache: Path | None) -> Requirement:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainyard.model_dir import STATE, ModelDir
+from trainyard.requirements.chosen_file import PROJECT, find_requirements
 from trainyard.requirements.local_packages import LocalPackage
 from trainyard.requirements.lock_files import INDEX
 from trainyard.requirements.lock_names import find_lock
 from trainyard.requirements.requirement_text import CONTINUED, Line, logical_lines, read_requirement_text
-from trainyard.requirements.sources import PROJECT, find_requirements
 
 INCLUDE = {"-r", "--requirement"}
 CONSTRAIN = {"-c", "--constraint"}

@@ -95,7 +95,7 @@ def metrics_of(found: Any) -> dict[str, float]:
     for name, value in found.items() if isinstance(found, Mapping) else ():
         try:
             metrics[str(name)] = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue  # a confusion matrix, a name: nothing that trials could be compared by
     return metrics
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainyard import console
 from trainyard.errors import TrainyardError
-from trainyard.experiments.comparison import comparison_page, short_id, side_by_side
+from trainyard.experiments.comparison import comparison_page, side_by_side
 from trainyard.experiments.run_files import find_run
 from trainyard.files import write_whole
 from trainyard.verbs.inventory import table
@@ -31,7 +31,7 @@ def compare(session: Session, folder: Path) -> None:
     runs = [find_run(projects, one, own) for one in wanted]
     for line in table(side_by_side(runs)):
         console.result(line)
-    path = session.repository.state / FOLDER / f"{'-'.join(map(short_id, runs))}.html"
+    path = session.repository.state / FOLDER / f"{'-'.join(run.short_id for run in runs)}.html"
     if session.commands.dry_run:
         console.step(f"would draw {session.short(path)}")
         return

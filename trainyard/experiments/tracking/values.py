@@ -37,14 +37,13 @@ def experiment_of(run: Run) -> str:
 
 
 def run_name(run: Run) -> str:
-    """What MLflow's tables show. It begins with the end of our id, which `ID=` takes and no other run has: ids begin
-    with the same date."""
+    """What MLflow's tables show. It begins with what `ID=` takes and no other run has."""
     what = run.tags.get("description", "") or run.model_name
     if run.kind == "trial":
         what = f"trial {run.tags.get('trial', '')} of {run.model_name}"
     elif run.kind == "tuning":
         what = f"tuning of {what}"
-    return cut(f"{run.id.rpartition('-')[2]} {' '.join(what.split())}", LONGEST_NAME)
+    return cut(f"{run.short_id} {' '.join(what.split())}", LONGEST_NAME)
 
 
 def project_of(run: Run) -> str:
