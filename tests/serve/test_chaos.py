@@ -292,7 +292,9 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     counted = counts(daemon)
     for route, answered in truth.answered.items():
         assert counted["trainyard_requests_total"][route] >= answered
-        assert counted["trainyard_request_seconds_count"][route] == counted["trainyard_requests_total"][route]
+        # A worker that is killed between two additions has made one of them.
+        uneven = counted["trainyard_request_seconds_count"][route] - counted["trainyard_requests_total"][route]
+        assert abs(uneven) <= len(truth.kills) // 2
     assert counted.get("trainyard_in_flight", {}) == {}
     assert counted["trainyard_workers"][""] == 3
     assert counted["trainyard_connections"][""] <= 1
