@@ -26,7 +26,7 @@ list: $(SETUP) ## a table: project, model, routes, binaries, images
 affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON for a CI matrix
 	@$(RUN) affected .
 
-builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
+builders: $(SETUP) ## the builder images trainyard/base, trainyard/image/train, trainyard/daemon
 	@$(RUN) builders .
 
 track: $(EXTRA) ## the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready

@@ -111,7 +111,7 @@ def start(case: Case, venv: Path, rows: int, models: list[str]) -> Iterator[tupl
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     }  # fmt: skip
     urls = [f"http://127.0.0.1:{PORT}/{MODELS[model][1]}/predict" for model in models]
-    argv = [str(venv / "bin" / "python"), "-m", "trainyard.serve"]
+    argv = [str(venv / "bin" / "python"), "-m", "trainyard.image.serve"]
     try:
         with running(argv, env, folder, urls[0], body) as server:
             yield server, urls, body

@@ -25,16 +25,16 @@ from bench.serving.servers import MODELS, PROJECT, ROOT, SERVERS
 sys.path[:0] = [str(ROOT / "projects")]
 
 from common_utils.predicting import classify  # noqa: E402
-from trainyard.routes import Route  # noqa: E402
-from trainyard.serve.app import create_app  # noqa: E402
-from trainyard.serve.http.connection import Connection  # noqa: E402
-from trainyard.serve.http.limits import Buffers, Limits  # noqa: E402
-from trainyard.serve.http.loop import EventLoop  # noqa: E402
-from trainyard.serve.prediction.codec import JSON  # noqa: E402
-from trainyard.serve.prediction.message_body import read_message  # noqa: E402
-from trainyard.serve.request import Request, answer_bytes  # noqa: E402
-from trainyard.serve.shared.common import Common  # noqa: E402
-from trainyard.settings import ImageSettings  # noqa: E402
+from trainyard.contract.routes import Route  # noqa: E402
+from trainyard.image.serve.app import create_app  # noqa: E402
+from trainyard.image.serve.http.connection import Connection  # noqa: E402
+from trainyard.image.serve.http.limits import Buffers, Limits  # noqa: E402
+from trainyard.image.serve.http.loop import EventLoop  # noqa: E402
+from trainyard.image.serve.prediction.codec import JSON  # noqa: E402
+from trainyard.image.serve.prediction.message_body import read_message  # noqa: E402
+from trainyard.image.serve.request import Request, answer_bytes  # noqa: E402
+from trainyard.image.serve.shared.daemon_context import DaemonContext  # noqa: E402
+from trainyard.settings.image import ImageSettings  # noqa: E402
 from utils.binaries import load_model  # noqa: E402
 
 LIMITS = Limits(1 << 24, 30, 30, 75)
@@ -94,7 +94,7 @@ def round_trip(name: str, body: bytes, calls: int) -> tuple[float, float]:
     application = create_app((route,), ImageSettings(), ROOT / "projects")
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
-    common = Common.create((route,), ImageSettings(), listener)
+    common = DaemonContext.create((route,), ImageSettings(), listener)
     loop = EventLoop(application, [listener], os.pipe(), common, common.board.claim())
     child = os.fork()  # a thread would share our interpreter, and wait for it
     while child == 0:

@@ -22,9 +22,9 @@ import click
 
 from bench.builds.copies import copy_monorepo, run, say
 from bench.serving.prepare import STATE
-from trainyard.experiments.training import carry_out, start_run
-from trainyard.verbs.session import open_session
-from trainyard.verbs.train import training_of, training_payload
+from trainyard.host.experiments.training import carry_out, start_run
+from trainyard.host.operations.session import open_session
+from trainyard.host.operations.train import training_of, training_payload
 
 TARGET = 0.150  # seconds beyond the train function, on the process engine
 FUNCTION_SECONDS = 0.02

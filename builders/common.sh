@@ -91,7 +91,7 @@ check_wiring() {
     local said status=0
     step "Checking .s2i/environment ..."
     # The order of a set is part of the bytecode, and shall be the same every time.
-    said=$(cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.check "$1" ${GROUP:+"$GROUP"} 2>&1) || status=$?
+    said=$(cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.image.check_wiring "$1" ${GROUP:+"$GROUP"} 2>&1) || status=$?
     end_check # first: what cannot be imported may be what is damaged
     if [ "$said" ]; then printf '%s\n' "$said" >&2; fi
     case $status in

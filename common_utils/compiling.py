@@ -14,7 +14,7 @@ import numpy as np
 
 from common_utils.compiled import METADATA, load_compiled
 from common_utils.predicting import CLASSIFICATION, OneThread
-from trainyard.records import Compiled
+from trainyard.contract.records import Compiled
 
 TOLERANCE = 1e-5  # of a score, absolute; of an estimate, relative to its size where that is above 1
 OPSET = 18

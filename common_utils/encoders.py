@@ -15,8 +15,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard import drift
-from trainyard.row_errors import is_finite_number, refuse_shape, refuse_values
+from trainyard.contract import drift
+from trainyard.contract.row_errors import is_finite_number, refuse_shape, refuse_values
 
 Features = NDArray[np.float64]
 Range = tuple[float, float, bool]  # the smallest and the largest number that training saw; all of them were whole
@@ -48,7 +48,7 @@ class TabularEncoder:
     a model is compiled to float32.
 
     Numbers out of the range of the training, and categories that it never saw, are encoded and said to
-    ``trainyard.drift``.
+    ``trainyard.contract.drift``.
     """
 
     def __init__(self, columns: Sequence[str], categories: Mapping[str, tuple[str, ...]]) -> None:

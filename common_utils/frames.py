@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from common_utils.predicting import instances_of
-from trainyard.columns import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, days_of, text_of_days
+from trainyard.contract.columns import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, days_of, text_of_days
+from trainyard.contract.records import binary_path, read_record
 from trainyard.errors import ModelUnavailable, TrainyardError
-from trainyard.records import binary_path, read_record
 from utils.binaries import MODELS, load_model, served_model_name
 
 MOST_CATEGORIES = 200  # of a column of text; one with more, or with hardly two rows for each, is free text

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from common_utils.preparing import data_and_model_prep, get_combination
-from trainyard.champion_rule import CHAMPION, PREVIOUS, PROMOTED, REGISTERED_AS, Decision, Rule, decide
+from trainyard.contract.champion_rule import CHAMPION, PREVIOUS, PROMOTED, REGISTERED_AS, Decision, Rule, decide
 
 __all__ = ["auto_compare_and_register", "data_and_model_prep", "get_combination"]
 

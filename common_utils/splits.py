@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.model_selection import train_test_split
 
 from common_utils.tables import Table
-from trainyard.data_parts import TEST, VALIDATION
+from trainyard.contract.data_parts import TEST, VALIDATION
 from trainyard.errors import TrainyardError
 
 

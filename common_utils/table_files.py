@@ -22,8 +22,8 @@ from typing import BinaryIO, cast
 from common_utils import arrow_files
 from common_utils.arrow_files import Line
 from common_utils.text_records import read_records
+from trainyard.contract.files import dataset_files
 from trainyard.errors import TrainyardError
-from trainyard.files import dataset_files
 
 _NAMES_SHOWN = 5
 _MARKS = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from common_utils.arrow_files import Field
 from common_utils.table_files import read_parts
-from trainyard.columns import BELONGS, BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, Value
+from trainyard.contract.columns import BELONGS, BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, Value
 from trainyard.errors import TrainyardError
 
 Row = list[Value]
@@ -42,7 +42,7 @@ class Schema:
     booleans: frozenset[str] = frozenset()
 
     def kind(self, feature: str) -> str:
-        """What the values of a feature are, as ``trainyard.columns`` calls it."""
+        """What the values of a feature are, as ``trainyard.contract.columns`` calls it."""
         told = ((CATEGORY, self.categorical), (TEXT, self.texts), (DATE, self.dates), (BOOLEAN, self.booleans))
         return next((kind for kind, names in told if feature in names), NUMBER)
 
@@ -52,7 +52,7 @@ class Table:
     """The rows of a dataset, each in the order of ``columns``, and as many labels; None is a missing value.
 
     Labels are numbers where the schema says so, and where every class is a whole number as JSON writes it; else text.
-    ``kinds``: what the values of each column are (``trainyard.columns``).
+    ``kinds``: what the values of each column are (``trainyard.contract.columns``).
     """
 
     path: Path

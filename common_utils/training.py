@@ -22,7 +22,7 @@ from common_utils.predicting import CLASSIFICATION, REGRESSION, classify, estima
 from common_utils.rounds import fit_by_rounds
 from common_utils.tables import Table
 from common_utils.typed_encoder import fit_encoder
-from trainyard.data_parts import MEASURE_ON, TEST, VALIDATION
+from trainyard.contract.data_parts import MEASURE_ON, TEST, VALIDATION
 from trainyard.errors import TrainyardError
 from utils import runs
 from utils.binaries import MODELS, check_model_name, check_saveable, save_model
@@ -32,7 +32,7 @@ SAMPLE_ROWS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """What a training was asked for; ``part`` of the dataset is what it measures on (`trainyard.data_parts`)."""
+    """What a training was asked for; ``part`` of the dataset is what it measures on."""
 
     dataset: Path
     model_name: str

@@ -18,10 +18,20 @@ from typing import Any, Self
 import numpy as np
 
 from common_utils.encoders import Features, TabularEncoder
-from trainyard import drift
-from trainyard.columns import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, column_from_json, days_of, text_of_days
-from trainyard.row_errors import refuse_shape
-from trainyard.schema import name_instance, refuse_value
+from trainyard.contract import drift
+from trainyard.contract.columns import (
+    BOOLEAN,
+    CATEGORY,
+    DATE,
+    NUMBER,
+    TEXT,
+    Column,
+    column_from_json,
+    days_of,
+    text_of_days,
+)
+from trainyard.contract.row_errors import refuse_shape
+from trainyard.contract.schema import name_instance, refuse_value
 
 MISSING = ""  # the category of a missing one; blank text is never a category where one may be missing
 MOST_WORDS = 200  # of one column that have a feature
@@ -88,7 +98,7 @@ class TypedEncoder:
 
     @classmethod
     def fit(cls, rows: Sequence[Sequence[Any]], columns: Sequence[str], kinds: Sequence[str], *, scale: bool) -> Self:
-        """Learn from training rows of clean values; ``kinds`` are those of ``trainyard.columns``, one a column.
+        """Learn from training rows of clean values; ``kinds``: of ``trainyard.contract.columns``, one a column.
 
         Raises:
             ValueError: no rows.
@@ -147,7 +157,7 @@ def fit_encoder(
 ) -> Encoder:
     """The encoder for rows of such columns: the plain one, unless something in them needs the other.
 
-    ``kinds``: of ``trainyard.columns``; by default a column is what its values are.
+    ``kinds``: of ``trainyard.contract.columns``; by default a column is what its values are.
     """
     kinds = kinds or [_kind(values) for values in zip(*rows, strict=True)]
     if {NUMBER, CATEGORY}.issuperset(kinds) and not any(None in row for row in rows):

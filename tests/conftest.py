@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.settings import refuse_telemetry
+from trainyard.settings.own_process import refuse_telemetry
 
 refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TypeVar
 
-from trainyard.settings import HostSettings
+from trainyard.settings.host import HostSettings
 
 Server = TypeVar("Server", bound=HTTPServer)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.baking import BakedFile, described, files_of, write_tar
+from trainyard.contract.records import read_compiled, read_record, read_verified
 from trainyard.errors import ModelUnavailable, TrainyardError
-from trainyard.model_dir import ModelDir, Value
-from trainyard.records import read_compiled, read_record, read_verified
+from trainyard.host.build.baked_files import BakedFile, described, files_of, write_tar
+from trainyard.host.monorepo.model_dir import ModelDir, Value
 
 
 def sha256(content: bytes) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.champion_rule import Guarded, Rule, decide
+from trainyard.contract.champion_rule import Guarded, Rule, decide
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 NUMBER = st.floats(-1e6, 1e6)

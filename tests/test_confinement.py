@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from trainyard.confinement import hint
+from trainyard.contract.confinement import hint
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.command import Commands
-from trainyard.engines.base import Mount, RunPlan
-from trainyard.engines.confining import confinement
 from trainyard.errors import TrainyardError
-from trainyard.settings import HostSettings
+from trainyard.host.engines.base import Mount, RunPlan
+from trainyard.host.engines.container.confining import confinement
+from trainyard.host.support.command import Commands
+from trainyard.settings.host import HostSettings
 
 COMMANDS = Commands(False)
 

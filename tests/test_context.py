@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 from monorepo import Model, Monorepo
 
-from trainyard.context import LARGE, OLDEST_TIME, Context
 from trainyard.errors import TrainyardError
-from trainyard.model_dir import read_model_dir
-from trainyard.sources import model_context, read_setup, setup_files
+from trainyard.host.monorepo.model_dir import read_model_dir
+from trainyard.host.monorepo.sources import model_context, read_setup, setup_files
+from trainyard.host.support.context import LARGE, OLDEST_TIME, Context
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.environment import Environment, parse_environment, read_environment
+from trainyard.contract.environment import Environment, parse_environment, read_environment
 from trainyard.errors import TrainyardError
 
 PATH = Path("m/.s2i/environment")

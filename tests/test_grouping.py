@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.environment import parse_environment
+from trainyard.contract.environment import parse_environment
+from trainyard.contract.groups import groups_of, written
 from trainyard.errors import TrainyardError
-from trainyard.groups import groups_of, written
-from trainyard.requirements.grouping import check_wanted, grouped
+from trainyard.host.build.grouping import check_wanted, grouped
 
 # A model is its number and what it wants: packages, each in one version.
 WANTED = st.dictionaries(st.sampled_from(["numpy", "pandas", "sklearn"]), st.integers(1, 3), max_size=3)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.credentials import all_credentials, given_to_builds, too_short
-from trainyard.engines.archive import read_archive
-from trainyard.leaks import CHUNK, Finding, find, line_at, look_through
-from trainyard.secret_forms import LARGEST_BINARY, find_in_files, line_of
-from trainyard.settings import HostSettings
+from trainyard.contract.secret_forms import LARGEST_BINARY, find_in_files, line_of
+from trainyard.host.engines.container.archive import read_archive
+from trainyard.host.secrets.credentials import all_credentials, given_to_builds, too_short
+from trainyard.host.secrets.leaks import CHUNK, Finding, find, line_at, look_through
+from trainyard.settings.host import HostSettings
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 2
 KINDS = {

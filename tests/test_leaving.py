@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from trainyard import cli
+from trainyard.host import cli
 
 LEFT = """
-import concurrent.futures, runpy, {module}, trainyard.cli
+import concurrent.futures, runpy, {module}, trainyard.host.cli
 {left}
-trainyard.cli.main = lambda: None
+trainyard.host.cli.main = lambda: None
 runpy.run_module("trainyard", run_name="__main__")
 """
 

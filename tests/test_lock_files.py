@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
-from trainyard.requirements.lock_files import (
+from trainyard.host.requirements.lock_files import (
     Entry,
     as_text,
     check_sealed,

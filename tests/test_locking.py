@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.command import Limit
 from trainyard.errors import TrainyardError
-from trainyard.locking import locked
+from trainyard.host.support.command import Limit
+from trainyard.host.support.locking import locked
 
 
 def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_waiting_ends_with_the_settings_name(tmp_path: Path) -> None:
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     code = (
-        "import sys, time, pathlib; from trainyard.locking import locked\n"
-        "from trainyard.command import Limit\n"
+        "import sys, time, pathlib; from trainyard.host.support.locking import locked\n"
+        "from trainyard.host.support.command import Limit\n"
         "with locked(pathlib.Path(sys.argv[1]), 'it', Limit('', 5)): print('in', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE)

@@ -15,7 +15,7 @@ import pytest
 from monorepo import ROOT, Model, Monorepo, ask, free_port
 from package_index import sdist, served
 
-from trainyard.requirements.lock_files import INPUTS, seal
+from trainyard.host.requirements.lock_files import INPUTS, seal
 
 
 @pytest.fixture

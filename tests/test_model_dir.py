@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.model_dir import read_variables
-from trainyard.repository import has_cache
+from trainyard.host.monorepo.model_dir import read_variables
+from trainyard.host.monorepo.repository import has_cache
 
 LEAF = """
 # A comment

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.build_settings import index_environment
 from trainyard.errors import TrainyardError
-from trainyard.package_indexes import read_settings
-from trainyard.urls import without_logins
+from trainyard.host.network.build_settings import index_environment
+from trainyard.host.network.package_indexes import read_settings
+from trainyard.host.network.urls import without_logins
 
 MALFORMED = (
     "http://reader:pa/s3cret@host/simple", "http://reader:pa@s3cret/x@host", "http://reader:s3cret#x@host/simple",

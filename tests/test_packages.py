@@ -7,7 +7,7 @@ from importlib import metadata
 
 from monorepo import ROOT
 
-from trainyard.packages import OF_DAEMON, difference, of_training
+from trainyard.contract.installed_versions import OF_DAEMON, difference, of_training
 
 
 def test_the_daemons_packages_are_those_of_every_lock() -> None:

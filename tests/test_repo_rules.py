@@ -19,13 +19,12 @@ FILES = [
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
 ]
-IMAGE_HALF = {"serve", "train", "compat", "check", "resolve"}
-# What either half may import.
-GROUND = {
-    "__init__", "baked", "beneath", "confinement", "data_parts", "drift", "environment", "errors", "files", "groups",
-    "message", "missing_modules", "model_dir", "model_files", "namesakes", "packages", "champion_rule", "columns",
-    "records", "routes", "row_errors", "run_folder", "schema", "secret_forms", "settings",
-}  # fmt: skip
+# What images hold, and what only the host has. A room imports what stands before it, and itself.
+LIBRARY = ("errors", "settings", "contract", "image")
+HOST_ROOMS = (
+    "support", "monorepo", "secrets", "network", "requirements", "build", "engines", "experiments", "operations",
+    "verbs", "cli",
+)  # fmt: skip
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -47,14 +46,39 @@ def imports(path: Path) -> set[str]:
     return found - {"__version__"}
 
 
-def test_the_image_half_and_the_host_half_do_not_import_each_other() -> None:
+def test_what_images_hold_needs_nothing_of_the_host() -> None:
     for top, path in modules():
-        if top in IMAGE_HALF:
-            assert imports(path) <= IMAGE_HALF | GROUND, path
-        elif top in GROUND:
-            assert imports(path) <= GROUND, path
-        else:
-            assert not imports(path) & IMAGE_HALF, path
+        if top in LIBRARY:
+            assert imports(path) <= set(LIBRARY), path
+            assert top == "image" or "image" not in imports(path), path
+
+
+def test_the_host_does_not_import_what_runs_in_images() -> None:
+    for top, path in modules():
+        assert top == "image" or "image" not in imports(path), path
+
+
+def test_rooms_of_the_host_import_those_before_them() -> None:
+    host = PACKAGE / "host"
+    assert {path.stem for path in host.iterdir() if path.suffix == ".py" or path.is_dir()} - {
+        "__init__", "__pycache__"
+    } == set(HOST_ROOMS)  # fmt: skip
+    for path in host.rglob("*.py"):
+        room = path.relative_to(host).parts[0].removesuffix(".py")
+        if room in HOST_ROOMS:
+            known = HOST_ROOMS[: HOST_ROOMS.index(room) + 1]
+            assert _host_rooms(path) <= set(known), path
+
+
+def _host_rooms(path: Path) -> set[str]:
+    names = re.findall(r"^ *(?:from|import) trainyard\.host\.(\w+)", path.read_text(), re.MULTILINE)
+    return set(names)
+
+
+def test_the_package_has_few_rooms() -> None:
+    tops = {path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py")} - {"__init__.py", "__main__.py"}
+    assert len(tops) < 8, tops
+    assert len(HOST_ROOMS) + len(tops) - 1 <= 17
 
 
 def test_modules_of_tests_have_names_of_their_own() -> None:
@@ -89,7 +113,7 @@ def test_the_ground_floor_needs_nothing_but_python() -> None:
     import sys
 
     for top, path in modules():
-        if top in GROUND | {"train", "check", "resolve"}:
+        if top in ("errors", "settings", "contract") or path.is_relative_to(PACKAGE / "image" / "train"):
             for node in ast.walk(ast.parse(path.read_text())):
                 names = (
                     [a.name for a in node.names]
@@ -104,7 +128,7 @@ def test_the_ground_floor_needs_nothing_but_python() -> None:
 
 def test_engines_are_named_in_one_place() -> None:
     allowed = (
-        "trainyard/engines/",
+        "trainyard/host/engines/",
         "builders/",
         "tests/",
         "docs/",
@@ -130,10 +154,12 @@ def test_engines_are_named_in_one_place() -> None:
 
 def test_os_environ_is_read_in_settings_alone() -> None:
     """Where a variable is handed on to a program, or is make's, it is no setting."""
-    handing_on = {"command", "requirements", "engines", "check"}
-    of_make = {"repository", "cli"}
-    for top, path in modules():
-        if top not in handing_on | of_make | {"settings", "serve", "train", "compat"}:
+    handing_on = {
+        "settings", "image/serve", "image/train", "image/compat", "image/check_wiring.py", "host/cli.py",
+        "host/engines", "host/monorepo/repository.py", "host/requirements", "host/support/command.py",
+    }  # fmt: skip
+    for _, path in modules():
+        if not any(path.is_relative_to(PACKAGE / place) for place in handing_on):
             used = [
                 node
                 for node in ast.walk(ast.parse(path.read_text()))
@@ -153,11 +179,13 @@ OF_CONTAINERS = re.compile(r"\.path\(|\b(run|parent|latest)\.folder\b|\.binary\b
 ASKED_OF_RECORDS = {"is_trained", "read_record", "read_compiled", "files_named_by"}
 
 
-@pytest.mark.parametrize("room", ["experiments", "verbs", "baking.py"])
+@pytest.mark.parametrize("room", ["experiments", "operations", "verbs", "build/baked_files.py"])
 def test_what_containers_write_to_is_opened_without_following_links(room: str) -> None:
     """``Run.files`` and ``SharedFolder`` do, and what is given ``below`` or ``links=False``."""
-    ours = {PACKAGE / "experiments/registry/placing.py"}  # a folder of ours, which containers can only read
-    for path in {PACKAGE / room, *(PACKAGE / room).rglob("*.py")} - {PACKAGE / "experiments", PACKAGE / "verbs"} - ours:
+    place = PACKAGE / "host" / room
+    ours = {PACKAGE / "host/experiments/registry/served_folder.py"}  # a folder of ours, which containers can only read
+    paths = [place] if place.is_file() else place.rglob("*.py")
+    for path in set(paths) - ours:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and not _keeps_below(node):
                 assert not _follows_links(node), f"{path}:{node.lineno}: {ast.unparse(node)}"

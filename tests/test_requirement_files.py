@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from package_index import hash_of, wheel
 
 from trainyard.errors import TrainyardError
-from trainyard.model_dir import ModelDir
-from trainyard.requirements.requirement_files import Requirement, model_requirement, read_requirement, requirement_lines
-from trainyard.requirements.requirement_text import logical_lines
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.requirements.requirement_files import (
+    Requirement,
+    model_requirement,
+    read_requirement,
+    requirement_lines,
+)
+from trainyard.host.requirements.requirement_text import logical_lines
 
 HASH = "sha256:" + "a" * 64
 PROJECT = '[project]\nname = "{}"\nversion = "1.0"\ndependencies = ["six"]\n'

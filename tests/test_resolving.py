@@ -10,12 +10,12 @@ import pytest
 from package_index import hash_of, sdist, served, wheel
 
 from trainyard.errors import TrainyardError
-from trainyard.requirements.compiling import Clash, Compiler, run_uv
-from trainyard.requirements.given_hashes import with_given_hashes
-from trainyard.requirements.requirement_files import Requirement, read_requirement
-from trainyard.requirements.targets import Target
-from trainyard.requirements.wheels import check_wheels
-from trainyard.settings import HostSettings
+from trainyard.host.requirements.compiling import Clash, Compiler, run_uv
+from trainyard.host.requirements.given_hashes import with_given_hashes
+from trainyard.host.requirements.install_target import Target
+from trainyard.host.requirements.requirement_files import Requirement, read_requirement
+from trainyard.host.requirements.wheels import check_wheels
+from trainyard.settings.host import HostSettings
 
 RAN = "import os; open({path!r}, 'w').write(os.environ.get('SECRET_OF_CALLER', ''))"
 PLAIN = wheel("plain", "1.0")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.revision import commit_of, differ
+from trainyard.host.monorepo.revision import commit_of, differ
 
 MODEL = "projects/sums/one"
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.environment import parse_environment
+from trainyard.contract.environment import parse_environment
+from trainyard.contract.routes import Route, is_merged, parse_routes, routes_of, train_target
 from trainyard.errors import TrainyardError
-from trainyard.routes import Route, is_merged, parse_routes, routes_of, train_target
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 dotted = st.lists(names, min_size=1, max_size=4).map(".".join)

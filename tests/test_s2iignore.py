@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
-from trainyard.s2iignore import Ignored, read_ignored
+from trainyard.host.monorepo.s2iignore import Ignored, read_ignored
 
 
 def ignored(folder: Path, text: str) -> Ignored:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.settings import ExperimentSettings
-from trainyard.settings import PASSED_ON, HostSettings, ImageSettings, passed_on, table
+from trainyard.settings.declarations import table
+from trainyard.settings.experiments import ExperimentSettings
+from trainyard.settings.host import PASSED_ON, HostSettings, passed_on
+from trainyard.settings.image import ImageSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.engines.shared_dependencies import dependency_plan
-from trainyard.verbs.s2i_arguments import plain_build
+from trainyard.host.engines.container.shared_dependencies import dependency_plan
+from trainyard.host.verbs.s2i_arguments import plain_build
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.shared_folder import SharedFolder
+from trainyard.host.support.shared_folder import SharedFolder
 
 SECRET = "of the host"
 

@@ -34,7 +34,7 @@ class Sources:
     def start(self, payload=PAYLOAD, prefix=(), **environ: str) -> subprocess.Popen:
         text = payload if isinstance(payload, str) else json.dumps(payload)
         return subprocess.Popen(
-            [*prefix, sys.executable, "-m", "trainyard.train"],
+            [*prefix, sys.executable, "-m", "trainyard.image.train"],
             cwd=self.root,
             env=ENVIRONMENT | {"PAYLOAD": text} | environ,
             stdout=subprocess.PIPE,

@@ -23,7 +23,7 @@ def leave() -> None:
 
 
 try:
-    from trainyard.cli import main
+    from trainyard.host.cli import main
 
     main()
     leave()

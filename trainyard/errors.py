@@ -1,7 +1,7 @@
 """The one family of errors: what is wrong, the mend, and how a process or a response reports it.
 
-They are turned into an exit code in ``trainyard.cli`` (host), in ``trainyard.train`` (train image), and into a
-response in ``trainyard.serve.app`` (predict image), and nowhere else.
+They become an exit code in ``trainyard.host.cli`` (host) and in ``trainyard.image.train`` (train image), and a response
+in ``trainyard.image.serve.app`` (predict image), and nowhere else.
 """
 
 from __future__ import annotations

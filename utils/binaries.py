@@ -16,12 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainyard import settings
-from trainyard.errors import ModelUnavailable, TrainyardError
-from trainyard.files import replacing, sha256_of, write_whole
-from trainyard.missing_modules import to_add
-from trainyard.model_files import compiled_name
-from trainyard.records import (
+from trainyard.contract.files import replacing, sha256_of, write_whole
+from trainyard.contract.missing_modules import to_add
+from trainyard.contract.model_files import compiled_name
+from trainyard.contract.records import (
     Compiled,
     Record,
     binary_path,
@@ -31,7 +29,10 @@ from trainyard.records import (
     record_path,
     remove_old_compiled,
 )
-from trainyard.schema import Schema
+from trainyard.contract.schema import Schema
+from trainyard.errors import ModelUnavailable, TrainyardError
+from trainyard.settings import image
+from trainyard.settings.image import ImageSettings, baked_models
 
 MODELS = Path("models")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -198,12 +199,12 @@ def load_model(model_name: str) -> Any:
 
 def served_model_name(default: str) -> str:
     """The model that this process serves: MODEL_NAME (or MODElNAME) where it is set, else ``default``."""
-    return settings.served_model_name() or default
+    return image.served_model_name() or default
 
 
 def _read(model_name: str) -> Any:
     """The compiled model where training left one and this environment can run it, else what was pickled."""
-    content = read_compiled(MODELS, model_name) if settings.ImageSettings.read().compiled else None
+    content = read_compiled(MODELS, model_name) if ImageSettings.read().compiled else None
     if content is None:
         return _unpickle(model_name)
     try:
@@ -217,7 +218,7 @@ def _read(model_name: str) -> Any:
 def _unpickle(model_name: str) -> Any:
     content, record = read_verified(MODELS, model_name)
     binary = binary_path(MODELS, model_name)
-    vouched = record is not None or bool(settings.baked_models())
+    vouched = record is not None or bool(baked_models())
     if not vouched:
         _log.warning("%s: no record beside it, so the binary cannot be verified: train the model again", binary)
     try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import sys
 
+from trainyard.contract.routes import parse_routes
 from trainyard.errors import TrainyardError
-from trainyard.routes import parse_routes
-from trainyard.serve.opening import open_listener
-from trainyard.serve.running import run
-from trainyard.settings import ImageSettings
+from trainyard.image.serve.preflight import open_listener
+from trainyard.image.serve.running import run
+from trainyard.settings.image import ImageSettings
 
 PORT = 5111  # where ``make predict`` publishes too
 

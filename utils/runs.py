@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainyard import run_folder
+from trainyard.contract import run_folder
+from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
-from trainyard.files import write_whole
 
 RUN = Path(run_folder.MOUNT)
 

@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 
 from bench.builds.copies import run, timed
-from trainyard.build_settings import ca_bundle, index_environment
-from trainyard.model_dir import ModelDir
-from trainyard.repository import Repository
-from trainyard.requirements.requirement_files import model_requirement
-from trainyard.settings import HostSettings
-from trainyard.sources import model_context
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.monorepo.repository import Repository
+from trainyard.host.monorepo.sources import model_context
+from trainyard.host.network.build_settings import ca_bundle, index_environment
+from trainyard.host.requirements.requirement_files import model_requirement
+from trainyard.settings.host import HostSettings
 
 BUILDER = "trainyard-bench-classic"
 CERTIFICATE = "/run/ca.pem"

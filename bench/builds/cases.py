@@ -10,8 +10,8 @@ from pathlib import Path
 from bench.builds import baseline
 from bench.builds.copies import Way, copy_monorepo, make, run, timed
 from bench.serving.servers import PROJECT
-from trainyard.model_dir import ROLES, ModelDir, read_model_dir
-from trainyard.requirements.lock_files import INPUTS, packages_of, seal
+from trainyard.host.monorepo.model_dir import ROLES, ModelDir, read_model_dir
+from trainyard.host.requirements.lock_files import INPUTS, packages_of, seal
 
 MODEL = "logisticRegression"
 # What a pickled pipeline is served with, as most models are: the shipped ones need numpy and onnxruntime only.

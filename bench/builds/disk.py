@@ -7,9 +7,9 @@ import re
 
 from bench.builds.cases import Workplace
 from bench.builds.copies import Way, make, run
-from trainyard.build_settings import ca_bundle, index_environment
-from trainyard.model_dir import ROLES, read_model_dir
-from trainyard.settings import HostSettings
+from trainyard.host.monorepo.model_dir import ROLES, read_model_dir
+from trainyard.host.network.build_settings import ca_bundle, index_environment
+from trainyard.settings.host import HostSettings
 
 # Installs a lock as pip does by itself, with bytecode, and counts the bytes of the files.
 INSTALLED = """set -e

@@ -20,7 +20,7 @@ DATASET = ROOT / "projects" / PROJECT / "data" / "adult_income-prepped.csv"
 LABEL = "income"
 TRAIN = """
 import importlib, json, sys
-from trainyard.message import Message
+from trainyard.contract.message import Message
 module, name = sys.argv[1:]
 train = importlib.import_module(module)
 train.train(Message(payload={"$ref": "data/adult_income-prepped.csv", "model_name": name}))

@@ -138,7 +138,7 @@ def _ours(name: str, *, native: bool) -> Server:
     return Server(
         name,
         _locked(native=native),
-        lambda setting: [_program(setting, "python"), "-m", "trainyard.serve"],
+        lambda setting: [_program(setting, "python"), "-m", "trainyard.image.serve"],
         "/{model}/predict",
         lambda rows, _columns: {"payload": {"instances": rows}},
         _our_folder,

@@ -1,4 +1,4 @@
-# Sourced by ../common.sh. What uv says of an index or a package, in one line with the mend. trainyard/requirements/index_errors.py does the
+# Sourced by ../common.sh. What uv says of an index or a package, in one line with the mend. trainyard/host/requirements/index_errors.py does the
 # same for make.
 # shellcheck shell=bash
 

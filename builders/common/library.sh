@@ -14,14 +14,14 @@ begin_library() {
 }
 
 # end_library: the daemon learns once whether it gets on with the packages of each environment, so that not every edit has to
-# try (trainyard/check.py); where it does not, or nothing is installed yet: no matter, the wiring's check will say so.
+# try (trainyard/image/check_wiring.py); where it does not, or nothing is installed yet: no matter, the wiring's check will say so.
 end_library() {
     local each first=${VENV%-[0-9]*}
     wait "$compiling" || die "$library: cannot be compiled"
     for each in "$first" "$first"-*; do
         if [ ! -f "$each/.trainyard-deps" ]; then continue; fi
         rm -f "$each/.trainyard-daemon"
-        PYTHONPATH=$library "$each/bin/python" -m trainyard.check daemon 2>/dev/null &
+        PYTHONPATH=$library "$each/bin/python" -m trainyard.image.check_wiring daemon 2>/dev/null &
         if [ "$each" != "$VENV" ]; then settled+=("$each"); fi
     done
 }

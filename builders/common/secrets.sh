@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # check_forms LAYER: what setup.sh left must not look like a credential. Packages bring examples of keys; the sources are
-# searched by trainyard.check.
+# searched by trainyard.image.check_wiring.
 check_forms() {
     local found
     [ "$S2I_SOURCES" = /tmp/src ] || return 0

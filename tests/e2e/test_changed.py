@@ -245,8 +245,8 @@ def test_a_ref_that_git_does_not_know(commits: Monorepo) -> None:
 def test_the_command_line_is_compiled_once_also_where_bytecode_is_not_wanted(repo: Monorepo) -> None:
     """CI images forbid it for the sake of their layers; it lies in .venv, and an edit does not wait for a compiler."""
     folder = (repo.path / ".venv").resolve() / "bytecode"
-    for path in folder.rglob("trainyard/verbs/affected.*.pyc"):
+    for path in folder.rglob("trainyard/host/verbs/affected.*.pyc"):
         path.unlink()
     repo.make(None, "affected", "SINCE=HEAD", PYTHONDONTWRITEBYTECODE="1")  # outside git: it is imported, and refuses
-    assert list(folder.rglob("trainyard/verbs/affected.*.pyc"))
+    assert list(folder.rglob("trainyard/host/verbs/affected.*.pyc"))
     assert not [path for path in repo.path.rglob("__pycache__") if not {".venv", ".trainyard"} & set(path.parts)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from monorepo import ROOT, Made, Model, Monorepo
 
-from trainyard.engines.unused import Found, removable
+from trainyard.host.engines.container.unused import Found, removable
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from monorepo import Client, Model, Monorepo
 
-from trainyard.experiments.registry.placing import place_version
+from trainyard.host.experiments.registry.served_folder import place_version
 
 TRAIN = """
 import os

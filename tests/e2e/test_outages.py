@@ -10,7 +10,7 @@ import pytest
 from monorepo import Model, Monorepo, nobody_elses
 from outages import Outage, serving_badly
 
-from trainyard.requirements.lock_files import seal
+from trainyard.host.requirements.lock_files import seal
 
 
 @pytest.fixture

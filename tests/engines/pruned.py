@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from monorepo import Model, Monorepo
 
-from trainyard.command import Commands
-from trainyard.engines import ENGINES
-from trainyard.repository import Repository
-from trainyard.settings import HostSettings
+from trainyard.host.engines import ENGINES
+from trainyard.host.monorepo.repository import Repository
+from trainyard.host.support.command import Commands
+from trainyard.settings.host import HostSettings
 
 
 class PrunedDependencies:

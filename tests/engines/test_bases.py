@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.command import Commands
-from trainyard.engines.assembling import Assembler
-from trainyard.engines.bases import _make_debian_base, _say_python
 from trainyard.errors import TrainyardError
-from trainyard.repository import Repository
-from trainyard.settings import HostSettings
+from trainyard.host.engines.container.assembling import Assembler
+from trainyard.host.engines.container.base_images import _make_debian_base, _say_python
+from trainyard.host.monorepo.repository import Repository
+from trainyard.host.support.command import Commands
+from trainyard.settings.host import HostSettings
 
 
 def make(path: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:

@@ -15,7 +15,7 @@ from engines.reproducible import ReproducibleImages
 from engines.running import SAMPLE
 from monorepo import Model, Monorepo, ask, wait_for
 
-from trainyard.engines.assembling import CACHE_VOLUME
+from trainyard.host.engines.container.assembling import CACHE_VOLUME
 
 COUNTING = r"""#!/bin/bash
 set -e

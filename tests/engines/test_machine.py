@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.command import Commands
-from trainyard.engines.assembling import Assembler
-from trainyard.engines.clones import Clone
 from trainyard.errors import TrainyardError
-from trainyard.repository import Repository
-from trainyard.settings import HostSettings
+from trainyard.host.engines.container.assembling import Assembler
+from trainyard.host.engines.container.clones import Clone
+from trainyard.host.monorepo.repository import Repository
+from trainyard.host.support.command import Commands
+from trainyard.settings.host import HostSettings
 
 
 def assembler(root: Path) -> Assembler:

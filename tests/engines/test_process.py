@@ -10,8 +10,8 @@ from engines.contract import EngineContract
 from engines.killed import kill_in_the_middle
 from monorepo import Model, Monorepo, ask
 
-from trainyard.command import Limit
-from trainyard.locking import locked
+from trainyard.host.support.command import Limit
+from trainyard.host.support.locking import locked
 
 
 class TestProcess(EngineContract):

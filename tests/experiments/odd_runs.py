@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.records import kept_run
-from trainyard.experiments.run_files import Run
+from trainyard.host.experiments.run_files import Run
 
 HALF = "\udcff"  # of a character, as Python has a file name that is not UTF-8
 HUGE = 10**400

@@ -8,7 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from trainyard.experiments.run_files import Run, new_run
+from trainyard.host.experiments.run_files import Run, new_run
 
 TIME = 1_795_277_245_000
 

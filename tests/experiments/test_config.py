@@ -11,12 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainyard.champion_rule import direction_of
+from trainyard.contract.champion_rule import direction_of
 from trainyard.errors import TrainyardError
-from trainyard.experiments.config import Config, read_config
-from trainyard.experiments.parameters import environment_of, read_tuned, unread_of, with_params
-from trainyard.experiments.yaml_files import dump_yaml
-from trainyard.model_dir import ModelDir
+from trainyard.host.experiments.config import Config, read_config
+from trainyard.host.experiments.parameters import environment_of, read_tuned, unread_of, with_params
+from trainyard.host.experiments.yaml_files import dump_yaml
+from trainyard.host.monorepo.model_dir import ModelDir
 
 # As repositories with such files have them: keys that a tuner needs, sections that DVC needs.
 AS_IT_WORKS_ELSEWHERE = """

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from monorepo import ROOT, Model, Monorepo
 
-from trainyard.experiments.dvc_files import IGNORED, ignore_text, pipeline
-from trainyard.model_files import file_path
-from trainyard.records import is_trained, read_compiled
-from trainyard.repository import find_repository
+from trainyard.contract.model_files import file_path
+from trainyard.contract.records import is_trained, read_compiled
+from trainyard.host.experiments.dvc_files import IGNORED, ignore_text, pipeline
+from trainyard.host.monorepo.repository import find_repository
 
 pytestmark = pytest.mark.slow  # DVC takes its time to start
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from monorepo import Model, Monorepo
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.experiment_file import Experiment, flat, read_experiment, spelt_as
-from trainyard.experiments.versioned_data import data_folder, dataset
-from trainyard.experiments.yaml_files import read_yaml
+from trainyard.host.experiments.experiment_file import Experiment, flat, read_experiment, spelt_as
+from trainyard.host.experiments.versioned_data import data_folder, dataset
+from trainyard.host.experiments.yaml_files import read_yaml
 
 # As the repository that it comes from documents it.
 EXP_CONFIG: dict[str, Any] = {

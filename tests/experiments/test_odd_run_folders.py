@@ -10,12 +10,12 @@ import pytest
 from monorepo import Model, Monorepo
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.metrics_log import read_points, read_tags
-from trainyard.experiments.report import write_report
-from trainyard.experiments.run_files import Run, find_run, new_run, read_run, runs_of
-from trainyard.experiments.tracking.model_folder import has_model
-from trainyard.experiments.tracking.upload_state import artifacts, files_of
-from trainyard.experiments.training import check_payload
+from trainyard.host.experiments.metrics_log import read_points, read_tags
+from trainyard.host.experiments.report import write_report
+from trainyard.host.experiments.run_files import Run, find_run, new_run, read_run, runs_of
+from trainyard.host.experiments.tracking.model_folder import has_model
+from trainyard.host.experiments.tracking.upload_state import artifacts, files_of
+from trainyard.host.experiments.training import check_payload
 
 POINTS = "".join(json.dumps({"name": "loss", "value": 1.0, "step": step}) + "\n" for step in range(3))
 LEAVES = """

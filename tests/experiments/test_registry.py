@@ -9,10 +9,10 @@ import pytest
 
 from experiments.records import kept_run
 from trainyard.errors import TrainyardError
-from trainyard.experiments.registry.versions import Registry
-from trainyard.experiments.tracking.connection import TrackingError, connect
-from trainyard.experiments.tracking.sync import Uploader
-from trainyard.experiments.tracking.tracker import Tracker
+from trainyard.host.experiments.registry.versions import Registry
+from trainyard.host.experiments.tracking.mlflow_client import TrackingError, connect
+from trainyard.host.experiments.tracking.sync import Uploader
+from trainyard.host.experiments.tracking.tracker import Tracker
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ import optuna
 import pytest
 from monorepo import ROOT, Model, Monorepo
 
-from trainyard.experiments.metrics_log import Point
-from trainyard.experiments.plots import draw
-from trainyard.experiments.report import DrawnAhead, write_report
-from trainyard.experiments.run_files import Run, new_run
-from trainyard.experiments.tuning.outcome import read_outcome
+from trainyard.host.experiments.metrics_log import Point
+from trainyard.host.experiments.plots import draw
+from trainyard.host.experiments.report import DrawnAhead, write_report
+from trainyard.host.experiments.run_files import Run, new_run
+from trainyard.host.experiments.tuning.outcome import read_outcome
 
 HOSTILE = "</td></script><img src=x onerror=alert(1)>'\"$x^{ $title"
 CURVE = {"area": 0.75, "x": [0.0, 0.5, 1.0], "y": [0.0, 1.0, 1.0]}
@@ -213,11 +213,11 @@ def test_only_metrics_of_several_steps_have_a_curve() -> None:
 
 
 def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainyard.experiments.report.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("trainyard.host.experiments.report.LOOK_SECONDS", 0.01)
     run = new_run(tmp_path, "p/m", "m")
     evaluation, metrics = run.path("evaluation.json"), run.path("metrics.jsonl")
     drawn: list[int] = []
-    monkeypatch.setattr("trainyard.experiments.plots.draw", lambda *left: drawn.append(len(left[1])) or [])
+    monkeypatch.setattr("trainyard.host.experiments.plots.draw", lambda *left: drawn.append(len(left[1])) or [])
     with DrawnAhead(run) as ahead:
         evaluation.write_text(json.dumps(REGRESSION))
         while not drawn:
@@ -235,7 +235,7 @@ def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, mon
 def test_nothing_is_imported_for_a_run_that_left_nothing(tmp_path: Path) -> None:
     run = new_run(tmp_path, "p/m", "m")
     code = (
-        "import sys; from pathlib import Path; from trainyard.experiments import report, run_files\n"
+        "import sys; from pathlib import Path; from trainyard.host.experiments import report, run_files\n"
         f"run = run_files.read_run(Path({str(run.folder)!r}))\n"
         "with report.DrawnAhead(run) as drawn: pass\n"
         "report.write_report(run, drawn)\n"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.experiments.comparison import comparison_page, side_by_side
-from trainyard.experiments.metrics_log import Point
-from trainyard.experiments.run_files import new_run
-from trainyard.experiments.run_lines import as_csv, as_json
-from trainyard.experiments.training_metrics import history_table
+from trainyard.host.experiments.comparison import comparison_page, side_by_side
+from trainyard.host.experiments.metrics_log import Point
+from trainyard.host.experiments.run_files import new_run
+from trainyard.host.experiments.run_lines import as_csv, as_json
+from trainyard.host.experiments.training_metrics import history_table
 
 
 def test_lines_for_programs_hide_and_break_nothing(tmp_path: Path) -> None:

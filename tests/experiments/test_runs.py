@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from monorepo import Model, Monorepo, interrupt
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.metrics_log import Follower, Point, read_points
-from trainyard.experiments.run_files import Run, find_run, new_run, read_run
-from trainyard.experiments.transcript import progress
+from trainyard.host.experiments.metrics_log import Follower, Point, read_points
+from trainyard.host.experiments.run_files import Run, find_run, new_run, read_run
+from trainyard.host.experiments.transcript import progress
 
 
 def folders(model: Model) -> list[Path]:
@@ -146,7 +146,7 @@ def test_ctrl_c_is_an_interrupted_run(repo: Monorepo, model: Model) -> None:
 def test_a_killed_training_is_a_failed_run(repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(pause=30))
     wait_for_points(model)
-    (trainer,) = pids_of("trainyard.train", model)
+    (trainer,) = pids_of("trainyard.image.train", model)
     os.kill(trainer, signal.SIGKILL)
     process.communicate(timeout=60)
     assert run_of(folders(model)[0])["status"] == "failed"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from monorepo import Model, Monorepo
 
-from trainyard.engines.base import Mount
-from trainyard.experiments.origin import Origin
-from trainyard.experiments.registry.scoring import Score, score_versions
-from trainyard.experiments.training import Training
-from trainyard.verbs.session import open_session
+from trainyard.host.engines.base import Mount
+from trainyard.host.experiments.origin import Origin
+from trainyard.host.experiments.registry.version_scores import Score, score_versions
+from trainyard.host.experiments.training import Training
+from trainyard.host.operations.session import open_session
 
 EVALUATE = '''
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainyard.experiments.config import ParamTuning
-from trainyard.experiments.tuning.search_space import Dimension, SearchSpace
+from trainyard.host.experiments.config import ParamTuning
+from trainyard.host.experiments.tuning.search_space import Dimension, SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

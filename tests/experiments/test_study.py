@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.experiments.config import ParamTuning
-from trainyard.experiments.tuning.goal import Goal
-from trainyard.experiments.tuning.search import is_looked_at
-from trainyard.experiments.tuning.search_space import SearchSpace
-from trainyard.experiments.tuning.study import open_study
+from trainyard.host.experiments.config import ParamTuning
+from trainyard.host.experiments.tuning.goal import Goal
+from trainyard.host.experiments.tuning.search import is_looked_at
+from trainyard.host.experiments.tuning.search_space import SearchSpace
+from trainyard.host.experiments.tuning.study import open_study
 
 
 def goal(**changes: Any) -> Goal:

@@ -14,14 +14,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
 
 from experiments.records import kept_run
-from trainyard.experiments.metrics_log import Point
-from trainyard.experiments.run_files import Run, new_run
-from trainyard.experiments.settings import ExperimentSettings
-from trainyard.experiments.tracking.all_runs import Uploads, known_runs, upload_all
-from trainyard.experiments.tracking.connection import Connection, TrackingError, connect
-from trainyard.experiments.tracking.sync import Uploader
-from trainyard.experiments.tracking.tracker import Tracker, chosen_tracker, without_credentials
-from trainyard.experiments.tracking.values import LONGEST_NAME, RUN_TAG, cut, final_points, named
+from trainyard.host.experiments.metrics_log import Point
+from trainyard.host.experiments.run_files import Run, new_run
+from trainyard.host.experiments.tracking.all_runs import Uploads, known_runs, upload_all
+from trainyard.host.experiments.tracking.mlflow_client import Connection, TrackingError, connect
+from trainyard.host.experiments.tracking.mlflow_format import LONGEST_NAME, RUN_TAG, cut, final_points, named
+from trainyard.host.experiments.tracking.sync import Uploader
+from trainyard.host.experiments.tracking.tracker import Tracker, chosen_tracker, without_credentials
+from trainyard.settings.experiments import ExperimentSettings
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common_utils.encoders import TabularEncoder
-from trainyard import drift
+from trainyard.contract import drift
 from trainyard.errors import BadRequest
 
 COLUMNS = ("age", "workclass", "hours", "sex")

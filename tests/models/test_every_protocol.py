@@ -28,7 +28,7 @@ TRAINED_ROWS, ASKED_ROWS = 1500, 60
 TRAIN = """
 import json, sys
 from importlib import import_module
-from trainyard.message import Message
+from trainyard.contract.message import Message
 for name, model in (("lr", "logisticRegression"), ("xgb", "xgBoost")):
     module = import_module(f"finance_income_prediction.{model}.train")
     module.train(Message(payload={"$ref": "data/blank.csv", "model_name": f"adult_income_{name}"}))

@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from common_utils.frames import frame_of, predictor, sample_of, schema_of
+from trainyard.contract.message import Message
 from trainyard.errors import ModelUnavailable, TrainyardError
-from trainyard.message import Message
 from utils.binaries import check_saveable, load_model, save_model
 
 FRAME = pd.DataFrame(

@@ -10,8 +10,8 @@ import pytest
 
 from common_utils.predicting import instances_of
 from common_utils.training import read_job
+from trainyard.contract.message import Message
 from trainyard.errors import BadRequest, TrainyardError
-from trainyard.message import Message
 
 ROOT = Path(__file__).parents[2]
 CATBOOST = """

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from trainyard.environment import read_environment
+from trainyard.contract.environment import read_environment
+from trainyard.contract.message import Message
+from trainyard.contract.routes import routes_of, train_target
 from trainyard.errors import BadRequest
-from trainyard.experiments.config import read_config
-from trainyard.message import Message
-from trainyard.routes import routes_of, train_target
+from trainyard.host.experiments.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = sorted(path.name for path in (ROOT / "projects").iterdir() if path.is_dir())
@@ -36,7 +36,7 @@ FLOORS = {
 }
 TRAIN = """
 import importlib, json, sys
-from trainyard.message import Message
+from trainyard.contract.message import Message
 for module, function, dataset, name in json.loads(sys.argv[1]):
     payload = {"$ref": dataset, "model_name": name}
     print(name, "result", json.dumps(getattr(importlib.import_module(module), function)(Message(payload=payload))))

@@ -7,7 +7,7 @@ import pytest
 
 from common_utils.splits import split
 from common_utils.tables import Schema, Table, read_table
-from trainyard.data_parts import VALIDATION
+from trainyard.contract.data_parts import VALIDATION
 from trainyard.errors import TrainyardError
 
 SCHEMA = Schema(features=("age", "job"), label="income", categorical=frozenset({"job"}))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from common_utils.encoders import TabularEncoder
 from common_utils.typed_encoder import TypedEncoder, encoder_from_json, fit_encoder
-from trainyard import drift
+from trainyard.contract import drift
+from trainyard.contract.schema import Schema, check_rows
 from trainyard.errors import BadRequest
-from trainyard.schema import Schema, check_rows
 
 COLUMNS = ("age", "job", "since", "member", "note")
 KINDS = ("number", "category", "date", "boolean", "text")

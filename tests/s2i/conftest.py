@@ -10,9 +10,9 @@ from contexts import FILES, write_context
 from images import DAEMON, Workshop, config, ensure_builders
 from monorepo import Monorepo
 
-from trainyard.requirements.requirement_files import model_requirement
-from trainyard.sources import model_context
-from trainyard.verbs.session import open_session
+from trainyard.host.monorepo.sources import model_context
+from trainyard.host.operations.session import open_session
+from trainyard.host.requirements.requirement_files import model_requirement
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

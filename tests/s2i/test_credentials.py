@@ -18,8 +18,8 @@ from images import DAEMON, config, docker, exists, inside, run_real_s2i
 from monorepo import Monorepo
 from servers import Quiet, answering
 
-from trainyard.build_settings import FOLDER, settings_folder
-from trainyard.settings import HostSettings
+from trainyard.host.network.build_settings import FOLDER, settings_folder
+from trainyard.settings.host import HostSettings
 
 CANARY = "secret-canary"
 PORT = 18499  # the same each time where it is free: package caches remember an index by its URL

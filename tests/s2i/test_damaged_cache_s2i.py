@@ -8,8 +8,8 @@ import pytest
 from contexts import write_context
 from images import DAEMON, docker, inside, run_real_s2i
 
-from trainyard.build_settings import FOLDER, settings_folder
-from trainyard.settings import HostSettings
+from trainyard.host.network.build_settings import FOLDER, settings_folder
+from trainyard.settings.host import HostSettings
 
 CACHE = "/var/cache/trainyard"
 

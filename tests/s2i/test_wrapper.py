@@ -11,7 +11,7 @@ import pytest
 from contexts import write_context
 from images import DAEMON, WRAPPERS, config, docker, environment, inside, run_real_s2i
 
-from trainyard.verbs.s2i_arguments import command_position
+from trainyard.host.verbs.s2i_arguments import command_position
 
 
 @pytest.mark.parametrize(

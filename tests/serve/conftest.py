@@ -40,7 +40,7 @@ def refused():
 
     def run(folder: Path, prefix: tuple[str, ...] = (), **environ: str) -> tuple[int, str]:
         done = subprocess.run(
-            [*prefix, sys.executable, "-m", "trainyard.serve"],
+            [*prefix, sys.executable, "-m", "trainyard.image.serve"],
             cwd=folder,
             env=ENVIRONMENT | environ,
             capture_output=True,

@@ -16,14 +16,14 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "PORT": "0", "BIND": "127.0.0.1", "PY
 
 
 class Daemon:
-    """A running ``python -m trainyard.serve``; ``log`` is the file that its output goes to."""
+    """A running ``python -m trainyard.image.serve``; ``log`` is the file that its output goes to."""
 
     def __init__(self, folder: Path, prefix: tuple[str, ...] = (), **environ: str) -> None:
         self.folder = folder
         self.log = folder / "server.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "trainyard.serve"],
+                [*prefix, sys.executable, "-m", "trainyard.image.serve"],
                 cwd=folder,
                 env=ENVIRONMENT | environ,
                 stdout=log,

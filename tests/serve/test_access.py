@@ -8,8 +8,8 @@ import requests
 import town
 
 from trainyard.errors import TrainyardError
-from trainyard.serve.http.access import check_access
-from trainyard.settings import ImageSettings
+from trainyard.image.serve.http.access import check_access
+from trainyard.settings.image import ImageSettings
 
 TOKEN = "s3cret-Tok3n.of~mine"
 ROWS = {"instances": [[120, "Köln"]]}

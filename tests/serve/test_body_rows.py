@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard import drift
+from trainyard.contract import drift
+from trainyard.contract.schema import Schema, check_rows, order_rows
 from trainyard.errors import BadRequest
-from trainyard.schema import Schema, check_rows, order_rows
-from trainyard.serve.dialects.body_rows import read_csv, read_json_lines
-from trainyard.serve.dialects.tensor_rows import rows_of_tensors
-from trainyard.serve.dialects.tensors import read_tensors
-from trainyard.serve.prediction.message_body import read_message
-from trainyard.serve.prediction.row_form import UNKNOWN, RowForm
+from trainyard.image.serve.dialects.body_rows import read_csv, read_json_lines
+from trainyard.image.serve.dialects.tensor_rows import rows_of_tensors
+from trainyard.image.serve.dialects.tensors import read_tensors
+from trainyard.image.serve.prediction.message_body import read_message
+from trainyard.image.serve.prediction.row_form import UNKNOWN, RowForm
 
 SCHEMA = Schema.from_record(
     {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.serve.http.connection import Connection
-from trainyard.serve.http.limits import MOST_AT_ONCE, Buffers, Limits
-from trainyard.serve.request import Request, answer_bytes
+from trainyard.image.serve.http.connection import Connection
+from trainyard.image.serve.http.limits import MOST_AT_ONCE, Buffers, Limits
+from trainyard.image.serve.request import Request, answer_bytes
 
 LIMITS = Limits(body=1 << 20, head=30, silence=30, idle=75)
 TWO = (

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from trainyard.serve.processes.cores import limit_threads, memory_limit, share_cores, usable_cores
-from trainyard.serve.shared.worker_limits import WorkerLimits
+from trainyard.image.serve.processes.cores import limit_threads, memory_limit, share_cores, usable_cores
+from trainyard.image.serve.shared.worker_limits import WorkerLimits
 
 MIB = 1 << 20
 ALLOWED = len(os.sched_getaffinity(0))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from wire import Wire, post
 
 from trainyard.errors import BadRequest, TrainyardError
-from trainyard.serve.content_encoding import MOST_MEMBERS, UnknownEncoding, UnpacksTooLarge, unpacked
+from trainyard.image.serve.content_encoding import MOST_MEMBERS, UnknownEncoding, UnpacksTooLarge, unpacked
 
 MOST = 1 << 20
 MIB = 1 << 20

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import Wire, message, post
 
-from trainyard.serve.groups.connection import end_of
+from trainyard.image.serve.groups.group_connection import end_of
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from test_connection import LIMITS, answer, connected
 from wire import Wire, message, post
 
-from trainyard.serve.http.limits import LEAST_BUFFER, Buffers, buffer_bytes
-from trainyard.settings import ImageSettings
+from trainyard.image.serve.http.limits import LEAST_BUFFER, Buffers, buffer_bytes
+from trainyard.settings.image import ImageSettings
 
 MIB = 1 << 20
 ASK = post("/sum", message([[1, 2]]))

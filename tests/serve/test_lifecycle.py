@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from trainyard.serve.__main__ import main
+from trainyard.image.serve.__main__ import main
 
 CASES = Path(__file__).parent / "cases"
 
@@ -105,7 +105,7 @@ def test_ctrl_c_while_it_is_imported_is_no_traceback(folder, tmp_path):
     elsewhere.mkdir()
     (elsewhere / "flask.py").write_text("import time; open('importing', 'w').close(); time.sleep(30)\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainyard.serve"],
+        [sys.executable, "-m", "trainyard.image.serve"],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "PORT": "0", "PYTHONPATH": str(elsewhere)},
         stderr=subprocess.PIPE,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainyard.errors import BadRequest
-from trainyard.serve.prediction.codec import JSON, STANDARD
-from trainyard.serve.prediction.message_body import read_message, rows_of
-from trainyard.serve.prediction.row_form import RowForm
+from trainyard.image.serve.prediction.codec import JSON, STANDARD
+from trainyard.image.serve.prediction.message_body import read_message, rows_of
+from trainyard.image.serve.prediction.row_form import RowForm
 
 CODECS = pytest.mark.parametrize("codec", [JSON, STANDARD], ids=["fast", "standard"])
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from trainyard.model_files import digest_of
+from trainyard.contract.model_files import digest_of
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from trainyard.contract.routes import parse_routes
 from trainyard.errors import TrainyardError
-from trainyard.routes import parse_routes
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import people
 import pytest
 import requests
 
-from trainyard.builder_files import library_context
+from trainyard.host.build.builder_files import library_context
 
 pytestmark = pytest.mark.slow
 
-PAGES = people.ROOT / "trainyard/serve/pages"
+PAGES = people.ROOT / "trainyard/image/serve/pages"
 HOSTILE = "</textarea></script><img src=x onerror=alert(1)>'\"{{ 7 * 7 }}"
 HOSTILE_RECORD = {
     "metrics": {HOSTILE: 0.25, "accuracy": HOSTILE},
@@ -229,6 +229,6 @@ def test_every_file_of_the_pages_gets_into_images_and_packages():
     in_images = {file.path.name for file in library_context(people.ROOT).files if "pages" in file.path.parts}
     assert files == in_images
     setup = tomllib.loads((people.ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    patterns = setup["package-data"]["trainyard.serve.pages"]
+    patterns = setup["package-data"]["trainyard.image.serve.pages"]
     packaged = {path.name for pattern in patterns for path in PAGES.glob(pattern)}
     assert {Path(name).suffix for name in files - packaged} == {".py"}

@@ -16,7 +16,7 @@ import town
 from daemons import end
 from monorepo import free_port
 
-from trainyard.settings import ImageSettings
+from trainyard.settings.image import ImageSettings
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 from wire import Wire, message, post
 
 from trainyard.errors import TrainyardError
-from trainyard.settings import ImageSettings, root_path_of
+from trainyard.settings.image import root_path_of
 
 TOKEN = "secret-1"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -30,14 +30,14 @@ def guarded(start):
 @pytest.mark.parametrize("text", ["ml", "/ml?x", "/m l", "//ml", "/a//b", "/a/../b", "/.", "/ä", "http://x/ml", "/ml#"])
 def test_what_is_no_path_is_refused(text):
     with pytest.raises(TrainyardError, match=r"^ROOT_PATH=.*: not a path of letters.*say, for example, ROOT_PATH=/ml$"):
-        root_path_of(ImageSettings(root_path=text))
+        root_path_of(text)
 
 
 @pytest.mark.parametrize(
     ("text", "path"), [("", ""), ("/", ""), ("/ml", "/ml"), ("/ml/", "/ml"), ("/a/b-c/v1.2_~", "/a/b-c/v1.2_~")]
 )
 def test_what_is_a_path(text, path):
-    assert root_path_of(ImageSettings(root_path=text)) == path
+    assert root_path_of(text) == path
 
 
 def test_a_bad_one_ends_the_start_by_one_line(refused, tmp_path):

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common_utils.encoders import TabularEncoder
-from trainyard.schema import Schema
-from trainyard.serve.prediction import row_wise
-from trainyard.serve.prediction.row_wise import find_sharing, split
+from trainyard.contract.schema import Schema
+from trainyard.image.serve.prediction import row_wise
+from trainyard.image.serve.prediction.row_wise import find_sharing, split
 
 ROWS = [[1.0, 2.0], [3.0, 4.5]]
 PLACES = Schema.from_json(

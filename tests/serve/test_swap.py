@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from trainyard.serve.shared.kernel import resident_bytes
+from trainyard.image.serve.shared.kernel import resident_bytes
 from utils.binaries import save_model
 
 ROOT = Path(__file__).parents[2]

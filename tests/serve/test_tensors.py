@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainyard.columns import CATEGORY, NUMBER, Column
+from trainyard.contract.columns import CATEGORY, NUMBER, Column
+from trainyard.contract.schema import Schema
 from trainyard.errors import BadRequest, TrainyardError
-from trainyard.schema import Schema
-from trainyard.serve.dialects.model_names import asked_by
-from trainyard.serve.dialects.open_inference import OpenInference
-from trainyard.serve.dialects.output_tensors import output_tensor
-from trainyard.serve.dialects.tensor_rows import rows_of_tensors
-from trainyard.serve.dialects.tensors import DATATYPES, TooManyValues, read_tensors
-from trainyard.serve.prediction.row_form import RowForm
-from trainyard.serve.request import Request
+from trainyard.image.serve.dialects.model_names import asked_by
+from trainyard.image.serve.dialects.open_inference import OpenInference
+from trainyard.image.serve.dialects.output_tensors import output_tensor
+from trainyard.image.serve.dialects.tensor_rows import rows_of_tensors
+from trainyard.image.serve.dialects.tensors import DATATYPES, TooManyValues, read_tensors
+from trainyard.image.serve.prediction.row_form import RowForm
+from trainyard.image.serve.request import Request
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -88,8 +88,8 @@ def test_what_is_read_is_what_was_verified_whatever_happens_to_the_file(tmp_path
     code = f"""
 import os, pickle
 from pathlib import Path
-from trainyard.serve.prediction import verified_opens
-from trainyard.serve.prediction.opened_models import recording
+from trainyard.image.serve.prediction import verified_opens
+from trainyard.image.serve.prediction.opened_models import recording
 
 check = verified_opens.Vouching.check
 
@@ -117,7 +117,7 @@ def test_an_opener_and_writing_are_left_to_who_does_it(tmp_path):
     code = """
 from pathlib import Path
 import os
-from trainyard.serve.prediction.opened_models import recording
+from trainyard.image.serve.prediction.opened_models import recording
 with recording(Path("models")):
     print(open("models/a.pkl", "rb", opener=lambda path, flags: os.open("/dev/null", flags)).read())
     with open("models/new.txt", "w") as file:

@@ -1,4 +1,4 @@
-"""``python -m trainyard.check``: a typo fails the build with one line that names the place and the mend."""
+"""``trainyard.image.check_wiring``: a typo fails the build with one line that names the place and the fix."""
 
 import shutil
 import subprocess
@@ -22,7 +22,11 @@ def check(tmp_path):
         (tmp_path / "shop/predict.py").write_text(text)
         (tmp_path / ".s2i/environment").write_text(environment)
         done = subprocess.run(
-            [sys.executable, "-m", "trainyard.check", role], cwd=tmp_path, capture_output=True, text=True, timeout=30
+            [sys.executable, "-m", "trainyard.image.check_wiring", role],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
         assert done.stdout == ""
         return done.returncode, done.stderr
@@ -139,7 +143,7 @@ def test_a_daemon_that_cannot_be_imported_is_one_line(check, tmp_path):
 def test_a_wrong_role_shows_the_usage(check):
     status, error = check(role="serve")
     assert status == 2
-    assert error == "usage: python -m trainyard.check train|predict|daemon [group]\n"
+    assert error == "usage: python -m trainyard.image.check_wiring train|predict|daemon [group]\n"
 
 
 def test_real_cortex_python_wins_over_the_stand_in(check, tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from trainyard.contract.files import dataset_files, sha256_of_dataset
 from trainyard.errors import TrainyardError
-from trainyard.files import dataset_files, sha256_of_dataset
 
 PAYLOAD = {"$ref": "data/sales", "model_name": "price"}
 BY_HAND = "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"

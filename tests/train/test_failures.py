@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.files import promote
-from trainyard.records import read_verified
-from trainyard.train import publishing
-from trainyard.train.staging import staging
+from trainyard.contract.files import promote
+from trainyard.contract.records import read_verified
+from trainyard.image.train import publishing
+from trainyard.image.train.staging import staging
 
 OLD = b"the old binary"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from trainyard.model_files import digest_of, is_of_model
-from trainyard.records import record_path
+from trainyard.contract.model_files import digest_of, is_of_model
+from trainyard.contract.records import record_path
 
 
 def sha256(content: bytes) -> str:

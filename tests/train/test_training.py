@@ -6,8 +6,8 @@ import pickle
 import stat
 import sys
 
-from trainyard.records import read_verified
-from trainyard.train.staging import stamp
+from trainyard.contract.records import read_verified
+from trainyard.image.train.staging import stamp
 
 
 def test_a_historical_function_gets_a_binary_a_record_and_its_result_printed(sources):

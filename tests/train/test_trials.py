@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from train_sources import ENVIRONMENT, PAYLOAD, Sources
 
-from trainyard.train.trial import metrics_of
+from trainyard.image.train.trial import metrics_of
 
 
 class Worker:
@@ -46,7 +46,7 @@ def working(sources: Sources) -> Iterator[Worker]:
     for number in range(4):
         (sources.root / "runs" / f"r{number}").mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(
-        [sys.executable, "-m", "trainyard.train", "trials"], cwd=sources.root, env=ENVIRONMENT, text=True,
+        [sys.executable, "-m", "trainyard.image.train", "trials"], cwd=sources.root, env=ENVIRONMENT, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         worker = Worker(process)
@@ -161,7 +161,7 @@ def test_the_trial_of_a_killed_worker_ends(sources: Sources) -> None:
     sources.write("print(os.getpid(), flush=True)\ntime.sleep(600)")
     (sources.root / "runs" / "r0").mkdir(parents=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainyard.train", "trials"], cwd=sources.root, env=ENVIRONMENT, text=True,
+        [sys.executable, "-m", "trainyard.image.train", "trials"], cwd=sources.root, env=ENVIRONMENT, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     worker = Worker(process)
@@ -175,7 +175,7 @@ def test_the_trial_of_a_killed_worker_ends(sources: Sources) -> None:
 
 def test_a_module_that_cannot_be_imported_is_one_line(sources: Sources) -> None:
     (sources.root / "shop/train.py").write_text("import no_such_thing\n")
-    argv = [sys.executable, "-m", "trainyard.train", "trials"]
+    argv = [sys.executable, "-m", "trainyard.image.train", "trials"]
     done = subprocess.run(
         argv, cwd=sources.root, env=ENVIRONMENT, input="", text=True, capture_output=True, check=False
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trainyard.contract.message import Message
 from trainyard.errors import BadRequest
-from trainyard.message import Message
 
 calls = 0
 

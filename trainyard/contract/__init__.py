@@ -1,0 +1,1 @@
+"""What a model directory says, and what images and host agree on."""

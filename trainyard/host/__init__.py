@@ -1,0 +1,1 @@
+"""What only the host has: builds, engines, experiments, the verbs of make."""

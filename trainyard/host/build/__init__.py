@@ -1,0 +1,1 @@
+"""What is built: merged models, the files of images, their contents as a list."""

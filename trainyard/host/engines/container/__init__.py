@@ -1,0 +1,1 @@
+"""Images and containers of docker or podman, by their command line."""

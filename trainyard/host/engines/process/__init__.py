@@ -1,0 +1,1 @@
+"""Images as folders, containers as processes: for machines without docker and podman."""

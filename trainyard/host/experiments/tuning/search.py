@@ -1,0 +1,272 @@
+"""A search for parameters: asks the study for trials, has workers carry them out, tells it what came of them."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import queue
+import signal
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from trainyard.contract import run_folder
+from trainyard.contract.data_parts import MEASURE_ON, MEASURED_ON, VALIDATION
+from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
+from trainyard.host.engines.base import Engine, RunPlan
+from trainyard.host.experiments.metrics_log import Follower, read_points, read_tags
+from trainyard.host.experiments.origin import Origin
+from trainyard.host.experiments.run_files import Run, Status, new_run
+from trainyard.host.experiments.tuning.goal import Goal
+from trainyard.host.experiments.tuning.progress import TuningProgress
+from trainyard.host.experiments.tuning.study import RUN, Study
+from trainyard.host.experiments.tuning.workers import Event, Events, TrialWorker
+from trainyard.host.support import console
+
+if TYPE_CHECKING:
+    import optuna
+
+LOOK_SECONDS = 0.2  # between two looks at what running trials report, and at how long they take
+RESTARTS = 3  # of workers in a row, without a trial that ended by itself
+LOOKED_AT = 100  # steps of each power of ten that a trial is compared at: each is kept in the study
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a tuning consists of. ``plan`` starts a worker; timeouts in seconds, 0 for none."""
+
+    goal: Goal
+    payload: Mapping[str, Any]
+    origin: Origin
+    engine: Engine
+    plan: RunPlan
+    workers: int
+    trial_timeout: int
+    stop_timeout: int
+
+
+@dataclass
+class Going:
+    """A trial that a worker is at."""
+
+    trial: optuna.Trial
+    run: Run
+    params: Mapping[str, Any]
+    follower: Follower
+    since: float = field(default_factory=time.monotonic)  # its start; once we ended it, that
+    ended_as: str = ""  # pruned, or the reason why we ended it
+    status: Status = "interrupted"
+    error: str = ""
+
+
+class Tuning:
+    """One search, carried out until the trials or the time are used up."""
+
+    def __init__(self, search: Search, study: Study, run: Run, progress: TuningProgress) -> None:
+        self._search, self._study, self._run, self._progress = search, study, run, progress
+        self._events: Events = queue.Queue()
+        self._workers: list[TrialWorker] = []
+        self._going: dict[TrialWorker, Going] = {}
+        self._counted = study.counted
+        self._deadline = time.monotonic() + search.goal.timeout if search.goal.timeout else math.inf
+        self._started = 0
+        self._restarts = 0
+        self._said_slow = self._said_part = False
+        self._signal = 0
+        self.last_failure = ""
+
+    def carry_out(self) -> None:
+        """Until it is done; whatever ends it early ends the workers, and leaves a study that can go on.
+
+        Raises:
+            TrainyardError: the train function cannot be imported, workers keep ending, or the metric is not reported.
+            KeyboardInterrupt, SystemExit: after a signal, once what was being written down is.
+        """
+        handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for _ in range(min(self._search.workers, self._search.goal.trials - self._counted)):
+                self._start_worker()
+            while self._going or self._wants_more:
+                with contextlib.suppress(queue.Empty):
+                    self._handle(self._events.get(timeout=LOOK_SECONDS))
+                self._look()
+                if self._signal:
+                    raise KeyboardInterrupt if self._signal == signal.SIGINT else SystemExit(128 + self._signal)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)  # a second Ctrl-C does not wait
+            self._give_up()
+
+    def _note_signal(self, number: int, _: FrameType | None) -> None:
+        self._signal = number
+
+    @property
+    def _wants_more(self) -> bool:
+        return self._counted + len(self._going) < self._search.goal.trials and time.monotonic() < self._deadline
+
+    # -- workers ------------------------------------------------------------------------------------------------
+
+    def _start_worker(self) -> None:
+        self._started += 1
+        plan = replace(self._search.plan, name=f"{self._search.plan.name}-{self._started}")
+        log = self._run.path(run_folder.LOG)
+        self._workers.append(TrialWorker(self._search.engine, plan, self._events, log))
+
+    def _handle(self, event: Event) -> None:
+        worker, said = event.worker, event.said
+        if said is None:
+            self._worker_ended(worker, event.status)
+        elif "ready" in said:
+            worker.ready = True
+            if not said["forks"] and not self._said_slow:
+                console.step("Importing the train function starts threads, so each trial imports it anew")
+                self._said_slow = True
+            self._start_trial(worker)
+        elif going := self._going.pop(worker, None):
+            self._restarts = 0
+            try:
+                self._trial_ended(going, said)
+                self._start_trial(worker)
+            finally:
+                self._write_down(going)  # once the worker has something to do
+
+    def _worker_ended(self, worker: TrialWorker, status: int) -> None:
+        if worker.closed:
+            return
+        self._workers.remove(worker)
+        worker.close(0)
+        if not worker.ready and status in (EXIT_FAILED, EXIT_BAD_INPUT):
+            raise TrainyardError(worker.reason or f"a worker could not start (status {status})", "", status)
+        reason = f"its worker was ended (status {status})"
+        if going := self._going.pop(worker, None):
+            self._failed(going, reason)
+            self._write_down(going)
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            said = f"workers keep ending (status {status}): {worker.reason or 'they say nothing'}"
+            raise TrainyardError(said, "is there too little memory? try WORKERS=1", EXIT_FAILED)
+        if self._wants_more:
+            console.warn(f"a worker was ended (status {status}); another one is started")
+            self._start_worker()
+
+    # -- trials -------------------------------------------------------------------------------------------------
+
+    def _start_trial(self, worker: TrialWorker) -> None:
+        if not self._wants_more:
+            return
+        trial, params = self._study.ask()
+        everything = {**(self._search.payload.get("params") or {}), **params}
+        run = new_run(
+            self._run.folder.parents[1], self._run.model, self._run.model_name, kind="trial", parent=self._run.id,
+            params=everything, tags={"trial": str(trial.number), **self._search.origin.tags},
+            built=self._search.origin.built,
+        )  # fmt: skip
+        trial.set_user_attr(RUN, run.id)
+        self._going[worker] = Going(trial, run, params, Follower(run.path(run_folder.METRICS)))
+        worker.order(trial.number, run.id, {MEASURE_ON: VALIDATION, **self._search.payload, "params": everything})
+        self._progress.started()
+
+    def _trial_ended(self, going: Going, said: Mapping[str, Any]) -> None:
+        metric = self._search.goal.metric
+        points = {point.name: point.value for point in read_points(going.run.path(run_folder.METRICS))}
+        metrics = {**points, **said.get("metrics", {})}
+        seconds = float(said.get("seconds", 0))
+        part = {MEASURED_ON: str(said[MEASURED_ON])} if said.get(MEASURED_ON) else {}
+        own = read_tags(going.run.path(run_folder.TAGS))
+        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **part, **own}
+        going.run = replace(going.run, metrics=metrics, tags=tags)
+        if said.get("touched"):
+            binary = f"models/{going.run.model_name}.pkl"
+            console.warn(f"{binary} changed during trial {going.trial.number}: is it written by an absolute path?")
+        if going.ended_as == "pruned":
+            self._pruned(going)
+        elif going.ended_as or "error" in said:
+            self._failed(going, going.ended_as or str(said["error"]))
+        elif metric not in metrics:
+            known = ", ".join(sorted(metrics)) or "none"
+            self._failed(going, f"it reports no metric {metric!r}; there are {known}")
+            raise TrainyardError(
+                f"the train function reports no metric {metric!r}", f"tuning.metric can be: {known}", EXIT_FAILED
+            )
+        elif not math.isfinite(metrics[metric]):
+            self._failed(going, f"{metric} is {metrics[metric]}")
+        else:
+            self._gave(going, metrics[metric], seconds)
+
+    def _gave(self, going: Going, value: float, seconds: float) -> None:
+        self._note_part(going.run.tags.get(MEASURED_ON, ""))
+        self._study.tell(going.trial, value)
+        going.status = "finished"
+        self._counted += 1
+        self._progress.gave(going.trial.number, value, going.params, seconds)
+
+    def _note_part(self, part: str) -> None:
+        if part != self._search.payload.get(MEASURE_ON, VALIDATION) and not self._said_part:
+            console.warn(
+                f"the train function does not say that it measures on the {VALIDATION} part ({MEASURE_ON} in its "
+                "payload): trials may be chosen by the rows that the champion is compared on (docs/experiments.md)"
+            )
+            self._said_part = True
+
+    def _failed(self, going: Going, reason: str) -> None:
+        self.last_failure = reason
+        self._study.fail(going.trial, reason)
+        going.status, going.error = "failed", reason
+        self._counted += 1
+        self._progress.gave_nothing(going.trial.number, f"failed: {reason}")
+
+    def _pruned(self, going: Going) -> None:
+        self._study.prune(going.trial)
+        going.status = "pruned"
+        self._counted += 1
+        self._progress.gave_nothing(going.trial.number, "pruned: worse than most at that step")
+
+    def _write_down(self, going: Going) -> None:
+        going.run.ended(going.status, error=going.error)
+        self._study.keep(going.trial)
+
+    def _look(self) -> None:
+        """At trials that take too long, or that the pruner gives up."""
+        limit, now = self._search.trial_timeout, time.monotonic()
+        if limit and any(not worker.ready and now - worker.since > limit for worker in self._workers):
+            said = f"importing the train function takes longer than {limit} s (TRIAL_TIMEOUT)"
+            raise TrainyardError(said, "let it import less, or allow more time", EXIT_FAILED)
+        for worker, going in list(self._going.items()):
+            if going.ended_as:
+                if now - going.since > self._search.stop_timeout:
+                    worker.kill()  # it does not answer
+                continue
+            if limit and now - going.since > limit:
+                going.ended_as = f"it took longer than {limit} s (TRIAL_TIMEOUT)"
+            elif self._search.goal.pruning and self._is_hopeless(going):
+                going.ended_as = "pruned"
+            if going.ended_as:
+                going.since = now  # from now on it has time to end
+                worker.end(going.trial.number)
+
+    def _is_hopeless(self, going: Going) -> bool:
+        for point in going.follower.new():
+            if point.name == self._search.goal.metric and is_looked_at(point.step):
+                going.trial.report(point.value, point.step)
+                if going.trial.should_prune():
+                    return True
+        return False
+
+    def _give_up(self) -> None:
+        """What still runs was interrupted."""
+        for worker in self._workers:
+            worker.closed = True
+        for going in self._going.values():
+            self._study.give_up(going.trial)
+            self._write_down(going)
+        if self._workers:
+            with ThreadPoolExecutor(len(self._workers)) as pool:
+                list(pool.map(lambda worker: worker.close(self._search.stop_timeout), self._workers))
+
+
+def is_looked_at(step: int) -> bool:
+    """Whether trials are compared at that step: all of the first, then fewer, the same ones for every trial."""
+    return step < LOOKED_AT or step % (10 ** (len(str(step)) - 2)) == 0

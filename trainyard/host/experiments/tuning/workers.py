@@ -1,0 +1,88 @@
+"""The workers of a tuning, as the host sees them: containers that train one trial after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trainyard.host.engines.base import Engine, RunPlan
+from trainyard.host.support.shared_folder import SharedFolder
+
+ARGUMENTS = ("trials",)  # of the run script: trainyard/image/train/trials.py
+_LAST = 2000  # bytes of what it said on standard error
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker said, or that it has ended with ``status``."""
+
+    worker: TrialWorker
+    said: dict[str, Any] | None = None
+    status: int = 0
+
+
+Events = queue.Queue[Event]
+
+
+class TrialWorker:
+    """One of them. It is ready once it has imported the train function."""
+
+    def __init__(self, engine: Engine, plan: RunPlan, events: Events, log: Path) -> None:
+        self.ready = False
+        self.closed = False
+        self.since = time.monotonic()
+        self._events = events
+        self._log = log
+        self._rest = self._last = b""
+        self._conversation = engine.converse(replace(plan, arguments=ARGUMENTS, output=self._heard))
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def order(self, trial: int, run: str, payload: dict[str, Any]) -> None:
+        self._conversation.say(json.dumps({"trial": trial, "run": run, "payload": payload}))
+
+    def end(self, trial: int) -> None:
+        """End that trial, if it is still at it; it answers as if it had been killed."""
+        self._conversation.say(json.dumps({"end": trial}))
+
+    def close(self, seconds: float) -> None:
+        """End the worker and what it does."""
+        self.closed = True
+        self._conversation.close(seconds)
+
+    def kill(self) -> None:
+        """End one that does not answer: it is heard of as one that has ended."""
+        self._conversation.close(0)
+
+    @property
+    def reason(self) -> str:
+        """Why it has ended, as far as it said so."""
+        lines = [line.strip() for line in self._last.decode(errors="replace").splitlines() if line.strip()]
+        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return next(iter([*told, *reversed(lines)]), "")
+
+    def _heard(self, said: bytes, is_error: bool) -> None:
+        """Two threads call this, one for each kind."""
+        if is_error:
+            self._keep(said)
+            return
+        *lines, self._rest = (self._rest + said).split(b"\n")
+        for line in lines:
+            try:
+                self._events.put(Event(self, json.loads(line)))
+            except ValueError:  # an image whose run script knows no trials
+                self._keep(line + b"\n")
+
+    def _keep(self, said: bytes) -> None:
+        self._last = (self._last + said)[-_LAST:]
+        shared = SharedFolder.of_run(self._log.parent)
+        with contextlib.suppress(OSError), shared.append(self._log.name) as log:  # a full disk: trials say so
+            log.write(said)
+
+    def _wait(self) -> None:
+        self._events.put(Event(self, status=self._conversation.wait()))

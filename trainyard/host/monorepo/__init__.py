@@ -1,0 +1,1 @@
+"""What a monorepo holds: model directories, projects, sources, revisions."""

@@ -1,0 +1,1 @@
+"""How builds and verbs reach the network: indexes, proxies, certificates, HTTP."""

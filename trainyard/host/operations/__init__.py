@@ -1,0 +1,1 @@
+"""What verbs do, as functions that other programs can call, too."""

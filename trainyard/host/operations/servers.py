@@ -1,0 +1,40 @@
+"""The servers of this monorepo: stopping them, finding the engine that has one."""
+
+from __future__ import annotations
+
+from trainyard.host.engines.base import Engine
+from trainyard.host.operations.serve import container_name
+from trainyard.host.operations.session import Session
+from trainyard.host.support import console
+
+
+def stop(session: Session, name: str) -> bool:
+    """Stop a container on whichever engine has it."""
+    name = container_name(name)
+    stopped = [engine.name for engine in session.engines() if engine.stop(name)]
+    for engine in stopped:
+        _say(session, f"Stopped {name} ({engine})")
+    return bool(stopped)
+
+
+def stop_everything(session: Session) -> None:
+    """Stop every server of this monorepo."""
+    for engine in session.engines():
+        for server in engine.running():
+            if server.root == str(session.repository.root):
+                engine.stop(server.name)
+                _say(session, f"Stopped {server.name} ({engine.name})")
+
+
+def holder_of(session: Session, name: str) -> Engine:
+    """The engine on which the container of that name is, for its logs; else the chosen one."""
+    for engine in session.engines():
+        if engine.alive(name):
+            return engine
+    return session.engine
+
+
+def _say(session: Session, text: str) -> None:
+    """A step that was done, unless it was only shown."""
+    if not session.commands.dry_run:
+        console.step(text)

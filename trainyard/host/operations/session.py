@@ -1,0 +1,79 @@
+"""What every verb needs: the monorepo, the settings, the way to run programs, the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from trainyard.errors import TrainyardError
+from trainyard.host.engines import chosen_engine, every_engine
+from trainyard.host.engines.base import Engine
+from trainyard.host.monorepo.model_dir import ROLES, read_model_dir
+from trainyard.host.monorepo.repository import Repository, find_repository
+from trainyard.host.network.package_indexes import read_settings
+from trainyard.host.requirements.resolver import Resolver
+from trainyard.host.support.command import Commands
+from trainyard.settings.experiments import ExperimentSettings
+from trainyard.settings.host import HostSettings
+from trainyard.settings.own_process import callers_environment
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of the command line. ``given``: settings in the place of the environment's; ``tags``: of its runs."""
+
+    repository: Repository
+    settings: HostSettings
+    commands: Commands
+    given: ExperimentSettings | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def engine(self) -> Engine:
+        return chosen_engine(self.repository, self.settings, self.commands)
+
+    @cached_property
+    def experiments(self) -> ExperimentSettings:
+        return self.given or ExperimentSettings.read()
+
+    @property
+    def resolver(self) -> Resolver:
+        return Resolver(self.repository, self.settings, lambda: self.engine, self.commands.dry_run)
+
+    @property
+    def known_resolver(self) -> Resolver:
+        """Knows only what was resolved before; for questions that must not take long."""
+        return replace(self.resolver, known_only=True)
+
+    def engines(self) -> list[Engine]:
+        """Every engine that answers, for what asks all of them: stop, list, who holds a port."""
+        return every_engine(self.repository, self.settings, self.commands)
+
+    def model_images(self) -> tuple[list[str], list[TrainyardError]]:
+        """The images of every model that can be read, and why others cannot."""
+        images: list[str] = []
+        errors = []
+        for path in self.repository.every_model_path():
+            try:
+                model = read_model_dir(path, self.repository.root)
+                images += [model.image(role) for role in ROLES]
+            except TrainyardError as error:
+                errors.append(error)
+        return images, errors
+
+    def local(self) -> Session:
+        """The same, without containers."""
+        return replace(self, settings=replace(self.settings, engine="process"))
+
+    def short(self, path: Path) -> str:
+        """A path as messages show it: relative to the monorepo's root."""
+        return str(path.relative_to(self.repository.root)) if path.is_relative_to(self.repository.root) else str(path)
+
+
+def open_session(start: Path, *, dry_run: bool) -> Session:
+    """The session of a command that was called for the folder ``start``."""
+    repository = find_repository(start)
+    repository.provide_cache()
+    return Session(repository, read_settings(callers_environment()), Commands(dry_run))

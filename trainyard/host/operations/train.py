@@ -1,0 +1,117 @@
+"""Train a model: what it is given, the run, what the run says at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_KILLED, TrainyardError
+from trainyard.host.engines.base import Mount
+from trainyard.host.experiments.config import FILE as CONFIG
+from trainyard.host.experiments.origin import Origin
+from trainyard.host.experiments.parameters import TUNED, defaults_of, environment_of, read_tuned, unread_of, with_params
+from trainyard.host.experiments.report import DrawnAhead
+from trainyard.host.experiments.run_files import Run
+from trainyard.host.experiments.training import Training, carry_out, start_run
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.monorepo.revision import DIRTY, differ
+from trainyard.host.operations.build import LABEL_REVISION
+from trainyard.host.operations.image_to_run import ImageToRun, image_to_run
+from trainyard.host.operations.live_upload import is_tracked, tracked
+from trainyard.host.operations.mounts import models_folder
+from trainyard.host.operations.reports import try_to_report
+from trainyard.host.operations.session import Session
+from trainyard.host.support import console
+
+
+def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
+    """The default payload with its parameters, and PAYLOAD over it."""
+    tuned = read_tuned(model)
+    if tuned and not session.commands.dry_run:
+        console.step(f"Parameters of {session.short(model.path / TUNED)} (make tune wrote it)")
+    return with_params(own_payload(session, model), defaults_of(model), tuned)
+
+
+def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
+    """The default payload without the parameters of any file, and PAYLOAD over it."""
+    return {"$ref": model.dataset_name, "model_name": model.model_name} | given_payload(session)
+
+
+def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
+    """What to train; its image is built first, where it is missing or not of today's sources."""
+    if unread := unread_of(model):
+        console.warn(unread)
+    image = image_to_run(session, model, "train")
+    mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
+    described = {"description": session.experiments.description} if session.experiments.description else {}
+    # A tracker shall have the model later, too, when models/ holds another one.
+    origin = origin_of(session, model, image)
+    tags, hardened = {**session.tags, **described}, session.settings.hardened
+    jobs = {"TRAINYARD_JOBS": str(session.settings.jobs)} if session.settings.jobs > 1 else {}
+    environment = {**environment_of(model), **jobs}
+    return Training(model, origin, payload, mounts, tags, "", True, environment, hardened)
+
+
+def origin_of(session: Session, model: ModelDir, image: ImageToRun) -> Origin:
+    """The commit is that of the work tree only where the image is of its sources; else what the image says."""
+    if image.found is None or session.commands.dry_run:
+        return Origin(image.name, commit=session.repository.commit([model]))
+    of_image = image.found.labels.get(LABEL_REVISION, "")
+    origin = Origin(image.name, image.found.id, image.found.identity, of_image, of_image, image.sources)
+    if image.sources == "same":
+        return replace(origin, commit=session.repository.commit([model]))
+    return origin.with_changes() if of_image and _has_other_parameters(model, of_image) else origin
+
+
+def _has_other_parameters(model: ModelDir, commit: str) -> bool:
+    """Whether the files that parameters are read from, which are in no image, differ from those of a commit."""
+    return differ(commit.removesuffix(DIRTY), [model.path / CONFIG, model.path / TUNED])
+
+
+def train_as_run(session: Session, training: Training) -> Run:
+    """Train; the run, finished.
+
+    Raises:
+        TrainyardError: it failed without having said why itself; or TRACKING_URI is none, and nothing has happened.
+    """
+    contends = is_tracked(session) and not training.tracks_itself
+    run = start_run(training)
+    with tracked(session, run) if contends else contextlib.nullcontext() as live:  # which uploads the report, too
+        with DrawnAhead(run) as drawn:
+            run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
+        if run.status == "finished":
+            try_to_report(run, drawn)
+    if run.status == "finished":
+        console.step(f"Run {run.id}: make run-show ID={run.id}")
+        if contends:
+            from trainyard.host.operations.champion_contest import (
+                compete,  # the registry's client takes a second to import
+            )
+
+            run = compete(session, training, run)
+        return run
+    if status in (EXIT_FAILED, EXIT_BAD_INPUT):
+        sys.exit(status)  # the runner has said why
+    if status:
+        hint = "if its memory ran out, TRAIN_MEMORY allows more" if status == EXIT_KILLED else ""
+        raise TrainyardError(f"training {training.model.name} was ended (status {status})", hint, EXIT_FAILED)
+    missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
+    mend = f"let the train function write it, or other files whose names begin with {training.model_name}"
+    raise TrainyardError(missing, mend, EXIT_FAILED)
+
+
+def given_payload(session: Session) -> dict[str, Any]:
+    """PAYLOAD, a JSON object; empty where it is not set."""
+    if not session.settings.payload:
+        return {}
+    mend = """write a JSON object: PAYLOAD='{"key": "value"}'"""
+    try:
+        given = json.loads(session.settings.payload)
+    except ValueError as error:
+        raise TrainyardError(f"PAYLOAD is not JSON: {error}", mend) from None
+    if not isinstance(given, dict):
+        raise TrainyardError(f"PAYLOAD is a JSON {type(given).__name__}, not an object", mend)
+    return given

@@ -1,0 +1,230 @@
+"""Requirements to a lock, a lock to the identity of a dependency image.
+
+uv resolves; the lock has hashes and holds for every supported Python, so that containers with another Python than the
+host's, and the process engine, install from the same file. Train and predict are resolved together: what both use has
+one version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trainyard.contract.files import read_text, write_whole
+from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.model_dir import ROLES, ModelDir
+from trainyard.host.monorepo.repository import Repository
+from trainyard.host.requirements.compiling import Builder, Compiler
+from trainyard.host.requirements.given_hashes import with_given_hashes
+from trainyard.host.requirements.install_target import OLDEST_PYTHON
+from trainyard.host.requirements.lock_files import (
+    as_text,
+    check_sealed,
+    is_of,
+    is_whole,
+    merged,
+    read_entries,
+    seal,
+    with_indexes,
+)
+from trainyard.host.requirements.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
+from trainyard.host.requirements.requirement_files import Requirement, read_requirement
+from trainyard.host.requirements.wheels import check_wheels, may_compile
+from trainyard.host.support import console
+from trainyard.settings.host import HostSettings
+
+RUNTIME = Path("builders") / "base" / "requirements.txt"
+
+
+class Unresolved(TrainyardError):
+    """A lock that would have to be asked of the package index."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The text of a lock and where it came from. ``remark``: why the next build may get other packages."""
+
+    text: str
+    source: str
+    remark: str = ""
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def lock_path(model: ModelDir, role: str) -> Path:
+    """The lock that is committed beside the requirements."""
+    return model.path / f"requirements_{role}.lock"
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Turns requirements into locks; in a dry run only those that are known already. ``known_only``: whoever asks for
+    another gets an Unresolved. ``builder``: the engine, where packages have to be built to be resolved."""
+
+    repository: Repository
+    settings: HostSettings
+    builder: Callable[[], Builder]
+    dry_run: bool = False
+    known_only: bool = False
+
+    @property
+    def compiler(self) -> Compiler:
+        return Compiler(self.settings, self.builder)
+
+    @property
+    def runtime(self) -> Requirement:
+        """What the daemon needs, in every image."""
+        path = self.repository.package / RUNTIME
+        return read_requirement(path, path.parent, self.repository.state / "packages")
+
+    def model_lock(self, model: ModelDir, role: str) -> Lock:
+        """The lock of one model's role: the committed one where it is up to date, else resolved now and remembered.
+
+        That nothing is committed, or something stale, is said, where it is not just asked what is known.
+
+        Raises:
+            TrainyardError: no requirements, requirements that cannot be resolved, a damaged lock; with STRICT=1 also
+                one that is stale or missing.
+        """
+        inputs = self._inputs(model)
+        own = inputs[ROLES.index(role)]
+        lock = self._committed(inputs, own, lock_path(model, role)) or self._uncommitted(inputs, own, role)
+        self._refuse(lock.remark, own)
+        if lock.remark and not self.known_only:
+            console.warn(f"{lock.remark}: {mend_lock(own)}")
+        return lock
+
+    def is_locked(self, model: ModelDir) -> bool:
+        """Whether both lock files are there, whole, and of today's requirements.
+
+        Raises:
+            TrainyardError: the requirements cannot be read.
+        """
+        inputs = self._inputs(model)
+        try:
+            found = [
+                self._committed(inputs, own, lock_path(model, role)) for own, role in zip(inputs, ROLES, strict=False)
+            ]
+        except TrainyardError:  # damaged: make lock makes it anew
+            return False
+        return all(lock and not lock.remark for lock in found)
+
+    def write_locks(self, model: ModelDir) -> list[Path]:
+        """``make lock``: resolve anew and write both lock files beside the requirements."""
+        inputs = self._inputs(model)
+        for item in {item.path: item for item in inputs}.values():
+            if remark := remark_on(item):
+                console.warn(f"{remark}: {mend_lock(item)}")
+        locks = self.together(inputs, renew=True)
+        paths = [lock_path(model, role) for role in ROLES]
+        for path, lock in zip(paths, locks, strict=True):
+            if not self.dry_run:
+                write_whole(path, lock.text)
+        return paths
+
+    def together(
+        self, inputs: tuple[Requirement, ...], *, preferred: str = "", renew: bool = False
+    ) -> tuple[Lock, ...]:
+        """Locks of every input but the last; the last one, the runtime's, is part of each.
+
+        Remembered under the hash of the inputs, so that nothing is asked of the index twice; ``renew`` asks all the
+        same. ``preferred`` is the text of locks whose versions are taken wherever the requirements allow it.
+        """
+        digest = _digest(inputs, preferred)
+        folder = self.remembered(inputs, preferred)
+        models = inputs[:-1]
+        paths = [folder / f"{number}.lock" for number in range(len(models))]
+        if renew or not all(map(is_whole, paths)):
+            if self.known_only:
+                raise Unresolved(f"{' and '.join(str(item.path) for item in models)}: not resolved yet")
+            if self.dry_run:
+                console.result(f"uv pip compile --universal {' '.join(str(item.path) for item in inputs)}")
+                return tuple(Lock("", "not resolved in a dry run") for _ in models)
+            folder.mkdir(parents=True, exist_ok=True)
+            names = ", ".join(dict.fromkeys(self._short(item.path) for item in models))
+            with console.waiting(f"Resolving {names} ..."):
+                for path, text in zip(paths, self._resolve(inputs, preferred), strict=True):
+                    write_whole(path, seal(digest, text))
+        return tuple(Lock(read_text(path), "resolved now, not committed") for path in paths)
+
+    def remembered(self, inputs: tuple[Requirement, ...], preferred: str = "") -> Path:
+        """The folder for what is known of these inputs."""
+        return self.repository.state / "locks" / _digest(inputs, preferred)[:16]
+
+    def _committed(self, inputs: tuple[Requirement, ...], own: Requirement, path: Path) -> Lock | None:
+        """The lock file at ``path``; None where there is none, or one of other requirements."""
+        if not path.is_file():
+            return None
+        text = read_text(path)
+        check_sealed(path, text)
+        return Lock(text, str(path), remark_on(own)) if is_of(text, _digest(inputs)) else None
+
+    def _uncommitted(self, inputs: tuple[Requirement, ...], own: Requirement, role: str) -> Lock:
+        path = own.path.with_name(f"requirements_{role}.lock")
+        remark = remark_on(own)
+        if path.is_file():
+            remark = f"{path}: stale, its requirements have changed"
+        elif not own.locked:
+            remark = f"{path}: not there, so every clone may get other packages"
+        self._refuse(remark, own)  # before the index is asked
+        lock = self.together(inputs)[ROLES.index(role)]
+        if own.locked and not remark:
+            return replace(lock, source=str(own.path), remark=remark_on(own, lock.text))
+        return replace(lock, remark=remark)
+
+    def _refuse(self, remark: str, own: Requirement) -> None:
+        if remark and self.settings.strict and not self.known_only:
+            raise TrainyardError(f"{remark} (STRICT=1)", mend_lock(own))
+
+    def _resolve(self, inputs: tuple[Requirement, ...], preferred: str) -> Iterator[str]:
+        """The entries of a lock for each input but the last. Locks of other tools stay as they are."""
+        *models, runtime = inputs
+        free = [item for item in models if not item.locked]
+        fixed = as_text(fixed_entries(models))
+        compiler = self.compiler
+        try:
+            union = compiler.compile((*free, runtime), constraint=fixed, preferred=_pins(preferred))
+            if not may_compile(inputs[:-1], self.settings) and not self.settings.wheelhouse:
+                check_wheels(union, inputs, compiler)
+        except TrainyardError as error:
+            if not fixed:
+                raise
+            names = " and ".join(str(item.path) for item in models if item.locked)
+            raise TrainyardError(f"{names}, with what the server needs: {error.message}", error.hint) from None
+        for item in models:
+            if item.locked:
+                more = compiler.compile((runtime,), constraint=fixed + union) if free else union
+                found = as_text(merged(read_entries(item.text, str(item.path)), read_entries(more, str(runtime.path))))
+            else:
+                whole = len(models) == 1
+                found = union if whole else compiler.compile((item, runtime), constraint=fixed + union)
+            yield with_indexes(with_given_hashes(found, item), item.indexes)
+
+    def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
+        cache = None if self.dry_run else self.repository.state / "locks"
+        return (*(role_input(model, role, cache) for role in ROLES), self.runtime)
+
+    def _short(self, path: Path) -> str:
+        root = self.repository.root
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _pins(lock: str) -> str:
+    """``name==version`` of each package, the first of several."""
+    pins: dict[str, str] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock, re.MULTILINE):
+        pins.setdefault(name, version)
+    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
+
+
+def _digest(inputs: tuple[Requirement, ...], preferred: str = "") -> str:
+    digest = hashlib.sha256(OLDEST_PYTHON.encode())  # the header of every committed lock holds what this gives
+    named = [text for item in inputs for text in (item.constraints, *item.indexes) if text]
+    for text in (*(item.text for item in inputs), *named, *([_pins(preferred)] if preferred else [])):
+        digest.update(b"\0" + text.encode())
+    return digest.hexdigest()

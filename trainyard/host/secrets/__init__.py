@@ -1,0 +1,1 @@
+"""Credentials of builds, and the search for them in what is kept."""

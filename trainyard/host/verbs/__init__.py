@@ -1,0 +1,1 @@
+"""The verbs of make, one module each: parse, call an operation, print."""

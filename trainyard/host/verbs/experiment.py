@@ -1,0 +1,144 @@
+"""make experiment: a training, or a search, as a file describes it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trainyard.errors import TrainyardError
+from trainyard.host.experiments.config import read_config
+from trainyard.host.experiments.experiment_file import FILES, ExperimentFile, read_experiment, spelt_as
+from trainyard.host.experiments.parameters import defaults_of, with_params
+from trainyard.host.experiments.versioned_data import data_folder, dataset, version
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.session import Session
+from trainyard.host.operations.train import given_payload
+from trainyard.host.support import console
+from trainyard.host.verbs.train import train
+
+
+def experiment(session: Session, folder: Path) -> None:
+    """Train, or tune, what the file CONFIG says.
+
+    Raises:
+        TrainyardError: there is no such file, it has a mistake, or it leaves open which model is meant.
+    """
+    path = _file(session, folder)
+    asked = read_experiment(path)
+    model = _model(session, folder, asked)
+    console.step(f"{session.short(path)}: {model.name}")
+    for line in asked.ignored:
+        console.warn(line)
+    described = _as_settings(session, model, asked)
+    if not asked.experiment.hypertune:
+        train(described, model)
+        return
+    _show_fixed(model, asked)
+    _install_extras(session)
+    from trainyard.host.verbs.tune import tune
+
+    tune(described, model)
+
+
+def _show_fixed(model: ModelDir, asked: ExperimentFile) -> None:
+    """Print which of the parameters that config.yaml has to tune the experiment file fixes.
+
+    Raises:
+        TrainyardError: those are all.
+    """
+    tuned = read_config(model.path).tuned
+    named = spelt_as(tuned, {name: name for name in asked.experiment.params})
+    lines = [f"{asked.where(named[name])}: {name} is fixed here, so it is not tuned" for name in tuned if name in named]
+    if tuned and len(lines) == len(tuned):
+        raise TrainyardError(
+            f"{lines[0]}, and nothing else is left to tune", "remove it there, or say HYPERTUNE: false"
+        )
+    for line in lines:
+        console.warn(line)
+
+
+def _file(session: Session, folder: Path) -> Path:
+    """CONFIG, in the folder or at the top; where it is not set, the one of its usual names that the folder has."""
+    given = session.experiments.config
+    names = (given,) if given else FILES
+    bases = (folder, session.repository.root) if given else (folder,)
+    found = [base / name for name in names for base in bases if (base / name).is_file()]
+    if not found:
+        where = f"CONFIG={given}: no such file" if given else f"{folder}: no {' and no '.join(FILES)}"
+        raise TrainyardError(where, "name one: make experiment CONFIG=exp_config.json")
+    if len(found) > 1 and not given:
+        raise TrainyardError(f"{folder}: both {' and '.join(FILES)}", f"say which: CONFIG={FILES[0]}")
+    return found[0]
+
+
+def _model(session: Session, folder: Path, asked: ExperimentFile) -> ModelDir:
+    """The model that make was called for, else the one that the file names, by itself or by its image."""
+    said, file = asked.experiment, asked.file
+    repository = session.repository
+    if folder != repository.root:
+        model = repository.model(folder)
+        if said.model not in ("", model.name, model.path.name):
+            raise TrainyardError(
+                f"{file.where(('model',))}: MODEL is {said.model}, and this is {model.name}", "go to its folder"
+            )
+        return model
+    image = said.docker_image.rpartition("/")[2].partition(":")[0]
+    for path in repository.every_model_path():
+        if said.model and said.model == f"{path.parent.name}/{path.name}":
+            return repository.model(path)
+        if not said.model and image and image in (name := repository.model(path).container_name, f"{name}-train"):
+            return repository.model(path)
+    known = ", ".join(f"{path.parent.name}/{path.name}" for path in repository.every_model_path())
+    if said.model:
+        raise TrainyardError(f"{file.where(('model',))}: there is no model {said.model}", f"there are {known}")
+    raise TrainyardError(f"{file.path} names no model", f"add a key MODEL, or say MODEL=...; there are {known}")
+
+
+def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Session:
+    """The session of somebody who says on the command line what the file says. PAYLOAD wins over it."""
+    said = asked.experiment
+    image = said.docker_image.rpartition("/")[2].partition(":")[0]
+    if image and image not in (model.container_name, model.image("train")):
+        console.warn(
+            f"{asked.file.where(('docker_image',))}: DOCKER_IMAGE means nothing here: {model.name} has its own"
+        )
+    own = given_payload(session)
+    payload: dict[str, Any] = {**_datasets(model, asked)}
+    if said.eval_conf is not None:
+        payload["eval_conf"] = said.eval_conf
+    params = spelt_as(defaults_of(model), said.params)
+    payload = with_params(payload | own, params, {})
+    tags = {**said.tags, "train_set": Path(payload.get("$ref", model.dataset_name)).name}
+    if "$test_ref" in payload:
+        tags["test_set"] = Path(payload["$test_ref"]).name
+    description = session.experiments.description or said.description
+    given = replace(session.experiments, description=description)
+    if said.hypertune and not given.trials:
+        given = replace(given, trials=said.nodes)
+    return replace(session, settings=replace(session.settings, payload=json.dumps(payload)), given=given, tags=tags)
+
+
+def _datasets(model: ModelDir, asked: ExperimentFile) -> dict[str, str]:
+    """The paths of the files that it names, as the train function finds them."""
+    said, file = asked.experiment, asked.file
+    folder, found = data_folder(model.project / "data", said.data_mount, said.image_type)
+    if not found:
+        names = " and ".join(name for name in (said.data_mount, said.image_type) if name)
+        console.warn(f"{file.path}: {folder} has no folder {names}: looking in it itself")
+    paths = {}
+    for key, name, purpose in (("$ref", "train_csv", "train"), ("$test_ref", "test_csv", "test")):
+        if wanted := getattr(said, name):
+            paths[key] = dataset(folder, wanted, purpose, f"{file.where((name,))}: {name.upper()}")
+    if len(paths) == 2 and version(paths["$ref"]) != version(paths["$test_ref"]):
+        console.warn(f"{file.path}: {paths['$ref'].name} and {paths['$test_ref'].name} are not of one version")
+    return {key: path.relative_to(model.project).as_posix() for key, path in paths.items()}
+
+
+def _install_extras(session: Session) -> None:
+    """What tunes is installed when it is needed, as make does for make tune."""
+    root = session.repository.root
+    if subprocess.run(["sh", str(root / "mk/setup.sh"), str(root), "experiments"], check=False).returncode:
+        raise TrainyardError("what make tune needs could not be installed", "see above")

@@ -1,0 +1,29 @@
+"""make prune: removes dependencies that no image is built on any more, and what killed builds have left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard.host.operations.prune import no_builds, shown
+from trainyard.host.operations.session import Session
+from trainyard.host.support import console
+
+
+def prune(session: Session, _: Path) -> None:
+    """On the engine of ENGINE, or on every one that answers; says what each had that nothing else has."""
+    freed = count = 0
+    engines = [session.engine] if session.settings.engine else session.engines()
+    with no_builds(session):
+        for engine in engines:
+            if not session.commands.dry_run:
+                engine.remove_leftovers()
+            for name, size in engine.unused().items():
+                if session.commands.dry_run:
+                    console.result(f"remove {name} ({engine.name}, {shown(size)})")
+                elif engine.remove_unused(name):
+                    console.step(f"Removed {name} ({engine.name}, {shown(size)})")
+                else:  # somebody has begun to use it
+                    continue
+                freed, count = freed + size, count + 1
+    done = "To free" if session.commands.dry_run else "Freed"
+    console.step(f"{done}: {shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")

@@ -1,0 +1,87 @@
+"""make predict VERSION=...: a version of the registry is served; of an alias, always the one that it leads to."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from trainyard.errors import TrainyardError
+from trainyard.host.engines.base import Mount
+from trainyard.host.experiments.registry.served_folder import place_version
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.serve import container_name
+from trainyard.host.operations.session import Session
+from trainyard.host.operations.uploads import open_registry
+from trainyard.host.operations.version_names import cache_of, name_of
+from trainyard.host.support import console
+
+
+def version_mount(session: Session, model: ModelDir) -> Mount:
+    """The folder with the version that VERSION names, verified, for models/; what it is, is said.
+
+    Raises:
+        TrainyardError: there is no such version, or its files are not what was registered.
+    """
+    folder = _folder(session, model)
+    if session.commands.dry_run:
+        return Mount(folder, "models", read_only=True)
+    registry = open_registry(session)
+    version = registry.version_of(name_of(model), session.experiments.version)
+    place_version(registry.download_version(version, cache_of(session)), model.model_name, folder)
+    console.step(f"Serving version {version.number} of {version.name} (sha256 {version.sha256[:12]})")
+    return Mount(folder, "models", read_only=True)
+
+
+def start_following(session: Session, model: ModelDir) -> None:
+    """Where VERSION is an alias: a process that puts the version it leads to in place, as long as the server runs."""
+    wanted = session.experiments.version
+    if not wanted or wanted.isdecimal() or session.commands.dry_run:
+        return
+    log = _folder(session, model).with_suffix(".log")
+    with log.open("w") as output:
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "trainyard", "follow-version", str(model.path)],
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
+    seconds = session.experiments.version_poll
+    console.step(f"Where {wanted} leads to is asked every {seconds} s; what is said goes to {session.short(log)}")
+
+
+def follow(session: Session, model: ModelDir) -> None:
+    """Until the server is gone: serve the version that the alias leads to."""
+    container, wanted = container_name(model.image("predict")), session.experiments.version
+    if not _started(session, container):
+        return
+    served, complaint = "", ""
+    while session.engine.alive(container):
+        try:
+            registry = open_registry(session)
+            version = registry.version_of(name_of(model), wanted)
+            if version.record_sha256 != served:
+                files = registry.download_version(version, cache_of(session))
+                place_version(files, model.model_name, _folder(session, model))
+                console.step(f"{wanted} is version {version.number} (sha256 {version.sha256[:12]})")
+                served = version.record_sha256
+            complaint = ""
+        except TrainyardError as error:  # what is served goes on; said once, not at every look
+            if str(error) != complaint:
+                console.warn(str(error))
+            complaint = str(error)
+        time.sleep(session.experiments.version_poll)
+
+
+def _started(session: Session, container: str) -> bool:
+    deadline = time.monotonic() + session.settings.ready_timeout
+    while not session.engine.alive(container):
+        if time.monotonic() > deadline:
+            return False
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(0.5)
+    return True
+
+
+def _folder(session: Session, model: ModelDir) -> Path:
+    return session.repository.state / "served" / container_name(model.image("predict"))

@@ -1,0 +1,1 @@
+"""What runs in images: training, serving, the check of the wiring."""

@@ -1,0 +1,79 @@
+"""The event loop of a worker with other groups of models beside it: connections go over to them, and come from them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from typing import Any
+
+from trainyard.image.serve.application import Application
+from trainyard.image.serve.groups.asking import answer_question
+from trainyard.image.serve.groups.group_connection import GroupConnection, from_memory
+from trainyard.image.serve.groups.group_router import GroupRouter
+from trainyard.image.serve.http.connection import Connection
+from trainyard.image.serve.http.loop import EventLoop
+from trainyard.image.serve.shared import kernel
+from trainyard.image.serve.shared.fairness import ACTIVE_SECONDS, PAUSE
+
+LONGEST_MESSAGE = 1 << 12
+FROM_WORKER = b"c"  # of the own group: between two requests, with nothing to say
+
+
+class GroupLoop(EventLoop):
+    """Serves the routes of one group."""
+
+    quiet_seconds = ACTIVE_SECONDS  # the others' clients may come until they have been told that this server ends
+
+    def __init__(self, application: Application, *arguments: Any) -> None:
+        super().__init__(application, *arguments)
+        self._application = application
+        self._sources[self._given.fileno()] = self._take_given
+        self._begun: dict[int, tuple[bytes, int, int]] = {}  # by descriptor: how to go on with what has just come
+        elsewhere = self._dispatcher.elsewhere
+        assert elsewhere
+        self._elsewhere: GroupRouter = elsewhere
+
+    def turn(self, timeout: float) -> None:
+        super().turn(PAUSE if self._elsewhere.leaving else timeout)
+        if self._elsewhere.leaving:
+            self._elsewhere.send_off(self._now, self._let_go)
+
+    def _let_go(self, connection: Connection) -> None:
+        self._forget(connection)
+        self._share.closed(connection.is_active(self._now))
+        connection.close()
+
+    def _take_given(self) -> socket.socket:
+        """A connection that another worker has passed on, of this group or of another. Questions are answered here.
+
+        Raises:
+            OSError: there is none.
+        """
+        while True:
+            message, descriptors = kernel.receive_descriptors(self._given, LONGEST_MESSAGE, 2)
+            if not descriptors:
+                raise ConnectionResetError("none came")
+            sock = socket.socket(fileno=descriptors[0])
+            if message == FROM_WORKER:
+                return sock
+            told = json.loads(message)
+            if "question" not in told:
+                self._begun[sock.fileno()] = from_memory(descriptors[1]), told["answered"], told["asked"]
+                return sock
+            answer_question(told["question"], sock, self._application)
+
+    def _connect(self, sock: socket.socket) -> Connection:
+        return GroupConnection(sock, self._limits, self._handler, self._buffers)
+
+    def _begin(self, connection: Connection) -> None:
+        begun = self._begun.pop(connection.sock.fileno(), None)
+        if begun is None:
+            super()._begin(connection)
+            return
+        assert isinstance(connection, GroupConnection)
+        with contextlib.suppress(OSError):
+            connection.resume(*begun)
+            self._watch(connection)
+            return
+        self._drop(connection)

@@ -1,0 +1,87 @@
+"""What a record says of a training beside what the train function says itself."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from trainyard.contract.files import dataset_files, sha256_of, sha256_of_dataset
+from trainyard.contract.installed_versions import of_training
+from trainyard.contract.records import Record
+from trainyard.errors import TrainyardError
+from trainyard.settings.image import ImageSettings
+
+_LARGE = 1e9  # bytes, whose hash takes seconds
+
+
+class Clock:
+    """When a training started, and how long it has taken."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self._from = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start, to the millisecond."""
+        return round(time.monotonic() - self._from, 3)
+
+
+def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: Clock) -> Record:
+    """The part of a record that is the same for every binary of one training."""
+    lock = sources / "requirements.lock"
+    imported = imported_packages()
+    settings = ImageSettings.read()
+    return {
+        "payload": payload,
+        "dataset": payload.get("$ref"),
+        "dataset_sha256": _dataset_sha256(dataset, sources / "data") if dataset else None,
+        "lock": sha256_of(lock) if lock.is_file() else None,
+        "commit": settings.commit or None,
+        "built": _built(settings.built),
+        "python": platform.python_version(),
+        "packages": imported,
+        "installed": of_training(imported),
+        "started": clock.started.isoformat(timespec="milliseconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "seconds": clock.seconds,
+    }
+
+
+def _built(text: str) -> Any:
+    """TRAINYARD_BUILT, as far as it is JSON: a finished training does not fail for what is only written down."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text
+
+
+def _dataset_sha256(dataset: Path, data: Path) -> str | None:
+    """None where the dataset cannot be read any longer: that is no reason to lose a training."""
+    try:
+        files = dataset_files(dataset, data)
+        size = sum(path.stat().st_size for path in files)
+        if size > _LARGE:
+            print(f"---> Hashing {dataset.name} ({size / 1e9:.1f} GB)", flush=True)
+        return sha256_of_dataset(dataset, files)
+    except (OSError, TrainyardError) as error:
+        print(f"warning: the record has no sha256 of the dataset: {error}", file=sys.stderr, flush=True)
+        return None
+
+
+def imported_packages() -> dict[str, str]:
+    """The distributions whose modules have been imported, and their versions."""
+    imported = {name for name in sys.modules if "." not in name and name not in sys.stdlib_module_names}
+    names = {
+        distribution
+        for module, distributions in metadata.packages_distributions().items()
+        if module in imported
+        for distribution in distributions
+    }
+    return {name: metadata.version(name) for name in sorted(names, key=str.lower)}

@@ -1,0 +1,23 @@
+"""The environment of this process, for what is no setting of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+
+def callers_environment() -> Mapping[str, str]:
+    """The variables that this process was started with, for what other programs' files and variables say."""
+    return os.environ
+
+
+def give_to_programs(variables: Mapping[str, str]) -> None:
+    """Add variables to those of every program that is started from here: engines are given secrets by name alone."""
+    os.environ.update(variables)
+
+
+def refuse_telemetry() -> None:
+    """Keep libraries from reporting to their makers: onnxruntime does since 1.29, in a thread that it starts for it,
+    MLflow since 3.2."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
