@@ -13,7 +13,7 @@ import pytest
 from monorepo import Model, Monorepo, ask, nobody_elses
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
-KILLED = 10
+KILLED = 5
 LONGEST = 1.5  # seconds; an edit takes about half of that
 
 

@@ -11,16 +11,14 @@ from typing import ClassVar
 
 import pytest
 from engines.baked import BakedImages
-from engines.bills import BillsOfMaterials
 from engines.broken import BrokenBuilds
 from engines.confined import LINES, REPORT, report_from
-from engines.pruned import PrunedDependencies
 from engines.running import SAMPLE, RunningContract
 from monorepo import Client, Made, Model, Monorepo, ask, interrupt
 from needs import need
 
 
-class BuildingContract(BrokenBuilds, BakedImages, BillsOfMaterials, PrunedDependencies):
+class BuildingContract(BrokenBuilds, BakedImages):
     """Inherit, and say which engine and builder."""
 
     engine: ClassVar[str]

@@ -10,6 +10,14 @@ from engines.calls import call
 from monorepo import Model, Monorepo
 
 LABEL = '{{index .Config.Labels "io.openshift.s2i.build.image"}}'
+# A command, with {} for the folder of packages, and the file that is named then.
+DAMAGES = (
+    ("truncate -s 10 {}/flask/app.py", "flask/app.py"),
+    ("rm -r {}/flask", "flask/"),
+    ("find {}/orjson -name '*.pyc' -exec truncate -s 0 '{{}}' +", "orjson/__pycache__"),
+    ("find /opt/venv -type f -exec truncate -s 0 '{{}}' +", ".trainyard-deps"),
+    ("truncate -s 0 /opt/venv/.trainyard-files", ".trainyard-files"),
+)
 
 
 class DamagedImages:
@@ -29,27 +37,19 @@ class DamagedImages:
         assert "is not the image" not in self._edited(repo, model)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize(
-        ("name", "damage", "file"),
-        [
-            ("cut", "truncate -s 10 {}/flask/app.py", "flask/app.py"),
-            ("gone", "rm -r {}/flask", "flask/"),
-            ("bytecode", "find {}/orjson -name '*.pyc' -exec truncate -s 0 '{{}}' +", "orjson/__pycache__"),
-            ("emptied", "find /opt/venv -type f -exec truncate -s 0 '{{}}' +", ".trainyard-deps"),
-            ("unlisted", "truncate -s 0 /opt/venv/.trainyard-files", ".trainyard-files"),
-        ],
-    )
-    def test_files_that_are_damaged(self, repo: Monorepo, name: str, damage: str, file: str) -> None:
-        model, builder, _ = self._built(repo, name)
+    def test_files_that_are_damaged(self, repo: Monorepo) -> None:
+        """One kind after the other: each build makes anew what the next one damages."""
+        model, builder, _ = self._built(repo, "files")
         container = f"{model.container}-damaging"
-        command = f"site=$(echo /opt/venv/lib/python3*/site-packages); {damage.format('$site')}"
-        run = ["run", "--name", container, "--user", "0", "--network", "none"]
-        call(self.engine, *run, builder, "bash", "-c", command)
-        call(self.engine, "commit", container, builder)
-        call(self.engine, "rm", container)
-        said = self._edited(repo, model)
-        assert f"warning: {builder}: /opt/venv: what is installed is damaged (" in said, said
-        assert file in said
+        for damage, file in DAMAGES:
+            command = f"site=$(echo /opt/venv/lib/python3*/site-packages); {damage.format('$site')}"
+            run = ["run", "--name", container, "--user", "0", "--network", "none"]
+            call(self.engine, *run, builder, "bash", "-c", command)
+            call(self.engine, "commit", container, builder)
+            call(self.engine, "rm", container)
+            said = self._edited(repo, model)
+            assert f"warning: {builder}: /opt/venv: what is installed is damaged (" in said, said
+            assert file in said
         assert "what is installed is damaged" not in self._edited(repo, model)
 
     def _built(self, repo: Monorepo, name: str) -> tuple[Model, str, str]:

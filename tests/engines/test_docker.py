@@ -6,11 +6,13 @@ from typing import ClassVar
 
 import images
 import pytest
+from engines.bills import BillsOfMaterials
 from engines.calls import inside
 from engines.contract import BuildingContract, EngineContract
 from engines.damaged import DamagedImages
 from engines.killed import KilledBuilds
 from engines.layers import BakedLayers
+from engines.pruned import PrunedDependencies
 from engines.reproducible import ReproducibleImages
 from engines.running import SAMPLE
 from monorepo import Model, Monorepo, ask, wait_for
@@ -89,7 +91,10 @@ class SetupScripts:
 
 
 @pytest.mark.engine("docker")
-class TestDocker(SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, BakedLayers, EngineContract):
+class TestDocker(
+    SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, BakedLayers, BillsOfMaterials, PrunedDependencies,
+    EngineContract,
+):  # fmt: skip
     engine = "docker"
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
@@ -133,8 +138,8 @@ class TestDocker(SetupScripts, KilledBuilds, DamagedImages, ReproducibleImages, 
 
 
 @pytest.mark.s2i
-class TestDockerWithS2i(SetupScripts, DamagedImages, ReproducibleImages, BakedLayers, BuildingContract):
-    """The same, with images built by the real s2i. How they run is the engine's."""
+class TestDockerWithS2i(SetupScripts, ReproducibleImages, BakedLayers, BuildingContract):
+    """Images built by the real s2i. How they run, and how dependencies are installed, is the engine's."""
 
     engine = "docker"
     programs = ("docker", "s2i")

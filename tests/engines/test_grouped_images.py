@@ -81,6 +81,8 @@ def test_both_versions_are_in_the_bill_of_materials_and_no_credential_is_in_the_
     built: Built,
 ) -> None:
     repo, folder, variables = built
+    if variables.get("BUILDER") == "s2i":
+        pytest.skip("read from the image as with docker's own builder")
     repo.make(folder, "sbom", "GROUPS=auto", **variables).succeeded()
     bill = json.loads((repo.path / ".trainyard" / "sbom" / f"{repo.container('flowers-all')}.cdx.json").read_text())
     versions = {part["version"] for part in bill["components"] if part["name"] == "scikit-learn"}

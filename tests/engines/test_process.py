@@ -6,15 +6,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from engines.bills import BillsOfMaterials
 from engines.contract import EngineContract
 from engines.killed import kill_in_the_middle
+from engines.pruned import PrunedDependencies
 from monorepo import Model, Monorepo, ask
 
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
 
 
-class TestProcess(EngineContract):
+class TestProcess(BillsOfMaterials, PrunedDependencies, EngineContract):
     engine = "process"
 
     def check_confinement(self, facts: dict[str, Any]) -> None:

@@ -103,6 +103,8 @@ def connect(tracker: Tracker, seconds: int) -> Connection:
         TrainyardError: MLflow is not installed; TrackingError: the database cannot be opened.
     """
     make_client = _client_class(tracker, seconds)
+    if not tracker.uri.startswith("http"):
+        _limit_opening(seconds)
     try:
         return Connection(tracker, make_client(tracker.uri, registry_uri=tracker.uri), seconds)
     except _failures() as error:
@@ -132,6 +134,17 @@ def _client_class(tracker: Tracker, seconds: int) -> type[MlflowClient]:
         if value != "":
             variable.set(value)
     return MlflowClient
+
+
+def _limit_opening(seconds: int) -> None:
+    """MLflow tries ten times to open a database, and waits 100 s in all: 0.1 s, 0.3, 0.7, ... No setting of its own
+    shortens that."""
+    from mlflow.store.db import utils
+
+    attempts, waited = 0, 0.0
+    while (waited := waited + 0.1 * (2 ** (attempts + 1) - 1)) <= seconds:
+        attempts += 1
+    utils.MAX_RETRY_COUNT = attempts + 1
 
 
 def _failures() -> tuple[type[Exception], ...]:
