@@ -17,10 +17,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "projects")]
 
-from common_utils.encoders import TabularEncoder  # noqa: E402
-from common_utils.predicting import classify, instances_of  # noqa: E402
-from common_utils.tables import read_table  # noqa: E402
 from finance_income_prediction.common_utils.schema import SCHEMA  # noqa: E402 -- needs the path above
+from trainyard.models.encoders import TabularEncoder  # noqa: E402
+from trainyard.models.predicting import classify, instances_of  # noqa: E402
+from trainyard.models.tables import read_table  # noqa: E402
 
 DATASET = ROOT / "projects/finance_income_prediction/data/adult_income-prepped.csv"
 

@@ -24,7 +24,6 @@ from bench.serving.servers import MODELS, PROJECT, ROOT, SERVERS
 
 sys.path[:0] = [str(ROOT / "projects")]
 
-from common_utils.predicting import classify  # noqa: E402
 from trainyard.contract.routes import Route  # noqa: E402
 from trainyard.image.serve.app import create_app  # noqa: E402
 from trainyard.image.serve.http.connection import Connection  # noqa: E402
@@ -34,8 +33,9 @@ from trainyard.image.serve.prediction.codec import JSON  # noqa: E402
 from trainyard.image.serve.prediction.message_body import read_message  # noqa: E402
 from trainyard.image.serve.request import Request, answer_bytes  # noqa: E402
 from trainyard.image.serve.shared.daemon_context import DaemonContext  # noqa: E402
+from trainyard.models.binaries import load_model  # noqa: E402
+from trainyard.models.predicting import classify  # noqa: E402
 from trainyard.settings.image import ImageSettings  # noqa: E402
-from utils.binaries import load_model  # noqa: E402
 
 LIMITS = Limits(1 << 24, 30, 30, 75)
 CALLS = 2000

@@ -1,4 +1,4 @@
-"""What models of every project share: tables, encoders, splits, metrics, and the frame of train and predict functions.
+"""The place for what models of every project share; it goes into every image.
 
-It goes into every image, as ``common_utils``, beside ``utils`` and the ground floor of ``trainyard``.
+What Trainyard itself has for models is ``trainyard.models``. The modules here keep the names that it had before.
 """

@@ -20,7 +20,7 @@ FILES = [
     ).stdout.splitlines()
 ]
 # What images hold, and what only the host has. A room imports what stands before it, and itself.
-LIBRARY = ("errors", "settings", "contract", "image")
+LIBRARY = ("errors", "settings", "contract", "image", "models")
 HOST_ROOMS = (
     "support", "monorepo", "secrets", "network", "requirements", "build", "engines", "experiments", "operations",
     "verbs", "cli",
@@ -49,13 +49,13 @@ def imports(path: Path) -> set[str]:
 def test_what_images_hold_needs_nothing_of_the_host() -> None:
     for top, path in modules():
         if top in LIBRARY:
-            assert imports(path) <= set(LIBRARY), path
-            assert top == "image" or "image" not in imports(path), path
+            assert imports(path) <= set(LIBRARY[: LIBRARY.index(top) + 1]), path
 
 
 def test_the_host_does_not_import_what_runs_in_images() -> None:
-    for top, path in modules():
-        assert top == "image" or "image" not in imports(path), path
+    elsewhere = PACKAGE / "host/experiments/tracking/pyfunc_loader.py"  # a file for MLflow, which runs it beside models
+    for path in {*(PACKAGE / "host").rglob("*.py")} - {elsewhere}:
+        assert not imports(path) & {"image", "models"}, path
 
 
 def test_rooms_of_the_host_import_those_before_them() -> None:
@@ -216,7 +216,7 @@ def test_leaf_makefiles_have_no_recipes() -> None:
 
 def test_files_are_of_a_size_to_read() -> None:
     for path in FILES:
-        if path.suffix == ".py" and path.parts[0] in ("trainyard", "common_utils", "utils", "tests"):
+        if path.suffix == ".py" and path.parts[0] in ("trainyard", "tests"):
             assert (ROOT / path).read_text().count("\n") <= 330, path
 
 

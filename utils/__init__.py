@@ -1,1 +1,1 @@
-"""Model binaries (``utils.binaries``) and a server for debugging a predict module (``utils.local_server``)."""
+"""Older names: of ``trainyard.models.binaries``, ``local_server`` and ``runs``."""

@@ -151,7 +151,7 @@ def test_a_merged_image_says_how_to_name_the_model(daemon, route):
     response = daemon.post(route)
     assert response.status_code == 503
     assert "MODEL_NAME" in error_of(response)
-    assert "use utils.binaries.served_model_name(default)" in error_of(response)
+    assert "use trainyard.models.binaries.served_model_name(default)" in error_of(response)
 
 
 def test_a_bad_request_from_the_function_is_a_400_with_its_text(daemon):

@@ -1,6 +1,6 @@
 """When a new model takes the place of the champion. Both were scored on the same rows by the same code.
 
-In the images, too: a train script may compare and register by itself (``common_utils.registering``).
+In the images, too: a train script may compare and register by itself (``trainyard.models.registering``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Values that training never saw: who finds them says so here, and the server counts them per column.
 
-An encoder (``common_utils.encoders``) and the server's own check of rows find them, while one route's function runs.
+An encoder (``models.encoders``) and the server's own check of rows find them, while one route's function runs.
 They call ``note`` only where there is something to say, so rows like those of the training cost nothing here.
 """
 

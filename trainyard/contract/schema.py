@@ -65,7 +65,7 @@ def check_rows(schema: Schema, rows: Sequence[Any]) -> Sequence[Any]:
     """The rows with the values that they mean (``Column.clean``): nearly always the rows as they are.
 
     Values that training never saw are noted (``drift``) and allowed. Column by column and in C where all is well, as
-    the encoders of ``common_utils`` check the rows that they encode.
+    the encoders of ``trainyard.models`` check the rows that they encode.
 
     Raises:
         BadRequest: a row of another width, a value of another kind or not finite; it names row and column.

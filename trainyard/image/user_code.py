@@ -31,7 +31,9 @@ UserFunction = Callable[[Any], Any]
 ENVIRONMENT_FILE = Path(".s2i/environment")
 COMPAT = os.path.realpath(Path(__file__).parent / "compat")  # stand-ins for historical modules
 MODEL_NAME_VARIABLES = ("MODEL_NAME", "MODElNAME")
-MODEL_NAME_HINT = "an image of several models sets no MODEL_NAME: use utils.binaries.served_model_name(default)"
+MODEL_NAME_HINT = (
+    "an image of several models sets no MODEL_NAME: use trainyard.models.binaries.served_model_name(default)"
+)
 _LONGEST_CAUSE = 300  # characters of an exception's text that fit into one line
 
 

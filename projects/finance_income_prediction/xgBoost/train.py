@@ -7,12 +7,12 @@ from typing import Any
 
 from xgboost import XGBClassifier
 
-from common_utils.metrics import Metrics
-from common_utils.scoring import score
-from common_utils.splits import split
-from common_utils.tables import Table, read_table
-from common_utils.training import Job, fit_classifier, read_job, save
 from finance_income_prediction.common_utils.schema import SCHEMA
+from trainyard.models.metrics import Metrics
+from trainyard.models.scoring import score
+from trainyard.models.splits import split
+from trainyard.models.tables import Table, read_table
+from trainyard.models.training import Job, fit_classifier, read_job, save
 
 DEFAULTS = {"n_estimators": 150, "max_depth": 4, "learning_rate": 0.1, "subsample": 0.8, "random_state": 7}
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from sklearn.linear_model import LogisticRegression
 
-from common_utils.metrics import Metrics
-from common_utils.scoring import score
-from common_utils.splits import split
-from common_utils.tables import Table, read_table
-from common_utils.training import Job, fit_classifier, read_job, save
 from healthcare_cancer_diagnosis.common_utils.schema import SCHEMA
+from trainyard.models.metrics import Metrics
+from trainyard.models.scoring import score
+from trainyard.models.splits import split
+from trainyard.models.tables import Table, read_table
+from trainyard.models.training import Job, fit_classifier, read_job, save
 
 DEFAULTS = {"C": 0.5, "max_iter": 1000}
 HELD_OUT = 0.3  # of a few hundred rows: with fewer to measure on, chance decides the metrics

@@ -1,6 +1,6 @@
 """The columns of this project's dataset, in the order of a prediction instance."""
 
-from common_utils.tables import Schema
+from trainyard.models.tables import Schema
 
 SCHEMA = Schema(
     features=(

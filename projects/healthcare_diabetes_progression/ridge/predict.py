@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from common_utils.predicting import estimate, instances_of
-from utils.binaries import load_model, served_model_name
+from trainyard.models.binaries import load_model, served_model_name
+from trainyard.models.predicting import estimate, instances_of
 
 
 def predict_diabetes_progression_ridge(msg: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ BUILDERS: dict[Role, str] = {"train": "train", "predict": "daemon"}
 APP_ROOT: dict[Role, str] = {"train": "/model", "predict": "/action"}
 # Of the package: what images hold. ``host/`` stays outside.
 LIBRARY_MODULES = ("__init__.py", "errors.py")
-LIBRARY_ROOMS = ("contract", "image", "settings")
+LIBRARY_ROOMS = ("contract", "image", "models", "settings")
 BASE_FILES = ("prepare.py", "slim.py", "bytecode.py", "damage.py", "requirements.txt")
 
 

@@ -24,7 +24,9 @@ URI, USER, PASSWORD, EXPERIMENT = (
     "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_EXPERIMENT_NAME",
 )  # fmt: skip
 LOST = "what it logs goes into a folder that is thrown away after the training"
-_USES = re.compile(r"^[ \t]*(?:import|from)[ \t]+(?:mlflow|common_utils\.registering)\b", re.MULTILINE)
+_USES = re.compile(
+    r"^[ \t]*(?:import|from)[ \t]+(?:mlflow|(?:trainyard\.models|common_utils)\.registering)\b", re.MULTILINE
+)
 _CHOOSES = re.compile(r"\bset_tracking_uri\b")
 
 

@@ -1,7 +1,7 @@
 """Loads a model of Trainyard for ``mlflow.pyfunc``. It is uploaded with each model, and imports nothing of Trainyard.
 
 The binary is compared with the sha256 in its record before a byte is unpickled. Unpickling needs the modules that the
-train function used: for the shipped models ``common_utils``, so the root of their repository on PYTHONPATH.
+train function used: for the shipped models ``trainyard.models``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Loaded:
         return self._saved
 
     def predict(self, rows: Any, params: dict[str, Any] | None = None) -> Any:
-        """The predictions of an estimator, or of a bundle of ``common_utils.training``."""
+        """The predictions of an estimator, or of a bundle of ``trainyard.models.training``."""
         if hasattr(self._saved, "predict"):
             return self._saved.predict(rows)
         rows = rows.values.tolist() if hasattr(rows, "values") else [list(row) for row in rows]
@@ -34,7 +34,7 @@ class Loaded:
             raise TypeError(
                 f"this model is a {kind}, which only its own predict.py understands: make predict serves it"
             )
-        from common_utils import predicting
+        from trainyard.models import predicting
 
         predict = predicting.classify if task == predicting.CLASSIFICATION else predicting.estimate
         return predict(self._saved, rows)["predictions"]

@@ -1,6 +1,6 @@
 """Which files below ``models/`` a route's function opens: its version, and what makes it stale, follow from them.
 
-Functions open their files by ``utils.binaries`` or, as historical ones do, by themselves. An audit hook (PEP 578) sees
+Functions open their files by ``models.binaries`` or, as historical ones do, by themselves. An audit hook (PEP 578) sees
 both. Where Python's own functions are called for it, verified bytes are handed out (``verified_opens``). What a library
 opens in C is not seen: the files of such a model are compared when it is loaded.
 """

@@ -89,7 +89,7 @@ def find_sharing(
 ) -> Sharing | None:
     """What requests may share a call of ``predict``; None where none may.
 
-    ``encodes``: it checks its rows by an encoder of ``common_utils``.
+    ``encodes``: it checks its rows by an encoder of ``trainyard.models``.
 
     The function has to be row-wise: the answer to several rows is the answers to each of them one after another, and
     everything else in it (labels, a threshold) is the same for all. Whatever goes wrong makes it not row-wise, and so

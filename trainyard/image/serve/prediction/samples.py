@@ -86,6 +86,6 @@ def recorded_schema(opened: Iterable[str], function: UserFunction | None) -> Sch
 
 
 def _record(opened: Iterable[str], function: UserFunction | None) -> dict[str, Any]:
-    name = served_model_name() or getattr(function, "model_name", "")  # common_utils.frames says it
+    name = served_model_name() or getattr(function, "model_name", "")  # trainyard.models.frames says it
     names = model_names(opened) or ({name} if name else set())
     return (read_record(binary_path(MODELS, names.pop())) or {}) if len(names) == 1 else {}

@@ -1,6 +1,6 @@
 """A function that opens files of its model by itself gets the bytes that were verified, and no others.
 
-``utils.binaries`` compares the bytes that it then unpickles. Historical functions open their binary and unpickle it:
+``models.binaries`` compares the bytes that it then unpickles. Historical functions open their binary and unpickle it:
 what they open is compared first, and then they are handed a copy in memory that nobody can change (memfd_create(2),
 sealed), whatever happens to the file. Of files larger than KEEP_BYTES there is no copy: the file that was hashed is the
 one that is read, so a rename changes nothing, but who writes into it could.

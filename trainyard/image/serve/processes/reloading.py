@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trainyard.image.serve.prediction.endpoint import Endpoint
 
-# Model code by convention, wherever it lies: utils.binaries keeps what it has loaded.
-_SHARED_CODE = ("utils", "common_utils")
+# Model code wherever it lies: trainyard.models.binaries keeps what it has loaded.
+_MODEL_CODE = re.compile(r"(trainyard\.models|utils|common_utils)(\.|$)")
 _OURS = ("__main__", "trainyard")
 
 
@@ -48,10 +49,8 @@ def forget_modules(sources: Path) -> None:
     """Let the user's modules be imported again; who holds one keeps it."""
     prefixes = tuple({os.path.abspath(sources) + os.sep, os.path.realpath(sources) + os.sep})  # noqa: PTH100 -- both
     for name, module in list(sys.modules.items()):
-        top = name.split(".")[0]
-        if top in _OURS:
-            continue
-        if top in _SHARED_CODE or _is_below(getattr(module, "__file__", None), prefixes):
+        is_ours = name.split(".")[0] in _OURS
+        if _MODEL_CODE.match(name) or (not is_ours and _is_below(getattr(module, "__file__", None), prefixes)):
             del sys.modules[name]
     importlib.invalidate_caches()
 

@@ -1,0 +1,96 @@
+"""Fits estimators that work in rounds, and reports to the run how good they are after each; for training only.
+
+`log_loss` (of a regression `rmse`) is that of the held-out rows and ends at the metric of that name, `train_...` is
+that of the rows that it learns from. What is fitted is the same, to the byte, whether anybody asks or not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from trainyard.models.importance import log_loss, root_mean_squared_error
+from trainyard.models.predicting import OneThread
+from trainyard.models.runs import log_metrics
+
+Rows = tuple[Any, list[Any]]  # features and targets
+_NAMES = {
+    "logloss": "log_loss", "mlogloss": "log_loss", "rmse": "rmse",
+    "Logloss": "log_loss", "MultiClass": "log_loss", "RMSE": "rmse",
+}  # fmt: skip
+
+
+def fit_by_rounds(estimator: Any, features: Any, targets: list[Any], held_out: Rows | None) -> None:
+    """Fit, and report each round's loss where there are rows to compute it with and the library is known."""
+    inner = estimator.estimator if isinstance(estimator, OneThread) else estimator
+    library = type(inner).__module__.partition(".")[0]
+    if held_out is None:
+        estimator.fit(features, targets)
+    else:
+        _FITS.get(library, _fit_sklearn)(inner, (features, targets), held_out)
+    if library == "catboost":
+        _forget_the_run(inner)
+
+
+def _fit_xgboost(estimator: Any, training: Rows, held_out: Rows) -> None:
+    from xgboost.callback import TrainingCallback
+
+    class Report(TrainingCallback):
+        def after_iteration(self, _model: Any, epoch: int, evals_log: Any) -> bool:
+            _report(epoch, *evals_log.values())
+            return False
+
+    before = estimator.callbacks
+    estimator.set_params(callbacks=[*(before or []), Report()])
+    estimator.fit(*training, eval_set=[training, held_out], verbose=False)
+    # It keeps both, and would be another binary.
+    estimator.set_params(callbacks=before)
+    vars(estimator).pop("evals_result_")
+
+
+def _fit_catboost(estimator: Any, training: Rows, held_out: Rows) -> None:
+    class Report:
+        def after_iteration(self, info: Any) -> bool:
+            _report(info.iteration - 1, info.metrics["learn"], info.metrics["validation"])
+            return True
+
+    estimator.fit(*training, eval_set=held_out, use_best_model=False, callbacks=[Report()])
+
+
+def _forget_the_run(estimator: Any) -> None:
+    """Blank what CatBoost puts into a model of how it was fitted: its id, when, the losses, who was told of them."""
+    metadata = estimator.get_metadata()
+    params = json.loads(metadata["params"])
+    for key in ("callbacks", "use_best_model"):
+        params["flat_params"].pop(key, None)
+    metadata["params"] = json.dumps(params, sort_keys=True)
+    metadata["model_guid"] = metadata["train_finish_time"] = ""
+    metadata["training"] = "{}"
+    estimator._set_test_evals([])  # an empty list for each set of rows; there is no other way to be rid of them
+
+
+def _fit_sklearn(estimator: Any, training: Rows, held_out: Rows) -> None:
+    """scikit-learn's can be asked for every stage when they are fitted."""
+    estimator.fit(*training)
+    if hasattr(estimator, "staged_predict_proba"):
+        labels = list(range(len(estimator.classes_)))
+        name, staged = "log_loss", estimator.staged_predict_proba
+        loss: Callable[[Any, Any], float] = lambda truth, scores: log_loss(truth, scores, labels)  # noqa: E731
+    elif hasattr(estimator, "staged_predict"):
+        name, staged, loss = "rmse", estimator.staged_predict, root_mean_squared_error
+    else:
+        return
+    for step, learned, new in zip(count(), staged(training[0]), staged(held_out[0])):
+        log_metrics({name: loss(held_out[1], new), f"train_{name}": loss(training[1], learned)}, step)
+
+
+def _report(step: int, learned: dict[str, list[float]], new: dict[str, list[float]]) -> None:
+    """The last of the values that a library keeps by its own name of the loss; other metrics are left out."""
+    known = [name for name in new if name in _NAMES]
+    log_metrics({_NAMES[name]: new[name][-1] for name in known}, step)
+    log_metrics({f"train_{_NAMES[name]}": learned[name][-1] for name in known}, step)
+
+
+_FITS = {"xgboost": _fit_xgboost, "catboost": _fit_catboost}
