@@ -87,6 +87,21 @@ def test_modules_of_tests_have_names_of_their_own() -> None:
     assert not [name for name, count in names.items() if count > 1]
 
 
+def test_interfaces_are_small() -> None:
+    """What a platform or a compute has to implement: at most ten methods and properties."""
+    found = [found for path in (PACKAGE / "host").rglob("*.py") for found in _protocols(path)]
+    assert {"Images", "Builder", "Runner"} <= {name for name, _ in found}
+    assert not [(name, methods) for name, methods in found if len(methods) > 10]
+
+
+def _protocols(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The interfaces of a file, each with its public methods and properties."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef) and "Protocol" in {ast.unparse(base).split("[")[0] for base in node.bases}:
+            names = [part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)]
+            yield node.name, [name for name in names if not name.startswith("_")]
+
+
 def test_no_modules_import_each_other() -> None:
     paths = {}
     for path in PACKAGE.rglob("*.py"):

@@ -37,7 +37,7 @@ class PrunedDependencies:
             assert kept == [], "what another clone may have installed for its next build"
         engine = ENGINES[repo.engine](repo.engine, Repository(repo.path, {}), HostSettings(), Commands())
         for name in unused:
-            assert engine.remove_unused(name)
+            assert engine.images.remove_unused(name)
         assert not [name for name in self.shown(repo) for key in keys if key in name]
         repo.make(models[1], "build-predict", "FORCE=1", **self.variables).succeeded()
         made = repo.make(models[0], "build-predict", **self.variables).succeeded()

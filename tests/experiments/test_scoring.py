@@ -47,7 +47,7 @@ def scores(repo: Monorepo, model: Model, folder: Path, versions: dict[str, Path]
     payload = {"$ref": "data/numbers.csv", "model_name": model.name}
     mounts = (Mount(found.project / "data", "data"), Mount(found.project / "models", "models"))
     training = Training(found, Origin(found.image("train")), payload, mounts)
-    return score_versions(training, session.local().engine, run, versions)
+    return score_versions(training, session.local().engine.runner, run, versions)
 
 
 def test_versions_are_scored_by_the_models_own_code(repo: Monorepo, model: Model, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trainyard.errors import TrainyardError
-from trainyard.host.engines.base import Engine
-from trainyard.host.engines.container.engine import ContainerEngine
+from trainyard.host.engines.container.engine import container_engine
+from trainyard.host.engines.engine import Engine
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.support import console
 from trainyard.host.support.command import Commands
@@ -16,13 +16,13 @@ Factory = Callable[[str, Repository, HostSettings, Commands], Engine]
 
 
 def _process(name: str, repository: Repository, settings: HostSettings, commands: Commands) -> Engine:
-    from trainyard.host.engines.process.engine import ProcessEngine  # an edit with docker does not wait for it
+    from trainyard.host.engines.process.engine import process_engine  # an edit with docker does not wait for it
 
-    return ProcessEngine(name, repository, settings, commands)
+    return process_engine(name, repository, settings, commands)
 
 
 # In the order in which the default asks them.
-ENGINES: dict[str, Factory] = {"docker": ContainerEngine, "podman": ContainerEngine, "process": _process}
+ENGINES: dict[str, Factory] = {"docker": container_engine, "podman": container_engine, "process": _process}
 
 
 def resolve(repository: Repository, settings: HostSettings, commands: Commands) -> tuple[Engine, str]:

@@ -1,20 +1,19 @@
-"""What every engine can do, and the values that it is told with. The words are a container's: the process engine's
-image is a folder, its container a process."""
+"""The values that engines take and return. The words are a container's: the process engine's image is a folder, its
+container a process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar
 
 from trainyard.host.build.baked_files import BakedFile, listed
-from trainyard.host.engines.container_output import Conversation, Output
+from trainyard.host.engines.container_output import Output
 from trainyard.host.monorepo.model_dir import Role
-from trainyard.host.requirements.install_target import Target
 from trainyard.host.requirements.local_packages import FOLDER, LocalPackage
 from trainyard.host.requirements.lock_files import packages_of
-from trainyard.host.secrets.leaks import Finding, Look
+from trainyard.host.secrets.leaks import Finding
 from trainyard.host.support.context import Context, ContextFile, make_context, text_file
 from trainyard.host.support.digests import digest_of
 
@@ -148,94 +147,3 @@ class Stored:
     place: str
     path: str
     findings: tuple[Finding, ...]
-
-
-class Engine(Protocol):
-    """Builds images and runs containers. A method that fails raises TrainyardError."""
-
-    @property
-    def name(self) -> str:
-        """As ENGINE names it."""
-
-    def unavailable(self) -> str:
-        """Why this engine does not answer; empty where it does."""
-
-    def ensure_builders(self) -> None:
-        """Build the builder images, where they are not there or not of today's sources."""
-
-    def built(self, names: Iterable[str]) -> dict[str, str]:
-        """Those of ``names`` that are images of this engine, each with the identity of what it was built from; that
-        is empty where it was not built by us."""
-
-    def find(self, image: str) -> BuiltImage | None:
-        """The image of that name; None where there is none."""
-
-    def facts(self, image: str) -> dict[str, Any]:
-        """What ``builders/facts.py`` finds in an image; empty in a dry run."""
-
-    def identity(self, plan: BuildPlan) -> str:
-        """A hash over all that decides what building ``plan`` gives: its files, its lock, the scripts, the base; empty
-        where the builder images have to be built first."""
-
-    def build(self, plan: BuildPlan) -> bool:
-        """Build an image, unless it is there and of the same identity; whether there was something to build. Its name
-        moves to the new image only when that is complete."""
-
-    def search(self, images: Iterable[str], look: Look) -> Iterator[Stored]:
-        """Look through everything that is kept of ``images``: files of each layer, environment, labels, history. What
-        has findings."""
-
-    def python(self) -> Python:
-        """That of this engine's images."""
-
-    def target(self) -> Target:
-        """What its images install packages for; of a base image that is not here yet, as far as its name says."""
-
-    def compile(self, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
-        """Run ``uv`` where packages may be built: on the files of ``folder``, in which it writes ``lock.txt``. Its
-        status, and what it complained about."""
-
-    def run(self, plan: RunPlan) -> int:
-        """Run in the foreground until it ends, or until Ctrl-C ends it; its exit status."""
-
-    def converse(self, plan: RunPlan) -> Conversation:
-        """Start with a standard input that we write to; whoever calls has to close the conversation. Not in a dry
-        run, where ``run`` shows the same."""
-
-    def start(self, plan: RunPlan) -> None:
-        """Start in the background."""
-
-    def alive(self, name: str) -> bool:
-        """Whether the container of that name runs."""
-
-    def stop(self, name: str) -> bool:
-        """Stop and remove a container; False where there was none."""
-
-    def logs(self, name: str, follow: bool) -> None:
-        """Print what a container that was started in the background has said."""
-
-    def last_lines(self, name: str, count: int) -> list[str]:
-        """The last lines that a container said, crashed ones included."""
-
-    def shell(self, plan: RunPlan) -> int:
-        """An interactive shell in a container of that image."""
-
-    def running(self) -> list[Running]:
-        """The servers that run, those of other monorepos included: they hold ports, too."""
-
-    def remove_image(self, image: str) -> bool:
-        """Remove an image; False where there was none."""
-
-    def remove_leftovers(self) -> None:
-        """Remove what builds of this monorepo that were killed have left behind."""
-
-    def unused(self) -> dict[str, int]:
-        """Dependencies of ours that no image is built on any more, in the order to remove them, and the bytes that each
-        has for itself."""
-
-    def removable(self, images: Iterable[str]) -> dict[str, int]:
-        """Likewise all of ours that is outside of the state folder: this clone's ``images``, and what clones share, but
-        for what an image of another clone is built on."""
-
-    def remove_unused(self, name: str) -> bool:
-        """Remove one of either; False where it is used again."""

@@ -14,7 +14,8 @@ from trainyard.contract.data_parts import MEASURED_ON
 from trainyard.contract.files import dataset_files
 from trainyard.contract.model_files import check_model_name
 from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
-from trainyard.host.engines.base import Engine, Mount, RunPlan
+from trainyard.host.engines.base import Mount, RunPlan
+from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.metrics_log import Point, read_points, read_tags
 from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.run_files import Kind, Run, new_run
@@ -83,7 +84,7 @@ def start_run(training: Training, kind: Kind = "training") -> Run:
 def carry_out(
     training: Training,
     run: Run,
-    engine: Engine,
+    runner: Runner,
     repository: Repository,
     on_points: Callable[[list[Point]], None] | None = None,
 ) -> tuple[Run, int]:
@@ -99,7 +100,7 @@ def carry_out(
             host_network=training.tracks_itself,
         )  # fmt: skip
         try:
-            status = engine.run(plan)
+            status = runner.run(plan)
         except (KeyboardInterrupt, SystemExit):
             run.ended("interrupted", error="interrupted")
             raise
@@ -113,13 +114,13 @@ def carry_out(
     return _finished(training, run, repository), status
 
 
-def show_only(training: Training, engine: Engine) -> None:
+def show_only(training: Training, runner: Runner) -> None:
     """What a dry run shows."""
     plan = RunPlan(
         training.image, training.image, "train", training.model.name, training.env, training.mounts,
         hardened=training.hardened, host_network=training.tracks_itself,
     )  # fmt: skip
-    engine.run(plan)
+    runner.run(plan)
 
 
 def _finished(training: Training, run: Run, repository: Repository) -> Run:

@@ -148,7 +148,7 @@ def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[Mod
     """Build; what assemble says of the context's own file is said of the file that the user can mend."""
     refuse_secrets(session, plan, folder)
     try:
-        built = session.engine.build(replace(plan, labels=_labels(session, plan, models)))
+        built = session.engine.builder.build(replace(plan, labels=_labels(session, plan, models)))
     except TrainyardError as error:
         if error.message.startswith(WIRING):
             raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None

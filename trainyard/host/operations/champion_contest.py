@@ -72,7 +72,7 @@ def contest(
 ) -> Decision:
     """Whether ``version`` becomes the champion; one contest of a model at a time on this machine."""
     rule = read_config(training.model.path).rule
-    scores = champions.scorer(training, session.engine, folder, files)
+    scores = champions.scorer(training, session.engine.runner, folder, files)
     lock = session.repository.state / "locks" / f"champion-{version.name}"
     limit = Limit("LOCK_TIMEOUT", session.settings.lock_timeout)
     with locked(lock, f"the champion of {version.name}", limit):

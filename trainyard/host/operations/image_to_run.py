@@ -45,12 +45,12 @@ def image_to_run(session: Session, model: ModelDir, role: Role) -> ImageToRun:
     name = model.image(role)
     if _nobody_knows(session):
         return ImageToRun(name, None, "unknown")
-    found = session.engine.find(name)
+    found = session.engine.images.find(name)
     sources = _compared(session, model, role, found)
     if not _is_to_build(session, name, found, sources, f"make build-{role}"):
         return ImageToRun(name, found, sources)
     build_model(session, model, role, bake=_bakes(session, found))
-    found = session.engine.find(name)
+    found = session.engine.images.find(name)
     return ImageToRun(name, found, _compared(session, model, role, found))
 
 
@@ -59,12 +59,12 @@ def merged_image_to_run(session: Session, folder: Path) -> ImageToRun:
     name = all_image(session, folder)
     if _nobody_knows(session):
         return ImageToRun(name, None, "unknown")
-    found = session.engine.find(name)
+    found = session.engine.images.find(name)
     sources = _compared_merged(session, folder, found)
     if not _is_to_build(session, name, found, sources, "make build-image"):
         return ImageToRun(name, found, sources)
     build_all(session, folder, bake=_bakes(session, found))
-    return ImageToRun(name, session.engine.find(name), "same")
+    return ImageToRun(name, session.engine.images.find(name), "same")
 
 
 def _nobody_knows(session: Session) -> bool:
@@ -127,4 +127,4 @@ def _judged(session: Session, make_plan: Callable[[], BuildPlan], found: BuiltIm
         return "changed"
     if not session.settings.bake:
         plan = replace(plan, baked=_baked_in(found))
-    return "same" if session.engine.identity(plan) == found.identity else "changed"
+    return "same" if session.engine.builder.identity(plan) == found.identity else "changed"

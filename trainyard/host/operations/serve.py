@@ -72,14 +72,15 @@ def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
     if session.commands.dry_run:
         for path in paths:
             console.step(f"POST {served_url(session.settings)}/{path}")
-        (session.engine.start if session.settings.detach else session.engine.run)(plan)
+        runner = session.engine.runner
+        (runner.start if session.settings.detach else runner.run)(plan)
         return
     _need_port(session, plan)
     if not session.settings.detach:
         console.step("Ctrl-C stops it")
         _serve_attached(session, plan, url)
         return
-    session.engine.start(plan)
+    session.engine.runner.start(plan)
     _wait(session, plan, url)
     console.step(f"{plan.name} is ready; stop it with make stop")
 
@@ -96,12 +97,12 @@ def _serve_attached(session: Session, plan: RunPlan, url: str) -> None:
         except TrainyardError as error:
             if not ended.is_set():  # else its end is what is reported
                 problems.append(error)
-                session.engine.stop(plan.name)
+                session.engine.runner.stop(plan.name)
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
     try:
-        status = session.engine.run(plan)
+        status = session.engine.runner.run(plan)
     except KeyboardInterrupt:
         console.step(f"Stopped {plan.name}")
         return
@@ -136,12 +137,14 @@ def show_routes(plan: RunPlan, url: str) -> None:
 def _wait(session: Session, plan: RunPlan, url: str) -> None:
     try:
         with console.waiting(f"Waiting for {plan.name} ..."):
-            wait_until_ready(url, lambda: session.engine.alive(plan.name), session.settings.ready_timeout)
+            wait_until_ready(url, lambda: session.engine.runner.alive(plan.name), session.settings.ready_timeout)
         show_routes(plan, url)
     except BaseException as error:  # Ctrl-C too: nobody would know of a server that is left behind
-        for text in [] if isinstance(error, KeyboardInterrupt) else session.engine.last_lines(plan.name, LAST_LINES):
+        for text in (
+            [] if isinstance(error, KeyboardInterrupt) else session.engine.runner.last_lines(plan.name, LAST_LINES)
+        ):
             console.line(f"    {text}")
-        session.engine.stop(plan.name)
+        session.engine.runner.stop(plan.name)
         raise
 
 
@@ -153,7 +156,7 @@ def _need_port(session: Session, plan: RunPlan) -> None:
             its holder where that is one of ours).
     """
     check_port(plan.port)
-    servers = [(server, engine) for engine in session.engines() for server in engine.running()]
+    servers = [(server, engine) for engine in session.engines() for server in engine.runner.running()]
     for server, engine in servers:
         ours = server.name == plan.name and server.root == str(session.repository.root)
         if ours and engine.name == session.engine.name:

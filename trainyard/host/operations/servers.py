@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainyard.host.engines.base import Engine
+from trainyard.host.engines.engine import Runner
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
@@ -11,7 +11,7 @@ from trainyard.host.support import console
 def stop(session: Session, name: str) -> bool:
     """Stop a container on whichever engine has it."""
     name = container_name(name)
-    stopped = [engine.name for engine in session.engines() if engine.stop(name)]
+    stopped = [engine.name for engine in session.engines() if engine.runner.stop(name)]
     for engine in stopped:
         _say(session, f"Stopped {name} ({engine})")
     return bool(stopped)
@@ -20,18 +20,18 @@ def stop(session: Session, name: str) -> bool:
 def stop_everything(session: Session) -> None:
     """Stop every server of this monorepo."""
     for engine in session.engines():
-        for server in engine.running():
+        for server in engine.runner.running():
             if server.root == str(session.repository.root):
-                engine.stop(server.name)
+                engine.runner.stop(server.name)
                 _say(session, f"Stopped {server.name} ({engine.name})")
 
 
-def holder_of(session: Session, name: str) -> Engine:
-    """The engine on which the container of that name is, for its logs; else the chosen one."""
+def holder_of(session: Session, name: str) -> Runner:
+    """What runs the container of that name, for its logs; else that of the chosen engine."""
     for engine in session.engines():
-        if engine.alive(name):
-            return engine
-    return session.engine
+        if engine.runner.alive(name):
+            return engine.runner
+    return session.engine.runner
 
 
 def _say(session: Session, text: str) -> None:

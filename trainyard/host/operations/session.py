@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.engines import chosen_engine, every_engine
-from trainyard.host.engines.base import Engine
+from trainyard.host.engines.engine import Engine
 from trainyard.host.monorepo.model_dir import ROLES, read_model_dir
 from trainyard.host.monorepo.repository import Repository, find_repository
 from trainyard.host.network.package_indexes import read_settings
@@ -40,7 +40,7 @@ class Session:
 
     @property
     def resolver(self) -> Resolver:
-        return Resolver(self.repository, self.settings, lambda: self.engine, self.commands.dry_run)
+        return Resolver(self.repository, self.settings, lambda: self.engine.builder, self.commands.dry_run)
 
     @property
     def known_resolver(self) -> Resolver:

@@ -81,7 +81,9 @@ def train_as_run(session: Session, training: Training) -> Run:
     run = start_run(training)
     with tracked(session, run) if contends else contextlib.nullcontext() as live:  # which uploads the report, too
         with DrawnAhead(run) as drawn:
-            run, status = carry_out(training, run, session.engine, session.repository, live.on_points if live else None)
+            run, status = carry_out(
+                training, run, session.engine.runner, session.repository, live.on_points if live else None
+            )
         if run.status == "finished":
             try_to_report(run, drawn)
     if run.status == "finished":

@@ -43,8 +43,8 @@ class TooSlow(TrainyardError):
     """uv takes longer than it may."""
 
 
-class Builder(Protocol):
-    """Where packages may be built: an engine."""
+class PackageBuilder(Protocol):
+    """Where packages may be built: in an image."""
 
     def target(self) -> Target:
         """What its images install for."""
@@ -58,7 +58,7 @@ class Compiler:
     """Has uv resolve. ``builder`` is asked for only where it is needed."""
 
     settings: HostSettings
-    builder: Callable[[], Builder]
+    builder: Callable[[], PackageBuilder]
 
     def compile(self, inputs: tuple[Requirement, ...], *options: str, constraint: str = "", preferred: str = "") -> str:
         """A lock with hashes for every supported Python and platform; where a package is for newer Pythons alone, for

@@ -17,7 +17,7 @@ from trainyard.contract.files import read_text, write_whole
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ROLES, ModelDir
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.requirements.compiling import Builder, Compiler
+from trainyard.host.requirements.compiling import Compiler, PackageBuilder
 from trainyard.host.requirements.given_hashes import with_given_hashes
 from trainyard.host.requirements.install_target import OLDEST_PYTHON
 from trainyard.host.requirements.lock_files import (
@@ -68,7 +68,7 @@ class Resolver:
 
     repository: Repository
     settings: HostSettings
-    builder: Callable[[], Builder]
+    builder: Callable[[], PackageBuilder]
     dry_run: bool = False
     known_only: bool = False
 

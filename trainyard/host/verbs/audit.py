@@ -53,7 +53,7 @@ def _audit(session: Session, images: Iterable[str]) -> None:
         TrainyardError: something is found, or none of the images is here.
     """
     engine = session.engine
-    there = sorted(engine.built(images))
+    there = sorted(engine.images.built(images))
     if not there:
         raise TrainyardError(f"{engine.name} has none of {', '.join(images)}", "build them first: make build-all")
     if session.commands.dry_run:
@@ -68,7 +68,7 @@ def _audit(session: Session, images: Iterable[str]) -> None:
 
     found = 0
     with console.waiting(f"Looking through {len(there)} images ..."):
-        for stored in engine.search(there, look):
+        for stored in engine.images.search(there, look):
             for finding in stored.findings:
                 found += 1
                 console.result(f"{', '.join(stored.images)}: {stored.place}: {stored.path}: {finding.what}")

@@ -12,7 +12,7 @@ from trainyard.host.operations.session import Session
 
 def build_builders(session: Session, _: Path) -> None:
     """Build the builder images, where they are not of today's sources."""
-    session.engine.ensure_builders()
+    session.engine.builder.ensure_builders()
 
 
 def build_train(session: Session, model: ModelDir) -> None:

@@ -59,11 +59,15 @@ def _say_unlocked(remarks: list[str]) -> None:
 
 def _stale(session: Session, targets: list[Target]) -> list[Target]:
     """Those whose image is missing, or of another identity than its plan."""
-    built = session.engine.built(target.image for target in targets)
+    built = session.engine.images.built(target.image for target in targets)
     return [
         target
         for target in targets
-        if not (target.plan and built.get(target.image) and built[target.image] == session.engine.identity(target.plan))
+        if not (
+            target.plan
+            and built.get(target.image)
+            and built[target.image] == session.engine.builder.identity(target.plan)
+        )
     ]
 
 

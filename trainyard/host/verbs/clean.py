@@ -50,7 +50,7 @@ def clean_everything(session: Session, _: Path) -> None:
         console.result(f"rm -r {session.repository.state}")
     else:
         for engine in session.engines():
-            engine.remove_leftovers()
+            engine.builder.remove_leftovers()
         shutil.rmtree(session.repository.state, ignore_errors=True)
     console.step("Binaries in models/ are kept; builder and dependency images are kept for the next build")
     if unreadable:
@@ -64,12 +64,12 @@ def _images(model: ModelDir) -> list[str]:
 def _remove(session: Session, images: list[str]) -> None:
     """Remove those of ``images`` that are there, and what a server of such an image left behind when it crashed."""
     for engine in session.engines():
-        there = engine.built(images)
+        there = engine.images.built(images)
         for image in images:
             if image not in there:
                 continue
-            engine.stop(container_name(image))
-            if engine.remove_image(image) and not session.commands.dry_run:
+            engine.runner.stop(container_name(image))
+            if engine.images.remove(image) and not session.commands.dry_run:
                 console.step(f"Removed {image} ({engine.name})")
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from trainyard.contract.model_files import COMPILED, files_named_by, is_of_model
 from trainyard.contract.records import record_path
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.engines.base import Engine
+from trainyard.host.engines.engine import Engine
 from trainyard.host.engines.machine import machine_folder
 from trainyard.host.experiments.run_files import FOLDER
 from trainyard.host.experiments.tracking.tracker import FOLDER as TRACKED
@@ -50,11 +50,11 @@ def remove_all(session: Session, images: Iterable[str]) -> None:
 def _remove_images(session: Session, engine: Engine, images: Iterable[str], failed: list[str]) -> int:
     freed = 0
     if not session.commands.dry_run:
-        engine.remove_leftovers()
-    for name, size in engine.removable(images).items():
+        engine.builder.remove_leftovers()
+    for name, size in engine.images.removable(images).items():
         if session.commands.dry_run:
             console.result(f"remove {name} ({engine.name}, {shown(size)})")
-        elif not engine.remove_unused(name):
+        elif not engine.images.remove_unused(name):
             failed.append(f"{name}: {engine.name} did not remove it, since a container uses it")
             console.warn(failed[-1])
             continue

@@ -23,7 +23,7 @@ HEADER = ("PROJECT", "MODEL", "ROUTES", "BINARY", "TRAIN IMAGE", "PREDICT IMAGE"
 def list_models(session: Session, _: Path) -> None:
     """A table of every model; one that cannot be read has its reason in place of its routes."""
     found = [_read(session, path) for path in session.repository.every_model_path()]
-    images = session.engine.built(image for model in found for image in model.images)
+    images = session.engine.images.built(image for model in found for image in model.images)
     if not found:
         console.result("no models yet: add a directory projects/<project>/<model>; see docs/contract.md")
     for line in table([HEADER, *(model.row(images) for model in found)]):

@@ -92,4 +92,4 @@ def shell(session: Session, model: ModelDir) -> int:
     env = {**environment_of(model), **env}
     mounts = (Mount(model.project / "data", "data"), *mounts)
     name = f"{image.name}-shell-{os.getpid()}"
-    return session.engine.shell(RunPlan(image.name, name, role, model.name, env, mounts, image_id=image.id))
+    return session.engine.runner.shell(RunPlan(image.name, name, role, model.name, env, mounts, image_id=image.id))

@@ -16,11 +16,11 @@ def prune(session: Session, _: Path) -> None:
     with no_builds(session):
         for engine in engines:
             if not session.commands.dry_run:
-                engine.remove_leftovers()
-            for name, size in engine.unused().items():
+                engine.builder.remove_leftovers()
+            for name, size in engine.images.unused().items():
                 if session.commands.dry_run:
                     console.result(f"remove {name} ({engine.name}, {shown(size)})")
-                elif engine.remove_unused(name):
+                elif engine.images.remove_unused(name):
                     console.step(f"Removed {name} ({engine.name}, {shown(size)})")
                 else:  # somebody has begun to use it
                     continue

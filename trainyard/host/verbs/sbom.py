@@ -25,13 +25,13 @@ def sbom_all(session: Session, folder: Path) -> None:
 
 def _write(session: Session, image: str) -> None:
     path = session.repository.state / "sbom" / f"{image.replace('/', '%')}.cdx.json"
-    facts = session.engine.facts(image)
+    facts = session.engine.images.facts(image)
     if session.commands.dry_run:
         console.result(f"write {session.short(path)}")
         return
     from trainyard.host.build.sbom import bill_of_materials  # takes longer to import than all others together
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = session.engine.find(image)
+    found = session.engine.images.find(image)
     write_whole(path, bill_of_materials(image, found.labels if found else {}, facts))
     console.step(f"Wrote {session.short(path)}")

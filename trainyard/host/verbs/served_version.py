@@ -56,7 +56,7 @@ def follow(session: Session, model: ModelDir) -> None:
     if not _started(session, container):
         return
     served, complaint = "", ""
-    while session.engine.alive(container):
+    while session.engine.runner.alive(container):
         try:
             registry = open_registry(session)
             version = registry.version_of(name_of(model), wanted)
@@ -75,7 +75,7 @@ def follow(session: Session, model: ModelDir) -> None:
 
 def _started(session: Session, container: str) -> bool:
     deadline = time.monotonic() + session.settings.ready_timeout
-    while not session.engine.alive(container):
+    while not session.engine.runner.alive(container):
         if time.monotonic() > deadline:
             return False
         with contextlib.suppress(KeyboardInterrupt):

@@ -17,7 +17,7 @@ def train(session: Session, model: ModelDir) -> None:
     check_payload(model.project, payload)
     training = with_own_tracking(session, training_of(session, model, payload))
     if session.commands.dry_run:
-        show_only(training, session.engine)
+        show_only(training, session.engine.runner)
         return
     train_as_run(session, training)
     keep_for_dvc(model)

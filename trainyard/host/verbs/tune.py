@@ -57,7 +57,7 @@ def tune(session: Session, model: ModelDir) -> None:
     search = _search(session, training, goal)
     _show(search)
     if session.commands.dry_run:
-        session.engine.run(replace(search.plan, arguments=ARGUMENTS))
+        session.engine.runner.run(replace(search.plan, arguments=ARGUMENTS))
         return
     run, found = _begin(session, training, goal, latest)
     try:
@@ -103,7 +103,7 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
         hardened=training.hardened, image_id=training.origin.image_id, host_network=training.tracks_itself,
     )  # fmt: skip
     limits = session.experiments.trial_timeout, session.settings.stop_timeout
-    return Search(goal, training.payload, training.origin, session.engine, plan, workers, *limits)
+    return Search(goal, training.payload, training.origin, session.engine.runner, plan, workers, *limits)
 
 
 def _workers_by_default() -> int:

@@ -52,7 +52,7 @@ def fill_wheelhouse(session: Session, _: Path) -> None:
     left_out: list[str] = []
     locked = _locked(online, left_out)
     lines, indexes = locked_lines(locked), indexes_of(locked)
-    target = online.engine.python()
+    target = online.engine.builder.python()
     oldest = replace(target, version=f"{OLDEST_PYTHON}.0")
     pythons = {python.version.rpartition(".")[0]: python for python in (oldest, target)}.values()
     if not session.commands.dry_run:

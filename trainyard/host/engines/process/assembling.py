@@ -49,6 +49,10 @@ class ProcessAssembler:
     settings: HostSettings
     commands: Commands
 
+    def short(self, path: Path) -> Path:
+        """A path below the monorepo, as messages show it."""
+        return path.relative_to(self.repository.root)
+
     @cached_property
     def _contexts(self) -> dict[str, Context]:
         package = self.repository.package

@@ -10,7 +10,7 @@ from typing import Any
 from trainyard.contract.champion_rule import PROMOTED, Decision, Rule, decide
 from trainyard.contract.data_parts import MEASURED_ON
 from trainyard.contract.files import read_json
-from trainyard.host.engines.base import Engine
+from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.registry.version_scores import Score, score_versions
 from trainyard.host.experiments.registry.versions import Registry, Version
 from trainyard.host.experiments.training import Training, metrics_of
@@ -43,9 +43,9 @@ def contest(registry: Registry, candidate: Version, files: Path, rule: Rule, cac
     return decision
 
 
-def scorer(training: Training, engine: Engine, folder: Path, files: Path) -> Scores:
+def scorer(training: Training, runner: Runner, folder: Path, files: Path) -> Scores:
     """Scores in containers of the training's image; what they say is kept in ``folder``."""
-    return lambda champion: score_versions(training, engine, folder, {CANDIDATE: files, "champion": champion})
+    return lambda champion: score_versions(training, runner, folder, {CANDIDATE: files, "champion": champion})
 
 
 def _compared(

@@ -12,7 +12,8 @@ from typing import Any
 
 from trainyard.contract.data_parts import MEASURE_ON
 from trainyard.contract.run_folder import LOG, MOUNT, SCORED, SCORES
-from trainyard.host.engines.base import Engine, Mount, RunPlan
+from trainyard.host.engines.base import Mount, RunPlan
+from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.training import Training
 from trainyard.host.experiments.transcript import Transcript
 from trainyard.host.support.shared_folder import SharedFolder
@@ -26,7 +27,7 @@ class Score:
     problem: str = ""
 
 
-def score_versions(training: Training, engine: Engine, folder: Path, versions: Mapping[str, Path]) -> dict[str, Score]:
+def score_versions(training: Training, runner: Runner, folder: Path, versions: Mapping[str, Path]) -> dict[str, Score]:
     """Score the versions whose files lie in the folders given, by label.
 
     Args:
@@ -50,7 +51,7 @@ def score_versions(training: Training, engine: Engine, folder: Path, versions: M
             name = f"{training.image}-score-{folder.name.rpartition('-')[2]}"
             model, hardened = training.model.name, training.hardened
             plan = RunPlan(training.image, name, "train", model, env, mounts, hardened=hardened, output=transcript)
-            status = engine.run(plan)
+            status = runner.run(plan)
         if status:
             return dict.fromkeys(versions, Score(problem=transcript.reason or f"status {status}"))
         return _read(shared, versions)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from trainyard.contract import run_folder
 from trainyard.contract.data_parts import MEASURE_ON, MEASURED_ON, VALIDATION
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
-from trainyard.host.engines.base import Engine, RunPlan
+from trainyard.host.engines.base import RunPlan
+from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.metrics_log import Follower, read_points, read_tags
 from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.run_files import Run, Status, new_run
@@ -41,7 +42,7 @@ class Search:
     goal: Goal
     payload: Mapping[str, Any]
     origin: Origin
-    engine: Engine
+    runner: Runner
     plan: RunPlan
     workers: int
     trial_timeout: int
@@ -113,7 +114,7 @@ class Tuning:
         self._started += 1
         plan = replace(self._search.plan, name=f"{self._search.plan.name}-{self._started}")
         log = self._run.path(run_folder.LOG)
-        self._workers.append(TrialWorker(self._search.engine, plan, self._events, log))
+        self._workers.append(TrialWorker(self._search.runner, plan, self._events, log))
 
     def _handle(self, event: Event) -> None:
         worker, said = event.worker, event.said

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainyard.host.engines.base import Engine, RunPlan
+from trainyard.host.engines.base import RunPlan
+from trainyard.host.engines.engine import Runner
 from trainyard.host.support.shared_folder import SharedFolder
 
 ARGUMENTS = ("trials",)  # of the run script: trainyard/image/train/trials.py
@@ -33,14 +34,14 @@ Events = queue.Queue[Event]
 class TrialWorker:
     """One of them. It is ready once it has imported the train function."""
 
-    def __init__(self, engine: Engine, plan: RunPlan, events: Events, log: Path) -> None:
+    def __init__(self, runner: Runner, plan: RunPlan, events: Events, log: Path) -> None:
         self.ready = False
         self.closed = False
         self.since = time.monotonic()
         self._events = events
         self._log = log
         self._rest = self._last = b""
-        self._conversation = engine.converse(replace(plan, arguments=ARGUMENTS, output=self._heard))
+        self._conversation = runner.converse(replace(plan, arguments=ARGUMENTS, output=self._heard))
         threading.Thread(target=self._wait, daemon=True).start()
 
     def order(self, trial: int, run: str, payload: dict[str, Any]) -> None:
