@@ -19,7 +19,7 @@ COMMANDS = Commands(False)
 
 @pytest.fixture
 def plan(tmp_path: Path) -> RunPlan:
-    return RunPlan("m-train", "m-train-1", "train", "p/m", mounts=(Mount(tmp_path, "models"),), hardened=True)
+    return RunPlan("m-train", "m-train-1", "train", "p/m", mounts=(Mount("models", tmp_path),), hardened=True)
 
 
 def options(plan: RunPlan, engine: str = "docker", **given: str) -> list[str]:

@@ -45,7 +45,7 @@ def scores(repo: Monorepo, model: Model, folder: Path, versions: dict[str, Path]
     session = open_session(repo.path, dry_run=False)
     found = session.repository.model(model.path)
     payload = {"$ref": "data/numbers.csv", "model_name": model.name}
-    mounts = (Mount(found.project / "data", "data"), Mount(found.project / "models", "models"))
+    mounts = (Mount("datasets", found.project / "data"), Mount("models", found.project / "models"))
     training = Training(found, Origin(found.image("train")), payload, mounts)
     return score_versions(training, session.local().engine.runner, run, versions)
 

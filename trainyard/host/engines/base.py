@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import ClassVar
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Literal
 
+from trainyard.contract.records import LINKED
+from trainyard.contract.run_folder import MOUNT, MOUNT_OF_ALL
 from trainyard.host.build.baked_files import BakedFile, listed
 from trainyard.host.engines.container_output import Output
 from trainyard.host.monorepo.model_dir import Role
@@ -77,13 +79,31 @@ class BuiltImage:
     labels: Mapping[str, str]
 
 
+What = Literal["datasets", "models", "models of one project", "run", "runs"]
+# Where an image looks for each, below its application folder.
+PLACES: Mapping[What, str] = {
+    "datasets": "data",
+    "models": "models",
+    "models of one project": f"models/{LINKED}",  # in a folder of its name
+    "run": MOUNT,
+    "runs": MOUNT_OF_ALL,
+}
+
+
 @dataclass(frozen=True)
 class Mount:
-    """A folder of the host at ``target``, a path below the application folder (``models``, ``data``)."""
+    """What a container has of the host, and the host's folder with it. Who runs the container decides how it gets
+    there. ``project`` is for "models of one project" of several alone."""
 
-    source: Path
-    target: str
+    what: What
+    folder: Path
     read_only: bool = False
+    project: str = ""
+
+    @property
+    def target(self) -> PurePosixPath:
+        """Where an image looks for it, below its application folder."""
+        return PurePosixPath(PLACES[self.what], self.project)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def carry_out(
 
     Whatever ends this process in an orderly way ends the run; one that is killed is found out by ``read_run``.
     """
-    mounts = (*training.mounts, Mount(run.folder, run_folder.MOUNT))
+    mounts = (*training.mounts, Mount("run", run.folder))
     with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), on_points) as transcript:
         plan = RunPlan(
             training.image, f"{training.image}-{run.short_id}", "train", training.model.name, training.env,

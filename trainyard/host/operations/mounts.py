@@ -42,12 +42,15 @@ def all_mounts(session: Session, folder: Path, image: str) -> tuple[tuple[Mount,
     routes = [route for model in models for route in model.routes]
     projects = sorted({model.project for model in models})
     if len(projects) == 1:
-        return (Mount(models_folder(session, projects[0]), "models", read_only=True),), routes
+        return (Mount("models", models_folder(session, projects[0]), read_only=True),), routes
     links = session.repository.state / "links" / f"{session.engine.name}-{image.replace('/', '%')}"
     if not session.commands.dry_run:
         _make_links(links, models)
-    nested = [Mount(models_folder(session, each), f"models/{LINKED}/{each.name}", read_only=True) for each in projects]
-    return (Mount(links, "models", read_only=True), *nested), routes
+    nested = [
+        Mount("models of one project", models_folder(session, each), read_only=True, project=each.name)
+        for each in projects
+    ]
+    return (Mount("models", links, read_only=True), *nested), routes
 
 
 def _make_links(folder: Path, models: list[ModelDir]) -> None:

@@ -45,7 +45,7 @@ def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> T
     if unread := unread_of(model):
         console.warn(unread)
     image = image_to_run(session, model, "train")
-    mounts = (Mount(model.project / "data", "data"), Mount(models_folder(session, model.project), "models"))
+    mounts = (Mount("datasets", model.project / "data"), Mount("models", models_folder(session, model.project)))
     described = {"description": session.experiments.description} if session.experiments.description else {}
     # A tracker shall have the model later, too, when models/ holds another one.
     origin = origin_of(session, model, image)

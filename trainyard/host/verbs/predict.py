@@ -30,7 +30,7 @@ def predict(session: Session, model: ModelDir) -> None:
         env = {"BAKED_MODELS": ""}
         served_version.start_following(session, model)
     else:
-        own = Mount(models_folder(session, model.project), "models", read_only=True)
+        own = Mount("models", models_folder(session, model.project), read_only=True)
         mounts, env = models_of(session, image, (own,), [model])
     env = {**environment_of(model), **env, "MODEL_NAME": model.model_name}
     paths = [route.path for route in model.routes]
@@ -88,8 +88,8 @@ def shell(session: Session, model: ModelDir) -> int:
     """An interactive shell in a model's predict image, with its folders mounted."""
     role: Role = "predict"
     image = image_to_run(session, model, role)
-    mounts, env = models_of(session, image, (Mount(models_folder(session, model.project), "models"),), [model])
+    mounts, env = models_of(session, image, (Mount("models", models_folder(session, model.project)),), [model])
     env = {**environment_of(model), **env}
-    mounts = (Mount(model.project / "data", "data"), *mounts)
+    mounts = (Mount("datasets", model.project / "data"), *mounts)
     name = f"{image.name}-shell-{os.getpid()}"
     return session.engine.runner.shell(RunPlan(image.name, name, role, model.name, env, mounts, image_id=image.id))

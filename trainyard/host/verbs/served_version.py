@@ -27,12 +27,12 @@ def version_mount(session: Session, model: ModelDir) -> Mount:
     """
     folder = _folder(session, model)
     if session.commands.dry_run:
-        return Mount(folder, "models", read_only=True)
+        return Mount("models", folder, read_only=True)
     registry = open_registry(session)
     version = registry.version_of(name_of(model), session.experiments.version)
     place_version(registry.download_version(version, cache_of(session)), model.model_name, folder)
     console.step(f"Serving version {version.number} of {version.name} (sha256 {version.sha256[:12]})")
-    return Mount(folder, "models", read_only=True)
+    return Mount("models", folder, read_only=True)
 
 
 def start_following(session: Session, model: ModelDir) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.contract.data_parts import MEASURED_ON
-from trainyard.contract.run_folder import MOUNT_OF_ALL
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.host.engines.base import Mount, RunPlan
 from trainyard.host.experiments import run_files
@@ -99,7 +98,7 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
     env = {**training.environment, **training.origin.env, "TRAINYARD_JOBS": str(workers)}
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
-        env, (*training.mounts, Mount(runs, MOUNT_OF_ALL)),
+        env, (*training.mounts, Mount("runs", runs)),
         hardened=training.hardened, image_id=training.origin.image_id, host_network=training.tracks_itself,
     )  # fmt: skip
     limits = session.experiments.trial_timeout, session.settings.stop_timeout

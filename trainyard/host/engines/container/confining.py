@@ -42,7 +42,7 @@ def confinement(engine: str, plan: RunPlan, settings: HostSettings, commands: Co
 def _capabilities(engine: str, plan: RunPlan) -> tuple[str, ...]:
     """None where what is mounted belongs to whoever calls: a training is of that user from the start."""
     uid = os.getuid()
-    if all(mount.source.stat().st_uid == uid for mount in plan.mounts if mount.source.exists()):
+    if all(mount.folder.stat().st_uid == uid for mount in plan.mounts if mount.folder.exists()):
         return ()
     if uid == 0:  # it stays root: the files that it writes are root's
         return ("DAC_OVERRIDE",)

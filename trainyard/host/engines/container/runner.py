@@ -94,9 +94,9 @@ class ContainerRunner:
         return options + self._user(plan)
 
     def _volume(self, mount: Mount, root: str) -> str:
-        if ":" in str(mount.source):
-            raise TrainyardError(f"{mount.source}: {self.name} cannot mount a path with a colon", "rename the folder")
-        return f"{mount.source}:{root}/{mount.target}{':ro' if mount.read_only else ''}"
+        if ":" in str(mount.folder):
+            raise TrainyardError(f"{mount.folder}: {self.name} cannot mount a path with a colon", "rename the folder")
+        return f"{mount.folder}:{root}/{mount.target}{':ro' if mount.read_only else ''}"
 
     def _user(self, plan: RunPlan) -> list[str]:
         """Files in models/ shall belong to whoever calls; group 0 may read the application folder."""

@@ -78,7 +78,7 @@ class Containers:
         self._sweep(plan.name)
         root = self.root(plan.name)
         root.mkdir(parents=True)
-        mounted = {mount.target.split("/")[0] for mount in plan.mounts}
+        mounted = {mount.target.parts[0] for mount in plan.mounts}
         for entry in image.build.iterdir():
             if entry.name not in mounted:
                 (root / entry.name).symlink_to(entry)
@@ -114,4 +114,4 @@ def _link(root: Path, mount: Mount) -> None:
     if target.is_dir() and not target.is_symlink():
         target.rmdir()  # the place that a folder of links keeps for a nested mount
     if not target.is_symlink():
-        target.symlink_to(mount.source)
+        target.symlink_to(mount.folder)

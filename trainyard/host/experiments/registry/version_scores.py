@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.contract.data_parts import MEASURE_ON
-from trainyard.contract.run_folder import LOG, MOUNT, SCORED, SCORES
+from trainyard.contract.run_folder import LOG, SCORED, SCORES
 from trainyard.host.engines.base import Mount, RunPlan
 from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.training import Training
@@ -44,7 +44,7 @@ def score_versions(training: Training, runner: Runner, folder: Path, versions: M
         _put(files, shared, f"{SCORED}/{label}")
     payload = {name: value for name, value in training.payload.items() if name != MEASURE_ON}  # on the test part
     env = {**training.environment, "PAYLOAD": json.dumps(payload), "SCORE": "1"}
-    mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount(folder, MOUNT))
+    mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount("run", folder))
     shared.remove(SCORES)
     try:
         with Transcript(folder / LOG, folder / "scoring.jsonl", shown=False) as transcript:
