@@ -52,6 +52,11 @@ def test_what_images_hold_needs_nothing_of_the_host() -> None:
             assert imports(path) <= set(LIBRARY[: LIBRARY.index(top) + 1]), path
 
 
+def test_the_event_loop_knows_nothing_of_groups() -> None:
+    for path in (PACKAGE / "image/serve/http").rglob("*.py"):
+        assert "serve.groups" not in path.read_text(), path
+
+
 def test_the_host_does_not_import_what_runs_in_images() -> None:
     elsewhere = PACKAGE / "host/experiments/tracking/pyfunc_loader.py"  # a file for MLflow, which runs it beside models
     for path in {*(PACKAGE / "host").rglob("*.py")} - {elsewhere}:

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -17,8 +17,10 @@ from trainyard.errors import TrainyardError
 from trainyard.image.serve.application import Application
 from trainyard.image.serve.dialects.model_names import PREFIX, asked_by
 from trainyard.image.serve.dialects.paths import INVOCATIONS, wanted_route
+from trainyard.image.serve.groups.asking import Asking
 from trainyard.image.serve.groups.group_connection import GroupConnection, in_memory
 from trainyard.image.serve.http.batching import Overloaded
+from trainyard.image.serve.pages.peer_facts import PeerFacts
 from trainyard.image.serve.request import Request
 from trainyard.image.serve.shared.daemon_context import DaemonContext
 from trainyard.image.serve.shared.other_groups import Neighbours
@@ -45,15 +47,12 @@ class PendingHandoff:
 class GroupRouter:
     """Of one worker."""
 
-    def __init__(
-        self, application: Application, common: DaemonContext, neighbours: Neighbours,
-        refuse: Callable[[Request, Exception], None],
-    ) -> None:  # fmt: skip
-        """``refuse`` answers a request by an error."""
+    def __init__(self, application: Application, common: DaemonContext, neighbours: Neighbours, wake: int) -> None:
+        """``wake``: end of a pipe; what is written to it ends the event loop's waiting."""
         self.leaving: list[PendingHandoff] = []
         self._names = application.others.names
         self._neighbours = neighbours
-        self._refuse = refuse
+        self._asking = Asking(neighbours, common.settings, wake)
         self._max_wait = common.settings.max_wait
         groups = [(number, route.path) for number in neighbours.others for route in neighbours.groups[number]]
         self._groups = {path: number for number, path in groups}
@@ -76,10 +75,18 @@ class GroupRouter:
         self.leaving.append(PendingHandoff(request.connection, request, group))
         return True
 
-    def send_off(self, now: float, forget: Callable[[GroupConnection], None]) -> None:
+    def asks(self, request: Request) -> bool:
+        return self._asking.asks(request)
+
+    def answered(self) -> Iterator[tuple[Request, PeerFacts]]:
+        return self._asking.answered()
+
+    def send_off(
+        self, now: float, forget: Callable[[GroupConnection], None], refuse: Callable[[Request, Exception], None]
+    ) -> None:
         """Hand over what waits; ``forget`` is called with each connection that has gone.
 
-        What a group does not take within MAX_WAIT, since too much waits there already, is refused.
+        What a group does not take within MAX_WAIT, since too much waits there already, is given to ``refuse``.
         """
         staying = []
         for leaver in self.leaving:
@@ -89,7 +96,7 @@ class GroupRouter:
                 forget(leaver.connection)
             elif now - leaver.request.arrived > self._max_wait or self._neighbours.reason(leaver.group):
                 path = leaver.request.path.decode("latin-1")
-                self._refuse(leaver.request, Overloaded(f"{path}: its group of models takes no more", RETRY_SECONDS))
+                refuse(leaver.request, Overloaded(f"{path}: its group of models takes no more", RETRY_SECONDS))
             else:
                 staying.append(leaver)
         self.leaving = staying

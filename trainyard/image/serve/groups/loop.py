@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from typing import Any
+from collections.abc import Sequence
 
 from trainyard.image.serve.application import Application
 from trainyard.image.serve.groups.asking import answer_question
@@ -14,6 +14,8 @@ from trainyard.image.serve.groups.group_router import GroupRouter
 from trainyard.image.serve.http.connection import Connection
 from trainyard.image.serve.http.loop import EventLoop
 from trainyard.image.serve.shared import kernel
+from trainyard.image.serve.shared.board import Row
+from trainyard.image.serve.shared.daemon_context import DaemonContext
 from trainyard.image.serve.shared.fairness import ACTIVE_SECONDS, PAUSE
 
 LONGEST_MESSAGE = 1 << 12
@@ -25,19 +27,21 @@ class GroupLoop(EventLoop):
 
     quiet_seconds = ACTIVE_SECONDS  # the others' clients may come until they have been told that this server ends
 
-    def __init__(self, application: Application, *arguments: Any) -> None:
-        super().__init__(application, *arguments)
+    def __init__(
+        self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int],
+        common: DaemonContext, row: Row,
+    ) -> None:  # fmt: skip
+        assert common.neighbours
+        self._router = GroupRouter(application, common, common.neighbours, wake[1])
+        super().__init__(application, listeners, wake, common, row, self._router)
         self._application = application
         self._sources[self._given.fileno()] = self._take_given
         self._begun: dict[int, tuple[bytes, int, int]] = {}  # by descriptor: how to go on with what has just come
-        elsewhere = self._dispatcher.elsewhere
-        assert elsewhere
-        self._elsewhere: GroupRouter = elsewhere
 
     def turn(self, timeout: float) -> None:
-        super().turn(PAUSE if self._elsewhere.leaving else timeout)
-        if self._elsewhere.leaving:
-            self._elsewhere.send_off(self._now, self._let_go)
+        super().turn(PAUSE if self._router.leaving else timeout)
+        if self._router.leaving:
+            self._router.send_off(self._now, self._let_go, self._dispatcher.answer_error)
 
     def _let_go(self, connection: Connection) -> None:
         self._forget(connection)

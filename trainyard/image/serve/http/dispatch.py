@@ -13,11 +13,10 @@ from trainyard.errors import TrainyardError
 from trainyard.image.serve.application import REQUEST_ID, Application
 from trainyard.image.serve.dialect import Dialect
 from trainyard.image.serve.error_answers import Failed
-from trainyard.image.serve.groups.asking import Asking
-from trainyard.image.serve.groups.group_router import GroupRouter
 from trainyard.image.serve.http.access_log import AccessLog
 from trainyard.image.serve.http.batching import Batch, Overloaded, RouteQueue, count_drift
 from trainyard.image.serve.http.request_target import EVERYTHING, METHODS
+from trainyard.image.serve.http.router import Router
 from trainyard.image.serve.http.wsgi import call_wsgi
 from trainyard.image.serve.pages.peer_facts import NOBODY, OTHERS, PeerFacts
 from trainyard.image.serve.request import JSON_TYPE, Failure, Request, answer_bytes
@@ -38,7 +37,10 @@ class Late(TrainyardError):
 class Dispatcher:
     """Of one worker. All of it runs in the event loop's thread, but for ``_in_thread``."""
 
-    def __init__(self, application: Application, common: DaemonContext, row: Row, send: Send, wake: int) -> None:
+    def __init__(
+        self, application: Application, common: DaemonContext, row: Row, send: Send, wake: int,
+        router: Router | None = None,
+    ) -> None:  # fmt: skip
         """
         Args:
             application: what is served.
@@ -46,6 +48,7 @@ class Dispatcher:
             row: of this worker, on the board.
             send: sends the answer to a request.
             wake: end of a pipe; what is written to it ends the event loop's waiting.
+            router: where others answer for the same port.
         """
         settings, board = common.settings, common.board
         self.stuck = False  # in a call that does not end
@@ -69,17 +72,15 @@ class Dispatcher:
             for slash in (b"", b"/")
         }
         count_drift()
-        neighbours = common.neighbours
-        self.elsewhere = GroupRouter(application, common, neighbours, self._answer_error) if neighbours else None
-        self._asking = Asking(neighbours, settings, wake) if neighbours else None
+        self._router = router
         self._touched: dict[RouteQueue, None] = {}  # with something new to do, in the order that it came
         self._done: deque[tuple[RouteQueue, Batch]] = deque()  # by the threads
 
     def work(self, now: float) -> None:
         """Answer what threads have predicted, and predict what waits."""
         self._deliver()
-        if self._asking:
-            for request, told in self._asking.answered():
+        if self._router:
+            for request, told in self._router.answered():
                 self._render(request, told)
         self._predict(now)
         if self._access_log:
@@ -93,16 +94,16 @@ class Dispatcher:
             self._enqueue(request, *post)
 
     def _other_request(self, request: Request) -> None:
-        """What is not posted to a route's own path: another group's, a prediction in another dialect, or a page."""
+        """What is not posted to a route's own path: another daemon's, a prediction in another dialect, or a page."""
         if request.path == EVERYTHING:
             self._answer(request, 200, b"", "text/plain", f"Allow: {METHODS}\r\n")
             return
         try:
-            if self.elsewhere and self.elsewhere.takes(request):
+            if self._router and self._router.takes(request):
                 return
             found = self._application.others.find(request) if request.method == "POST" else None
         except TrainyardError as error:
-            self._answer_error(request, error)
+            self.answer_error(request, error)
             return
         if found is None:
             self._page(request)
@@ -115,7 +116,7 @@ class Dispatcher:
         try:
             queue.add(request)
         except TrainyardError as error:
-            self._answer_error(request, error)
+            self.answer_error(request, error)
         else:
             self._touched[queue] = None
 
@@ -137,7 +138,7 @@ class Dispatcher:
         """Nobody waits for an answer that comes later than TIMEOUT."""
         while self._timeout and queue.waiting and now - queue.waiting[0].arrived > self._timeout:
             request = queue.waiting.popleft()
-            self._answer_error(request, Late(f"its turn did not come within TIMEOUT={self._timeout} s"))
+            self.answer_error(request, Late(f"its turn did not come within TIMEOUT={self._timeout} s"))
 
     def _in_thread(self, queue: RouteQueue, batch: Batch) -> None:
         self._done.append((queue, queue.predict(batch)))
@@ -159,19 +160,19 @@ class Dispatcher:
                 self.stuck = True
                 waiting, queue.waiting = list(queue.waiting), deque()
                 for request in [*(request for batch in late for request in batch.requests), *waiting]:
-                    self._answer_error(request, Late(f"the prediction took longer than TIMEOUT={self._timeout} s"))
+                    self.answer_error(request, Late(f"the prediction took longer than TIMEOUT={self._timeout} s"))
 
     def _finish(self, queue: RouteQueue, batch: Batch) -> None:
         queue.end(batch)
         for request, answer in batch.answered:
             if isinstance(answer, Exception):
-                self._answer_error(request, answer)
+                self.answer_error(request, answer)
             else:
                 self._answer(request, 200, *answer)
 
     def _page(self, request: Request) -> None:
-        """All that is not a prediction; other groups of models are asked first, if it shows what they know."""
-        if not (self._asking and self._asking.asks(request)):
+        """All that is not a prediction; others are asked first, if it shows what they know."""
+        if not (self._router and self._router.asks(request)):
             self._render(request, NOBODY)
 
     def _render(self, request: Request, told: PeerFacts) -> None:
@@ -179,11 +180,12 @@ class Dispatcher:
         try:
             status, body, content_type, more = call_wsgi(self._application, request, known)
         except Exception as error:  # noqa: BLE001 -- Flask has an error handler, so this is our own mistake
-            self._answer_error(request, error)
+            self.answer_error(request, error)
         else:
             self._answer(request, status, body, content_type, more)
 
-    def _answer_error(self, request: Request, error: Exception) -> None:
+    def answer_error(self, request: Request, error: Exception) -> None:
+        """Answer a request by an error."""
         path = request.path.decode("latin-1")
         errors = self._application.errors
         status, text = errors.describe(error, Failed(request.method, path, request.id))

@@ -22,6 +22,7 @@ from trainyard.image.serve.http.connection_sources import accepted_from, receive
 from trainyard.image.serve.http.guarded_dispatch import dispatcher
 from trainyard.image.serve.http.limits import Buffers, Limits, buffer_bytes
 from trainyard.image.serve.http.root_path import RootPath
+from trainyard.image.serve.http.router import Router
 from trainyard.image.serve.request import Request
 from trainyard.image.serve.shared import kernel
 from trainyard.image.serve.shared.board import Row
@@ -44,7 +45,7 @@ class EventLoop:
 
     def __init__(
         self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int],
-        common: DaemonContext, row: Row,
+        common: DaemonContext, row: Row, router: Router | None = None,
     ) -> None:  # fmt: skip
         """
         Args:
@@ -53,6 +54,7 @@ class EventLoop:
             wake: both ends of a pipe, whose reading end ends the waiting of ``turn``.
             common: settings, board, and where connections come from and go to that another worker has begun.
             row: of this worker, on the board.
+            router: where other daemons answer for the same port.
         """
         self._listeners = list(listeners)
         self._given, self._giving = common.handover
@@ -66,7 +68,7 @@ class EventLoop:
             buffer_bytes(common.settings, common.limits.memory, common.settings.workers)
         )
         self._share = Share(common.board, row)
-        self._dispatcher = dispatcher(application, common, row, self._answer, wake_end)
+        self._dispatcher = dispatcher(application, common, row, self._answer, wake_end, router)
         root = root_path_of(common.settings.root_path)
         self._handler: Handler = RootPath(root, self._dispatcher) if root else self._dispatcher
         self._connections: dict[int, Connection] = {}

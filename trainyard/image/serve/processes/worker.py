@@ -73,7 +73,8 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         for listener in listeners:
             listener.setblocking(False)
         self._wait_for_neighbours()
-        loop = (GroupLoop if common.neighbours else EventLoop)(self.wsgi, listeners, self.PIPE, common, self.row)
+        event_loop = GroupLoop if common.neighbours else EventLoop
+        loop = event_loop(self.wsgi, listeners, self.PIPE, common, self.row)
         self._loop = loop
         self.generation.upkeep.set_right()
         self.init_signals()  # model code may have taken them while it was imported
