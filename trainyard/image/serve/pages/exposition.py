@@ -13,7 +13,6 @@ from trainyard.image.serve.application import Application
 from trainyard.image.serve.prediction.endpoint import Endpoint
 from trainyard.image.serve.prediction.page_values import presentable_text
 from trainyard.image.serve.shared import kernel, meters
-from trainyard.image.serve.shared.board import ACTIVE, PID
 from trainyard.image.serve.shared.daemon_context import DaemonContext
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -73,15 +72,15 @@ def exposition(found: Sequence[Sequence[Family]], silent: Iterable[str] = ()) ->
 
 def _gauges(common: DaemonContext, endpoints: Sequence[Endpoint]) -> Iterator[tuple[str, str, list[Sample]]]:
     state = common.board.read_state()
-    rows = [row for row in common.board.rows() if row.cells[PID] > 0]
-    active = sum(max(row.cells[ACTIVE] - 1, 0) for row in rows)
-    memory = sum(kernel.resident_bytes(row.cells[PID]) for row in rows)
-    workers = sum(row.cells[ACTIVE] > 0 for row in rows)
+    rows = [row for row in common.board.rows() if row.pid > 0]
+    active = sum(max(row.active - 1, 0) for row in rows)
+    memory = sum(kernel.resident_bytes(row.pid) for row in rows)
+    workers = sum(row.active > 0 for row in rows)
     yield "info", "This server.", [("info", {"version": __version__}, 1)]
     yield "workers", "Worker processes that take connections.", [("workers", {}, workers)]
     yield "connections", "Connections with a request in the last second.", [("connections", {}, active)]
     yield "memory_bytes", "Memory of all processes: sum of PSS.", [("memory_bytes", {}, memory)]
-    yield "generation", "How often models were loaded.", [("generation", {}, state.get("accepted", 0))]
+    yield "generation", "How often models were loaded.", [("generation", {}, state.accepted)]
     yield (
         "route_ready",
         READY_HELP,
@@ -90,7 +89,7 @@ def _gauges(common: DaemonContext, endpoints: Sequence[Endpoint]) -> Iterator[tu
     yield (
         "model_refused",
         "1 where a newer model was refused.",
-        [("model_refused", {"route": path}, 1) for path in state.get("refused", {})],
+        [("model_refused", {"route": path}, 1) for path in state.refused],
     )
     yield (
         "model_info",

@@ -61,7 +61,7 @@ def every_route(application: Application) -> dict[str, dict[str, Any]]:
 def route_facts(application: Application) -> dict[str, dict[str, Any]]:
     """What is known of the routes that this process answers."""
     reasons = unready(application)
-    refused = application.common.board.read_state().get("refused", {}) if application.common else {}
+    refused = application.common.board.read_state().refused if application.common else {}
     routes = {}
     for endpoint in application.endpoints:
         path = endpoint.route.path

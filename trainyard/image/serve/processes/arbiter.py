@@ -25,8 +25,8 @@ from trainyard.image.serve.processes.ending_processes import end_children
 from trainyard.image.serve.processes.generation import Generation
 from trainyard.image.serve.processes.server import Server
 from trainyard.image.serve.shared import forks, kernel
-from trainyard.image.serve.shared.board import PID, WANTED
 from trainyard.image.serve.shared.daemon_context import DaemonContext
+from trainyard.image.serve.shared.reports import Refused, Renewed
 from trainyard.image.serve.shared.signals import MEANINGLESS, ignore
 
 LOG = logging.getLogger("trainyard.serve")
@@ -73,7 +73,7 @@ def _leave_if_unshareable(before: set[str]) -> None:
 def _succeed(generation: Generation, number: int) -> None:
     """Load what has changed; go on as generation ``number``, or end."""
     common = generation.common
-    while os.getppid() != common.own.cells[PID]:  # until the process between has gone
+    while os.getppid() != common.own.pid:  # until the process between has gone
         time.sleep(0.001)
     kernel.end_with_parent()
     reset_signals()
@@ -84,10 +84,10 @@ def _succeed(generation: Generation, number: int) -> None:
         refused |= dict.fromkeys(renewed, reason)
         renewed = []
     if not renewed:
-        common.tell("refused", generation.number, refused=refused)
+        common.tell(Refused(generation.number, refused))
         leave(0)
     common.note_loaded()
-    common.tell("renewed", generation.number, refused=refused, renewed=renewed)
+    common.tell(Renewed(generation.number, renewed, refused))
 
 
 class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
@@ -112,7 +112,7 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
 
         A SIGHUP of somebody else's goes to the supervisor, which must know of every generation.
         """
-        wanted = self._generation.common.own.cells[WANTED]
+        wanted = self._generation.common.own.wanted
         if wanted <= self.successor:
             os.kill(os.getppid(), signal.SIGHUP)
             return
@@ -122,7 +122,7 @@ class GenerationArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
                 between = os.fork()
         except OSError as error:  # of memory or processes there are no more
             reasons = {ALL: f"cannot be loaded: {error.strerror}"}
-            self._generation.common.tell("refused", wanted, refused=reasons)
+            self._generation.common.tell(Refused(wanted, reasons))
             return
         if between == 0:
             with forks.of_the_server():

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 
 from trainyard.image.serve.shared import kernel
-from trainyard.image.serve.shared.board import PID
 from trainyard.image.serve.shared.daemon_context import DaemonContext
 
 LEFTOVER_SECONDS = 1.0  # that a process gets to end which a predict function has started and nobody waits for
@@ -47,7 +46,7 @@ def end_leftovers() -> None:
 
 def pids(common: DaemonContext) -> list[int]:
     """Of all processes but this one."""
-    return [row.cells[PID] for row in common.board.rows() if row.cells[PID] > 0 and row.cells[PID] != os.getpid()]
+    return [row.pid for row in common.board.rows() if row.pid > 0 and row.pid != os.getpid()]
 
 
 def kill(pid: int, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +15,9 @@ from trainyard.image.serve.processes.load_limit import load_limit
 from trainyard.image.serve.processes.out_of_service import OutOfService
 from trainyard.image.serve.processes.reloading import renew
 from trainyard.image.serve.shared import forks
-from trainyard.image.serve.shared.board import GENERATION, LOADED, LOADING, PID, Row
+from trainyard.image.serve.shared.board import Row
 from trainyard.image.serve.shared.daemon_context import DaemonContext
+from trainyard.image.serve.shared.reports import Candidate, RouteState
 from trainyard.image.serve.shared.upkeep import Upkeep
 
 T = TypeVar("T")
@@ -54,8 +55,8 @@ class Generation:
         assert self.application
         self.number = number
         self._row = self._take_row()
-        self.common.tell("candidate", self.number)
-        changed = self.common.board.read_state().get("changed", ())
+        self.common.tell(Candidate(self.number))
+        changed = self.common.board.read_state().changed
         endpoints = self.application.endpoints
         renewed, refused = renew(endpoints, None if changed is None else set(changed), Path.cwd(), self._renew_one)
         for place, endpoint in enumerate(endpoints):
@@ -75,36 +76,35 @@ class Generation:
     def claim_row(self) -> Row:
         """The row of a worker that is about to be forked."""
         row = self.common.board.claim()
-        row.cells[GENERATION] = self.number
+        row.generation = self.number
         return row
 
     def enter(self, row: Row) -> None:
         """In a worker: its own row says what this process does."""
-        row.cells[PID] = os.getpid()
+        row.pid = os.getpid()
         self._row = row
 
     @property
     def loaded(self) -> int:
         """How many routes this process has got through so far, whatever came of each."""
-        return self._row.cells[LOADED]
+        return self._row.loaded
 
-    def routes(self, application: Application) -> dict[str, dict[str, str]]:
+    def routes(self, application: Application) -> dict[str, RouteState]:
         """For each route its version, and why it is not ready."""
         return {
-            endpoint.route.path: {"version": endpoint.version, "reason": endpoint.reason}
-            for endpoint in application.endpoints
+            endpoint.route.path: RouteState(endpoint.version, endpoint.reason) for endpoint in application.endpoints
         }
 
-    def worse_than_before(self, routes: dict[str, dict[str, str]]) -> dict[str, str]:
+    def worse_than_before(self, routes: Mapping[str, RouteState]) -> dict[str, str]:
         """Which routes were ready and now are not, with the reasons: they keep this generation from serving.
 
         Only one that loads in its workers finds that out so late.
         """
         state = self.common.board.read_state()
-        if self.application or not state or state["accepted"] >= self.number:
+        if self.application or state.accepted >= self.number:
             return {}
-        was_ready = {path for path, facts in state["routes"].items() if not facts["reason"]}
-        return {path: facts["reason"] for path, facts in routes.items() if facts["reason"] and path in was_ready}
+        was_ready = {path for path, before in state.routes.items() if not before.reason}
+        return {path: now.reason for path, now in routes.items() if now.reason and path in was_ready}
 
     def _load_one(self, number: int, endpoint: Endpoint) -> None:
         if reason := self.outages.reason(number) or self._crash(endpoint):
@@ -123,23 +123,23 @@ class Generation:
 
     def _crash(self, endpoint: Endpoint) -> str:
         """How loading it ended the process that tried before this one."""
-        return str(self.common.board.read_state().get("crashed", {}).get(endpoint.route.path, ""))
+        return self.common.board.read_state().crashed.get(endpoint.route.path, "")
 
     def _with_mark(self, number: int, action: Callable[[], T]) -> T:
         """Call it with the board saying that route ``number`` is being loaded: if this process dies, that is why."""
-        self._row.cells[LOADING] = number + 1
+        self._row.loading = number + 1
         try:
             with load_limit(self.common.settings.load_timeout):
                 return action()
         finally:
             forks.leave_if_child()
             self.upkeep.set_right()
-            self._row.cells[LOADING] = 0
-            self._row.cells[LOADED] += 1
+            self._row.loading = 0
+            self._row.loaded += 1
 
     def _take_row(self) -> Row:
         row = self.common.board.claim()
-        row.cells[PID], row.cells[GENERATION] = os.getpid(), self.number
+        row.pid, row.generation = os.getpid(), self.number
         return row
 
 

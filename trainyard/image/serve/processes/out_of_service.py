@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 
 from trainyard.image.serve.shared import kernel
-from trainyard.image.serve.shared.board import LOADING, Row
+from trainyard.image.serve.shared.board import Row
 from trainyard.image.serve.shared.daemon_context import DaemonContext
 from trainyard.image.serve.shared.meters import IN_FLIGHT, counter_name
 from trainyard.image.serve.shared.outages import Outage
@@ -44,8 +44,8 @@ class OutOfService:
         if killed and known == self._oom_kills is not None:
             return
         guilty = {number for number, cell in enumerate(self._in_flight) if row.cells[cell] > 0}
-        if row.cells[LOADING]:
-            guilty.add(row.cells[LOADING] - 1)
+        if row.loading:
+            guilty.add(row.loading - 1)
         for number in guilty:
             self._note_crash(number)
 

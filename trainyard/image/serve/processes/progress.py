@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 
 from trainyard.image.serve.processes.load_limit import LOAD_GRACE
-from trainyard.image.serve.shared.board import GENERATION, LOADED, LOADING, PID
 from trainyard.image.serve.shared.daemon_context import DaemonContext
 
 
@@ -22,7 +21,7 @@ class Running:
 
     def note_progress(self, common: DaemonContext) -> None:
         """The time counts from the last route that was loaded, in the generation's own process or in its workers."""
-        loaded = sum(row.cells[LOADED] for row in common.board.rows() if row.cells[GENERATION] == self.number)
+        loaded = sum(row.loaded for row in common.board.rows() if row.generation == self.number)
         if loaded != self.loaded:
             self.loaded, self.deadline = loaded, load_deadline(common)
 
@@ -35,6 +34,6 @@ def load_deadline(common: DaemonContext) -> float:
 def route_loading(common: DaemonContext, pid: int) -> str:
     """The route that a process is loading; empty where it is not."""
     for row in common.board.rows():
-        if pid and row.cells[PID] == pid and row.cells[LOADING]:
-            return common.routes[row.cells[LOADING] - 1].path
+        if pid and row.pid == pid and row.loading:
+            return common.routes[row.loading - 1].path
     return ""

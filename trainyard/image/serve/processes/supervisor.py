@@ -10,6 +10,8 @@ import os
 import selectors
 import signal
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,8 @@ from trainyard.image.serve.processes.load_limit import took_too_long
 from trainyard.image.serve.processes.progress import Running, load_deadline, route_loading
 from trainyard.image.serve.processes.watch import WATCH_SECONDS, Watch, signature
 from trainyard.image.serve.shared import kernel
-from trainyard.image.serve.shared.board import GENERATION, PID, WANTED
 from trainyard.image.serve.shared.daemon_context import DRAINING, DaemonContext
+from trainyard.image.serve.shared.reports import Candidate, DaemonState, Ready, Refused, Renewed, Report, RouteState
 from trainyard.image.serve.shared.signals import MEANINGLESS, ignore
 from trainyard.settings.image import root_path_of
 
@@ -52,12 +54,12 @@ class Supervisor:
         self._refused_by_candidate: dict[str, str] = {}  # what it goes on with the old model of, and why
         self._restarts: list[float] = []
         self._signals: list[int] = []
-        self._state: dict[str, Any] = {"accepted": 0, "routes": {}, "refused": {}, "crashed": {}, "changed": []}
+        self._state = DaemonState()
 
     def run(self) -> int:
         """Serve; the exit status."""
         kernel.adopt_orphans()
-        self._common.own.cells[PID] = os.getpid()
+        self._common.own.pid = os.getpid()
         with selectors.PollSelector() as selector:  # has no descriptor that forks would have, too
             woken, waker = os.pipe()
             os.set_blocking(woken, False)
@@ -135,65 +137,61 @@ class Supervisor:
         self._number += 1
         if self._shared:
             self._candidate = Running(0, self._number, time.monotonic() + FORK_SECONDS)
-            self._common.own.cells[WANTED] = self._number
+            self._common.own.wanted = self._number
             os.kill(self._current.pid, signal.SIGHUP)
         else:
             self._candidate = self._start()
 
-    def _on_report(self, report: dict[str, Any]) -> None:
-        what, candidate, current = report["what"], self._candidate, self._current
-        if candidate and report["generation"] == candidate.number:
+    def _on_report(self, report: Report) -> None:
+        candidate, current = self._candidate, self._current
+        if candidate and report.generation == candidate.number:
             if not candidate.pid:
-                candidate.pid = report["pid"]
+                candidate.pid = report.pid
                 candidate.deadline = load_deadline(self._common)
-            if what == "refused":
-                self._refuse(report.get("refused", {}))
-            elif what == "renewed":
-                self._note_refused(report.get("refused", {}))
-                renewed = report.get("renewed", ())
-                self._refused_by_candidate = {k: v for k, v in self._state["refused"].items() if k not in renewed}
-            elif what == "ready":
-                self._promote(report.get("routes", {}))
-        elif what == "ready" and current and not current.ready and report["generation"] == current.number:
+            if isinstance(report, Refused):
+                self._refuse(report.refused)
+            elif isinstance(report, Renewed):
+                self._note_refused(report.refused)
+                refused = self._state.refused
+                self._refused_by_candidate = {k: v for k, v in refused.items() if k not in report.renewed}
+            elif isinstance(report, Ready):
+                self._promote(report.routes)
+        elif isinstance(report, Ready) and current and not current.ready and report.generation == current.number:
             current.ready = True
             self._common.note_ready()
-            routes = report.get("routes", {})
-            self._publish(accepted=current.number, routes=routes)
-            posted = [
-                f"POST {root_path_of(self._common.settings.root_path)}/{path}"
-                for path in routes
-                if not routes[path]["reason"]
-            ]
+            self._publish(accepted=current.number, routes=report.routes)
+            root = root_path_of(self._common.settings.root_path)
+            posted = [f"POST {root}/{path}" for path, state in report.routes.items() if not state.reason]
             LOG.info("ready: %s", ", ".join(posted) or "no route serves")
-        elif what == "candidate" and report["pid"] in pids(self._common):  # nobody waits for it any more
-            kill(report["pid"], signal.SIGKILL)
+        elif isinstance(report, Candidate) and report.pid in pids(self._common):  # nobody waits for it any more
+            kill(report.pid, signal.SIGKILL)
 
     # -- taking over --------------------------------------------------------------------------------------------
 
-    def _promote(self, routes: dict[str, Any]) -> None:
+    def _promote(self, routes: Mapping[str, RouteState]) -> None:
         """The candidate serves; the one before answers what it has accepted, and ends."""
         assert self._current
         assert self._candidate
-        for path, facts in routes.items():
-            before = self._state["routes"].get(path, {})
-            if facts["version"] != before.get("version"):
-                LOG.info("route /%s is served by version %s", path, facts["version"] or "-")
+        for path, state in routes.items():
+            before = self._state.routes.get(path)
+            if before is None or state.version != before.version:
+                LOG.info("route /%s is served by version %s", path, state.version or "-")
         self._publish(accepted=self._candidate.number, routes=routes, refused=self._refused_by_candidate)
         os.kill(self._current.pid, signal.SIGTERM)
         self._current, self._candidate = self._candidate, None
         self._current.ready = True
 
-    def _refuse(self, reasons: dict[str, str]) -> None:
+    def _refuse(self, reasons: Mapping[str, str]) -> None:
         """The candidate is not taken; what serves goes on."""
         self._note_refused(reasons)
         candidate, self._candidate = self._candidate, None
         if candidate and candidate.pid:
             kill(candidate.pid, signal.SIGTERM)
 
-    def _note_refused(self, reasons: dict[str, str]) -> None:
+    def _note_refused(self, reasons: Mapping[str, str]) -> None:
         for path, reason in reasons.items():
             LOG.error("route /%s keeps the model that it has: %s", path, reason)
-        self._publish(refused=self._state["refused"] | reasons)
+        self._publish(refused={**self._state.refused, **reasons})
 
     def _check_deadline(self) -> None:
         for running in (self._current, self._candidate):
@@ -255,8 +253,8 @@ class Supervisor:
     def _drop_candidate(self) -> None:
         """Kill what there is of it."""
         for row in self._common.board.rows():
-            if self._candidate and row.cells[GENERATION] == self._candidate.number and row.cells[PID] > 0:
-                kill(row.cells[PID], signal.SIGKILL)
+            if self._candidate and row.generation == self._candidate.number and row.pid > 0:
+                kill(row.pid, signal.SIGKILL)
 
     def _on_candidate_end(self, code: int, loading: str) -> None:
         """It ended without a word: because of the route that it was loading, if it was; then without that one."""
@@ -274,14 +272,14 @@ class Supervisor:
     def _note_crash(self, loading: str, code: int) -> None:
         """Let the next generation leave this route alone, until its files change."""
         if loading:
-            self._publish(crashed=self._state["crashed"] | {loading: how_loading(code)})
+            self._publish(crashed={**self._state.crashed, loading: how_loading(code)})
 
     def _free_rows(self, pid: int) -> None:
         rows = list(self._common.board.rows())
-        ended = {row.cells[GENERATION] for row in rows if row.cells[PID] == pid}
+        ended = {row.generation for row in rows if row.pid == pid}
         for row in rows:
             # A row whose process was yet to be forked belongs to the arbiter that would have.
-            if row.cells[PID] == pid or (row.cells[PID] < 0 and row.cells[GENERATION] in ended):
+            if row.pid == pid or (row.pid < 0 and row.generation in ended):
                 self._common.board.release(row)
 
     # -- the end ------------------------------------------------------------------------------------------------
@@ -310,9 +308,9 @@ class Supervisor:
         return 0
 
     def _publish(self, **facts: Any) -> None:
-        self._state |= facts
+        self._state = replace(self._state, **facts)
         try:
             self._common.board.write_state(self._state)
         except ValueError as error:  # without the reasons, which are in the log, too
             LOG.warning("what is known of the routes is not shown at /readyz and /metrics: %s", error)
-            self._common.board.write_state(self._state | {"routes": {}, "refused": {}, "crashed": {}, "changed": None})
+            self._common.board.write_state(DaemonState(self._state.accepted, changed=None))

@@ -21,6 +21,7 @@ from trainyard.image.serve.processes.generation import Generation
 from trainyard.image.serve.processes.load_limit import LOAD_GRACE
 from trainyard.image.serve.shared import forks
 from trainyard.image.serve.shared.board import Row
+from trainyard.image.serve.shared.reports import Ready, Refused
 from trainyard.image.serve.shared.signals import MEANINGLESS, ignore
 
 HEARTBEAT = 1.0  # seconds
@@ -57,12 +58,12 @@ class EventWorker(Worker):  # type: ignore[misc] # gunicorn has no types
             self.generation.common.note_loaded()
         common, routes = self.generation.common, self.generation.routes(self.wsgi)
         if reasons := self.generation.worse_than_before(routes):
-            common.tell("refused", self.generation.number, refused=reasons)
+            common.tell(Refused(self.generation.number, reasons))
             while self.alive:  # until the supervisor ends this generation
                 self.notify()
                 time.sleep(DRAIN_STEP)
             os._exit(0)
-        common.tell("ready", self.generation.number, routes=routes)
+        common.tell(Ready(self.generation.number, routes))
         self.log.info("Ready to answer (pid: %s)", self.pid)
 
     def run(self) -> None:

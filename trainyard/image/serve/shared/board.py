@@ -10,30 +10,51 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import mmap
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+
+from trainyard.image.serve.shared.reports import DaemonState
 
 NAME_BYTES = 240
 OVERFLOW = "overflow"
 STATE_BYTES = 1 << 18  # of what the supervisor knows, and as much for each route as follows
 STATE_BYTES_OF_ROUTE = 1 << 13
 
-# Cells that every row begins with. They are of the process that holds the row, and are cleared when another takes it.
-PID, ACTIVE, LOADING, GENERATION, WANTED, LOADED = range(6)
-RESERVED = 8
+ACTIVE = 1  # the index of ``Row.active``, for what looks at all rows for each connection
+RESERVED = 8  # cells that every row begins with, before the counters
 GAUGE = "in_flight"  # how counters begin that hold only while their process lives
 
 
-@dataclass(frozen=True)
-class Row:
-    """One process's numbers; ``cells[index]`` is a 64-bit integer."""
+class Cell:
+    """A number that every row has, by a name."""
 
-    number: int
-    cells: memoryview
+    def __init__(self, index: int) -> None:
+        self._index = index
+
+    def __get__(self, row: Row, _: type[Row]) -> int:
+        return int(row.cells[self._index])
+
+    def __set__(self, row: Row, value: int) -> None:
+        row.cells[self._index] = value
+
+
+class Row:
+    """One process's numbers; ``cells[index]`` is a 64-bit integer.
+
+    Those with a name are of the process that holds the row, and are cleared when another takes it.
+    """
+
+    pid = Cell(0)  # 0: nobody holds the row; -1: a process that is yet to be forked
+    active = Cell(ACTIVE)  # connections + 1; 0 where no more are taken
+    loading = Cell(2)  # the route that is being loaded, counted from 1; 0: none
+    generation = Cell(3)
+    wanted = Cell(4)  # in the supervisor's row: the generation that is to be loaded
+    loaded = Cell(5)  # routes, whatever came of each
+
+    def __init__(self, number: int, cells: memoryview) -> None:
+        self.number = number
+        self.cells = cells
 
 
 class Board:
@@ -71,9 +92,9 @@ class Board:
         with self._locked():
             for number in range(self._rows):
                 row = self._row(number)
-                if row.cells[PID] == 0:
-                    row.cells[PID] = -1  # taken, by a process that is yet to be
-                    row.cells[ACTIVE] = row.cells[LOADING] = row.cells[GENERATION] = row.cells[LOADED] = 0
+                if row.pid == 0:
+                    row.pid = -1
+                    row.active = row.loading = row.generation = row.loaded = 0
                     return row
         raise RuntimeError(f"more than {self._rows} processes at one time")
 
@@ -82,7 +103,7 @@ class Board:
         for number, name in enumerate(self.names()):
             if name.startswith(GAUGE):
                 row.cells[RESERVED + number] = 0
-        row.cells[PID] = row.cells[ACTIVE] = row.cells[LOADING] = 0
+        row.pid = row.active = row.loading = 0
 
     def rows(self) -> Iterator[Row]:
         """Every row, whether a process holds it or not."""
@@ -141,25 +162,25 @@ class Board:
 
     # -- state --------------------------------------------------------------------------------------------------
 
-    def write_state(self, state: dict[str, Any]) -> None:
+    def write_state(self, state: DaemonState) -> None:
         """Publish what the supervisor knows. Only the supervisor calls this.
 
         Raises:
             ValueError: it does not fit.
         """
-        content = json.dumps(state).encode()
+        content = state.encoded()
         if len(content) > self._state_bytes - 8:
             raise ValueError("too much to say")
         with self._locked():
             self._state[:8] = len(content).to_bytes(8, "little")
             self._state[8 : 8 + len(content)] = content
 
-    def read_state(self) -> dict[str, Any]:
-        """What the supervisor published last; empty before."""
+    def read_state(self) -> DaemonState:
+        """What the supervisor published last."""
         with self._locked():
             size = int.from_bytes(self._state[:8], "little")
             content = bytes(self._state[8 : 8 + size])
-        return dict(json.loads(content)) if content else {}
+        return DaemonState.decoded(content) if content else DaemonState()
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

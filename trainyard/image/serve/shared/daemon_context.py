@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 from dataclasses import dataclass
-from typing import Any
 
 from trainyard.contract.routes import Route
 from trainyard.image.serve.shared import kernel
 from trainyard.image.serve.shared.board import Board, Row
 from trainyard.image.serve.shared.other_groups import Neighbours
+from trainyard.image.serve.shared.reports import LONGEST_REPORT, Report, decoded, encoded
 from trainyard.image.serve.shared.worker_limits import LOADED, WorkerLimits
 from trainyard.settings.image import ImageSettings
 
-LONGEST_REPORT = 1 << 16
-LONGEST_TEXT = 300  # characters of a reason
 DRAINING = "draining"
 
 
@@ -106,25 +102,13 @@ class DaemonContext:
         settings = self.settings
         return settings.stop_timeout if self.is_draining else max(settings.stop_timeout, settings.timeout)
 
-    def tell(self, what: str, generation: int, **facts: Any) -> None:
-        """Report to the supervisor; text that is too long is cut, and facts that are too many are left out."""
-        message = {"what": what, "pid": os.getpid(), "generation": generation}
-        content = json.dumps(message | _cut(facts)).encode()
-        if len(content) > LONGEST_REPORT:
-            content = json.dumps(message).encode()
-        self.report[1].send(content)
+    def tell(self, report: Report) -> None:
+        """Report to the supervisor."""
+        self.report[1].send(encoded(report))
 
-    def told(self) -> dict[str, Any] | None:
+    def told(self) -> Report | None:
         """The next report; None where there is none."""
         try:
-            return dict(json.loads(self.report[0].recv(LONGEST_REPORT)))
+            return decoded(self.report[0].recv(LONGEST_REPORT))
         except BlockingIOError:
             return None
-
-
-def _cut(facts: Any) -> Any:
-    if isinstance(facts, dict):
-        return {key: _cut(value) for key, value in facts.items()}
-    if isinstance(facts, str) and len(facts) > LONGEST_TEXT:
-        return facts[:LONGEST_TEXT] + "..."
-    return facts
