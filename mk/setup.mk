@@ -2,21 +2,15 @@
 # Included by the root Makefile, mk/model.mk and mk/all.mk.
 
 # Relative, so that a monorepo in a folder with a space in its name works: make splits its file names at spaces.
-ROOT := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/..
+MK := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+ROOT := $(MK)/..
 VENV := $(ROOT)/.venv
 SETUP := $(VENV)/.stamp
 EXTRA := $(VENV)/.stamp-experiments
 
-# What may be given on the command line, or come from the environment.
+include $(MK)/settings.mk
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
-SETTINGS := ENGINE BUILDER PORT BIND WORKERS DETACH HARDENED TRAIN_MEMORY RUNS KEEP STRICT BUILD FORCE SINCE BAKE GROUPS MOUNT PAYLOAD FOLLOW BASE_IMAGE RUNTIME_IMAGE CACHE_REGISTRY CACHE_PUSH CACHE_TIMEOUT CA_BUNDLE INDEX_URL EXTRA_INDEX_URL \
-	HTTP_PROXY HTTPS_PROXY NO_PROXY WHEELHOUSE INDEX_TIMEOUT PULL_TIMEOUT BUILD_TIMEOUT LOCK_TIMEOUT BUILD_LOCK_TIMEOUT PRUNE_AGE READY_TIMEOUT REQUEST_TIMEOUT STOP_TIMEOUT ROOT_PATH API_TOKEN PYTHON
-# What make predict hands on to the server: trainyard/settings.py has the same list.
-SERVER := CORS_ORIGINS THREADS COMPILED BATCH SHARE WATCH LOAD_TIMEOUT TIMEOUT MAX_WAIT GROUP_TIMEOUT MAX_BODY_MB BUFFER_MB \
-	HEAD_TIMEOUT BODY_TIMEOUT KEEP_ALIVE ACCESS_LOG LOG_FORMAT LOG_LEVEL
-# What the verbs about runs listen to: trainyard/settings/experiments.py has the same list.
-EXPERIMENTS := DESCRIPTION CONFIG ID SORT FORMAT ALL TRACKING_URI TRACKING_TIMEOUT TRACK_PORT TRACK_DATABASE TRACK_ARTIFACTS VERSION VERSION_POLL TRIALS RESUME TRIAL_TIMEOUT
-KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS $(SETTINGS) $(SERVER) $(EXPERIMENTS) __BASH_MAKE_COMPLETION__
+KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS PYTHON $(SETTINGS) $(SERVER) $(EXPERIMENTS) __BASH_MAKE_COMPLETION__
 
 # A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tools.make_files import generated
+from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Where, commands, verbs_of
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "trainyard"
 FILES = [
@@ -282,23 +285,48 @@ def test_every_make_verb_in_the_docs_exists() -> None:
             assert verb in targets, f"{path}: make {verb}"
 
 
-@pytest.mark.parametrize("makefile", ["Makefile", "mk/model.mk", "mk/all.mk"])
-def test_help_lists_every_public_target(makefile: str) -> None:
-    folder = {"Makefile": ".", "mk/model.mk": "projects/finance_income_prediction/randomForest", "mk/all.mk": "all"}[
-        makefile
-    ]
-    text = subprocess.run(["make", "-s", "help"], cwd=ROOT / folder, capture_output=True, text=True, check=True).stdout
-    listed = set(re.findall(r"^  ([a-z-]+) ", text, re.M))
-    phony = " ".join(re.findall(r"^\.PHONY: (.*)$", (ROOT / makefile).read_text(), re.M))
-    verbs = " ".join(re.findall(r"^VERBS := (.*)$", (ROOT / makefile).read_text(), re.M))
-    public = {name for name in f"{phony} {verbs}".split() if not name.startswith("$")}
-    assert public - {"stop-all", "logs-all", "sbom-all", "audit-all", "clean-all"} <= listed
+FOLDERS = {
+    MODEL: "projects/finance_income_prediction/randomForest", ALL: "projects/finance_income_prediction/all", TOP: ".",
+}  # fmt: skip
 
 
-def test_mk_readme_lists_every_file_and_target() -> None:
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_what_is_written_from_the_tables_of_verbs_and_settings_is_up_to_date(path: Path) -> None:
+    assert path.read_text() == generated()[path], f"{path}: make format writes it anew"
+
+
+@pytest.mark.parametrize("where", FOLDERS)
+def test_help_lists_every_verb(where: Where) -> None:
+    text = subprocess.run(["make", "-s", "help"], cwd=ROOT / FOLDERS[where], capture_output=True, text=True, check=True)
+    found = dict(re.findall(r"^  ([a-z-]+) +(.*)$", text.stdout, re.M))
+    assert found == {verb.name: verb.help for verb in verbs_of(where)}
+
+
+def test_help_of_a_model_at_the_top_lists_its_verbs() -> None:
+    model = Path(FOLDERS[MODEL]).relative_to("projects")
+    command = ["make", "-s", "help", f"MODEL={model}"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  ([a-z-]+) ", text, re.M)) == {verb.name for verb in verbs_of(MODEL)}
+
+
+@pytest.mark.parametrize("where", FOLDERS)
+def test_verbs_that_call_nothing_have_a_recipe(where: Where) -> None:
+    text = (ROOT / {MODEL: "mk/model.mk", ALL: "mk/all.mk", TOP: "Makefile"}[where]).read_text()
+    targets = {name for line in re.findall(r"^([a-z][a-z -]+):", text, re.M) for name in line.split()}
+    assert {verb.name for verb in verbs_of(where) if not verb.calls} <= targets
+
+
+def test_verbs_call_functions_that_exist() -> None:
+    for verb in VERBS:
+        if verb.calls:
+            module, _, function = verb.calls.partition(":")
+            tree = ast.parse((PACKAGE / "host/verbs" / f"{module}.py").read_text())
+            assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, verb
+            known = commands()[verb.on_command_line]
+            assert (verb.calls, verb.of_model, verb.local) == (known.calls, known.of_model, known.local), verb
+
+
+def test_mk_readme_lists_every_file() -> None:
     text = (ROOT / "mk" / "README.md").read_text()
     for path in (ROOT / "mk").iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in text, path
-    for makefile in ("Makefile", "mk/model.mk", "mk/all.mk"):
-        for target in re.findall(r"^([a-z-]+):.*## ", (ROOT / makefile).read_text(), re.M):
-            assert f"`{target}`" in text, target

@@ -40,19 +40,13 @@ def test_every_setting_is_in_the_docs() -> None:
         assert shown in text, f"docs/contract.md lacks: {shown}"
 
 
-def test_make_knows_what_it_hands_on_to_a_server() -> None:
-    text = (DOCS.parent / "mk/setup.mk").read_text().replace("\\\n", " ")
-    known = next(line for line in text.splitlines() if line.startswith("SERVER :="))
-    assert tuple(known.split()[2:]) == PASSED_ON
-    contract = (DOCS / "contract.md").read_text()
-    variables = {name for names, _, _ in table(ImageSettings) for name in names.split(", ")}
-    assert all(f"`{name}`" in contract and name in variables for name in PASSED_ON)
+def test_what_is_handed_on_is_a_setting_of_the_server() -> None:
+    assert set(PASSED_ON) <= {name for names, _, _ in table(ImageSettings) for name in names.split(", ")}
 
 
-def test_make_knows_the_settings_of_the_verbs_about_runs() -> None:
-    text = (DOCS.parent / "mk/setup.mk").read_text().replace("\\\n", " ")
-    known = next(line for line in text.splitlines() if line.startswith("EXPERIMENTS :="))
-    assert known.split()[2:] == [names.split(",")[0] for names, _, _ in table(ExperimentSettings)]
+def test_a_former_name_still_works() -> None:
+    assert HostSettings.read({"BUILD_LOCK_TIMEOUT": "7"}).lock_timeout == 7
+    assert HostSettings.read({"BUILD_LOCK_TIMEOUT": "7", "LOCK_TIMEOUT": "8"}).lock_timeout == 8
 
 
 def test_what_is_handed_on_is_checked_first() -> None:

@@ -21,6 +21,7 @@ from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.operations.session import open_session
 from trainyard.host.support import console
+from trainyard.host.verbs.verb_table import Verb, commands
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path), default=".")
 
@@ -40,25 +41,17 @@ def _make_dry_run() -> bool:
     return bool({"n", "q"} & set(first)) and "=" not in first and not first.startswith("-")
 
 
-def model_verb(name: str, verb: str, help_text: str, *, local: bool = False) -> None:
-    """Declare a verb for a model directory: ``module:function`` below verbs/. ``local``: without containers."""
-
-    @cli.command(name, help=help_text)
+def _register(name: str, verb: Verb) -> None:
+    @cli.command(name, help=verb.help, short_help=verb.help)
     @FOLDER
     @click.pass_obj
     def command(dry_run: bool, folder: Path) -> None:
         session = open_session(folder, dry_run=dry_run)
-        _load(verb)(session.local() if local else session, session.repository.model(folder))
-
-
-def folder_verb(name: str, verb: str, help_text: str) -> None:
-    """Declare a verb for an ``all/`` folder or for the whole monorepo."""
-
-    @cli.command(name, help=help_text)
-    @FOLDER
-    @click.pass_obj
-    def command(dry_run: bool, folder: Path) -> None:
-        _load(verb)(open_session(folder, dry_run=dry_run), folder.resolve())
+        function = _load(verb.calls)
+        if verb.of_model:
+            function(session.local() if verb.local else session, session.repository.model(folder))
+        else:
+            function(session, folder.resolve())
 
 
 def _load(verb: str) -> Callable[..., object]:
@@ -68,58 +61,11 @@ def _load(verb: str) -> Callable[..., object]:
     return loaded
 
 
-model_verb("build-train", "build:build_train", "Build the train image.")
-model_verb("build-predict", "build:build_predict", "Build the predict image.")
-model_verb("lock", "lock:lock_model", "Resolve the requirements, write both lock files.")
-model_verb("train", "train:train", "Train: a binary and its record in models/.")
-model_verb("promote", "promotion:promote", "Make a version the champion, if it is better.")
-model_verb("rollback", "promotion:rollback", "Make the champion before this one the champion again.")
-model_verb("follow-version", "served_version:follow", "Serve what an alias leads to; make predict starts it.")
-model_verb("tune", "tune:tune", "Search for parameters, train with the best.")
-model_verb("predict", "predict:predict", "Serve the model's routes.")
-model_verb("train-local", "train:train", "Train without containers.", local=True)
-model_verb("predict-local", "predict:predict", "Serve without containers.", local=True)
-model_verb("test-endpoint", "test_endpoint:test_model", "Post the sample to each route.")
-model_verb("stop", "predict:stop_model", "Stop the model's server.")
-model_verb("logs", "predict:logs_of_model", "Show the server's log.")
-model_verb("shell", "predict:shell", "Open a shell in the predict image.")
-model_verb("show", "inventory:show", "Every value and where it came from.")
-model_verb("sbom", "sbom:sbom_model", "Write a bill of materials for each image.")
-model_verb("clean", "clean:clean_model", "Remove the model's images.")
-model_verb("audit", "audit:audit_model", "Look for credentials in the images.")
-
-folder_verb("build-all", "build_all:build_changed", "Build every image that is not up to date.")
-folder_verb("create-routes", "build:create_routes", "Generate the files of an all/ folder.")
-folder_verb("build-all-image", "build:build_all_image", "Build the image of an all/ folder.")
-folder_verb("predict-all", "predict:predict_all", "Serve every model of an all/ folder.")
-folder_verb("test-all", "test_endpoint:test_all", "Post every model's sample.")
-folder_verb("stop-all", "predict:stop_all", "Stop the server of an all/ folder.")
-folder_verb("logs-all", "predict:logs_of_all", "Show the log of an all/ folder's server.")
-folder_verb("sbom-all", "sbom:sbom_all", "Write a bill of materials for the image of an all/ folder.")
-folder_verb("clean-all", "clean:clean_all", "Remove the image and the generated files of an all/ folder.")
-folder_verb("audit-all", "audit:audit_all", "Look for credentials in the image of an all/ folder.")
-folder_verb("audit-everything", "audit:audit_everything", "Look for credentials in every image.")
-folder_verb("list", "inventory:list_models", "A table of every model.")
-folder_verb("runs", "runs:list_runs", "A table of the runs of a model, or of all.")
-folder_verb("compare", "compare:compare", "Runs side by side.")
-folder_verb("run-show", "runs:show_run", "Everything about one run.")
-folder_verb("track", "track:track", "Start the tracking server.")
-folder_verb("track-stop", "track:track_stop", "Stop the tracking server.")
-folder_verb("track-sync", "track_sync:track_sync", "Upload what the tracker does not have of the runs.")
-folder_verb("report", "report:report", "Draw the report of a run.")
-folder_verb("experiment", "experiment:experiment", "Train, or tune, what a file describes.")
-folder_verb("dvc", "dvc:write_pipelines", "Write dvc.yaml of every project.")
-folder_verb("affected", "affected:print_affected", "Which models a change touches, as JSON.")
-folder_verb("builders", "build:build_builders", "Build the builder images.")
-folder_verb("lock-all", "lock:lock_models", "Resolve the requirements of every model that needs it.")
-folder_verb("wheelhouse", "wheelhouse:fill_wheelhouse", "Fill WHEELHOUSE from every lock.")
-folder_verb("stop-everything", "predict:stop_everything", "Stop every server.")
-folder_verb("clean-everything", "clean:clean_everything", "Remove every image and all state.")
-folder_verb("prune", "prune:prune", "Remove dependencies that no image is built on.")
-folder_verb("demo", "demo:demo", "Build, train, serve and ask an all/ folder's models.")
+for _name, _verb in commands().items():
+    _register(_name, _verb)
 
 
-@cli.command("build", help="Build one image, as build.sh does.")
+@cli.command("build", help="build one image, as build.sh does")
 @click.argument("image")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("role", type=click.Choice(["train", "predict"]))
@@ -129,7 +75,7 @@ def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
     _load("build:build_named")(session, session.repository.model(folder), role, image)
 
 
-@cli.command("s2i", help="Run the real s2i with this machine's build settings, as bin/s2i does.")
+@cli.command("s2i", help="run the real s2i with this machine's build settings, as bin/s2i does")
 @click.option("--wrapper", type=click.Path(path_type=Path), required=True, help="The s2i on PATH that is not the real.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def s2i_command(wrapper: Path, arguments: tuple[str, ...]) -> None:

@@ -17,13 +17,14 @@ T = TypeVar("T")
 
 
 def setting(
-    env: str, default: T, help: str, *also: str, secret: bool = False  # noqa: A002 -- click and argparse call it help too
+    env: str, default: T, help: str, *also: str, formerly: str = "", secret: bool = False  # noqa: A002 -- as click's
 ) -> T:  # fmt: skip
-    """Declare one setting: its variable, its default, one line of help, and other spellings of the variable.
+    """Declare one setting: its variable, its default, one line of help, and variables of other programs that say it.
 
-    A secret one is left out where the settings are printed.
+    ``formerly`` is its name in older releases. A secret one is left out where the settings are printed.
     """
-    value: T = field(default=default, metadata={"env": env, "help": help, "also": also}, repr=not secret)
+    metadata = {"env": env, "help": help, "also": also, "formerly": formerly}
+    value: T = field(default=default, metadata=metadata, repr=not secret)
     return value
 
 
@@ -49,7 +50,16 @@ class FromEnvironment:
 
 def variables_of(declared: Field[Any]) -> tuple[str, ...]:
     """The variables that are looked at for a setting, the first that is set wins."""
-    return (declared.metadata["env"], *declared.metadata["also"])
+    return (*_own_names(declared), *declared.metadata["also"])
+
+
+def given_to_make(declared: Field[Any]) -> tuple[str, ...]:
+    """The names that make knows a setting by; none where make or a builder sets it, and no user does."""
+    return tuple(name for name in _own_names(declared) if not name.startswith("TRAINYARD_"))
+
+
+def _own_names(declared: Field[Any]) -> tuple[str, ...]:
+    return tuple(name for name in (declared.metadata["env"], declared.metadata["formerly"]) if name)
 
 
 def _flag(variable: str, text: str) -> bool:

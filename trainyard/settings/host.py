@@ -82,7 +82,10 @@ class HostSettings(FromEnvironment):
     pull_timeout: int = setting("PULL_TIMEOUT", 600, "seconds that pulling the base image may take")
     build_timeout: int = setting("BUILD_TIMEOUT", 1800, "seconds that one build step may take")
     lock_timeout: int = setting(
-        "LOCK_TIMEOUT", 1800, "seconds to wait for another process that works on the same", "BUILD_LOCK_TIMEOUT"
+        "LOCK_TIMEOUT",
+        1800,
+        "seconds to wait for another process that works on the same",
+        formerly="BUILD_LOCK_TIMEOUT",
     )
     prune_age: int = setting(
         "PRUNE_AGE", 3600, "seconds for which make prune leaves dependency images: another clone may build on them next"

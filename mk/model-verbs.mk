@@ -1,0 +1,75 @@
+# Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
+
+VERBS := help build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+.PHONY: $(VERBS)
+
+help: ## this list
+
+build-train: $(SETUP) ## build the train image
+	@$(RUN) build-train .
+
+build-predict: $(SETUP) ## build the predict image
+	@$(RUN) build-predict .
+
+train: $(SETUP) ## train: models/$(MODEL_NAME).pkl, its record, and a run in runs/
+	@$(RUN) train .
+
+tune: $(EXTRA) ## search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1
+	@$(RUN) tune .
+
+experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
+	@$(RUN) experiment .
+
+predict: $(SETUP) ## serve on PORT (5111); DETACH=1 returns when it is ready
+	@$(RUN) predict .
+
+test-endpoint: $(SETUP) ## post test/test_instances.json, show the answer, fail on anything but a good one
+	@$(RUN) test-endpoint .
+
+stop: $(SETUP) ## stop the server
+	@$(RUN) stop .
+
+logs: $(SETUP) ## the log of a server started with DETACH=1; FOLLOW=1 stays
+	@$(RUN) logs .
+
+shell: $(SETUP) ## a shell in the predict image
+	@$(RUN) shell .
+
+train-local: $(SETUP) ## train without containers
+	@$(RUN) train-local .
+
+predict-local: $(SETUP) ## serve without containers
+	@$(RUN) predict-local .
+
+lock: $(SETUP) ## resolve the requirements, write both lock files
+	@$(RUN) lock .
+
+show: $(SETUP) ## every value and where it came from
+	@$(RUN) show .
+
+sbom: $(SETUP) ## the bill of materials of both images: .trainyard/sbom/<image>.cdx.json
+	@$(RUN) sbom .
+
+audit: $(SETUP) ## look for credentials in both images: environment, history, every layer
+	@$(RUN) audit .
+
+runs: $(SETUP) ## a table of the runs; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
+	@$(RUN) runs .
+
+run-show: $(SETUP) ## everything about the run ID, or the latest
+	@$(RUN) run-show .
+
+compare: $(SETUP) ## parameters and metrics of the runs in ID="<run> <run>" side by side, and a page of them
+	@$(RUN) compare .
+
+report: $(SETUP) ## draw the report of the run ID, or of the latest: runs/<id>/report.html
+	@$(RUN) report .
+
+promote: $(EXTRA) ## the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1
+	@$(RUN) promote .
+
+rollback: $(EXTRA) ## the champion before this one is the champion again
+	@$(RUN) rollback .
+
+clean: $(SETUP) ## remove the images; binaries in models/ stay
+	@$(RUN) clean .

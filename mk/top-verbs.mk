@@ -1,0 +1,96 @@
+# Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
+
+VERBS := help list affected builders track track-stop track-sync dvc prune wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving format train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+.PHONY: $(VERBS)
+MODEL_VERBS := help build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+.PHONY: $(MODEL_VERBS)
+
+list: $(SETUP) ## a table: project, model, routes, binaries, images
+	@$(RUN) list .
+
+affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON for a CI matrix
+	@$(RUN) affected .
+
+builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
+	@$(RUN) builders .
+
+track: $(EXTRA) ## the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready
+	@$(RUN) track .
+
+track-stop: $(SETUP) ## stop that server
+	@$(RUN) track-stop .
+
+track-sync: $(EXTRA) ## upload to the tracker what it does not have of the runs
+	@$(RUN) track-sync .
+
+dvc: $(SETUP) ## write dvc.yaml of every project: a stage for each model
+	@$(RUN) dvc .
+
+prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
+	@$(RUN) prune .
+
+wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
+	@$(RUN) wheelhouse .
+
+demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
+	@$(RUN) demo projects/finance_income_prediction/all
+
+test: ## every test that can run here; TESTS=tests/... for some of them
+
+lint: ## ruff, mypy, shellcheck
+
+bench-serving: ## against other servers: a table and a picture; OPTIONS=--help
+
+bench-memory: ## memory of four models in one server, by workers; OPTIONS=--help
+
+bench-images: ## image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help
+
+bench-builds: ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
+
+bench-tuning: ## a trial of make tune beyond its train function, against a container each; OPTIONS=--help
+
+profile-serving: ## where the microseconds of a request go; OPTIONS=--help
+
+format: ## ruff's formatting and fixes, and the files that are generated from tables
+
+train-all: ## build and run the train image of every model
+
+build-all: $(SETUP) ## build what changed: the images of each model, each project's all/, and all/
+	@$(RUN) build-all .
+
+predict-all: ## serve every model of every project on PORT (5111)
+
+test-all: ## post every model's sample to that server
+
+create-routes: ## generate the files of all/
+
+ifeq ($(MODEL),)
+help: ## this list
+
+experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
+	@$(RUN) experiment .
+
+stop: $(SETUP) ## stop every server of ours
+	@$(RUN) stop-everything .
+
+lock: $(SETUP) ## resolve the requirements of every model whose locks are missing or stale, write both lock files
+	@$(RUN) lock-all .
+
+audit: $(SETUP) ## look for credentials in every image: environment, history, every layer
+	@$(RUN) audit-everything .
+
+runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
+	@$(RUN) runs .
+
+run-show: $(SETUP) ## everything about the run ID, or the latest
+	@$(RUN) run-show .
+
+compare: $(SETUP) ## parameters and metrics of the runs in ID="<run> <run>" side by side, and a page of them
+	@$(RUN) compare .
+
+report: $(SETUP) ## draw the report of the run ID, or of the latest: runs/<id>/report.html
+	@$(RUN) report .
+
+clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay; ALL=1: leave nothing of us
+	@$(RUN) clean-everything .
+endif

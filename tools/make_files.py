@@ -1,0 +1,92 @@
+"""Writes what make and bash know of verbs and settings, from the tables in the package: ``python -m tools.make_files``.
+
+What it writes is committed; a test compares it with the tables.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+
+from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Verb, Where, verbs_of
+from trainyard.settings.declarations import FromEnvironment, given_to_make
+from trainyard.settings.experiments import ExperimentSettings
+from trainyard.settings.host import PASSED_ON, HostSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+MK = ROOT / "mk"
+HEAD = "# Written by `python -m tools.make_files` from {}: change it there.\n\n"
+TABLE = "trainyard/host/verbs/verb_table.py"
+REGION = re.compile(r"(<!-- {} -->\n).*(<!-- end -->\n)".format("verbs, written by `python -m tools.make_files`"), re.S)
+
+
+def generated() -> dict[Path, str]:
+    """Every file that is written from the tables, and what it has to say."""
+    readme = MK / "README.md"
+    return {
+        MK / "model-verbs.mk": HEAD.format(TABLE) + _declared("VERBS", verbs_of(MODEL)) + _rules(verbs_of(MODEL)),
+        MK / "all-verbs.mk": HEAD.format(TABLE) + _declared("VERBS", verbs_of(ALL)) + _rules(verbs_of(ALL)),
+        MK / "top-verbs.mk": HEAD.format(TABLE) + _top(),
+        MK / "settings.mk": HEAD.format("trainyard/settings/") + _settings(),
+        readme: REGION.sub(lambda found: found[1] + _table() + found[2], readme.read_text()),
+    }
+
+
+def _top() -> str:
+    """With MODEL= a verb is the model's, where a model has it."""
+    of_models = {verb.name for verb in verbs_of(MODEL)}
+    own = [verb for verb in verbs_of(TOP) if verb.name not in of_models]
+    shared = [verb for verb in verbs_of(TOP) if verb.name in of_models]
+    lists = _declared("VERBS", verbs_of(TOP)) + _declared("MODEL_VERBS", verbs_of(MODEL))
+    return f"{lists}{_rules(own)}\nifeq ($(MODEL),)\n{_rules(shared).lstrip()}endif\n"
+
+
+def _declared(variable: str, verbs: Iterable[Verb]) -> str:
+    return f"{variable} := {' '.join(verb.name for verb in verbs)}\n.PHONY: $({variable})\n"
+
+
+def _rules(verbs: Iterable[Verb]) -> str:
+    return "".join(map(_rule, verbs))
+
+
+def _rule(verb: Verb) -> str:
+    if not verb.calls:
+        return f"\n{verb.name}: ## {verb.help}\n"
+    needed = "$(EXTRA)" if verb.experiments else "$(SETUP)"
+    return f"\n{verb.name}: {needed} ## {verb.help}\n\t@$(RUN) {verb.on_command_line} {verb.folder}\n"
+
+
+def _settings() -> str:
+    return (
+        _list("What may be given on the command line, or come from the environment.", "SETTINGS", _names(HostSettings))
+        + _list("What make predict hands on to the server.", "SERVER", PASSED_ON)
+        + _list("What the verbs about runs listen to.", "EXPERIMENTS", _names(ExperimentSettings))
+    )
+
+
+def _names(settings: type[FromEnvironment]) -> list[str]:
+    return [name for declared in fields(settings) for name in given_to_make(declared)]  # type: ignore[arg-type]
+
+
+def _list(comment: str, variable: str, names: Iterable[str]) -> str:
+    text = textwrap.fill(f"{variable} := {' '.join(names)}", 98, break_long_words=False, break_on_hyphens=False)
+    return f"# {comment}\n" + text.replace("\n", " \\\n\t") + "\n"
+
+
+def _table() -> str:
+    places: dict[Where, str] = {MODEL: "a model", ALL: "an `all/`", TOP: "the top"}
+    rows = [(verb, ", ".join(name for where, name in places.items() if where in verb.where)) for verb in VERBS]
+    lines = [f"| `{verb.name}` | {where} | {verb.help.replace('<', '&lt;')} |\n" for verb, where in rows if where]
+    return "| verb | of | what it does |\n| --- | --- | --- |\n" + "".join(lines)
+
+
+def main() -> None:
+    for path, text in generated().items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

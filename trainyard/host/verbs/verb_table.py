@@ -1,0 +1,163 @@
+"""Every verb, declared once: the command line registers them from here, and ``tools/make_files.py`` writes the lists,
+rules and help lines of make, the table of mk/README.md and the completion of bash from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Flag, auto
+
+
+class Where(Flag):
+    """Whose Makefile has a target: a model directory's, an ``all/`` folder's, the one at the top of the repository."""
+
+    MODEL = auto()
+    ALL = auto()
+    TOP = auto()
+
+
+MODEL, ALL, TOP = Where.MODEL, Where.ALL, Where.TOP
+NOWHERE = Where(0)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A target of make. One that says something else in another Makefile has a row for each."""
+
+    name: str
+    where: Where
+    help: str
+    calls: str = ""  # module:function below verbs/; empty: the Makefile has a recipe of its own
+    command: str = ""  # its name on the command line, where that is not the target's
+    folder: str = "."  # what make gives to the command
+    of_model: bool = False  # the function takes a model; else a folder
+    local: bool = False  # without containers
+    experiments: bool = False  # needs MLflow or Optuna, which other verbs do not wait for
+
+    @property
+    def on_command_line(self) -> str:
+        return self.command or self.name
+
+
+def _model(
+    name: str, calls: str, help_text: str, where: Where = MODEL, *, local: bool = False, experiments: bool = False
+) -> Verb:
+    return Verb(name, where, help_text, calls, of_model=True, local=local, experiments=experiments)
+
+
+def _by_hand(name: str, help_text: str, where: Where = TOP) -> Verb:
+    """A target whose recipe is written in the Makefile."""
+    return Verb(name, where, help_text)
+
+
+# In the order of `make help`.
+VERBS = (
+    _by_hand("help", "this list", MODEL | ALL | TOP),
+    # Of the repository.
+    Verb("list", TOP, "a table: project, model, routes, binaries, images", "inventory:list_models"),
+    Verb("affected", TOP, "the models that changed since the git ref SINCE, as JSON for a CI matrix",
+         "affected:print_affected"),
+    Verb("builders", TOP, "the builder images trainyard/base, trainyard/train, trainyard/daemon",
+         "build:build_builders"),
+    Verb("track", TOP, "the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready",
+         "track:track", experiments=True),
+    Verb("track-stop", TOP, "stop that server", "track:track_stop"),
+    Verb("track-sync", TOP, "upload to the tracker what it does not have of the runs", "track_sync:track_sync",
+         experiments=True),
+    Verb("dvc", TOP, "write dvc.yaml of every project: a stage for each model", "dvc:write_pipelines"),
+    Verb("prune", TOP, "remove dependencies that no image is built on any more; make -n prune shows them",
+         "prune:prune"),
+    Verb("wheelhouse", TOP, "download what every lock names into the folder WHEELHOUSE, for builds without a network",
+         "wheelhouse:fill_wheelhouse"),
+    Verb("demo", TOP, "set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running",
+         "demo:demo", folder="projects/finance_income_prediction/all"),
+    _by_hand("test", "every test that can run here; TESTS=tests/... for some of them"),
+    _by_hand("lint", "ruff, mypy, shellcheck"),
+    _by_hand("bench-serving", "against other servers: a table and a picture; OPTIONS=--help"),
+    _by_hand("bench-memory", "memory of four models in one server, by workers; OPTIONS=--help"),
+    _by_hand("bench-images", "image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help"),
+    _by_hand("bench-builds", "builds, against the real s2i with a classic assemble script; OPTIONS=--help"),
+    _by_hand("bench-tuning",
+             "a trial of make tune beyond its train function, against a container each; OPTIONS=--help"),
+    _by_hand("profile-serving", "where the microseconds of a request go; OPTIONS=--help"),
+    _by_hand("format", "ruff's formatting and fixes, and the files that are generated from tables"),
+    # Of several models.
+    _by_hand("train-all", "build and run every train image", ALL),
+    _by_hand("train-all", "build and run the train image of every model"),
+    Verb("build-all", ALL, "build what changed: the images of the members, and the merged one",
+         "build_all:build_changed"),
+    Verb("build-all", TOP, "build what changed: the images of each model, each project's all/, and all/",
+         "build_all:build_changed"),
+    Verb("build-image", ALL, "build the merged image alone", "build:build_all_image", "build-all-image"),
+    Verb("predict-all", ALL, "build the merged image, serve it on PORT (5111); DETACH=1 returns when it is ready",
+         "predict:predict_all"),
+    _by_hand("predict-all", "serve every model of every project on PORT (5111)"),
+    Verb("test-all", ALL, "post every member's sample, show the answers, fail on anything but good ones",
+         "test_endpoint:test_all"),
+    _by_hand("test-all", "post every model's sample to that server"),
+    Verb("create-routes", ALL, "generate .s2i/environment, predict.py, requirements.txt and setup.sh",
+         "build:create_routes"),
+    _by_hand("create-routes", "generate the files of all/"),
+    # Of a model, and what is its like for several.
+    _model("build-train", "build:build_train", "build the train image"),
+    _model("build-predict", "build:build_predict", "build the predict image"),
+    _model("train", "train:train", "train: models/$(MODEL_NAME).pkl, its record, and a run in runs/"),
+    _model("tune", "tune:tune",
+           "search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1",
+           experiments=True),
+    Verb("experiment", MODEL | TOP, "train, or tune, what the file CONFIG describes", "experiment:experiment"),
+    _model("predict", "predict:predict", "serve on PORT (5111); DETACH=1 returns when it is ready"),
+    _model("follow-version", "served_version:follow", "serve what an alias leads to; make predict starts it", NOWHERE),
+    _model("test-endpoint", "test_endpoint:test_model",
+           "post test/test_instances.json, show the answer, fail on anything but a good one"),
+    _model("stop", "predict:stop_model", "stop the server"),
+    Verb("stop", ALL, "stop the server", "predict:stop_all", "stop-all"),
+    Verb("stop", TOP, "stop every server of ours", "predict:stop_everything", "stop-everything"),
+    _model("logs", "predict:logs_of_model", "the log of a server started with DETACH=1; FOLLOW=1 stays"),
+    Verb("logs", ALL, "the log of a server started with DETACH=1; FOLLOW=1 stays", "predict:logs_of_all", "logs-all"),
+    _model("shell", "predict:shell", "a shell in the predict image"),
+    _model("train-local", "train:train", "train without containers", local=True),
+    _model("predict-local", "predict:predict", "serve without containers", local=True),
+    _model("lock", "lock:lock_model", "resolve the requirements, write both lock files"),
+    Verb("lock", TOP, "resolve the requirements of every model whose locks are missing or stale, write both lock files",
+         "lock:lock_models", "lock-all"),
+    _model("show", "inventory:show", "every value and where it came from"),
+    _model("sbom", "sbom:sbom_model", "the bill of materials of both images: .trainyard/sbom/<image>.cdx.json"),
+    Verb("sbom", ALL, "the bill of materials of the merged image: .trainyard/sbom/<image>.cdx.json",
+         "sbom:sbom_all", "sbom-all"),
+    _model("audit", "audit:audit_model", "look for credentials in both images: environment, history, every layer"),
+    Verb("audit", ALL, "look for credentials in the merged image", "audit:audit_all", "audit-all"),
+    Verb("audit", TOP, "look for credentials in every image: environment, history, every layer",
+         "audit:audit_everything", "audit-everything"),
+    Verb("runs", MODEL, "a table of the runs; SORT=<metric>, ALL=1, FORMAT=json or csv for programs", "runs:list_runs"),
+    Verb("runs", TOP, "a table of the runs of every model; SORT=<metric>, ALL=1, FORMAT=json or csv for programs",
+         "runs:list_runs"),
+    Verb("run-show", MODEL | TOP, "everything about the run ID, or the latest", "runs:show_run"),
+    Verb("compare", MODEL | TOP,
+         'parameters and metrics of the runs in ID="<run> <run>" side by side, and a page of them', "compare:compare"),
+    Verb("report", MODEL | TOP, "draw the report of the run ID, or of the latest: runs/<id>/report.html",
+         "report:report"),
+    _model("promote", "promotion:promote",
+           "the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1",
+           experiments=True),
+    _model("rollback", "promotion:rollback", "the champion before this one is the champion again", experiments=True),
+    _model("clean", "clean:clean_model", "remove the images; binaries in models/ stay"),
+    Verb("clean", ALL, "remove the merged image and the generated files", "clean:clean_all", "clean-all"),
+    Verb("clean", TOP,
+         "stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay; "
+         "ALL=1: leave nothing of us", "clean:clean_everything", "clean-everything"),
+)  # fmt: skip
+
+
+def verbs_of(where: Where) -> list[Verb]:
+    """The targets of one kind of Makefile, in the order of its help."""
+    return [verb for verb in VERBS if verb.where & where]
+
+
+def commands() -> dict[str, Verb]:
+    """The verbs of the command line, by their names there."""
+    found: dict[str, Verb] = {}
+    for verb in VERBS:
+        if verb.calls:
+            found.setdefault(verb.on_command_line, verb)
+    return found
