@@ -37,6 +37,10 @@ class TrainyardError(Exception):
         return f"{self.message}: {self.hint}" if self.hint else self.message
 
 
+class AlreadyPrinted(TrainyardError):
+    """What a program that we ran has printed itself: a command line adds the exit code, and no second line."""
+
+
 class BadRequest(TrainyardError):
     """A request body that a route cannot answer; HTTP 400. Predict code may raise it too."""
 

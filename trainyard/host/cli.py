@@ -17,7 +17,7 @@ from types import FrameType
 
 import click
 
-from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
+from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, AlreadyPrinted, TrainyardError
 from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.operations.session import open_session
 from trainyard.host.support import console
@@ -91,6 +91,8 @@ def main() -> None:
             signal.signal(number, _terminated)
     try:
         cli(standalone_mode=False)
+    except AlreadyPrinted as error:
+        sys.exit(error.exit_code)
     except TrainyardError as error:
         console.error(str(error))
         sys.exit(error.exit_code)

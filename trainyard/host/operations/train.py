@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from dataclasses import replace
 from typing import Any
 
-from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_KILLED, TrainyardError
+from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_KILLED, AlreadyPrinted, TrainyardError
 from trainyard.host.engines.base import Mount
 from trainyard.host.experiments.config import FILE as CONFIG
 from trainyard.host.experiments.origin import Origin
@@ -75,7 +74,8 @@ def train_as_run(session: Session, training: Training) -> Run:
     """Train; the run, finished.
 
     Raises:
-        TrainyardError: it failed without having said why itself; or TRACKING_URI is none, and nothing has happened.
+        AlreadyPrinted: it failed, and the runner in the container has printed why.
+        TrainyardError: it failed for another reason; or TRACKING_URI is no URL, and nothing has happened.
     """
     contends = is_tracked(session) and not training.tracks_itself
     run = start_run(training)
@@ -96,7 +96,7 @@ def train_as_run(session: Session, training: Training) -> Run:
             run = compete(session, training, run)
         return run
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):
-        sys.exit(status)  # the runner has said why
+        raise AlreadyPrinted(run.error, exit_code=status)
     if status:
         hint = "if its memory ran out, TRAIN_MEMORY allows more" if status == EXIT_KILLED else ""
         raise TrainyardError(f"training {training.model.name} was ended (status {status})", hint, EXIT_FAILED)

@@ -76,9 +76,8 @@ def _train(session: Session, models: list[ModelDir], log: Path) -> list[str]:
         try:
             with _into(log):
                 train(session, model)
-        except (TrainyardError, SystemExit) as error:
-            reason = str(error) if isinstance(error, TrainyardError) else "its train function failed"
-            problems.append(f"{model.name}: {reason}")
+        except TrainyardError as error:
+            problems.append(f"{model.name}: {error}")
             continue
         console.step(f"[{number}/{len(models)}] {model.model_name}: {_metric(model)}{time.monotonic() - started:.1f} s")
     return problems
