@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from monorepo import ROOT, Monorepo, ask, free_port
@@ -113,21 +114,48 @@ def test_the_worked_example_of_experiments_prints_what_it_says(clone: Monorepo) 
     for command, output in re.findall(r"^    \$ (.*)\n((?:    (?!\$).*\n)*)", example, re.MULTILINE):
         if command.startswith("cd "):
             folder /= command[3:]
-            continue
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=clone.environment(), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        said = [normal(line) for line in done.stdout.splitlines()]
-        for line in output.splitlines():
-            assert normal(line) in said, f"{command}: {line.strip()!r} is not in\n{done.stdout}"
+        else:
+            prints(clone, folder, command, output)
+
+
+# A file of its own after `# projects/...`, or a command after `$`, and the indented lines below either.
+STEP = re.compile(r"^    (?:# (projects/\S+)|\$ (.*))\n((?:(?:    (?!# projects/|\$ ).*)?\n)*)", re.MULTILINE)
+
+
+def test_a_model_of_ones_own(clone: Monorepo) -> None:
+    """From an empty directory on: each file is written, each command run, in the order of the page."""
+    port, folder = str(free_port()), clone.path
+    steps = STEP.findall((ROOT / "docs" / "your-own-model.md").read_text().replace("5111", port))
+    assert len(steps) > 10
+    try:
+        for file, command, below in steps:
+            if file:
+                (clone.path / file).write_text(re.sub("^    ", "", below, flags=re.MULTILINE).rstrip() + "\n")
+            elif command.startswith("cd "):
+                folder /= command[3:]
+            else:
+                prints(clone, folder, command, below, PORT=port)
+    finally:
+        clone.make(folder, "stop")
+
+
+def prints(repo: Monorepo, folder: Path, command: str, output: str, **env: str) -> None:
+    """The command ends well, and the lines of ``output`` are among those that it prints."""
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=repo.environment(**env), capture_output=True, text=True,
+        stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+    printed = [normal(line) for line in done.stdout.splitlines()]
+    for line in filter(None, output.splitlines()):
+        assert normal(line) in printed, f"{command}: {line.strip()!r} is not in\n{done.stdout}"
 
 
 def normal(line: str) -> str:
     """Without what differs from run to run: ids, seconds, digits after the second one."""
     line = re.sub(r"\d{8}-\d{6}-(\w+)-[0-9a-f]{6}", r"<a run of \1>", " ".join(line.split()))
     line = re.sub(r"(finished) [\d.]+", r"\1", line)
-    return re.sub(r"\b(\d\.\d{2})\d+", r"\1", line)
+    return re.sub(r"\b(\d+\.\d{2})\d+", r"\1", line)
 
 
 def test_a_shipped_model_is_shown_with_its_sources(clone: Monorepo) -> None:
