@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tools.make_files import generated
-from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Where, commands, verbs_of
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "trainyard"
 FILES = [
@@ -249,84 +246,3 @@ def test_no_clone_gets_the_line_ends_of_windows() -> None:
     for line in listed.splitlines():
         assert "attr/text=auto eol=lf" in line, line
         assert "i/crlf" not in line, line
-
-
-DOCS = [path for path in FILES if path.suffix == ".md"]
-
-
-@pytest.mark.parametrize("path", DOCS, ids=str)
-def test_links_in_the_docs_lead_somewhere(path: Path) -> None:
-    text = (ROOT / path).read_text()
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert (ROOT / path.parent / target).exists(), f"{path}: {target}"
-    for anchor_file, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
-        headings = re.findall(r"^#+ (.*)$", (ROOT / path.parent / (anchor_file or path.name)).read_text(), re.M)
-        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{path}: #{anchor}"
-
-
-IMAGES = re.compile(r"trainyard/(base|train|daemon|deps|debian)$")
-
-
-@pytest.mark.parametrize("path", DOCS, ids=str)
-def test_paths_in_the_docs_exist(path: Path) -> None:
-    tops = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - {"models", "data", "mlruns", ".trainyard"}
-    for name in re.findall(r"`([A-Za-z_.]+/[\w./-]*)`", (ROOT / path).read_text()):
-        if name.split("/")[0] in tops and not IMAGES.match(name):
-            assert (ROOT / name).exists() or (ROOT / path.parent / name).exists(), f"{path}: {name}"
-
-
-def test_every_make_verb_in_the_docs_exists() -> None:
-    makefiles = [(ROOT / "Makefile").read_text(), *(path.read_text() for path in ROOT.glob("mk/*.mk"))]
-    targets = {target for text in makefiles for target in re.findall(r"^([a-z][a-z-]+):", text, re.MULTILINE)}
-    for path in DOCS:
-        # Code: what is indented, or between backquotes.
-        code = re.findall(r"^    .*$|`[^`\n]+`", (ROOT / path).read_text(), re.MULTILINE)
-        for verb in re.findall(r"\bmake (?:-n )?([a-z][a-z-]+)", "\n".join(code)):
-            assert verb in targets, f"{path}: make {verb}"
-
-
-FOLDERS = {
-    MODEL: "projects/finance_income_prediction/randomForest", ALL: "projects/finance_income_prediction/all", TOP: ".",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
-def test_what_is_written_from_the_tables_of_verbs_and_settings_is_up_to_date(path: Path) -> None:
-    assert path.read_text() == generated()[path], f"{path}: make format writes it anew"
-
-
-@pytest.mark.parametrize("where", FOLDERS)
-def test_help_lists_every_verb(where: Where) -> None:
-    text = subprocess.run(["make", "-s", "help"], cwd=ROOT / FOLDERS[where], capture_output=True, text=True, check=True)
-    found = dict(re.findall(r"^  ([a-z-]+) +(.*)$", text.stdout, re.M))
-    assert found == {verb.name: verb.help for verb in verbs_of(where)}
-
-
-def test_help_of_a_model_at_the_top_lists_its_verbs() -> None:
-    model = Path(FOLDERS[MODEL]).relative_to("projects")
-    command = ["make", "-s", "help", f"MODEL={model}"]
-    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert set(re.findall(r"^  ([a-z-]+) ", text, re.M)) == {verb.name for verb in verbs_of(MODEL)}
-
-
-@pytest.mark.parametrize("where", FOLDERS)
-def test_verbs_that_call_nothing_have_a_recipe(where: Where) -> None:
-    text = (ROOT / {MODEL: "mk/model.mk", ALL: "mk/all.mk", TOP: "Makefile"}[where]).read_text()
-    targets = {name for line in re.findall(r"^([a-z][a-z -]+):", text, re.M) for name in line.split()}
-    assert {verb.name for verb in verbs_of(where) if not verb.calls} <= targets
-
-
-def test_verbs_call_functions_that_exist() -> None:
-    for verb in VERBS:
-        if verb.calls:
-            module, _, function = verb.calls.partition(":")
-            tree = ast.parse((PACKAGE / "host/verbs" / f"{module}.py").read_text())
-            assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, verb
-            known = commands()[verb.on_command_line]
-            assert (verb.calls, verb.of_model, verb.local) == (known.calls, known.of_model, known.local), verb
-
-
-def test_mk_readme_lists_every_file() -> None:
-    text = (ROOT / "mk" / "README.md").read_text()
-    for path in (ROOT / "mk").iterdir():
-        assert path.name == "README.md" or f"`{path.name}`" in text, path

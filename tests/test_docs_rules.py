@@ -1,0 +1,54 @@
+"""What the docs name exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = [
+    Path(name)
+    for name in subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=str)
+def test_links_in_the_docs_lead_somewhere(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / path.parent / target).exists(), f"{path}: {target}"
+    for anchor_file, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        headings = re.findall(r"^#+ (.*)$", (ROOT / path.parent / (anchor_file or path.name)).read_text(), re.M)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{path}: #{anchor}"
+
+
+IMAGES = re.compile(r"trainyard/(base|train|daemon|deps|debian)$")
+
+
+@pytest.mark.parametrize("path", DOCS, ids=str)
+def test_paths_in_the_docs_exist(path: Path) -> None:
+    tops = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - {"models", "data", "mlruns", ".trainyard"}
+    for name in re.findall(r"`([A-Za-z_.]+/[\w./-]*)`", (ROOT / path).read_text()):
+        if name.split("/")[0] in tops and not IMAGES.match(name):
+            assert (ROOT / name).exists() or (ROOT / path.parent / name).exists(), f"{path}: {name}"
+
+
+def test_every_make_verb_in_the_docs_exists() -> None:
+    makefiles = [(ROOT / "Makefile").read_text(), *(path.read_text() for path in ROOT.glob("mk/*.mk"))]
+    targets = {target for text in makefiles for target in re.findall(r"^([a-z][a-z-]+):", text, re.MULTILINE)}
+    for path in DOCS:
+        # Code: what is indented, or between backquotes.
+        code = re.findall(r"^    .*$|`[^`\n]+`", (ROOT / path).read_text(), re.MULTILINE)
+        for verb in re.findall(r"\bmake (?:-n )?([a-z][a-z-]+)", "\n".join(code)):
+            assert verb in targets, f"{path}: make {verb}"
+
+
+def test_mk_readme_lists_every_file() -> None:
+    text = (ROOT / "mk" / "README.md").read_text()
+    for path in (ROOT / "mk").iterdir():
+        assert path.name == "README.md" or f"`{path.name}`" in text, path

@@ -1,0 +1,55 @@
+"""Verbs and settings stand in one table each: what is written from them is up to date."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.make_files import generated
+from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Where, commands, verbs_of
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "trainyard"
+FOLDERS = {
+    MODEL: "projects/finance_income_prediction/randomForest", ALL: "projects/finance_income_prediction/all", TOP: ".",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_what_is_written_from_the_tables_of_verbs_and_settings_is_up_to_date(path: Path) -> None:
+    assert path.read_text() == generated()[path], f"{path}: make format writes it anew"
+
+
+@pytest.mark.parametrize("where", FOLDERS)
+def test_help_lists_every_verb(where: Where) -> None:
+    text = subprocess.run(["make", "-s", "help"], cwd=ROOT / FOLDERS[where], capture_output=True, text=True, check=True)
+    found = dict(re.findall(r"^  ([a-z-]+) +(.*)$", text.stdout, re.M))
+    assert found == {verb.name: verb.help for verb in verbs_of(where)}
+
+
+def test_help_of_a_model_at_the_top_lists_its_verbs() -> None:
+    model = Path(FOLDERS[MODEL]).relative_to("projects")
+    command = ["make", "-s", "help", f"MODEL={model}"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  ([a-z-]+) ", text, re.M)) == {verb.name for verb in verbs_of(MODEL)}
+
+
+@pytest.mark.parametrize("where", FOLDERS)
+def test_verbs_that_call_nothing_have_a_recipe(where: Where) -> None:
+    text = (ROOT / {MODEL: "mk/model.mk", ALL: "mk/all.mk", TOP: "Makefile"}[where]).read_text()
+    targets = {name for line in re.findall(r"^([a-z][a-z -]+):", text, re.M) for name in line.split()}
+    assert {verb.name for verb in verbs_of(where) if not verb.calls} <= targets
+
+
+def test_verbs_call_functions_that_exist() -> None:
+    for verb in VERBS:
+        if verb.calls:
+            module, _, function = verb.calls.partition(":")
+            tree = ast.parse((PACKAGE / "host/verbs" / f"{module}.py").read_text())
+            assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, verb
+            known = commands()[verb.on_command_line]
+            assert (verb.calls, verb.of_model, verb.local) == (known.calls, known.of_model, known.local), verb
