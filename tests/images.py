@@ -19,7 +19,7 @@ from monorepo import OURS, ROOT, ask, wait_for
 from needs import need
 
 WRAPPERS = ROOT / "bin"
-DAEMON, TRAIN = "trainyard/daemon", "trainyard/image/train"
+DAEMON, TRAIN = "trainyard/daemon", "trainyard/train"
 # What OpenShift does to a container.
 RESTRICTED = ("--user", "123456:0", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 

@@ -1,6 +1,6 @@
 """The images between the base image and a model's own.
 
-trainyard/image/train, daemon   the builder images that people use with s2i
+trainyard/train, daemon   the builder images that people use with s2i
 trainyard/deps:<hash>     base with one lock installed, shared by all models, and both roles, of that lock; where models
                           are in groups, one on top of the other, each with one environment more
 trainyard/deps:<hash>-*   what a model image is built on
