@@ -1,4 +1,4 @@
-"""Writes what make and bash know of verbs and settings, from the tables in the package: ``python -m tools.make_files``.
+"""Writes what make knows of verbs and settings, from the tables in the package: ``python -m tools.make_files``.
 
 What it writes is committed; a test compares it with the tables.
 """

@@ -1,5 +1,5 @@
 """Every verb, declared once: the command line registers them from here, and ``tools/make_files.py`` writes the lists,
-rules and help lines of make, the table of mk/README.md and the completion of bash from here.
+rules and help lines of make and the table of mk/README.md from here.
 """
 
 from __future__ import annotations
