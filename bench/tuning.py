@@ -113,7 +113,7 @@ def beyond_containers(path: Path, engine: str, trials: int) -> float:
     for _ in range(trials):
         started = time.perf_counter()
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
-            done, status = carry_out(training, start_run(training), session.engine, session.repository)
+            done, status = carry_out(training, start_run(training), session.engine.runner, session.repository)
         if status:
             sys.exit(f"error: {done.id}: {done.error}")
         found.append(time.perf_counter() - started - done.metrics["own_seconds"])
