@@ -48,7 +48,7 @@ class Repository:
 
     @property
     def package(self) -> Path:
-        """The builder images' scripts and the image half of the package come from here."""
+        """The builder images' scripts and the image library come from here."""
         return Path(__file__).resolve().parents[3]
 
     def model(self, path: Path) -> ModelDir:

@@ -1,4 +1,4 @@
-"""The HTTP client of the host half: is a server ready, and what does a route answer."""
+"""The HTTP client of the host: is a server ready, and what does a route answer."""
 
 from __future__ import annotations
 

@@ -89,9 +89,8 @@ def train_as_run(session: Session, training: Training) -> Run:
     if run.status == "finished":
         console.step(f"Run {run.id}: make run-show ID={run.id}")
         if contends:
-            from trainyard.host.operations.champion_contest import (
-                compete,  # the registry's client takes a second to import
-            )
+            # The registry's client takes a second to import.
+            from trainyard.host.operations.champion_contest import compete
 
             run = compete(session, training, run)
         return run
