@@ -1,75 +1,39 @@
-# Front door. Everything below it is found by its name: projects/<project>/<model>/Makefile.
+# The monorepo's verbs, and those of Trainyard's own sources.
 
-include mk/setup.mk
+include mk/monorepo.mk
 
-LEAVES := $(wildcard projects/*/*/Makefile)
-BASE := projects
-MEMBERS := $(patsubst projects/%/Makefile,%,$(filter-out %/all/Makefile,$(LEAVES)))
-include mk/members.mk
-include mk/top-verbs.mk
-
-# The merged images: of every project that has an all/, and of everything.
-MERGED := $(subst /,+,$(patsubst %/Makefile,merge+%,$(wildcard projects/*/all/Makefile all/Makefile)))
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
+BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving
+.PHONY: demo test lint format $(BENCHMARKS)
 
-.PHONY: $(MERGED)
+demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
+	@$(RUN) demo projects/finance_income_prediction/all
 
-test: $(DEV)
+test: $(DEV) ## every test that can run here; TESTS=tests/... for some of them
 	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
-lint: $(DEV)
+lint: $(DEV) ## ruff, mypy, shellcheck
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	@command -v shellcheck >/dev/null || { echo 'error: shellcheck is missing: apt-get install shellcheck' >&2; exit 2; }
 	git ls-files '*.sh' ':!tests/historical/monorepo' 'builders/*/s2i/bin/*' 'builders/*/test/run' .ci/run bin/s2i | xargs shellcheck -x
 
-bench-serving: $(BENCH)
-	$(VENV)/bin/python -m bench.serving $(OPTIONS)
-
-bench-memory: $(BENCH)
-	$(VENV)/bin/python -m bench.memory $(OPTIONS)
-
-bench-images: $(BENCH)
-	$(VENV)/bin/python -m bench.images $(OPTIONS)
-
-bench-builds: $(SETUP) $(BENCH)
-	$(VENV)/bin/python -m bench.builds $(OPTIONS)
-
-bench-tuning: $(BENCH)
-	$(VENV)/bin/python -m bench.tuning $(OPTIONS)
-
-profile-serving: $(BENCH)
-	$(VENV)/bin/python -m bench.profile_serving $(OPTIONS)
-
-format: $(DEV)
+format: $(DEV) ## ruff's formatting and fixes, and the files that are generated from tables
 	$(VENV)/bin/python -m tools.make_files
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-train-all: $(TRAIN)
+bench-serving: ## against other servers: a table and a picture; OPTIONS=--help
+bench-memory: ## memory of four models in one server, by workers; OPTIONS=--help
+bench-images: ## image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help
+bench-builds: $(SETUP) ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
+bench-tuning: ## a trial of make tune beyond its train function, against a container each; OPTIONS=--help
+profile-serving: ## where the microseconds of a request go; OPTIONS=--help
 
-$(MERGED): merge+%: $(SETUP)
-	@$(MAKE) --no-print-directory -C "$(subst +,/,$*)" build-image
-
-predict-all test-all create-routes: $(SETUP)
-	@$(MAKE) --no-print-directory -C all $@
-
-ifeq ($(MODEL),)
-help:
-	$(call SHOW_HELP,mk/top-verbs.mk)
-	@printf '\nOne model: make <verb> MODEL=<project>/<model>; `make help MODEL=...` lists its verbs.\n'
-
-$(filter-out $(VERBS),$(MODEL_VERBS)):
-	@echo 'error: which model? make $@ MODEL=<project>/<model>; make list shows them' >&2; exit 2
-else
-ifeq ($(wildcard projects/$(MODEL)/Makefile),)
-$(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
-endif
-$(MODEL_VERBS):
-	@$(MAKE) --no-print-directory -C "projects/$(MODEL)" $@ MODEL=
-endif
+$(BENCHMARKS): $(BENCH)
+	$(VENV)/bin/python -m bench.$(subst -,_,$(@:bench-%=%)) $(OPTIONS)
 
 $(DEV) $(BENCH): .venv/.stamp-%: pyproject.toml
 	@sh mk/setup.sh . $*

@@ -4,7 +4,7 @@
 LEAF := $(foreach name,$(.VARIABLES),$(if $(filter file,$(origin $(name))),$(name)))
 include $(dir $(lastword $(MAKEFILE_LIST)))setup.mk
 
-MISSPELT := $(filter-out $(MODEL_VARIABLES) MAKEFILE_LIST .% MAKE% SHELL CURDIR SUFFIXES,$(LEAF))
+MISSPELT := $(filter-out $(MODEL_VARIABLES) MAKEFILE_LIST TRAINYARD_% .% MAKE% SHELL CURDIR SUFFIXES,$(LEAF))
 ifneq ($(MISSPELT),)
 $(error $(CURDIR)/Makefile: unknown variable $(firstword $(MISSPELT)); a model has $(MODEL_VARIABLES))
 endif

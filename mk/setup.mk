@@ -1,9 +1,12 @@
 # Common to every Makefile: where the monorepo is, how the package is called, which variables may be set.
-# Included by the root Makefile, mk/model.mk and mk/all.mk.
+# Included by monorepo.mk, model.mk and all.mk.
 
 # Relative, so that a monorepo in a folder with a space in its name works: make splits its file names at spaces.
 MK := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
-ROOT := $(MK)/..
+# A monorepo that has an installed Trainyard says where it is (templates/monorepo/mk/trainyard.mk); else this is a clone.
+INSTALLED := $(filter file,$(origin TRAINYARD_ROOT))
+ROOT := $(if $(INSTALLED),$(TRAINYARD_ROOT),$(MK)/..)
+PIN := $(ROOT)/$(if $(INSTALLED),trainyard.toml,pyproject.toml)
 VENV := $(ROOT)/.venv
 SETUP := $(VENV)/.stamp
 EXTRA := $(VENV)/.stamp-experiments
@@ -29,9 +32,10 @@ endif
 export TRAINYARD_COMMAND_LINE := $(GIVEN)
 
 # With -n the verbs show what they would run, once there is an environment to ask.
-# The package is this monorepo's, wherever the environment was made; nothing is imported from the model's own folder.
+# In a clone the package is this monorepo's, wherever the environment was made; nothing is imported from the model's
+# own folder.
 # Its bytecode is kept in the environment, also where that is forbidden for all others: an edit does not wait for a compiler.
-RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" PYTHONDONTWRITEBYTECODE= TRAINYARD_MAKE="$(MAKE_COMMAND)" \
+RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(if $(INSTALLED),,$(ROOT))" PYTHONDONTWRITEBYTECODE= TRAINYARD_MAKE="$(MAKE_COMMAND)" \
 	TRAINYARD_JOBS="$(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS)))" \
 	"$(VENV)/bin/python" -P -X pycache_prefix="$(VENV)/bytecode" -m trainyard
 
@@ -40,10 +44,10 @@ RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(ROOT)" PYTHONDONTWRITEBYTECODE= 
 .DELETE_ON_ERROR:
 
 .PHONY: FORCE
-$(SETUP): $(ROOT)/pyproject.toml $(if $(wildcard $(VENV)/bin/python),,FORCE)
+$(SETUP): $(PIN) $(if $(wildcard $(VENV)/bin/python),,FORCE)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)"
 # Of the verbs that need MLflow or Optuna, which others shall not wait for.
-$(EXTRA): $(ROOT)/pyproject.toml | $(SETUP)
+$(EXTRA): $(PIN) | $(SETUP)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" experiments
 
 # Lists the `target: ## help` lines of the makefiles given, and the settings.

@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list affected builders track track-stop track-sync dvc prune wheelhouse demo test lint bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving format train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list affected builders track track-stop track-sync dvc prune wheelhouse train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -31,27 +31,6 @@ prune: $(SETUP) ## remove dependencies that no image is built on any more; make 
 
 wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
 	@$(RUN) wheelhouse .
-
-demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
-	@$(RUN) demo projects/finance_income_prediction/all
-
-test: ## every test that can run here; TESTS=tests/... for some of them
-
-lint: ## ruff, mypy, shellcheck
-
-bench-serving: ## against other servers: a table and a picture; OPTIONS=--help
-
-bench-memory: ## memory of four models in one server, by workers; OPTIONS=--help
-
-bench-images: ## image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help
-
-bench-builds: ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
-
-bench-tuning: ## a trial of make tune beyond its train function, against a container each; OPTIONS=--help
-
-profile-serving: ## where the microseconds of a request go; OPTIONS=--help
-
-format: ## ruff's formatting and fixes, and the files that are generated from tables
 
 train-all: ## build and run the train image of every model
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.builds.copies import run, timed
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.monorepo.repository import Repository
 from trainyard.host.monorepo.sources import model_context
 from trainyard.host.network.build_settings import ca_bundle, index_environment
 from trainyard.host.requirements.requirement_files import model_requirement
+from trainyard.host.support.product import BUILDER_SOURCES
 from trainyard.settings.host import HostSettings
 
 BUILDER = "trainyard-bench-classic"
@@ -36,10 +36,9 @@ def build(model: ModelDir, role: str) -> float:
 
     It stays until `remove`: ext4 is slow for minutes after many files were deleted, what is measured next would pay.
     """
-    repository = Repository(model.root, {})
     with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as name:
         model_context(model, model_requirement(model, role).text, "").write(Path(name))
-        runtime = (repository.package / "builders" / "base" / "requirements.txt").read_text()
+        runtime = (BUILDER_SOURCES / "base" / "requirements.txt").read_text()
         with (Path(name) / "requirements.txt").open("a") as file:
             file.write("\n" + runtime)
         image = f"{IMAGE}-{secrets.token_hex(4)}"

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import STATE, ModelDir, read_model_dir, read_variables
+from trainyard.host.monorepo.pin import FILE
 from trainyard.host.monorepo.revision import commit_of, git
 from trainyard.host.monorepo.sources import SHARED, shown
 
-MARKER = Path("mk") / "model.mk"
-# At the top, of this repository's own sources: what goes into every image.
-LIBRARY = ("builders", "trainyard")
+# What makes a folder a monorepo: this file, or a table [tool.trainyard] in its pyproject.toml.
+MARKER = FILE
+TABLE = re.compile(r"^\[tool\.trainyard\]\s*(#.*)?$", re.MULTILINE)
+# At the top: what decides what goes into every image. Our own repository has the sources, others name a version.
+LIBRARY = ("builders", "trainyard", MARKER)
 OF_PROJECT = ("common_utils", "__init__.py")
 UV_CACHE = "UV_CACHE_DIR"
 DIFF = ("--name-only", "--no-renames", "--ignore-submodules=none", "-z", "--relative")
@@ -45,11 +48,6 @@ class Repository:
         which is a model's."""
         if not has_cache(os.environ):
             os.environ[UV_CACHE] = str(self.state / "cache" / "uv")
-
-    @property
-    def package(self) -> Path:
-        """The builder images' scripts and the image library come from here."""
-        return Path(__file__).resolve().parents[3]
 
     def model(self, path: Path) -> ModelDir:
         return read_model_dir(path, self.root, self.overrides)
@@ -149,10 +147,19 @@ def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Re
     overrides = {name: found[name] for name in names if name in found}
     start = start.resolve()
     for folder in (start, *start.parents):
-        if (folder / MARKER).is_file():
+        if _is_monorepo(folder):
             _check_path(folder)
             return Repository(folder, overrides)
     raise TrainyardError(f"{start}: not inside a Trainyard monorepo (no {MARKER} above it)", "go to its folder")
+
+
+def _is_monorepo(folder: Path) -> bool:
+    if (folder / MARKER).is_file():
+        return True
+    try:
+        return TABLE.search((folder / "pyproject.toml").read_text(errors="replace")) is not None
+    except OSError:  # there is none, or it is not ours to read
+        return False
 
 
 def has_cache(environ: Mapping[str, str]) -> bool:

@@ -34,9 +34,10 @@ from trainyard.host.requirements.locked_inputs import fixed_entries, mend_lock, 
 from trainyard.host.requirements.requirement_files import Requirement, read_requirement
 from trainyard.host.requirements.wheels import check_wheels, may_compile
 from trainyard.host.support import console
+from trainyard.host.support.product import BUILDER_SOURCES
 from trainyard.settings.host import HostSettings
 
-RUNTIME = Path("builders") / "base" / "requirements.txt"
+RUNTIME = BUILDER_SOURCES / "base" / "requirements.txt"
 
 
 class Unresolved(TrainyardError):
@@ -79,8 +80,7 @@ class Resolver:
     @property
     def runtime(self) -> Requirement:
         """What the daemon needs, in every image."""
-        path = self.repository.package / RUNTIME
-        return read_requirement(path, path.parent, self.repository.state / "packages")
+        return read_requirement(RUNTIME, RUNTIME.parent, self.repository.state / "packages")
 
     def model_lock(self, model: ModelDir, role: str) -> Lock:
         """The lock of one model's role: the committed one where it is up to date, else resolved now and remembered.

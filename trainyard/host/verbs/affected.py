@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.repository import MARKER
 from trainyard.host.monorepo.sources import EXCLUDED_AT_TOP, SHARED, excluded
 from trainyard.host.operations.link_targets import link_targets
 from trainyard.host.operations.session import Session
@@ -19,7 +20,7 @@ from trainyard.host.requirements.named_paths import named_paths
 from trainyard.host.support import console
 
 # What every image is made of or by.
-EVERYWHERE = (*SHARED, "builders", "mk", "trainyard", "pyproject.toml")
+EVERYWHERE = (*SHARED, "builders", "mk", "trainyard", "pyproject.toml", MARKER)
 # What all models of a project are made of, or trained on.
 OF_PROJECT = ("common_utils", "data", "__init__.py")
 # Kept out of a context as such, but read while building, or what decides the names of images.

@@ -29,7 +29,6 @@ class Verb:
     help: str
     calls: str = ""  # module:function below verbs/; empty: the Makefile has a recipe of its own
     command: str = ""  # its name on the command line, where that is not the target's
-    folder: str = "."  # what make gives to the command
     of_model: bool = False  # the function takes a model; else a folder
     local: bool = False  # without containers
     experiments: bool = False  # needs MLflow or Optuna, which other verbs do not wait for
@@ -69,18 +68,7 @@ VERBS = (
          "prune:prune"),
     Verb("wheelhouse", TOP, "download what every lock names into the folder WHEELHOUSE, for builds without a network",
          "wheelhouse:fill_wheelhouse"),
-    Verb("demo", TOP, "set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running",
-         "demo:demo", folder="projects/finance_income_prediction/all"),
-    _by_hand("test", "every test that can run here; TESTS=tests/... for some of them"),
-    _by_hand("lint", "ruff, mypy, shellcheck"),
-    _by_hand("bench-serving", "against other servers: a table and a picture; OPTIONS=--help"),
-    _by_hand("bench-memory", "memory of four models in one server, by workers; OPTIONS=--help"),
-    _by_hand("bench-images", "image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help"),
-    _by_hand("bench-builds", "builds, against the real s2i with a classic assemble script; OPTIONS=--help"),
-    _by_hand("bench-tuning",
-             "a trial of make tune beyond its train function, against a container each; OPTIONS=--help"),
-    _by_hand("profile-serving", "where the microseconds of a request go; OPTIONS=--help"),
-    _by_hand("format", "ruff's formatting and fixes, and the files that are generated from tables"),
+    Verb("demo", NOWHERE, "set up, build, train, serve and ask the models of an all/", "demo:demo"),
     # Of several models.
     _by_hand("train-all", "build and run every train image", ALL),
     _by_hand("train-all", "build and run the train image of every model"),

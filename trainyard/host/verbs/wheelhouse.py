@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.engines.base import Python
 from trainyard.host.monorepo.model_dir import ROLES, read_model_dir
+from trainyard.host.monorepo.pin import read_pin
 from trainyard.host.network.build_settings import ca_bundle, index_environment
 from trainyard.host.network.urls import without_logins
 from trainyard.host.operations.build import plan_all
@@ -31,6 +32,7 @@ from trainyard.host.requirements.requirement_files import model_requirement
 from trainyard.host.requirements.resolver import Resolver
 from trainyard.host.support import console
 from trainyard.host.support.command import Limit
+from trainyard.host.support.product import INSTALLED, PRODUCT
 
 OTHER_SYSTEMS = ("--platform", "any", "--python-version", OLDEST_PYTHON)
 
@@ -64,7 +66,7 @@ def fill_wheelhouse(session: Session, _: Path) -> None:
         for line in lines:
             if not any(wanted(line, python) for python in pythons):
                 _download_if_possible(online, folder, line, indexes)
-        _download(online, folder, [], [], "--", *_own_requirements(session.repository.package))
+        _download(online, folder, [], [], "--", *_own_requirements(session.repository.root))
     if missing := list(dict.fromkeys(left_out)):
         raise TrainyardError(f"{folder} is filled but for {len(missing)}: {'; '.join(missing)}", exit_code=EXIT_FAILED)
 
@@ -204,6 +206,9 @@ def _download_if_possible(session: Session, folder: Path, line: str, indexes: li
         console.warn(f"{name}: no wheel for every system: make lock may not be able to do without the index")
 
 
-def _own_requirements(package: Path) -> list[str]:
-    project = tomllib.loads((package / "pyproject.toml").read_text())
+def _own_requirements(root: Path) -> list[str]:
+    """What the environment of a monorepo is made of: our package, or what its clone is built by and needs."""
+    if INSTALLED:
+        return [read_pin(root).requirement(root)]
+    project = tomllib.loads((PRODUCT / "pyproject.toml").read_text())
     return [*project["build-system"]["requires"], *project["project"]["dependencies"]]

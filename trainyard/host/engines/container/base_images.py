@@ -22,8 +22,10 @@ from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.context import OLDEST_TIME
 from trainyard.host.support.digests import digest_of
+from trainyard.host.support.product import BUILDER_SOURCES
 
 BASE = "trainyard/base"
+DOCKERFILE = BUILDER_SOURCES / "base" / "Dockerfile"
 WANTED = ("BASE_IMAGE", "RUNTIME_IMAGE")
 IDENTITY = "trainyard.identity"
 REGISTRY_PYTHON = "3.12"
@@ -54,13 +56,12 @@ def base_images(assembler: Assembler) -> dict[str, str]:
 def _base_image(assembler: Assembler, setting: str) -> str:
     """The name says of which files it is, and what was asked for to build it on. So clones of different versions live
     on one engine."""
-    return f"{BASE}:{_digest(assembler.repository.package, _wanted(assembler, setting))[:12]}"
+    return f"{BASE}:{_digest(_wanted(assembler, setting))[:12]}"
 
 
 @functools.cache
-def _digest(package: Path, wanted: str) -> str:
-    dockerfile = (package / "builders" / "base" / "Dockerfile").read_bytes()
-    return digest_of(base_context(package).sha256, dockerfile, _uv_version(), wanted)
+def _digest(wanted: str) -> str:
+    return digest_of(base_context().sha256, DOCKERFILE.read_bytes(), _uv_version(), wanted)
 
 
 def _uv_version() -> str:
@@ -97,12 +98,11 @@ def _ensure_base(assembler: Assembler, name: str, setting: str, found: Image | N
     if assembler.cache.pull(name):
         return as_base(name, assembler.inspect([name])[name])
     source = find_base(assembler, setting)
-    package = assembler.repository.package
     identity = digest_of(name, assembler.image_id(source))
     with tempfile.TemporaryDirectory() as scratch, console.waiting(f"Building {name} on {source} ..."):
         folder = Path(scratch)
-        shutil.copy(package / "builders" / "base" / "Dockerfile", folder)
-        base_context(package).write(folder / "trainyard")
+        shutil.copy(DOCKERFILE, folder)
+        base_context().write(folder / "trainyard")
         shutil.copy(uv.find_uv_bin(), folder / "uv")
         os.utime(folder / "uv", (OLDEST_TIME, OLDEST_TIME))
         labels = {IDENTITY: identity, "trainyard.base": source, NAME: name}

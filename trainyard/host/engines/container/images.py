@@ -80,7 +80,7 @@ def dependencies_hash(base: Base, plan: BuildPlan) -> str:
 
 def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
     """What a plan's image is built on: the name says which base, lock and scripts."""
-    scripts = role_context(assembler.repository.package, plan.role).sha256[:8]
+    scripts = role_context(plan.role).sha256[:8]
     return f"{_dependencies_image(base, plan)}-{BUILDERS[plan.role]}-{scripts}"
 
 

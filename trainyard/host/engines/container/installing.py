@@ -56,7 +56,7 @@ def install(
     scripts = SCRIPTS + (IN_GROUP.format(number=number) if below else "")
     if base.runtime is None:
         todo = Todo(scripts + INSTALL, installs=True, network=_network(assembler, missing))
-        library = library_context(assembler.repository.package)
+        library = library_context()
         context = make_context([lock, *beside, *missing, *library.files])
         changes = [*changes, f"LABEL {LIBRARY}={library.sha256}"]
         assembler.assemble(below or base.name, image, context, changes, todo)

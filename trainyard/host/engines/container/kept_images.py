@@ -15,6 +15,7 @@ from trainyard.host.engines.container.base_images import IDENTITY
 from trainyard.host.engines.container.clones import Clone
 from trainyard.host.engines.container.unused import images_to_remove, unused_images
 from trainyard.host.secrets.leaks import Look
+from trainyard.host.support.product import BUILDER_SOURCES
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ContainerImages:
 
     def facts(self, image: str) -> dict[str, Any]:
         assembler = self.assembler
-        script = (assembler.repository.package / "builders" / "facts.py").read_text()
+        script = (BUILDER_SOURCES / "facts.py").read_text()
         run = [assembler.name, "run", "--rm", "--network", "none", "--entrypoint", "/opt/venv/bin/python"]
         found = self.find(image)
         run += [found.id if found else image, "-c", script, "1"]

@@ -26,14 +26,14 @@ S2I, SERVE = PurePosixPath("usr/libexec/s2i"), PurePosixPath("usr/local/bin/serv
 
 def role_image(assembler: Assembler, base: str, role: Role) -> str:
     """The name of a role's builder image."""
-    return f"{BUILDER_NAMES[role]}:{digest_of(base, role_context(assembler.repository.package, role).sha256)[:12]}"
+    return f"{BUILDER_NAMES[role]}:{digest_of(base, role_context(role).sha256)[:12]}"
 
 
 def build_role(assembler: Assembler, role: Role, base: str) -> None:
     """Put a role on the base image: its builder image."""
     image = role_image(assembler, base, role)
     with tempfile.TemporaryDirectory() as name:
-        role_context(assembler.repository.package, role).write(Path(name))
+        role_context(role).write(Path(name))
         assembler.build_dockerfile(Path(name), image, {"BASE_IMAGE": base}, {NAME: image})
 
 
@@ -42,14 +42,13 @@ def install_role(assembler: Assembler, role: Role, base: str, dependencies: str,
     missing, and nothing has to be run."""
     plain = role_image(assembler, base, role)
     found = assembler.inspect([plain, dependencies])
-    package = assembler.repository.package
-    library = library_context(package)
+    library = library_context()
     if dependencies in found and found[dependencies].labels.get(LIBRARY) == library.sha256:
         place = assembler.created(dependencies)
     else:
         place = assembler.assembled(dependencies, builder, library, Todo(REPLACE_LIBRARY))
     with place as container, tempfile.TemporaryFile() as files:
-        _write_scripts(script_files(package, role), role, files)
+        _write_scripts(script_files(role), role, files)
         files.seek(0)
         assembler.commands.run(assembler.unpacking(container, "/"), assembler.limit, stdin=files)
         assembler.commit(container, builder, _configuration(assembler, found.get(plain), builder))

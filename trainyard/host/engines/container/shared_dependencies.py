@@ -26,6 +26,7 @@ from trainyard.host.requirements.requirement_text import logical_lines
 from trainyard.host.support import console
 from trainyard.host.support.command import Commands
 from trainyard.host.support.context import make_context
+from trainyard.host.support.product import PRODUCT
 from trainyard.settings.host import HostSettings
 
 ENGINE = "docker"  # s2i drives no other
@@ -67,9 +68,8 @@ def _role(assembler: Assembler, builder: str) -> Role | None:
             return role
     built_as = found[name].labels.get(NAME, "").partition(":")[0]
     if built_as in BUILDER_NAMES.values():
-        package = assembler.repository.package
         console.warn(
-            f"{builder} is not of the sources in {package}: make builders there, docker tag {built_as} {builder}"
+            f"{builder} is not of the sources in {PRODUCT}: make builders there, docker tag {built_as} {builder}"
         )
     return None
 

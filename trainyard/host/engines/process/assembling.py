@@ -55,9 +55,8 @@ class ProcessAssembler:
 
     @cached_property
     def _contexts(self) -> dict[str, Context]:
-        package = self.repository.package
-        home = make_context([*base_context(package).files, *library_context(package).files])
-        return {"home": home, **{folder: role_context(package, role) for role, folder in BUILDERS.items()}}
+        home = make_context([*base_context().files, *library_context().files])
+        return {"home": home, **{folder: role_context(role) for role, folder in BUILDERS.items()}}
 
     @cached_property
     def builder(self) -> Path:
@@ -74,7 +73,7 @@ class ProcessAssembler:
 
     def venvs(self, plan: BuildPlan) -> list[Path]:
         """The virtual environments of the plan's locks; they hold for this Python and this place alone."""
-        base = base_context(self.repository.package).sha256
+        base = base_context().sha256
         own = (base, sys.version, sys.base_prefix, str(self.state))
         return [self.state / "deps" / digest_of(*own, packages)[:16] for packages in plan.packages]
 

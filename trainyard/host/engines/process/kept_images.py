@@ -17,6 +17,7 @@ from trainyard.host.engines.process.image_folders import ImageFolders
 from trainyard.host.secrets.leaks import Look, look_through
 from trainyard.host.support import console
 from trainyard.host.support.command import Limit
+from trainyard.host.support.product import BUILDER_SOURCES
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ProcessImages:
 
     def facts(self, image: str) -> dict[str, Any]:
         found = self.folders.need(image)
-        script = str(self.assembler.repository.package / "builders" / "facts.py")
+        script = str(BUILDER_SOURCES / "facts.py")
         others = ["0", *map(str, found.more_venvs)]
         run = ["env", f"--chdir={found.build}", str(found.venv / "bin" / "python"), "-I", script, *others]
         return dict(

@@ -1,0 +1,93 @@
+"""The wheel holds the product: installed, it works in a folder that has none of our sources."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from monorepo import OURS, ROOT, Monorepo, ask, free_port
+from needs import need
+
+pytestmark = pytest.mark.slow  # what is installed is what a clone runs; each engine installs it anew
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from what git has of this clone, as a release would be."""
+    folder = tmp_path_factory.mktemp("dist")
+    run([uv(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)])
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``trainyard``, in an environment that has nothing else."""
+    environment = tmp_path_factory.mktemp("installed") / "venv"
+    run([uv(), "venv", "--quiet", str(environment)])
+    run([uv(), "pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), str(wheel)])
+    return environment / "bin" / "trainyard"
+
+
+def uv() -> str:
+    return str(ROOT / ".venv" / "bin" / "uv")
+
+
+def run(command: list[str], cwd: Path | None = None, **env: str) -> str:
+    """Its standard output; a failure shows all of what it has printed."""
+    inherited = {name: value for name, value in os.environ.items() if name not in (*OURS, "PYTHONPATH")}
+    done = subprocess.run(command, cwd=cwd, env={**inherited, **env}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_one_copy_of_each_file(wheel: Path) -> None:
+    """Builders and make files are those at the top of the clone, and can be executed where these can."""
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {info.filename: info for info in archive.infolist()}
+        for folder in ("builders", "mk"):
+            tracked = run(["git", "ls-files", folder], ROOT).split()
+            assert {f"trainyard/product/{path}" for path in tracked} == {
+                name for name in packed if name.startswith(f"trainyard/product/{folder}/")
+            }
+            for path in tracked:
+                info = packed[f"trainyard/product/{path}"]
+                assert archive.read(info) == (ROOT / path).read_bytes(), path
+                assert bool(info.external_attr >> 16 & 0o100) == os.access(ROOT / path, os.X_OK), path
+
+
+@pytest.mark.parametrize("engine", ["process", "docker"])
+def test_a_model_in_a_folder_without_our_sources(program: Path, tmp_path: Path, engine: str) -> None:
+    if engine != "process":
+        need(engine)
+    made = Monorepo(tmp_path / "clone", engine).add_model("prices")
+    mine = tmp_path / "my monorepo"
+    shutil.copytree(made.path.parents[1], mine / "projects")
+    shutil.rmtree(tmp_path / "clone")
+    (mine / "trainyard.toml").touch()
+    model = mine / "projects" / made.project / made.name
+
+    def trainyard(*arguments: str, **env: str) -> str:
+        return run([str(program), *arguments, str(model)], tmp_path, ENGINE=engine, **env)
+
+    for verb in ("build-train", "train", "build-predict"):
+        trainyard(verb)
+    port = free_port()
+    trainyard("predict", DETACH="1", PORT=str(port))
+    try:
+        status, text = ask(port, "prices/predict", b'{"payload": {"instances": [[1, 2]]}}')
+        assert (status, json.loads(text)["payload"]) == (200, {"predictions": [6]})
+        trainyard("test-endpoint", PORT=str(port))
+    finally:
+        trainyard("stop")
+        trainyard("clean")
+
+
+def test_a_folder_that_is_no_monorepo(program: Path, tmp_path: Path) -> None:
+    done = subprocess.run([str(program), "list", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path}: not inside a Trainyard monorepo (no trainyard.toml above it)")

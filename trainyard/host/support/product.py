@@ -1,0 +1,13 @@
+"""Where the product lies: in a clone of its repository, or in an installed package, which has all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trainyard
+
+PACKAGE = Path(trainyard.__file__).resolve().parent
+INSTALLED = (PACKAGE / "product").is_dir()  # which the wheel's build makes: mk/wheel.py
+# ``builders/`` and ``mk/`` are in here.
+PRODUCT = PACKAGE / "product" if INSTALLED else PACKAGE.parent
+BUILDER_SOURCES = PRODUCT / "builders"
