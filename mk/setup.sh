@@ -1,6 +1,6 @@
 #!/bin/sh
-# setup.sh ROOT [EXTRA]: makes ROOT/.venv with the package (and its extra, e.g. dev) in it. Called by mk/setup.mk, so
-# that the first make of a fresh clone sets itself up.
+# setup.sh ROOT [EXTRA]: makes ROOT/.venv with the package (and its extra, e.g. dev) in it. Called by make, so that the
+# first make of a fresh clone sets itself up. The package is the one that ROOT/trainyard.toml names, or else ROOT's own.
 set -eu
 
 root=$1
@@ -32,8 +32,26 @@ if command -v flock >/dev/null 2>&1 && [ -z "${TRAINYARD_SETUP_LOCKED:-}" ]; the
     TRAINYARD_SETUP_LOCKED=1 exec flock "$root/mk/setup.sh" sh "$root/mk/setup.sh" "$@"
 fi
 
+pin=$root/trainyard.toml
+# value KEY: of the pin, which has a line for each key.
+value() { sed -n "s/^$1 *= *\"\([^\"]*\)\" *$/\1/p" "$pin"; }
+if [ -e "$pin" ]; then
+    extras=${extra:+[$extra]}
+    case $(value source) in
+    *://*) package="trainyard$extras @ $(value source)" ;;
+    ?*) package=$root/$(value source)$extras ;;
+    *) package=trainyard$extras==$(value version) ;;
+    esac
+    set -- "$package"
+else
+    pin=$root/pyproject.toml
+    set -- --config-setting editable_mode=compat -e "$root${extra:+[$extra]}"
+fi
+
 stamp=$venv/.stamp${extra:+-$extra}
-if [ -x "$venv/bin/python" ] && [ -e "$stamp" ] && [ -z "$(find "$root/pyproject.toml" -newer "$stamp")" ]; then
+made=$stamp # last of all
+[ "$pin" = "$root/pyproject.toml" ] || made=$venv/trainyard.mk
+if [ -x "$venv/bin/python" ] && [ -e "$stamp" ] && [ -e "$made" ] && [ -z "$(find "$pin" -newer "$stamp")" ]; then
     exit 0 # somebody else was faster
 fi
 printf -- '---> Setting up %s (once)\n' "$venv" >&2
@@ -66,6 +84,11 @@ else
         die "$unreachable"
 fi
 UV_DEFAULT_INDEX=$index "$uv" pip install --quiet --python "$venv/bin/python" ${WHEELHOUSE:+--no-index --find-links "$WHEELHOUSE"} \
-    --config-setting editable_mode=compat -e "$root${extra:+[$extra]}" ||
-    die "$unreachable"
+    "$@" || die "$unreachable"
+# Where its make files are, for mk/trainyard.mk of a monorepo that has no sources of ours.
+for folder in "$venv"/lib/python*/site-packages/trainyard/product/mk; do
+    # shellcheck disable=SC2016 # make replaces it
+    [ ! -d "$folder" ] || printf 'TRAINYARD_MK := $(TRAINYARD_ROOT)%s\n' "${folder#"$root"}" >"$venv/trainyard.mk"
+done
 touch "$stamp"
+[ -e "$made" ] || die "$pin: that Trainyard has no make files: name another version"

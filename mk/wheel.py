@@ -1,4 +1,4 @@
-"""The wheel holds the product: beside the package the builders and the make files, which lie at the top of a clone.
+"""The wheel holds the product: beside the package what lies at the top of a clone.
 
 A hook of the build, https://hatch.pypa.io/latest/plugins/build-hook/custom/.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-TOP = ("builders", "mk")
+TOP = ("builders", "mk", "CHANGELOG.md")
 
 
 class Product(BuildHookInterface):

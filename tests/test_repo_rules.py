@@ -23,7 +23,7 @@ FILES = [
 LIBRARY = ("errors", "settings", "contract", "image", "models")
 HOST_ROOMS = (
     "support", "monorepo", "secrets", "network", "requirements", "build", "engines", "experiments", "operations",
-    "verbs", "cli",
+    "scaffold", "verbs", "cli",
 )  # fmt: skip
 
 

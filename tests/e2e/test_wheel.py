@@ -5,44 +5,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
-from monorepo import OURS, ROOT, Monorepo, ask, free_port
+from monorepo import ROOT, Monorepo, ask, free_port
 from needs import need
+from wheels import attempt, build_wheel, install, run
 
 pytestmark = pytest.mark.slow  # what is installed is what a clone runs; each engine installs it anew
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what git has of this clone, as a release would be."""
-    folder = tmp_path_factory.mktemp("dist")
-    run([uv(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)])
-    return next(folder.glob("*.whl"))
+    return build_wheel(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``trainyard``, in an environment that has nothing else."""
-    environment = tmp_path_factory.mktemp("installed") / "venv"
-    run([uv(), "venv", "--quiet", str(environment)])
-    run([uv(), "pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), str(wheel)])
-    return environment / "bin" / "trainyard"
-
-
-def uv() -> str:
-    return str(ROOT / ".venv" / "bin" / "uv")
-
-
-def run(command: list[str], cwd: Path | None = None, **env: str) -> str:
-    """Its standard output; a failure shows all of what it has printed."""
-    inherited = {name: value for name, value in os.environ.items() if name not in (*OURS, "PYTHONPATH")}
-    done = subprocess.run(command, cwd=cwd, env={**inherited, **env}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return install(wheel, tmp_path_factory.mktemp("installed") / "venv")
 
 
 def test_one_copy_of_each_file(wheel: Path) -> None:
@@ -88,6 +69,6 @@ def test_a_model_in_a_folder_without_our_sources(program: Path, tmp_path: Path, 
 
 
 def test_a_folder_that_is_no_monorepo(program: Path, tmp_path: Path) -> None:
-    done = subprocess.run([str(program), "list", str(tmp_path)], capture_output=True, text=True, check=False)
+    done = attempt([str(program), "list", str(tmp_path)])
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path}: not inside a Trainyard monorepo (no trainyard.toml above it)")

@@ -18,6 +18,8 @@ from types import FrameType
 import click
 
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, AlreadyPrinted, TrainyardError
+from trainyard.host.monorepo.environment import other_python
+from trainyard.host.monorepo.repository import enclosing_monorepo
 from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.operations.session import open_session
 from trainyard.host.support import console
@@ -75,6 +77,20 @@ def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
     _load("build:build_named")(session, session.repository.model(folder), role, image)
 
 
+@cli.command("init", help="make FOLDER a monorepo, with one example in it")
+@FOLDER
+@click.pass_obj
+def init_command(dry_run: bool, folder: Path) -> None:
+    _load("init:init")(folder, dry_run=dry_run)
+
+
+@cli.command("upgrade", help="move the monorepo to the version of this program; its changed files are merged")
+@FOLDER
+@click.pass_obj
+def upgrade_command(dry_run: bool, folder: Path) -> None:
+    _load("init:upgrade")(folder, dry_run=dry_run)
+
+
 @cli.command("s2i", help="run the real s2i with this machine's build settings, as bin/s2i does")
 @click.option("--wrapper", type=click.Path(path_type=Path), required=True, help="The s2i on PATH that is not the real.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -84,12 +100,28 @@ def s2i_command(wrapper: Path, arguments: tuple[str, ...]) -> None:
     sys.exit(run_s2i(arguments, read_settings(os.environ), wrapper))
 
 
-def main() -> None:
+def program() -> None:
+    """``trainyard``: a verb, by the version that its monorepo names."""
+    main(_hand_over)
+
+
+def _hand_over() -> None:
+    """Replaces this process where the monorepo of a verb has an environment of its own."""
+    arguments = sys.argv[1:]
+    verb = commands().get(next((word for word in arguments if not word.startswith("-")), ""))
+    folder = next((Path(word) for word in arguments[1:] if Path(word).is_dir()), Path())
+    root = enclosing_monorepo(folder.resolve())
+    if verb and root and (python := other_python(root, experiments=verb.experiments)):
+        os.execv(python, [str(python), "-P", "-m", "trainyard", *arguments])  # noqa: S606 -- the same program
+
+
+def main(prepare: Callable[[], None] = lambda: None) -> None:
     """Run a verb; the process's exit code is the error's."""
     for number in (signal.SIGTERM, signal.SIGHUP):  # so that what is half-done gets cleaned up
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _terminated)
     try:
+        prepare()
         cli(standalone_mode=False)
     except AlreadyPrinted as error:
         sys.exit(error.exit_code)

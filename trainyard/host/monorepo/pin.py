@@ -29,6 +29,11 @@ class Pin:
     version: str
     source: str = ""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it comes from a file of the monorepo."""
+        return bool(self.source) and "://" not in self.source
+
     def requirement(self, root: Path) -> str:
         """As an installer takes it (PEP 508), for the monorepo at ``root``."""
         if not self.source:

@@ -146,11 +146,19 @@ def find_repository(start: Path, environ: Mapping[str, str] | None = None) -> Re
     names = found.get("TRAINYARD_COMMAND_LINE", "").split()
     overrides = {name: found[name] for name in names if name in found}
     start = start.resolve()
-    for folder in (start, *start.parents):
-        if _is_monorepo(folder):
-            _check_path(folder)
-            return Repository(folder, overrides)
-    raise TrainyardError(f"{start}: not inside a Trainyard monorepo (no {MARKER} above it)", "go to its folder")
+    root = enclosing_monorepo(start)
+    if root is None:
+        raise TrainyardError(
+            f"{start}: not inside a Trainyard monorepo (no {MARKER} above it)",
+            "go to its folder, or make one: trainyard init",
+        )
+    check_path(root)
+    return Repository(root, overrides)
+
+
+def enclosing_monorepo(start: Path) -> Path | None:
+    """The root of the monorepo that ``start`` is or lies in."""
+    return next((folder for folder in (start, *start.parents) if _is_monorepo(folder)), None)
 
 
 def _is_monorepo(folder: Path) -> bool:
@@ -172,7 +180,10 @@ def has_cache(environ: Mapping[str, str]) -> bool:
     return cache.is_absolute() and os.access(there, os.W_OK | os.X_OK)
 
 
-def _check_path(root: Path) -> None:
+def check_path(root: Path) -> None:
+    """Raises:
+    TrainyardError: the path has what no build can work with.
+    """
     for pattern, what in UNUSABLE.items():
         if re.search(pattern, str(root)):
             raise TrainyardError(f"{shown(root)}: the path of the monorepo has {what}", "rename the folder")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +34,15 @@ class Status:
     ignored: tuple[Path, ...]
 
 
-def git(folder: Path, *arguments: str) -> str:
-    """What git prints in ``folder``.
+def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """What git prints in ``folder``; ``environment`` in the place of ours.
 
     Raises:
         TrainyardError: it is not installed, or refuses; with its first reason.
     """
     if not (program := shutil.which("git")):
         raise TrainyardError("git is not on PATH", "install git")
-    done = _run(program, folder, *arguments)
+    done = _run(program, folder, *arguments, environment=environment)
     if done.returncode:
         # Where there is no repository that it reads, git complains about what it was asked for instead.
         basic = _run(program, folder, "rev-parse", "--git-dir")
@@ -52,10 +52,12 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _run(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    program: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [program, "-C", str(folder), *arguments],
-        capture_output=True, text=True, errors="replace", check=False,
+        capture_output=True, text=True, errors="replace", check=False, env=environment,
     )  # fmt: skip
 
 

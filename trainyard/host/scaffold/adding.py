@@ -1,0 +1,58 @@
+"""New files beside what a folder has already. None of that is changed; on a failure what was added goes again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+
+@dataclass
+class Added:
+    """Paths below the folder: written now, there with another content, there with the same."""
+
+    written: list[PurePosixPath] = field(default_factory=list)
+    in_the_way: list[PurePosixPath] = field(default_factory=list)
+    there: list[PurePosixPath] = field(default_factory=list)
+
+
+def plan(rendered: Path, target: Path) -> Added:
+    """What adding the files of ``rendered`` to ``target`` would do; whoever stands where a folder belongs is in the
+    way, too."""
+    added = Added()
+    for path in sorted(file for file in rendered.rglob("*") if not file.is_dir()):
+        name = PurePosixPath(path.relative_to(rendered))
+        own = target / name
+        blocked = next((part for part in own.parents if part.is_relative_to(target) and _is_no_folder(part)), None)
+        if blocked:
+            added.in_the_way.append(PurePosixPath(blocked.relative_to(target)))
+        elif not own.exists() and not own.is_symlink():
+            added.written.append(name)
+        elif own.is_file() and own.read_bytes() == path.read_bytes():
+            added.there.append(name)
+        else:
+            added.in_the_way.append(name)
+    added.in_the_way = list(dict.fromkeys(added.in_the_way))
+    return added
+
+
+def _is_no_folder(path: Path) -> bool:
+    return (path.exists() or path.is_symlink()) and not path.is_dir()
+
+
+def add(rendered: Path, target: Path, names: list[PurePosixPath]) -> None:
+    """Copy the files ``names``. Interrupted, or out of disk, it leaves what was there before."""
+    made: list[Path] = []
+    try:
+        for name in names:
+            own = target / name
+            for folder in reversed([own.parent, *own.parent.parents]):
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            made.append(own)
+            shutil.copy(rendered / name, own)
+    except BaseException:  # Ctrl-C, too
+        for path in reversed(made):
+            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+        raise

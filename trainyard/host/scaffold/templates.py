@@ -1,0 +1,86 @@
+"""The templates as what Copier copies and updates from: a git repository with a tag for each version.
+
+https://copier.readthedocs.io/en/stable/updating/: an update renders the version that was copied, the new one, and
+applies to the new one what the user has changed since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import trainyard
+from trainyard.host.monorepo.revision import git
+from trainyard.host.support.product import PACKAGE, PRODUCT
+from trainyard.settings.own_process import callers_environment
+
+# What a rendered folder says it came from. Nobody serves it: git is told that it is the repository made here.
+URL = "https://trainyard.invalid/templates.git"
+TEMPLATES = PACKAGE / "templates"
+HISTORY = TEMPLATES / "history.bundle"  # the versions before this one; there is none before the first release
+# Equal templates give equal commits.
+IDENTITY = {
+    **{f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (
+        ("NAME", "Trainyard"), ("EMAIL", "trainyard@invalid"), ("DATE", "2020-01-01T00:00:00Z"))},
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def template_source() -> Iterator[str]:
+    """The URL of the templates, which git finds meanwhile.
+
+    Raises:
+        TrainyardError: there is no git.
+    """
+    with tempfile.TemporaryDirectory(prefix="trainyard-templates-") as name:
+        folder = Path(name)
+        _make_repository(folder)
+        with _known_to_git(folder):
+            yield URL
+
+
+def keep_version() -> None:
+    """Add the templates of this version to the history that later versions update from: a step of a release."""
+    with tempfile.TemporaryDirectory(prefix="trainyard-templates-") as name:
+        folder = Path(name)
+        _make_repository(folder)
+        _git(folder, "bundle", "create", "--quiet", str(HISTORY), "--tags", "main")
+
+
+def _make_repository(folder: Path) -> None:
+    _git(folder, "init", "--quiet")
+    if HISTORY.is_file():
+        _git(folder, "fetch", "--quiet", "--tags", str(HISTORY), "main")
+        _git(folder, "checkout", "--quiet", "-B", "main", "FETCH_HEAD")
+        _git(folder, "rm", "--quiet", "-r", ".")
+    else:
+        _git(folder, "checkout", "--quiet", "-B", "main")
+    shutil.copytree(TEMPLATES, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(HISTORY.name, "__pycache__"))
+    shutil.copy(PRODUCT / "mk" / "setup.sh", folder / "monorepo" / "mk")
+    _git(folder, "add", "--all", "--force")
+    _git(folder, "commit", "--quiet", "--allow-empty", "--message", trainyard.__version__)
+    _git(folder, "tag", "--force", trainyard.__version__)
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    """Without what the user's configuration says: no signatures, no hooks."""
+    environment = {name: value for name, value in callers_environment().items() if not name.startswith("GIT_")}
+    git(folder, *arguments, environment={**environment, **IDENTITY})
+
+
+@contextlib.contextmanager
+def _known_to_git(folder: Path) -> Iterator[None]:
+    from plumbum import local  # by which Copier runs git; it copies the environment when it is imported
+
+    values = (f"url.{folder.as_uri()}.insteadOf", URL), ("protocol.file.allow", "always")
+    settings = {"GIT_CONFIG_COUNT": str(len(values))}
+    for number, (key, value) in enumerate(values):
+        settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    with local.env(**settings):
+        yield

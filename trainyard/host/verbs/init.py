@@ -1,0 +1,55 @@
+"""trainyard init and trainyard upgrade: a monorepo of one's own, and its move to another version."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.monorepo.repository import find_repository
+from trainyard.host.scaffold.monorepo import make_monorepo, upgrade_monorepo
+from trainyard.host.support import console
+from trainyard.host.support.product import PRODUCT
+
+CHANGES = PRODUCT / "CHANGELOG.md"
+
+
+def init(folder: Path, *, dry_run: bool) -> None:
+    """Add what makes ``folder`` a monorepo; what is in the way is named and stays.
+
+    Raises:
+        TrainyardError: nothing can be made there, or something is in the way of what a monorepo needs.
+    """
+    added = make_monorepo(folder, dry_run=dry_run)
+    for name in added.written:
+        console.result(f"{'would write' if dry_run else 'wrote'} {folder / name}")
+    for name in added.in_the_way:
+        console.warn(f"{folder / name}: there already, and not as ours: it stays")
+    if added.in_the_way:
+        names = " ".join(map(str, added.in_the_way))
+        raise TrainyardError(
+            f"{folder}: {len(added.in_the_way)} file(s) of yours are where ours belong: {names}",
+            "move them, or compare: trainyard init /tmp/compare",
+            EXIT_FAILED,
+        )
+    if not added.written:
+        console.step(f"{folder} is a monorepo already, nothing to add")
+    elif not dry_run:
+        console.step(f"Next: cd {shlex.quote(str(folder))} && make train MODEL=rents/linear; make help lists the verbs")
+
+
+def upgrade(folder: Path, *, dry_run: bool) -> None:
+    """Move the monorepo around ``folder`` to the version that runs.
+
+    Raises:
+        TrainyardError: not a monorepo with a pin, no git, changes that are not committed.
+    """
+    root = find_repository(folder).root
+    before, after = upgrade_monorepo(root, dry_run=dry_run)
+    if before == after:
+        console.step(f"{root} is at {after.version} already")
+        return
+    moves = f"from {before.version} to {after.version}"
+    console.step(f"Would move {root} {moves}" if dry_run else f"Moved {root} {moves}: look at git diff, then commit")
+    if CHANGES.is_file():
+        console.step(f"What is new: {CHANGES}")

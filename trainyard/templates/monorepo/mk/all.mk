@@ -1,0 +1,4 @@
+include $(dir $(lastword $(MAKEFILE_LIST)))trainyard.mk
+ifdef TRAINYARD_MK
+include $(TRAINYARD_MK)/all.mk
+endif
