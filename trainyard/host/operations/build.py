@@ -23,7 +23,6 @@ from trainyard.host.requirements.conflicts import check_requirements
 from trainyard.host.requirements.merged_requirements import union_of
 from trainyard.host.requirements.requirement_files import model_requirement
 from trainyard.host.requirements.resolver import Lock, Resolver, Unresolved
-from trainyard.host.support import console
 
 WIRING = ".s2i/environment"
 LABEL_REVISION = "org.opencontainers.image.revision"
@@ -34,7 +33,7 @@ def build_model(
 ) -> None:  # fmt: skip
     """Build one model's train or predict image, where it is not up to date. ``bake``: in place of the setting."""
     session.repository.check_names(model)
-    _check(model, role)
+    _check(session, model, role)
     try:
         session.known_resolver.model_lock(model, role)
     except Unresolved:
@@ -87,11 +86,11 @@ def create_routes(session: Session, folder: Path, locks: MergedLocks | None = No
     locks = locks or MergedLocks(session.resolver, folder)
     merged = merge_members(session, folder)
     for model in merged.members:
-        _check(model, "predict")
+        _check(session, model, "predict")
         check_requirements(model)
     merged = locks.in_groups(merged)
     if len(merged.groups) > 1:
-        console.step(locks.described(merged))
+        session.reporter.step(locks.described(merged))
     if not session.commands.dry_run:
         write_merged(merged, folder)
     say_written(session, [folder / path for path in merged.files()])
@@ -129,15 +128,15 @@ def say_written(session: Session, paths: list[Path]) -> None:
     """Print which files were written, or in a dry run would be."""
     for path in paths:
         if session.commands.dry_run:
-            console.result(f"write {session.short(path)}")
+            session.reporter.would(f"write {session.short(path)}")
         else:
-            console.step(f"Wrote {session.short(path)}")
+            session.reporter.step(f"Wrote {session.short(path)}")
 
 
-def _check(model: ModelDir, role: Role) -> None:
+def _check(session: Session, model: ModelDir, role: Role) -> None:
     """Everything that can be said before an engine starts."""
     for warning in model.environment.warnings:
-        console.warn(warning)
+        session.reporter.warn(warning)
     if role == "train":
         train_target(model.environment)
     else:
@@ -154,7 +153,7 @@ def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[Mod
             raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
         raise
     if not built:
-        console.step(f"{plan.image} is up to date")
+        session.reporter.step(f"{plan.image} is up to date")
     elif not session.commands.dry_run:
-        console.step(f"Built {plan.image}")
+        session.reporter.step(f"Built {plan.image}")
     return plan.image

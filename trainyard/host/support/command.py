@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from typing import IO, NoReturn
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.support import console
+from trainyard.host.support.reporter import SILENT, Reporter
 
 GRACE = 5  # seconds that an interrupted program gets to clean up
 CAUSE = "error: "  # how the s2i scripts and the train runner begin the line that says why they failed
@@ -32,9 +31,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Commands:
-    """Runs programs, or only shows them (``dry_run``)."""
+    """Runs programs, or only reports what it would run (``dry_run``)."""
 
     dry_run: bool = False
+    reporter: Reporter = SILENT
 
     def query(self, argv: Sequence[str], *, seconds: float = 30) -> subprocess.CompletedProcess[str] | None:
         """Ask a program something that changes nothing; None where it is missing, hangs or refuses."""
@@ -144,7 +144,7 @@ class Commands:
         timer.daemon = True
         timer.start()
         try:
-            cause = _pass_on(process, noise)
+            cause = self._pass_on(process, noise)
             status = process.wait()
         finally:
             timer.cancel()
@@ -161,7 +161,6 @@ class Commands:
     def become_make(self, arguments: Sequence[str]) -> NoReturn:
         """The make that called us (mk/setup.mk says which), in our place: so it has that one's job slots."""
         make = os.environ.get("TRAINYARD_MAKE", "make")
-        sys.stderr.flush()
         try:
             os.execvp(make, [make, *arguments])  # noqa: S606 -- no shell
         except OSError as error:
@@ -169,20 +168,19 @@ class Commands:
 
     def _shown(self, argv: Sequence[str]) -> bool:
         if self.dry_run:
-            console.result(shlex.join(argv))
+            self.reporter.would(shlex.join(argv))
         return self.dry_run
 
-
-def _pass_on(process: subprocess.Popen[str], noise: tuple[str, ...]) -> str:
-    """Print the output as it comes, but for the line with the cause, which is returned."""
-    cause = ""
-    for text in process.stdout or ():
-        line = text.rstrip("\n")
-        if line.startswith(CAUSE):
-            cause = cause or line.removeprefix(CAUSE)
-        elif not line.startswith(noise):
-            console.line(line)
-    return cause
+    def _pass_on(self, process: subprocess.Popen[str], noise: tuple[str, ...]) -> str:
+        """Report the output as it comes, but for the line with the cause, which is returned."""
+        cause = ""
+        for text in process.stdout or ():
+            line = text.rstrip("\n")
+            if line.startswith(CAUSE):
+                cause = cause or line.removeprefix(CAUSE)
+            elif not line.startswith(noise):
+                self.reporter.line(line)
+        return cause
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -30,7 +30,6 @@ from trainyard.host.requirements.install_target import OLDEST_PYTHON, Target
 from trainyard.host.requirements.lock_files import indexes_of, with_indexes
 from trainyard.host.requirements.requirement_files import model_requirement
 from trainyard.host.requirements.resolver import Resolver
-from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.product import INSTALLED, PRODUCT
 
@@ -59,7 +58,7 @@ def fill_wheelhouse(session: Session, _: Path) -> None:
     pythons = {python.version.rpartition(".")[0]: python for python in (oldest, target)}.values()
     if not session.commands.dry_run:
         folder.mkdir(parents=True, exist_ok=True)
-    with console.waiting(f"Filling {folder} ..."):
+    with session.reporter.waiting(f"Filling {folder} ..."):
         for python in pythons:
             for batch in batches(line for line in lines if wanted(line, python)):
                 left_out += _download_all(online, folder, batch, indexes, *platform_options(python))
@@ -82,7 +81,7 @@ def _locked(session: Session, left_out: list[str]) -> str:
         try:
             texts += one()
         except TrainyardError as error:
-            console.warn(f"left out: {error}")
+            session.reporter.warn(f"left out: {error}")
             left_out.append(error.message)
     return "\n".join(texts)
 
@@ -203,7 +202,7 @@ def _download_if_possible(session: Session, folder: Path, line: str, indexes: li
         _download(session, folder, batches([line])[0], indexes, *OTHER_SYSTEMS)
     except TrainyardError:
         name = line.partition(" --hash")[0]
-        console.warn(f"{name}: no wheel for every system: make lock may not be able to do without the index")
+        session.reporter.warn(f"{name}: no wheel for every system: make lock may not be able to do without the index")
 
 
 def _own_requirements(root: Path) -> list[str]:

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass, field
 
 from trainyard.errors import TrainyardError
-from trainyard.host.support import console
 from trainyard.host.support.command import Commands, Limit
 from trainyard.settings.host import HostSettings
 
@@ -36,19 +35,19 @@ class RegistryCache:
             return False
         reference = self._reference(name)
         try:
-            with console.waiting(f"Asking {self.settings.cache_registry} for {name} ..."):
+            with self.commands.reporter.waiting(f"Asking {self.settings.cache_registry} for {name} ..."):
                 self._call("pull", *self._insecure, "--quiet", reference)
         except TrainyardError as error:
             if not NOT_THERE.search(str(error)):
                 self._give_up(error)
             return False
         if not self._is(reference, name):
-            console.warn(f"{reference} is not {name}: it is not used (CACHE_REGISTRY)")
+            self.commands.reporter.warn(f"{reference} is not {name}: it is not used (CACHE_REGISTRY)")
             self._call("rmi", reference)
             return False
         self._call("tag", reference, name)
         self._call("rmi", reference)
-        console.step(f"Pulled {name} from {self.settings.cache_registry}")
+        self.commands.reporter.step(f"Pulled {name} from {self.settings.cache_registry}")
         return True
 
     def push(self, name: str) -> None:
@@ -58,7 +57,7 @@ class RegistryCache:
         reference = self._reference(name)
         try:
             self._call("tag", name, reference)
-            with console.waiting(f"Pushing {name} to {self.settings.cache_registry} ..."):
+            with self.commands.reporter.waiting(f"Pushing {name} to {self.settings.cache_registry} ..."):
                 self._call("push", *self._insecure, "--quiet", reference)
         except TrainyardError as error:
             self._give_up(error)
@@ -88,7 +87,7 @@ class RegistryCache:
 
     def _give_up(self, error: TrainyardError) -> None:
         self._given_up = True
-        console.warn(f"CACHE_REGISTRY={self.settings.cache_registry} is not used: {error}")
+        self.commands.reporter.warn(f"CACHE_REGISTRY={self.settings.cache_registry} is not used: {error}")
 
     def _call(self, *arguments: str) -> str:
         return self.commands.run([self.engine, *arguments], Limit("CACHE_TIMEOUT", self.settings.cache_timeout))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import BuildPlan
-from trainyard.host.support import console
 from trainyard.host.support.command import Commands, Limit
 from trainyard.settings.host import HostSettings
 
@@ -40,7 +39,7 @@ def build(commands: Commands, limit: Limit, plan: BuildPlan, builder: str, label
 
     s2i takes labels from a file that assemble leaves; see ``docs/new_labels.md`` of its sources.
     """
-    console.step(f"Building {plan.image} with s2i on {builder} ...")
+    commands.reporter.step(f"Building {plan.image} with s2i on {builder} ...")
     with tempfile.TemporaryDirectory(prefix="trainyard-context-") as name:
         plan.context.write(Path(name))
         metadata = {"labels": [{key: value} for key, value in labels.items()]}

@@ -19,7 +19,6 @@ from trainyard.host.engines.process.image_folders import ImageFolders
 from trainyard.host.network.build_settings import index_options
 from trainyard.host.requirements.compiling import run_uv
 from trainyard.host.requirements.install_target import Target
-from trainyard.host.support import console
 from trainyard.host.support.context import Context, make_context
 from trainyard.host.support.digests import digest_of
 
@@ -42,19 +41,22 @@ class ProcessBuilder:
 
     def build(self, plan: BuildPlan) -> bool:
         self.assembler.ensure_builders()
+        reporter = self.assembler.reporter
         if self.assembler.settings.runtime_image:
-            console.warn("RUNTIME_IMAGE means nothing to the process engine: it installs for this machine's own Python")
+            reporter.warn(
+                "RUNTIME_IMAGE means nothing to the process engine: it installs for this machine's own Python"
+            )
         if plan.setup:
-            console.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
+            reporter.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
         context = make_context(file for file in plan.context.files if str(file.path) != "setup.sh")
         with self.assembler.locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
             identity, there = self.identity(plan), self.folders.read(plan.image)
             if there and there.identity == identity and not self.assembler.settings.force:
                 return False
             venvs = self.assembler.ensure_dependencies(plan)
-            console.step(f"Building {plan.image} in {self.assembler.short(self.folders.folder(plan.image))} ...")
+            reporter.step(f"Building {plan.image} in {self.assembler.short(self.folders.folder(plan.image))} ...")
             for remark in plan.context.remarks():
-                console.step(remark)
+                reporter.step(remark)
             build = self.folders.folder(plan.image) / "builds" / f"{time.time_ns():x}"
             try:
                 self._assemble(context, plan, venvs, build)
@@ -76,7 +78,7 @@ class ProcessBuilder:
         except TrainyardError as error:
             if DAMAGED not in error.message:
                 raise
-            console.warn(f"{error.message}; it is made anew")
+            self.assembler.reporter.warn(f"{error.message}; it is made anew")
             shutil.rmtree(build, ignore_errors=True)
             self.assembler.ensure_dependencies(plan, anew=True)
             self.assembler.assemble(context, plan.role, venvs, build)
