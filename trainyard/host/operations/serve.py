@@ -12,7 +12,7 @@ from trainyard.host.network import http_client as client
 from trainyard.host.network.http_client import wait_until_ready
 from trainyard.host.operations.image_to_run import ImageToRun
 from trainyard.host.operations.session import Session
-from trainyard.settings.host import HostSettings, passed_on
+from trainyard.settings.host import ServerSettings, passed_on
 from trainyard.settings.image import root_path_of
 
 LAST_LINES = 20  # of a crashed container's log
@@ -30,7 +30,7 @@ def base_url(bind: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def served_url(settings: HostSettings) -> str:
+def served_url(settings: ServerSettings) -> str:
     """The URL at which this machine reaches the routes of the server of make predict.
 
     Raises:

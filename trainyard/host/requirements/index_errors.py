@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 
 from trainyard.errors import TrainyardError
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import NetworkSettings
 
 CHECK = "check the network, INDEX_URL and HTTPS_PROXY"
 
 
-def explain_index(said: str, settings: HostSettings) -> TrainyardError | None:
+def explain_index(said: str, settings: NetworkSettings) -> TrainyardError | None:
     """What is wrong with the index, and the mend; None where the requirements are to blame."""
     text = re.sub(r"(?<=://)[^/\s@]*@", "", said)  # uv hides passwords; users may be tokens
     url = next(iter(re.findall(r"https?://[^\s`)]+", text)), "the package index")

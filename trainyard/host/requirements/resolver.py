@@ -35,7 +35,7 @@ from trainyard.host.requirements.requirement_files import Requirement, read_requ
 from trainyard.host.requirements.wheels import check_wheels, may_compile
 from trainyard.host.support.product import BUILDER_SOURCES
 from trainyard.host.support.reporter import Reporter
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 RUNTIME = BUILDER_SOURCES / "base" / "requirements.txt"
 
@@ -68,7 +68,7 @@ class Resolver:
     another gets an Unresolved. ``builder``: the engine, where packages have to be built to be resolved."""
 
     repository: Repository
-    settings: HostSettings
+    settings: BuildSettings
     builder: Callable[[], PackageBuilder]
     reporter: Reporter
     dry_run: bool = False

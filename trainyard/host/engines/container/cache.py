@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from trainyard.errors import TrainyardError
 from trainyard.host.support.command import Commands, Limit
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 NAME = "trainyard.name"  # label: the name that an image was built under, which has the hash of what is in it
 REGISTRY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*|\[[0-9a-f:]+\](:[0-9]+)?")
@@ -25,7 +25,7 @@ class RegistryCache:
     """The registry of CACHE_REGISTRY, asked by the program ``engine``; where it is not set, it has nothing."""
 
     engine: str
-    settings: HostSettings
+    settings: BuildSettings
     commands: Commands
     _given_up: bool = field(default=False, init=False)  # a registry that hangs is waited for once
 

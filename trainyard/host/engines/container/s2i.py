@@ -11,7 +11,7 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import BuildPlan
 from trainyard.host.support.command import Commands, Limit
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 PROGRAM = "s2i"
 METADATA = ".s2i/image_metadata.json"
@@ -19,7 +19,7 @@ METADATA = ".s2i/image_metadata.json"
 NOISE = ("WARNING: could not inspect the builder image", "Checking if image")
 
 
-def chosen(settings: HostSettings, engine: str) -> bool:
+def chosen(settings: BuildSettings, engine: str) -> bool:
     """Whether images are built by s2i: BUILDER says so, or it is installed.
 
     Raises:

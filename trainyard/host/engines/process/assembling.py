@@ -33,7 +33,7 @@ from trainyard.host.support.context import Context, make_context, text_file
 from trainyard.host.support.digests import digest_of
 from trainyard.host.support.locking import locked
 from trainyard.host.support.reporter import Reporter
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the folder's name says what it holds
 # Where assemble expects what it must not find on a host: what save-artifacts saved.
@@ -46,7 +46,7 @@ class ProcessAssembler:
 
     state: Path
     repository: Repository
-    settings: HostSettings
+    settings: BuildSettings
     commands: Commands
 
     @property
