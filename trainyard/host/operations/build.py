@@ -14,6 +14,7 @@ from trainyard.host.build.baked_files import LABEL_BAKED
 from trainyard.host.build.grouping import MergedLocks
 from trainyard.host.build.merge import Merged, merge, write_merged
 from trainyard.host.engines.base import BuildPlan
+from trainyard.host.engines.build_errors import BadWiring
 from trainyard.host.monorepo.model_dir import ModelDir, Role, read_variables
 from trainyard.host.monorepo.repository import all_members
 from trainyard.host.monorepo.sources import model_context, read_setup, setup_files
@@ -24,7 +25,6 @@ from trainyard.host.requirements.merged_requirements import union_of
 from trainyard.host.requirements.requirement_files import model_requirement
 from trainyard.host.requirements.resolver import Lock, Resolver, Unresolved
 
-WIRING = ".s2i/environment"
 LABEL_REVISION = "org.opencontainers.image.revision"
 
 
@@ -148,10 +148,8 @@ def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[Mod
     refuse_secrets(session, plan, folder)
     try:
         built = session.engine.builder.build(replace(plan, labels=_labels(session, plan, models)))
-    except TrainyardError as error:
-        if error.message.startswith(WIRING):
-            raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
-        raise
+    except BadWiring as error:
+        raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
     if not built:
         session.reporter.step(f"{plan.image} is up to date")
     elif not session.commands.dry_run:

@@ -19,6 +19,8 @@ from trainyard.host.support.reporter import SILENT, Reporter
 
 GRACE = 5  # seconds that an interrupted program gets to clean up
 CAUSE = "error: "  # how the s2i scripts and the train runner begin the line that says why they failed
+# Of failures that a caller tells apart: what their message looks like, and the class of their error.
+Causes = Sequence[tuple[re.Pattern[str], type[TrainyardError]]]
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ class Commands:
         stdin: IO[bytes] | None = None,
         env: Mapping[str, str] | None = None,
         check: bool = True,
+        causes: Causes = (),
     ) -> str:
         """Run a program whose output matters only where it fails; returns its standard output. Its environment is ours,
         or ``env``.
 
         Raises:
-            TrainyardError: it failed (its last lines are shown) or took too long.
+            TrainyardError: it failed (its last lines are shown) or took too long; of the class that ``causes`` has for
+                what it complained about.
         """
         if self._shown(argv):
             return ""
@@ -90,7 +94,7 @@ class Commands:
         except subprocess.TimeoutExpired:
             raise _too_long(argv, limit) from None
         if done.returncode and check:
-            raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"))
+            raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"), causes)
         return done.stdout.decode(errors="replace").strip()
 
     def pipe(self, source: Sequence[str], target: Sequence[str], limit: Limit) -> None:
@@ -122,11 +126,13 @@ class Commands:
         stdin: IO[bytes] | None = None,
         env: Mapping[str, str] | None = None,
         noise: tuple[str, ...] = (),
+        causes: Causes = (),
     ) -> None:
         """Run a program and pass its output on line by line, but for lines that begin like one of ``noise``.
 
         Raises:
-            TrainyardError: it failed; where it printed an ``error: ...`` line, that line is the message.
+            TrainyardError: it failed; where it printed an ``error: ...`` line, that line is the message, and the error
+                is of the class that ``causes`` has for it.
         """
         if self._shown(argv):
             return
@@ -152,7 +158,7 @@ class Commands:
         if expired.is_set():
             raise _too_long(argv, limit)
         if status:
-            raise TrainyardError(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
+            raise _kind(cause, causes)(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
 
     def environment(self, added: Mapping[str, str]) -> dict[str, str]:
         """Ours, and what is added."""
@@ -209,8 +215,13 @@ def _too_long(argv: Sequence[str], limit: Limit) -> TrainyardError:
     )
 
 
-def _failed(argv: Sequence[str], output: str) -> TrainyardError:
-    return TrainyardError(f"{argv[0]} {argv[1]} failed: {_last_lines(output.strip())}", exit_code=EXIT_FAILED)
+def _failed(argv: Sequence[str], output: str, causes: Causes = ()) -> TrainyardError:
+    said = _last_lines(output.strip())
+    return _kind(said, causes)(f"{argv[0]} {argv[1]} failed: {said}", exit_code=EXIT_FAILED)
+
+
+def _kind(said: str, causes: Causes) -> type[TrainyardError]:
+    return next((kind for pattern, kind in causes if pattern.search(said)), TrainyardError)
 
 
 def _last_lines(output: str, count: int = 3) -> str:

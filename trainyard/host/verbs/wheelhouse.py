@@ -36,6 +36,16 @@ from trainyard.host.support.product import INSTALLED, PRODUCT
 OTHER_SYSTEMS = ("--platform", "any", "--python-version", OLDEST_PYTHON)
 
 
+class NoWheel(TrainyardError):
+    """The index has no wheel of ``pin`` (name==version)."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, pin: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.pin = pin
+
+
 def fill_wheelhouse(session: Session, _: Path) -> None:
     """Download what the locks of all models name into WHEELHOUSE.
 
@@ -154,15 +164,14 @@ def _download_all(
     while lines:
         try:
             _download(session, folder, lines, indexes, *options)
-        except TrainyardError as error:
-            found = re.search(r"No matching distribution found for (\S+)", error.message)
-            if not (found and _is_source_only(session, found[1])):
+        except NoWheel as error:
+            if not _is_source_only(session, error.pin):
                 raise
             missing.append(
-                f"{found[1]} comes as source only: put a wheel of it beside the model (pip wheel --no-deps --wheel-dir "
-                f"wheels {found[1]}) and write ./wheels/<name>.whl in its place"
+                f"{error.pin} comes as source only: put a wheel of it beside the model (pip wheel --no-deps "
+                f"--wheel-dir wheels {error.pin}) and write ./wheels/<name>.whl in its place"
             )
-            lines = [line for line in lines if line.split()[0] != found[1]]
+            lines = [line for line in lines if line.split()[0] != error.pin]
         else:
             break
     return missing
@@ -192,9 +201,10 @@ def _download(session: Session, folder: Path, lines: list[str], indexes: list[st
             )
         except TrainyardError as error:
             reason = without_logins(error.message.partition("failed: ")[2] or error.message)
-            raise TrainyardError(
-                f"{folder} cannot be filled: {reason}", error.hint or "check the network and INDEX_URL", EXIT_FAILED
-            ) from None
+            message, hint = f"{folder} cannot be filled: {reason}", error.hint or "check the network and INDEX_URL"
+            if found := re.search(r"No matching distribution found for (\S+)", reason):  # pip's words
+                raise NoWheel(found[1], message, hint) from None
+            raise TrainyardError(message, hint, EXIT_FAILED) from None
 
 
 def _download_if_possible(session: Session, folder: Path, line: str, indexes: list[str]) -> None:

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from trainyard.contract.files import size_of
 from trainyard.host.engines.base import Python
+from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.engines.container.cache import NAME, RegistryCache
 from trainyard.host.engines.container.client_proxies import without_proxies
 from trainyard.host.engines.container.leftovers import new_name, noted, removal, remove_leftovers
@@ -153,7 +154,7 @@ class Assembler:
         """
         self.reporter.step(f"Building {image} on {builder} ...")
         with self._prepared(builder, context, todo) as (container, run, sources, environment):
-            self.commands.stream(run, self.limit, stdin=sources, env=environment)
+            self.commands.stream(run, self.limit, stdin=sources, env=environment, causes=CAUSES)
             yield container
 
     def printed(self, image: str, context: Context, todo: Todo) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.build.baked_files import LABEL_BAKED
-from trainyard.host.engines.base import DAMAGED, BuildPlan, Python
+from trainyard.host.engines.base import BuildPlan, Python
+from trainyard.host.engines.build_errors import Damaged
 from trainyard.host.engines.container import bake_layer as baking
 from trainyard.host.engines.container import images, resolving, s2i
 from trainyard.host.engines.container.assembling import Assembler, Image, Todo
@@ -96,9 +97,7 @@ class ContainerBuilder:
     def _build_again_if_damaged(self, base: Base, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> str:
         try:
             return self._build_sources(builder, plan, labels)
-        except TrainyardError as error:
-            if DAMAGED not in error.message:
-                raise
+        except Damaged as error:
             self.assembler.reporter.warn(f"{builder}: {error.message}; it is made anew")
         images.ensure_dependencies(self.assembler, base, plan, anew=True)
         return self._build_sources(builder, plan, labels)

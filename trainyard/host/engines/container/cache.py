@@ -16,8 +16,12 @@ from trainyard.settings.host import BuildSettings
 NAME = "trainyard.name"  # label: the name that an image was built under, which has the hash of what is in it
 REGISTRY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*|\[[0-9a-f:]+\](:[0-9]+)?")
 LOOPBACK = re.compile(r"(localhost|127\.[0-9.]+|\[::1\])([:/]|$)")
-NOT_THERE = re.compile("manifest unknown|not found|name unknown", re.IGNORECASE)
+NOT_THERE = re.compile("manifest unknown|not found|name unknown", re.IGNORECASE)  # docker's words and podman's
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class NotThere(TrainyardError):
+    """The registry does not have that image."""
 
 
 @dataclass
@@ -37,9 +41,10 @@ class RegistryCache:
         try:
             with self.commands.reporter.waiting(f"Asking {self.settings.cache_registry} for {name} ..."):
                 self._call("pull", *self._insecure, "--quiet", reference)
+        except NotThere:
+            return False
         except TrainyardError as error:
-            if not NOT_THERE.search(str(error)):
-                self._give_up(error)
+            self._give_up(error)
             return False
         if not self._is(reference, name):
             self.commands.reporter.warn(f"{reference} is not {name}: it is not used (CACHE_REGISTRY)")
@@ -90,4 +95,5 @@ class RegistryCache:
         self.commands.reporter.warn(f"CACHE_REGISTRY={self.settings.cache_registry} is not used: {error}")
 
     def _call(self, *arguments: str) -> str:
-        return self.commands.run([self.engine, *arguments], Limit("CACHE_TIMEOUT", self.settings.cache_timeout))
+        limit = Limit("CACHE_TIMEOUT", self.settings.cache_timeout)
+        return self.commands.run([self.engine, *arguments], limit, causes=((NOT_THERE, NotThere),))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import BuildPlan
+from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.support.command import Commands, Limit
 from trainyard.settings.host import BuildSettings
 
@@ -48,4 +49,5 @@ def build(commands: Commands, limit: Limit, plan: BuildPlan, builder: str, label
             [PROGRAM, "build", "--copy", name, builder, plan.image, "--pull-policy", "never", "--network", "none"],
             limit,
             noise=NOISE,
+            causes=CAUSES,
         )

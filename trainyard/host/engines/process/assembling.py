@@ -23,6 +23,7 @@ import uv
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.build.builder_files import BUILDERS, base_context, library_context, role_context
 from trainyard.host.engines.base import BuildPlan
+from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.engines.container.leftovers import new_name, noted, remove_leftovers
 from trainyard.host.engines.process.environment import clean_environment, venv_variables
 from trainyard.host.monorepo.model_dir import Role
@@ -131,7 +132,7 @@ class ProcessAssembler:
             limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
             moved = [f"{name}={value}" for name, value in roots.items()]
             arguments = ["dependencies"] if installing else []
-            self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
+            self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment, causes=CAUSES)
 
     @contextlib.contextmanager
     def _noted(self, *folders: Path) -> Iterator[None]:

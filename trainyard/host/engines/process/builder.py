@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.errors import TrainyardError
 from trainyard.host.build.baked_files import write_files
-from trainyard.host.engines.base import DAMAGED, BuildPlan, Python
+from trainyard.host.engines.base import BuildPlan, Python
+from trainyard.host.engines.build_errors import Damaged
 from trainyard.host.engines.process.assembling import ProcessAssembler
 from trainyard.host.engines.process.containers import Containers
 from trainyard.host.engines.process.environment import ProcessImage
@@ -75,9 +75,7 @@ class ProcessBuilder:
     def _assemble(self, context: Context, plan: BuildPlan, venvs: list[Path], build: Path) -> None:
         try:
             self.assembler.assemble(context, plan.role, venvs, build)
-        except TrainyardError as error:
-            if DAMAGED not in error.message:
-                raise
+        except Damaged as error:
             self.assembler.reporter.warn(f"{error.message}; it is made anew")
             shutil.rmtree(build, ignore_errors=True)
             self.assembler.ensure_dependencies(plan, anew=True)
