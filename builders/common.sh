@@ -27,6 +27,8 @@ parts=${BASH_SOURCE[0]%/*}/common
 . "$parts/installing.sh"
 # shellcheck source=builders/common/damage.sh
 . "$parts/damage.sh"
+# shellcheck source=builders/common/install_errors.sh
+. "$parts/install_errors.sh"
 # shellcheck source=builders/common/index_errors.sh
 . "$parts/index_errors.sh"
 # shellcheck source=builders/common/cleaning.sh
