@@ -19,6 +19,9 @@
 DEPS_STAMP=$VENV/.trainyard-deps
 # The files of the virtual environment, and their sizes, as they were installed.
 FILES_STAMP=$VENV/.trainyard-files
+# The time of every file of a layer: 1980-01-01, the first that a zip can say. As OLDEST_TIME of the host, in
+# trainyard/host/support/context.py. Not exported: it would change what setup.sh scripts and uv make.
+: "${SOURCE_DATE_EPOCH:=315532800}"
 # What was installed into: its times are settled in the end.
 settled=()
 

@@ -105,7 +105,8 @@ def _ensure_base(assembler: Assembler, name: str, setting: str, found: Image | N
         shutil.copy(uv.find_uv_bin(), folder / "uv")
         os.utime(folder / "uv", (OLDEST_TIME, OLDEST_TIME))
         labels = {IDENTITY: identity, "trainyard.base": source, NAME: name}
-        assembler.build_dockerfile(folder, name, {"BASE_IMAGE": source}, labels)
+        arguments = {"BASE_IMAGE": source, "OLDEST_TIME": str(OLDEST_TIME)}
+        assembler.build_dockerfile(folder, name, arguments, labels)
     assembler.cache.push(name)
     return Base(name, identity)
 
