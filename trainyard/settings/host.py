@@ -11,9 +11,10 @@ from trainyard.settings.image import ImageSettings
 
 @dataclass(frozen=True)
 class EngineSettings(FromEnvironment):
-    """Which engine."""
+    """Which engine, and what drives it to build."""
 
     engine: str = setting("ENGINE", "", "docker, podman or process; default: the first of these that answers")
+    builder: str = setting("BUILDER", "", "s2i or builtin: how images are built; default: s2i where installed")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,6 @@ class NetworkSettings(FromEnvironment):
 class BuildSettings(NetworkSettings):
     """From requirements and sources to images."""
 
-    builder: str = setting("BUILDER", "", "s2i or builtin: how images are built; default: s2i where installed")
     strict: bool = setting(
         "STRICT", False, "1: a lock that is missing or stale is an error; make predict hands it on to the server"
     )
@@ -129,10 +129,9 @@ class HousekeepingSettings(FromEnvironment):
     )
 
 
+# Fields come in the order from the last class to the first: help begins with what is asked for most.
 @dataclass(frozen=True)
-class HostSettings(
-    HousekeepingSettings, TrainSettings, ServerSettings, BuildSettings, EngineSettings
-):  # fmt: skip -- their fields come in the order from the last to the first
+class HostSettings(HousekeepingSettings, BuildSettings, TrainSettings, ServerSettings, EngineSettings):
     """All of it. Whoever reads some takes the class that has those."""
 
 

@@ -12,7 +12,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import BuildPlan
 from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.support.command import Commands, Limit
-from trainyard.settings.host import BuildSettings
+from trainyard.settings.host import EngineSettings
 
 PROGRAM = "s2i"
 METADATA = ".s2i/image_metadata.json"
@@ -20,7 +20,7 @@ METADATA = ".s2i/image_metadata.json"
 NOISE = ("WARNING: could not inspect the builder image", "Checking if image")
 
 
-def chosen(settings: BuildSettings, engine: str) -> bool:
+def chosen(settings: EngineSettings, engine: str) -> bool:
     """Whether images are built by s2i: BUILDER says so, or it is installed.
 
     Raises:
