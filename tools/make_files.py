@@ -43,13 +43,13 @@ def _index_errors() -> str:
     """``explain_index`` of the host, as a function of the shell."""
     facts = {"index": "the package index", "seconds": "${UV_HTTP_TIMEOUT:-30}", "answer": "$answer"}
     checks = "".join(
-        f'    if grep -qE \'{one.pattern}\' <<<"$1"; then die "{one.problem.format(**facts)}: {one.mend}"; fi\n'
+        f'    if grep -qE \'{one.pattern}\' <<<"$1"; then die "{one.problem.format(**facts)}: {one.fix}"; fi\n'
         for one in TROUBLES
     )
     return (
         f"# Sourced by ../common.sh. {HEAD.format(ERRORS).strip().removeprefix('# ')}\n"
         "# shellcheck shell=bash\n\n"
-        "# explain_index OUTPUT: where the package index is to blame, ends with the one line that says what to mend.\n"
+        "# explain_index OUTPUT: where the package index is to blame, ends with the one line that says what to fix.\n"
         "explain_index() {\n"
         "    local answer\n"
         f"    answer=$(sed -nE 's/.*{ANSWER}.*/\\2/p' <<<\"$1\" | head -n 1 | grep . || echo '{NO_LIST}')\n"

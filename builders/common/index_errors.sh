@@ -1,7 +1,7 @@
 # Sourced by ../common.sh. Written by `python -m tools.make_files` from trainyard/host/requirements/index_errors.py: change it there.
 # shellcheck shell=bash
 
-# explain_index OUTPUT: where the package index is to blame, ends with the one line that says what to mend.
+# explain_index OUTPUT: where the package index is to blame, ends with the one line that says what to fix.
 explain_index() {
     local answer
     answer=$(sed -nE 's/.*status (server|client) error \(([^)]*)\).*/\2/p' <<<"$1" | head -n 1 | grep . || echo 'what is no list of packages')

@@ -1,4 +1,4 @@
-# Sourced by ../common.sh. What uv says of a package that cannot be installed, in one line with the mend.
+# Sourced by ../common.sh. What uv says of a package that cannot be installed, in one line with the fix.
 # shellcheck shell=bash
 
 # end_installing OUTPUT FILE: what uv said, then the one line.
@@ -8,7 +8,7 @@ end_installing() {
     explain_install_failure "$@"
 }
 
-# explain_install_failure OUTPUT FILE: the one line that says what to mend.
+# explain_install_failure OUTPUT FILE: the one line that says what to fix.
 explain_install_failure() {
     if grep -q 'No space left on device' <<<"$1"; then
         die "no space left on the device while installing $2: free some disk space"

@@ -12,6 +12,7 @@ import pytest
 from monorepo import Model, Monorepo, free_port
 
 from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.model_dir import ROLES
 from trainyard.host.network import http_client as client
 from trainyard.host.operations.build import build_model
 from trainyard.host.operations.promotion import promote, rollback
@@ -49,8 +50,7 @@ def test_build_train_serve_and_compare(
 ) -> None:
     (model.path / "config.yaml").write_text(CONFIG)
     found = session.repository.model(model.path)
-    for role in ("train", "predict"):
-        build_model(session, found, role)
+    assert [build_model(session, found, role) for role in ROLES] == [found.image(role) for role in ROLES]
     run = train(asked(session, x=1.0), found)
     assert run is not None
     assert (run.status, run.metrics["loss"]) == ("finished", 1.0)

@@ -30,8 +30,9 @@ LABEL_REVISION = "org.opencontainers.image.revision"
 
 def build_model(
     session: Session, model: ModelDir, role: Role, image: str = "", *, bake: bool | None = None
-) -> None:  # fmt: skip
-    """Build one model's train or predict image, where it is not up to date. ``bake``: in place of the setting."""
+) -> str:  # fmt: skip
+    """Build one model's train or predict image, where it is not up to date; its name. ``bake``: in place of the
+    setting."""
     session.repository.check_names(model)
     _check(session, model, role)
     try:
@@ -40,7 +41,7 @@ def build_model(
         check_requirements(model)
     lock = session.resolver.model_lock(model, role)
     bake = session.settings.bake if bake is None else bake
-    _build(session, plan_model(model, role, lock, image, bake=bake), model.path, [model])
+    return _build(session, plan_model(model, role, lock, image, bake=bake), model.path, [model])
 
 
 def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:

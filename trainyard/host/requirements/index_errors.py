@@ -24,7 +24,7 @@ class Trouble:
 
     pattern: str
     problem: str
-    mend: str
+    fix: str
 
 
 # In the order in which they are looked for.
@@ -46,7 +46,7 @@ TROUBLES = (
 
 
 def explain_index(said: str, settings: NetworkSettings) -> TrainyardError | None:
-    """What is wrong with the index, and the mend; None where the requirements are to blame."""
+    """What is wrong with the index, and the fix; None where the requirements are to blame."""
     text = re.sub(r"(?<=://)[^/\s@]*@", "", said)  # uv hides passwords; users may be tokens
     if settings.wheelhouse:
         missing = re.search(r"[Bb]ecause (?:there (?:is|are) no versions? of (\S+)|(\S+) was not found)", text)
@@ -60,4 +60,4 @@ def explain_index(said: str, settings: NetworkSettings) -> TrainyardError | None
     index = next(iter(re.findall(r"https?://[^\s`)]+", text)), "the package index")
     answer = found[2] if (found := re.search(ANSWER, text)) else NO_LIST
     facts = {"index": index, "seconds": settings.index_timeout, "answer": answer}
-    return TrainyardError(trouble.problem.format(**facts), trouble.mend)
+    return TrainyardError(trouble.problem.format(**facts), trouble.fix)
