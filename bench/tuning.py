@@ -25,6 +25,7 @@ from bench.serving.prepare import STATE
 from trainyard.host.experiments.training import carry_out, start_run
 from trainyard.host.operations.session import open_session
 from trainyard.host.operations.train import training_of, training_payload
+from trainyard.host.support.reporter import SILENT
 
 TARGET = 0.150  # seconds beyond the train function, on the process engine
 FUNCTION_SECONDS = 0.02
@@ -105,7 +106,7 @@ def beyond_trials(path: Path, engine: str, trials: int) -> float:
 
 def beyond_containers(path: Path, engine: str, trials: int) -> float:
     """A train container for each, its run kept, without the function."""
-    session = open_session(path, dry_run=False)
+    session = open_session(path, SILENT)
     session = dataclasses.replace(session, settings=dataclasses.replace(session.settings, engine=engine))
     model = session.repository.model(path)
     training = training_of(session, model, training_payload(session, model))
@@ -113,7 +114,7 @@ def beyond_containers(path: Path, engine: str, trials: int) -> float:
     for _ in range(trials):
         started = time.perf_counter()
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
-            done, status = carry_out(training, start_run(training), session.engine.runner, session.repository)
+            done, status = carry_out(training, start_run(training), session.engine.runner, session.repository, SILENT)
         if status:
             sys.exit(f"error: {done.id}: {done.error}")
         found.append(time.perf_counter() - started - done.metrics["own_seconds"])

@@ -19,6 +19,9 @@
 DEPS_STAMP=$VENV/.trainyard-deps
 # The files of the virtual environment, and their sizes, as they were installed.
 FILES_STAMP=$VENV/.trainyard-files
+# The time of every file of a layer: 1980-01-01, the first that a zip can say. As OLDEST_TIME of the host, in
+# trainyard/host/support/context.py. Not exported: it would change what setup.sh scripts and uv make.
+: "${SOURCE_DATE_EPOCH:=315532800}"
 # What was installed into: its times are settled in the end.
 settled=()
 
@@ -27,6 +30,8 @@ parts=${BASH_SOURCE[0]%/*}/common
 . "$parts/installing.sh"
 # shellcheck source=builders/common/damage.sh
 . "$parts/damage.sh"
+# shellcheck source=builders/common/install_errors.sh
+. "$parts/install_errors.sh"
 # shellcheck source=builders/common/index_errors.sh
 . "$parts/index_errors.sh"
 # shellcheck source=builders/common/cleaning.sh

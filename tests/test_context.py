@@ -218,3 +218,8 @@ def test_a_large_file_that_changes_meanwhile_is_an_error(model: Model, tmp_path:
     with pytest.raises(TrainyardError, match=r"large.bin: changed while the image was built: build again"):
         found.write(tmp_path / "written")
     assert context(model).sha256 != first
+
+
+def test_files_have_one_time_in_contexts_and_in_builds() -> None:
+    scripts = (Path(__file__).resolve().parents[1] / "builders" / "common.sh").read_text()
+    assert f': "${{SOURCE_DATE_EPOCH:={OLDEST_TIME}}}"' in scripts

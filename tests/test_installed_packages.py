@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from trainyard.host.support.context import OLDEST_TIME
+
 PREPARE = Path(__file__).parents[1] / "builders" / "base" / "prepare.py"
 SITE = "lib/python3.11/site-packages"
 FILES = {
@@ -69,7 +71,12 @@ def digest(path: Path) -> str:
 def start(installed: Path, venv: Path, cache: object = "", *accepted: str, **options: object) -> tuple[int, str, str]:
     """Status, output and complaints of preparing ``venv``."""
     command = [sys.executable, str(PREPARE), str(installed), str(venv), str(cache), *accepted]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "0",
+        "SOURCE_DATE_EPOCH": str(OLDEST_TIME),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
     return done.returncode, done.stdout.strip(), done.stderr
 
@@ -144,7 +151,7 @@ def test_elsewhere_there_is_what_there_would_be_in_place(venv: Path, tmp_path: P
     left = {name: content for name, (content, _) in before.items() if name.removeprefix(f"{SITE}/") not in TESTS}
     assert {name: content for name, (content, _) in files(tmp_path / "new").items()} == left
     assert (tmp_path / "new/bin/good").stat().st_mode & 0o111 == 0o111
-    assert {path.stat().st_mtime for path in (tmp_path / "new" / SITE).rglob("*.py")} == {315532800}
+    assert {path.stat().st_mtime for path in (tmp_path / "new" / SITE).rglob("*.py")} == {OLDEST_TIME}
     again = install(tmp_path / "again")
     assert bytecode(prepare(again)).keys() == bytecode(tmp_path / "new" / SITE).keys()
 

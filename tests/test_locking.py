@@ -13,13 +13,14 @@ import pytest
 from trainyard.errors import TrainyardError
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
+from trainyard.host.support.reporter import SILENT
 
 
 def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
     order: list[str] = []
 
     def first() -> None:
-        with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 5)):
+        with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 5), SILENT):
             order.append("first in")
             time.sleep(0.3)
             order.append("first out")
@@ -28,7 +29,7 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
     thread.start()
     while not order:
         time.sleep(0.01)
-    with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 5)):
+    with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 5), SILENT):
         order.append("second in")
     thread.join()
     assert order == ["first in", "first out", "second in"]
@@ -36,26 +37,26 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
 
 def test_waiting_ends_with_the_settings_name(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    with locked(lock, "it", Limit("LOCK_TIMEOUT", 5)):
+    with locked(lock, "it", Limit("LOCK_TIMEOUT", 5), SILENT):
         with (
             pytest.raises(TrainyardError, match="stop it; STOP_TIMEOUT says"),
-            locked(lock, "it", Limit("STOP_TIMEOUT", 0)),
+            locked(lock, "it", Limit("STOP_TIMEOUT", 0), SILENT),
         ):
             pass
-        with pytest.raises(TrainyardError, match=r"stop it$"), locked(lock, "it", Limit("", 0)):
+        with pytest.raises(TrainyardError, match=r"stop it$"), locked(lock, "it", Limit("", 0), SILENT):
             pass
 
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time, pathlib; from trainyard.host.support.locking import locked\n"
-        "from trainyard.host.support.command import Limit\n"
-        "with locked(pathlib.Path(sys.argv[1]), 'it', Limit('', 5)): print('in', flush=True); time.sleep(60)"
+        "from trainyard.host.support.command import Limit; from trainyard.host.support.reporter import SILENT\n"
+        "with locked(pathlib.Path(sys.argv[1]), 'it', Limit('', 5), SILENT): print('in', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"in\n"
     holder.kill()
     holder.wait()
-    with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 1)):
+    with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 1), SILENT):
         pass

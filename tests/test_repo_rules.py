@@ -75,6 +75,16 @@ def test_rooms_of_the_host_import_those_before_them() -> None:
             assert _host_rooms(path) <= set(known), path
 
 
+def test_only_the_command_line_prints() -> None:
+    """All below the verbs report to an object that they are handed, and raise, so that a service can call them."""
+    host = PACKAGE / "host"
+    for path in {*host.rglob("*.py")} - {*(host / "verbs").rglob("*.py"), host / "cli.py", host / "support/console.py"}:
+        tree = ast.parse(path.read_text())
+        assert "trainyard.host.support.console" not in _imported(path, {"trainyard.host.support.console"}), path
+        names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute)}
+        assert not names & {"print", "sys.exit", "sys.stdout", "sys.stderr", "click.echo"}, path
+
+
 def _host_rooms(path: Path) -> set[str]:
     names = re.findall(r"^ *(?:from|import) trainyard\.host\.(\w+)", path.read_text(), re.MULTILINE)
     return set(names)

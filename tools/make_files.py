@@ -1,4 +1,5 @@
-"""Writes what make knows of verbs and settings, from the tables in the package: ``python -m tools.make_files``.
+"""Writes what make knows of verbs and settings, and what builders know of errors, from the tables in the package:
+``python -m tools.make_files``.
 
 What it writes is committed; a test compares it with the tables.
 """
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
+from trainyard.host.requirements.index_errors import ANSWER, NO_LIST, TROUBLES
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Verb, Where, verbs_of
 from trainyard.settings.declarations import FromEnvironment, given_to_make
 from trainyard.settings.experiments import ExperimentSettings
@@ -19,6 +21,7 @@ from trainyard.settings.host import PASSED_ON, HostSettings
 ROOT = Path(__file__).resolve().parents[1]
 MK = ROOT / "mk"
 HEAD = "# Written by `python -m tools.make_files` from {}: change it there.\n\n"
+ERRORS = "trainyard/host/requirements/index_errors.py"
 TABLE = "trainyard/host/verbs/verb_table.py"
 REGION = re.compile(r"(<!-- {} -->\n).*(<!-- end -->\n)".format("verbs, written by `python -m tools.make_files`"), re.S)
 
@@ -31,8 +34,27 @@ def generated() -> dict[Path, str]:
         MK / "all-verbs.mk": HEAD.format(TABLE) + _declared("VERBS", verbs_of(ALL)) + _rules(verbs_of(ALL)),
         MK / "top-verbs.mk": HEAD.format(TABLE) + _top(),
         MK / "settings.mk": HEAD.format("trainyard/settings/") + _settings(),
+        ROOT / "builders" / "common" / "index_errors.sh": _index_errors(),
         readme: REGION.sub(lambda found: found[1] + _table() + found[2], readme.read_text()),
     }
+
+
+def _index_errors() -> str:
+    """``explain_index`` of the host, as a function of the shell."""
+    facts = {"index": "the package index", "seconds": "${UV_HTTP_TIMEOUT:-30}", "answer": "$answer"}
+    checks = "".join(
+        f'    if grep -qE \'{one.pattern}\' <<<"$1"; then die "{one.problem.format(**facts)}: {one.fix}"; fi\n'
+        for one in TROUBLES
+    )
+    return (
+        f"# Sourced by ../common.sh. {HEAD.format(ERRORS).strip().removeprefix('# ')}\n"
+        "# shellcheck shell=bash\n\n"
+        "# explain_index OUTPUT: where the package index is to blame, ends with the one line that says what to fix.\n"
+        "explain_index() {\n"
+        "    local answer\n"
+        f"    answer=$(sed -nE 's/.*{ANSWER}.*/\\2/p' <<<\"$1\" | head -n 1 | grep . || echo '{NO_LIST}')\n"
+        f"{checks}}}\n"
+    )
 
 
 def _top() -> str:

@@ -23,8 +23,8 @@ from slim import divide, imported_tests, wanted
 BATCH = 64  # files at a time
 READERS = min(32, 4 * (os.cpu_count() or 1))  # more than compute: files that were not read lately are waited for
 CHUNK = 1 << 20
-# What an image's files get in the end: what has it is not touched again. 1980 is the first year that a zip can say.
-TIME = int(os.environ.get("SOURCE_DATE_EPOCH", "315532800"))
+# What an image's files get in the end: what has it is not touched again.
+TIME = int(os.environ["SOURCE_DATE_EPOCH"])
 
 
 def prepare(installed: Path, venv: Path, cache: Path | None, accepted: Collection[str] = ()) -> set[str]:

@@ -3,7 +3,7 @@
 
 # settle_times DIR...: equal builds give equal file systems. Only in an image: on a host files are shared with a cache.
 settle_times() {
-    local epoch=@${SOURCE_DATE_EPOCH:-315532800} # 1980-01-01, the first time that a zip can say
+    local epoch=@$SOURCE_DATE_EPOCH
     local -a mine=()
     [ "$S2I_SOURCES" = /tmp/src ] || return 0
     if [ "$EUID" != 0 ]; then mine=(-user "$EUID"); fi # nobody else may set the times of a file

@@ -158,7 +158,7 @@ reinstall() {
 # the first start is as fast as the second. Prints the names of packages that are damaged.
 prepare_packages() {
     # The order of a set is part of the bytecode, and shall be the same every time.
-    PYTHONHASHSEED=0 "$VENV/bin/python" "$TRAINYARD_HOME/prepare.py" "$unprepared" "$VENV" "${cache:+"$cache/bytecode"}" "$@"
+    PYTHONHASHSEED=0 SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH "$VENV/bin/python" "$TRAINYARD_HOME/prepare.py" "$unprepared" "$VENV" "${cache:+"$cache/bytecode"}" "$@"
 }
 
 # say_unlocked FILE: a warning, or with STRICT=1 the end.

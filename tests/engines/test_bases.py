@@ -11,24 +11,24 @@ from trainyard.host.engines.container.assembling import Assembler
 from trainyard.host.engines.container.base_images import _make_debian_base, _say_python
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.support.command import Commands
+from trainyard.host.support.reporter import Recording
 from trainyard.settings.host import HostSettings
 
 
-def make(path: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+def make(path: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> list[str]:
+    """The commands that make the base."""
     monkeypatch.setenv("PATH", str(path))
     (path / "mmdebstrap").write_text("#!/bin/sh\n")
     (path / "mmdebstrap").chmod(0o755)
-    assembler = Assembler("engine", Repository(path, {}), HostSettings.read(settings), Commands(dry_run=True))
-    _make_debian_base(assembler, "python:none")
+    commands = Commands(dry_run=True, reporter=(reporter := Recording()))
+    _make_debian_base(Assembler("engine", Repository(path, {}), HostSettings.read(settings), commands), "python:none")
+    return reporter.noted("would")
 
 
-def test_apt_is_told_which_authorities_to_trust(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_apt_is_told_which_authorities_to_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = tmp_path / "company ca.pem"
     bundle.touch()
-    make(tmp_path, monkeypatch, CA_BUNDLE=str(bundle))
-    said = capsys.readouterr().out
+    said = "\n".join(make(tmp_path, monkeypatch, CA_BUNDLE=str(bundle)))
     assert f"'--aptopt=Acquire::https::CAInfo \"{bundle}\"'" in said
     assert "99mmdebstrap" in said, "which the image must not keep"
 
@@ -42,12 +42,13 @@ def test_a_bundle_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.
     ("version", "said"), [("3.11.2", "Python 3.11.2, not 3.12"), ("3.12.1", ""), ("3.1.0", "3.1.0")]
 )
 def test_another_python_than_the_registrys_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, said: str
 ) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     (tmp_path / "engine").write_text(f"#!/bin/sh\nprintf '{version}\\nx86_64\\n2.36\\n'\n")
     (tmp_path / "engine").chmod(0o755)
-    _say_python(Assembler("engine", Repository(tmp_path, {}), HostSettings.read({}), Commands()))
-    shown = capsys.readouterr().err
+    commands = Commands(reporter=(reporter := Recording()))
+    _say_python(Assembler("engine", Repository(tmp_path, {}), HostSettings.read({}), commands))
+    shown = "".join(reporter.noted("warning"))
     assert said in shown
     assert bool(shown) == bool(said)

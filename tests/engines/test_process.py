@@ -14,6 +14,7 @@ from monorepo import Model, Monorepo, ask
 
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
+from trainyard.host.support.reporter import SILENT
 
 
 class TestProcess(BillsOfMaterials, PrunedDependencies, EngineContract):
@@ -59,7 +60,7 @@ class TestProcess(BillsOfMaterials, PrunedDependencies, EngineContract):
             repo.make(model, "build-predict").succeeded()
             repo.make(None, "prune").succeeded()
             assert folder.is_dir(), "a server that runs uses it"
-        with locked(repo.path / ".trainyard" / "locks" / "process-x.lock", "a test", Limit("", 0)):
+        with locked(repo.path / ".trainyard" / "locks" / "process-x.lock", "a test", Limit("", 0), SILENT):
             repo.make(None, "prune").failed("a build of this monorepo is under way")
         made = repo.make(None, "prune").succeeded()
         assert not folder.exists()

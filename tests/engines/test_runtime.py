@@ -15,6 +15,8 @@ from engines.calls import call
 from monorepo import Made, Model, Monorepo, ask, nobody_elses
 from needs import need
 
+from trainyard.host.support.context import OLDEST_TIME
+
 # A package of one C file, that builds itself: nothing but a compiler and Python's headers has to be there.
 C_SOURCE = """
 #include <Python.h>
@@ -151,7 +153,7 @@ def test_what_was_compiled_runs_without_a_compiler(yard: Yard, builder: str) -> 
     image = f"{model.container}-predict"
     looked = f"command -v {COMPILERS}; ls /usr/include/stdio.h; cat /usr/local/lib/native; stat -c %Y /opt/venv /opt"
     run = ["run", "--rm", "--network", "none", "--entrypoint", "bash", image, "-c", f"{{ {looked}; }} 2>/dev/null"]
-    assert call(yard.repo.engine, *run).splitlines()[:2] == ["a library", "315532800"]
+    assert call(yard.repo.engine, *run).splitlines()[:2] == ["a library", str(OLDEST_TIME)]
     assert "is up to date" in yard.build(model, BUILDER=builder).succeeded().err
     yard.repo.make(model, "train", BUILDER=builder, **settings).succeeded()
     with yard.repo.serving(model, BUILDER=builder, **settings) as port:

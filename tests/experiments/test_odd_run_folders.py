@@ -16,6 +16,7 @@ from trainyard.host.experiments.run_files import Run, find_run, new_run, read_ru
 from trainyard.host.experiments.tracking.model_folder import has_model
 from trainyard.host.experiments.tracking.upload_state import artifacts, files_of
 from trainyard.host.experiments.training import check_payload
+from trainyard.host.support.reporter import SILENT, Recording
 
 POINTS = "".join(json.dumps({"name": "loss", "value": 1.0, "step": step}) + "\n" for step in range(3))
 LEAVES = """
@@ -99,20 +100,21 @@ def test_a_model_of_links_is_none(run: Run, outside: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "tags.jsonl"])
-def test_a_pipe_makes_nobody_wait(run: Run, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_makes_nobody_wait(run: Run, name: str) -> None:
+    reporter = Recording()
     os.mkfifo(run.path(name))
-    assert not read_points(run.path(name))
-    assert not read_tags(run.path(name))
-    assert f"{run.path(name)}: cannot be read (not a regular file)" in capsys.readouterr().err
+    assert not read_points(run.path(name), reporter)
+    assert not read_tags(run.path(name), reporter)
+    assert f"{run.path(name)}: cannot be read (not a regular file)" in reporter.noted("warning")[0]
 
 
 def test_pictures_are_drawn_in_the_runs_own_folder(run: Run, outside: Path) -> None:
     run.path("metrics.jsonl").write_text(POINTS)
     run.path("plots").symlink_to(outside)
     with pytest.raises(OSError, match="a link, which is not followed"):
-        write_report(run)
+        write_report(run, SILENT)
     run.path("plots").unlink()
-    assert write_report(run).is_file()
+    assert write_report(run, SILENT).is_file()
     assert unchanged(outside)
 
 
@@ -120,7 +122,7 @@ def test_a_link_in_the_place_of_a_run_is_an_error_of_that_run(run: Run, tmp_path
     other = new_run(tmp_path, "p/m", "m")
     run.folder.rename(tmp_path / "moved")
     run.folder.symlink_to(tmp_path / "moved")
-    found = list(runs_of([tmp_path]))
+    found = list(runs_of([tmp_path], SILENT))
     assert [one.id for one in found if isinstance(one, Run)] == [other.id]
     assert [one for one in found if isinstance(one, TrainyardError) and "a link, which is not followed" in str(one)]
 
@@ -133,9 +135,9 @@ ODD += [{"parent": "../../elsewhere"}, {"parent": 3}, {"pid": "1/../../tmp"}, {"
 def test_what_a_container_wrote_of_its_run_is_looked_at(run: Run, tmp_path: Path, changes: dict[str, object]) -> None:
     other = new_run(tmp_path, "p/m", "m")
     for one in (run, other):
-        assert read_run(one.folder) == one
+        assert read_run(one.folder, SILENT) == one
     content = json.loads(other.path("run.json").read_text())
     other.path("run.json").write_text(json.dumps(content | changes))
     with pytest.raises(TrainyardError, match="not a readable run"):
-        read_run(other.folder)
-    assert find_run([tmp_path], "latest") == run
+        read_run(other.folder, SILENT)
+    assert find_run([tmp_path], "latest", SILENT) == run

@@ -13,6 +13,7 @@ from trainyard.host.experiments.registry.versions import Registry
 from trainyard.host.experiments.tracking.mlflow_client import TrackingError, connect
 from trainyard.host.experiments.tracking.sync import Uploader
 from trainyard.host.experiments.tracking.tracker import Tracker
+from trainyard.host.support.reporter import SILENT
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
 
 @pytest.fixture
 def registry(store: Tracker, tmp_path: Path) -> Registry:
-    return Registry(Uploader(connect(store, 10), tmp_path / "locks", 10))
+    return Registry(Uploader(connect(store, 10), tmp_path / "locks", 10, SILENT))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from trainyard.host.experiments.plots import draw
 from trainyard.host.experiments.report import DrawnAhead, write_report
 from trainyard.host.experiments.run_files import Run, new_run
 from trainyard.host.experiments.tuning.outcome import read_outcome
+from trainyard.host.support.reporter import SILENT
 
 HOSTILE = "</td></script><img src=x onerror=alert(1)>'\"$x^{ $title"
 CURVE = {"area": 0.75, "x": [0.0, 0.5, 1.0], "y": [0.0, 1.0, 1.0]}
@@ -134,7 +135,7 @@ def hostile(tmp_path: Path) -> Run:
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
 def test_a_hostile_run_is_shown_and_not_run(hostile: Run, visit: Callable[..., Any], width: int, scheme: str) -> None:
-    path = write_report(hostile)
+    path = write_report(hostile, SILENT)
     here = visit(width, scheme)
     here.page.goto(path.as_uri())
     assert here.page.locator("h1").inner_text() == HOSTILE
@@ -147,7 +148,7 @@ def test_a_hostile_run_is_shown_and_not_run(hostile: Run, visit: Callable[..., A
 
 
 def test_dark_and_light_are_both_readable(hostile: Run, visit: Callable[..., Any]) -> None:
-    path = write_report(hostile)
+    path = write_report(hostile, SILENT)
     brightness = {}
     for scheme in ("light", "dark"):
         here = visit(800, scheme)
@@ -165,7 +166,7 @@ def test_dark_and_light_are_both_readable(hostile: Run, visit: Callable[..., Any
 
 
 def test_nothing_of_a_run_is_markup(hostile: Run) -> None:
-    page = write_report(hostile).read_text()
+    page = write_report(hostile, SILENT).read_text()
     assert "<img src=x" not in page
     assert page.count("<meta ") == 3, "the page's own: what evaluation.json has for rows is no number"
 
@@ -180,7 +181,7 @@ def test_the_trials_of_a_tuning_are_shown(tmp_path: Path) -> None:
         trial.set_user_attr("params", {"x<b>": x, "kind": json.loads(kind)})
         state = {7: optuna.trial.TrialState.PRUNED, 8: optuna.trial.TrialState.FAIL}.get(number)
         study.tell(trial, None if state else (x - 2) ** 2, state=state)
-    page = write_report(run).read_text()
+    page = write_report(run, SILENT).read_text()
     assert names(run.folder) == [
         "trials_history.png", "trials_importance.png", "trials_slice_0.png", "trials_slice_1.png",
     ]  # fmt: skip
@@ -190,11 +191,11 @@ def test_the_trials_of_a_tuning_are_shown(tmp_path: Path) -> None:
     assert [float(value) for _, value, _ in rows[:7]] == sorted(float(value) for _, value, _ in rows[:7])
     assert [row[1:] for row in rows[7:]] == [("-", "pruned"), ("-", "fail")]
     assert "x<b>" not in page
-    outcome = read_outcome(run)
+    outcome = read_outcome(run, SILENT)
     assert outcome is not None
     assert sum(outcome.importance.values()) == pytest.approx(1)
     run.path("study.db").write_bytes(b"no database")
-    assert "Trials" not in write_report(run).read_text()
+    assert "Trials" not in write_report(run, SILENT).read_text()
 
 
 def test_names_are_no_formulas_and_leave_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
@@ -218,17 +219,17 @@ def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, mon
     evaluation, metrics = run.path("evaluation.json"), run.path("metrics.jsonl")
     drawn: list[int] = []
     monkeypatch.setattr("trainyard.host.experiments.plots.draw", lambda *left: drawn.append(len(left[1])) or [])
-    with DrawnAhead(run) as ahead:
+    with DrawnAhead(run, SILENT) as ahead:
         evaluation.write_text(json.dumps(REGRESSION))
         while not drawn:
             time.sleep(0.01)
-    write_report(run, ahead)
+    write_report(run, SILENT, ahead)
     assert drawn == [0]  # and not twice
-    with DrawnAhead(run) as ahead:
+    with DrawnAhead(run, SILENT) as ahead:
         while len(drawn) < 2:
             time.sleep(0.01)
         metrics.write_text('{"name": "late", "value": 1, "step": 0}\n')
-    write_report(run, ahead)
+    write_report(run, SILENT, ahead)
     assert drawn == [0, 0, 1]
 
 
@@ -236,9 +237,10 @@ def test_nothing_is_imported_for_a_run_that_left_nothing(tmp_path: Path) -> None
     run = new_run(tmp_path, "p/m", "m")
     code = (
         "import sys; from pathlib import Path; from trainyard.host.experiments import report, run_files\n"
-        f"run = run_files.read_run(Path({str(run.folder)!r}))\n"
-        "with report.DrawnAhead(run) as drawn: pass\n"
-        "report.write_report(run, drawn)\n"
+        "from trainyard.host.support.reporter import SILENT\n"
+        f"run = run_files.read_run(Path({str(run.folder)!r}), SILENT)\n"
+        "with report.DrawnAhead(run, SILENT) as drawn: pass\n"
+        "report.write_report(run, SILENT, drawn)\n"
         "assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

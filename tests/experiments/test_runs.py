@@ -23,6 +23,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.experiments.metrics_log import Follower, Point, read_points
 from trainyard.host.experiments.run_files import Run, find_run, new_run, read_run
 from trainyard.host.experiments.transcript import progress
+from trainyard.host.support.reporter import SILENT
 
 
 def folders(model: Model) -> list[Path]:
@@ -49,7 +50,7 @@ def test_a_training_is_written_down(repo: Monorepo, model: Model) -> None:
     assert run["tags"] | {"description": "first try", "dataset": "data/numbers.csv", "shape": "parabola"} == run["tags"]
     assert len(run["tags"]["dataset_sha256"]) == len(run["tags"]["lock"]) == 64
     assert run["finished"] > run["started"]
-    assert [(p.step, p.value) for p in read_points(folder / "metrics.jsonl")] == [(0, 1.25), (1, 0.75)]
+    assert [(p.step, p.value) for p in read_points(folder / "metrics.jsonl", SILENT)] == [(0, 1.25), (1, 0.75)]
     log = (folder / "log.txt").read_text()
     assert "trained by process" in log
     assert "trained by process" in made.out
@@ -249,16 +250,16 @@ def pids_of(text: str, model: Model) -> list[int]:
 
 def test_an_id_by_its_beginning_or_end(tmp_path: Path) -> None:
     one, two = (new_run(tmp_path, "p/m", name) for name in ("one", "two"))
-    assert find_run([tmp_path], one.id).id == one.id
-    assert find_run([tmp_path], two.id[-6:]).id == two.id
-    assert find_run([tmp_path], "latest").id in (one.id, two.id)
+    assert find_run([tmp_path], one.id, SILENT).id == one.id
+    assert find_run([tmp_path], two.id[-6:], SILENT).id == two.id
+    assert find_run([tmp_path], "latest", SILENT).id in (one.id, two.id)
     with pytest.raises(TrainyardError, match="2 runs are called so"):
-        find_run([tmp_path], one.id[:4])
+        find_run([tmp_path], one.id[:4], SILENT)
 
 
 def test_a_run_of_another_machine_is_left_alone(tmp_path: Path) -> None:
     run = new_run(tmp_path, "p/m", "m").saved(host=socket.gethostname() + "-not", pid=1, pid_started="never")
-    assert read_run(run.folder).status == "running"
+    assert read_run(run.folder, SILENT).status == "running"
 
 
 def test_a_run_without_space_is_one_line(tmp_path: Path) -> None:
@@ -277,14 +278,14 @@ def test_a_log_that_is_cut_anywhere_is_read_as_far_as_it_goes(
     path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
     good = [b'{"name": "loss", "value": %d, "step": %d, "time": 5}' % (n, n) for n in range(3)]
     path.write_bytes(b"\n".join([*garbage, *good, good[0][:-cut]]))
-    assert [p for p in read_points(path) if p.name == "loss" and p.time == 5] == [
+    assert [p for p in read_points(path, SILENT) if p.name == "loss" and p.time == 5] == [
         Point("loss", n, n, 5) for n in range(3)
     ]
 
 
 def test_a_growing_log_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    follower = Follower(path)
+    follower = Follower(path, SILENT)
     assert follower.new() == []
     with path.open("a") as file:
         for step in range(3):

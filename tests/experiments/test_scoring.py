@@ -14,6 +14,7 @@ from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.registry.version_scores import Score, score_versions
 from trainyard.host.experiments.training import Training
 from trainyard.host.operations.session import open_session
+from trainyard.host.support.reporter import SILENT
 
 EVALUATE = '''
 
@@ -42,12 +43,12 @@ def version(repo: Monorepo, model: Model, folder: Path, x: float) -> Path:
 def scores(repo: Monorepo, model: Model, folder: Path, versions: dict[str, Path]) -> dict[str, Score]:
     run = folder / "runs" / "1-m-abc"
     run.mkdir(parents=True, exist_ok=True)
-    session = open_session(repo.path, dry_run=False)
+    session = open_session(repo.path, SILENT)
     found = session.repository.model(model.path)
     payload = {"$ref": "data/numbers.csv", "model_name": model.name}
     mounts = (Mount("datasets", found.project / "data"), Mount("models", found.project / "models"))
     training = Training(found, Origin(found.image("train")), payload, mounts)
-    return score_versions(training, session.local().engine.runner, run, versions)
+    return score_versions(training, session.local().engine.runner, run, versions, SILENT)
 
 
 def test_versions_are_scored_by_the_models_own_code(repo: Monorepo, model: Model, tmp_path: Path) -> None:

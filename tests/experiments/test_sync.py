@@ -21,6 +21,7 @@ from trainyard.host.experiments.tracking.mlflow_client import Connection, Tracki
 from trainyard.host.experiments.tracking.mlflow_format import LONGEST_NAME, RUN_TAG, cut, final_points, named
 from trainyard.host.experiments.tracking.sync import Uploader
 from trainyard.host.experiments.tracking.tracker import Tracker, chosen_tracker, without_credentials
+from trainyard.host.support.reporter import SILENT, Recording
 from trainyard.settings.experiments import ExperimentSettings
 
 
@@ -39,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def uploader(connection: Connection, tmp_path: Path) -> Uploader:
-    return Uploader(connection, tmp_path / "locks", 10)
+    return Uploader(connection, tmp_path / "locks", 10, SILENT)
 
 
 def found(connection: Connection, project: Path) -> list[MlflowRun]:
@@ -81,7 +82,7 @@ def test_killed_at_any_request_and_repeated_a_run_is_there_once(
     while True:
         dying = Connection(connection.tracker, Dying(connection.client, deaths % 20, after=after), 10)  # type: ignore[arg-type]
         try:
-            Uploader(dying, tmp_path / "locks", 10).upload(run)
+            Uploader(dying, tmp_path / "locks", 10, SILENT).upload(run)
             break
         except Killed:
             deaths += 1
@@ -164,16 +165,17 @@ def test_a_report_that_is_made_later_is_uploaded_then(
 
 
 def test_what_mlflow_cannot_take_is_cut_or_renamed_and_said(
-    connection: Connection, uploader: Uploader, project: Path, capsys: pytest.CaptureFixture[str]
+    connection: Connection, project: Path, tmp_path: Path
 ) -> None:
     run = kept_run(project, params={"text": "x" * 7000, "plain": 1}, tags={"where@": "here"}, metrics={"f1(a)": 0.5})
-    uploader.upload(run)
+    reporter = Recording()
+    Uploader(connection, tmp_path / "locks", 10, reporter).upload(run)
     (mine,) = found(connection, project)
     assert len(mine.data.params["text"]) == 6000
     assert mine.data.params["plain"] == "1"
     assert mine.data.metrics[named("f1(a)")] == 0.5
     assert mine.data.tags[named("where@")] == "here"
-    said = capsys.readouterr().err
+    (said,) = reporter.noted("warning")
     assert all(name in said for name in ("text", "where@", "f1(a)"))
     assert "plain" not in said
 

@@ -13,6 +13,7 @@ from monorepo import Monorepo
 from trainyard.host.monorepo.sources import model_context
 from trainyard.host.operations.session import open_session
 from trainyard.host.requirements.requirement_files import model_requirement
+from trainyard.host.support.reporter import SILENT
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,7 +52,7 @@ def on_dependencies(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory
         (model.path / name).write_text(FILES[f"shop/sum/{name}"])
     image = workshop.name("by-make-predict")
     monorepo.make(model, "build-predict", f"CONTAINER_NAME={image.removesuffix('-predict')}").succeeded()
-    session = open_session(model.path, dry_run=False)
+    session = open_session(model.path, SILENT)
     found = session.repository.model(model.path)
     lock = session.resolver.model_lock(found, "predict")
     context = tmp_path_factory.mktemp("context")

@@ -48,7 +48,7 @@ def _register(name: str, verb: Verb) -> None:
     @FOLDER
     @click.pass_obj
     def command(dry_run: bool, folder: Path) -> None:
-        session = open_session(folder, dry_run=dry_run)
+        session = open_session(folder, console.Terminal(), dry_run=dry_run)
         function = _load(verb.calls)
         if verb.of_model:
             function(session.local() if verb.local else session, session.repository.model(folder))
@@ -73,7 +73,7 @@ for _name, _verb in commands().items():
 @click.argument("role", type=click.Choice(["train", "predict"]))
 @click.pass_obj
 def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
-    session = open_session(folder, dry_run=dry_run)
+    session = open_session(folder, console.Terminal(), dry_run=dry_run)
     _load("build:build_named")(session, session.repository.model(folder), role, image)
 
 
@@ -97,7 +97,7 @@ def upgrade_command(dry_run: bool, folder: Path) -> None:
 def s2i_command(wrapper: Path, arguments: tuple[str, ...]) -> None:
     from trainyard.host.verbs.s2i_wrapper import run_s2i
 
-    sys.exit(run_s2i(arguments, read_settings(os.environ), wrapper))
+    sys.exit(run_s2i(arguments, read_settings(os.environ), wrapper, console.Terminal()))
 
 
 def program() -> None:

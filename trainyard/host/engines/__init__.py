@@ -8,7 +8,6 @@ from trainyard.errors import TrainyardError
 from trainyard.host.engines.container.engine import container_engine
 from trainyard.host.engines.engine import Engine
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.support import console
 from trainyard.host.support.command import Commands
 from trainyard.settings.host import HostSettings
 
@@ -50,7 +49,7 @@ def chosen_engine(repository: Repository, settings: HostSettings, commands: Comm
     """The engine to work with; says which one it is, and why, where nobody asked for it."""
     engine, source = resolve(repository, settings, commands)
     if not settings.engine:
-        console.step(f"Engine: {engine.name} ({source})")
+        commands.reporter.step(f"Engine: {engine.name} ({source})")
     return engine
 
 

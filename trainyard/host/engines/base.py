@@ -19,8 +19,6 @@ from trainyard.host.secrets.leaks import Finding
 from trainyard.host.support.context import Context, ContextFile, make_context, text_file
 from trainyard.host.support.digests import digest_of
 
-DAMAGED = "what is installed is damaged"  # how builders/common/damage.sh says so
-
 
 @dataclass(frozen=True)
 class BuildPlan:

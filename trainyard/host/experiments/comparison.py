@@ -13,6 +13,7 @@ from trainyard.contract.run_folder import METRICS
 from trainyard.host.experiments.metrics_log import read_points
 from trainyard.host.experiments.report import figures, page
 from trainyard.host.experiments.run_files import Run
+from trainyard.host.support.reporter import Reporter
 
 ABSENT, BEST = "-", " *"
 TAGS = ("description", "dataset", "dataset_sha256", "commit", "dirty")
@@ -33,7 +34,7 @@ def side_by_side(runs: Sequence[Run]) -> list[Row]:
     return rows + [_metric(name, runs) for name in sorted({name for run in runs for name in run.metrics})]
 
 
-def comparison_page(runs: Sequence[Run]) -> str:
+def comparison_page(runs: Sequence[Run], reporter: Reporter) -> str:
     """The same as one page, with a picture of each metric by step: a line for each run."""
     header, *rows = side_by_side(runs)
     head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in header)
@@ -42,7 +43,7 @@ def comparison_page(runs: Sequence[Run]) -> str:
         for first, *rest in rows
     )
     table = f"<section class='card'><table><tr>{head}</tr>{body}</table><p class='quiet'>* the best</p></section>"
-    points = {run.short_id: read_points(run.path(METRICS)) for run in runs}
+    points = {run.short_id: read_points(run.path(METRICS), reporter) for run in runs}
     plots = []
     if any(points.values()):
         from trainyard.host.experiments.plots import draw_side_by_side  # matplotlib takes a second to import

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 from trainyard.host.support.shared_folder import SharedFolder
 
 
@@ -28,8 +28,9 @@ class Follower:
     ``path`` is runs/<id>/<name>, which the training may have replaced by anything.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reporter: Reporter) -> None:
         self._path = path
+        self._reporter = reporter
         self._offset = 0
         self._warned = False
 
@@ -43,7 +44,7 @@ class Follower:
             return []
         except OSError as error:
             if not self._warned:
-                _warn(self._path, error)
+                _warn(self._path, error, self._reporter)
             self._warned = True
             return []
         whole, end, _ = content.rpartition(b"\n")
@@ -51,26 +52,26 @@ class Follower:
         return list(_points(whole.splitlines()))
 
 
-def read_points(path: Path) -> list[Point]:
+def read_points(path: Path, reporter: Reporter) -> list[Point]:
     """All points of a file; none where there is none."""
-    return Follower(path).new()
+    return Follower(path, reporter).new()
 
 
-def read_tags(path: Path) -> dict[str, str]:
+def read_tags(path: Path, reporter: Reporter) -> dict[str, str]:
     """The tags that a training has set, the last word on each; ``path`` is runs/<id>/<name>."""
     try:
         lines = SharedFolder.of_run(path.parent).read(path.name).splitlines()
     except FileNotFoundError:
         return {}
     except OSError as error:
-        _warn(path, error)
+        _warn(path, error, reporter)
         return {}
     found = (_object(line) for line in lines)
     return {_whole(one["name"]): _whole(one["value"]) for one in found if {"name", "value"} <= one.keys()}
 
 
-def _warn(path: Path, error: OSError) -> None:
-    console.warn(f"{path}: cannot be read ({error.strerror}), so what it says is not known")
+def _warn(path: Path, error: OSError, reporter: Reporter) -> None:
+    reporter.warn(f"{path}: cannot be read ({error.strerror}), so what it says is not known")
 
 
 def _points(lines: Iterable[bytes]) -> Iterator[Point]:

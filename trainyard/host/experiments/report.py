@@ -20,6 +20,7 @@ from trainyard.contract import run_folder
 from trainyard.contract.data_parts import MEASURED_ON
 from trainyard.host.experiments.metrics_log import Point, read_points
 from trainyard.host.experiments.run_files import Run
+from trainyard.host.support.reporter import Reporter
 from trainyard.host.support.shared_folder import SharedFolder
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ _TRIALS, _DRAWING_TRIALS = "trainyard.host.experiments.tuning.outcome", "trainya
 MOST_TRIALS = 30  # in the table
 
 
-def write_report(run: Run, drawn: DrawnAhead | None = None) -> Path:
+def write_report(run: Run, reporter: Reporter, drawn: DrawnAhead | None = None) -> Path:
     """Draw what the run has left; the path of its report.
 
     Raises:
         OSError: no permission, no space.
         Exception: whatever matplotlib makes of an evaluation that is none.
     """
-    left = _left_of(run)
+    left = _left_of(run, reporter)
     plots = drawn.plots(left) if drawn else _draw(left)
     _write_plots(run.files, plots)
     run.files.write(REPORT, report_page(run, plots, left.evaluation.get("rows"), left.trials))
@@ -52,8 +53,9 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
     """Draws in a thread, from the moment that a run has something to draw: its training is not over then (it compiles
     the model), and we only wait. That saves the time that it takes to import matplotlib, and mostly that to draw."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, reporter: Reporter) -> None:
         self._run = run
+        self._reporter = reporter
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._drawn: tuple[_Left, list[Plot]] | None = None
@@ -78,7 +80,7 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
         if self._there(run_folder.EVALUATION):
             # Any error is met again, and said, at the end.
             with contextlib.suppress(Exception):
-                left = _left_of(self._run)
+                left = _left_of(self._run, self._reporter)
                 self._drawn = left, _draw(left)
 
     def _there(self, *names: str) -> bool:
@@ -188,13 +190,13 @@ class _Left:
     trials: Outcome | None = None  # of a tuning
 
 
-def _left_of(run: Run) -> _Left:
+def _left_of(run: Run, reporter: Reporter) -> _Left:
     try:
         evaluation = run.files.read_json(run_folder.EVALUATION)
     except FileNotFoundError:
         evaluation = {}
-    points = [point for point in read_points(run.path(run_folder.METRICS)) if math.isfinite(point.value)]
-    trials = importlib.import_module(_TRIALS).read_outcome(run) if run.kind == "tuning" else None
+    points = [point for point in read_points(run.path(run_folder.METRICS), reporter) if math.isfinite(point.value)]
+    trials = importlib.import_module(_TRIALS).read_outcome(run, reporter) if run.kind == "tuning" else None
     return _Left(evaluation if isinstance(evaluation, dict) else {}, points, trials)
 
 

@@ -19,8 +19,8 @@ from typing import Any, Literal, get_args
 
 from trainyard.contract.model_files import is_model_name
 from trainyard.errors import TrainyardError
-from trainyard.host.support import console
 from trainyard.host.support.processes import started_at
+from trainyard.host.support.reporter import Reporter
 from trainyard.host.support.shared_folder import SharedFolder
 
 FOLDER = "runs"
@@ -79,13 +79,8 @@ class Run:
         return changed
 
     def ended(self, status: Status, **changes: Any) -> Run:
-        """The run, over. Where that cannot be written down, it is said: what counts is how the run ended."""
-        ending: dict[str, Any] = {"status": status, "finished": now(), **changes}
-        try:
-            return self.saved(**ending)
-        except TrainyardError as error:
-            console.warn(str(error))
-            return replace(self, **ending)
+        """The run, over; raises as ``saved`` does."""
+        return self.saved(status=status, finished=now(), **changes)
 
     def taken_over(self) -> Run:
         """The run, going on: from now on this process looks after it."""
@@ -124,7 +119,16 @@ def new_run(project: Path, model: str, model_name: str, **facts: Any) -> Run:
     return Run(name, folder, model, model_name, started=_iso(started), **facts).taken_over()
 
 
-def read_run(folder: Path) -> Run:
+def end_run(run: Run, status: Status, reporter: Reporter, **changes: Any) -> Run:
+    """The run, over. Where that cannot be written down, it is a warning: what counts is how the run ended."""
+    try:
+        return run.ended(status, **changes)
+    except TrainyardError as error:
+        reporter.warn(str(error))
+        return replace(run, status=status, finished=now(), **changes)
+
+
+def read_run(folder: Path, reporter: Reporter) -> Run:
     """The run of a folder. One whose process is gone without a word was killed, and is written down so.
 
     Raises:
@@ -140,7 +144,7 @@ def read_run(folder: Path) -> Run:
     except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
     if run.status == "running" and run.host == socket.gethostname() and started_at(run.pid) != run.pid_started:
-        return run.ended("killed", error="the process that ran it is gone")
+        return end_run(run, "killed", reporter, error="the process that ran it is gone")
     return run
 
 
@@ -173,17 +177,17 @@ def _check(run: Run) -> None:
             raise ValueError(f"{moment}: a time without its zone")
 
 
-def runs_of(projects: list[Path]) -> Iterator[Run | TrainyardError]:
+def runs_of(projects: list[Path], reporter: Reporter) -> Iterator[Run | TrainyardError]:
     """Every run of some projects, the oldest first; in the place of one that cannot be read, why."""
     folders = (path.parent for project in projects for path in project.glob(f"{FOLDER}/*/{RUN}"))
     for folder in sorted(folders, key=lambda path: (path.name, path)):
         try:
-            yield read_run(folder)
+            yield read_run(folder, reporter)
         except TrainyardError as error:
             yield error
 
 
-def find_run(projects: list[Path], wanted: str, model: str = "") -> Run:
+def find_run(projects: list[Path], wanted: str, reporter: Reporter, model: str = "") -> Run:
     """The run whose id is ``wanted``, begins or ends with it; ``latest`` is the newest, of ``model`` if that is given.
 
     Raises:
@@ -193,9 +197,9 @@ def find_run(projects: list[Path], wanted: str, model: str = "") -> Run:
     if wanted == "latest":
         for folder in sorted(names, key=lambda path: path.name, reverse=True):
             try:
-                run = read_run(folder)
+                run = read_run(folder, reporter)
             except TrainyardError as error:
-                console.warn(str(error))  # the latest that can be read
+                reporter.warn(str(error))  # the latest that can be read
                 continue
             if run.kind != "trial" and model in ("", run.model):
                 return run
@@ -208,7 +212,7 @@ def find_run(projects: list[Path], wanted: str, model: str = "") -> Run:
         raise TrainyardError(
             f"ID={wanted}: {len(found)} runs are called so", "give more of the id; make runs lists them"
         )
-    return read_run(found[0])
+    return read_run(found[0], reporter)
 
 
 def now() -> str:

@@ -18,12 +18,12 @@ from trainyard.host.engines.base import Mount, RunPlan
 from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.metrics_log import Point, read_points, read_tags
 from trainyard.host.experiments.origin import Origin
-from trainyard.host.experiments.run_files import Kind, Run, new_run
+from trainyard.host.experiments.run_files import Kind, Run, end_run, new_run
 from trainyard.host.experiments.training_metrics import write_training_metrics
 from trainyard.host.experiments.transcript import Transcript
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 
 TRACKING, OWN = "tracking", "own"  # a tag of runs whose train function tracks itself
 _MOST_NAMES = 10  # of data/ that a hint lists
@@ -86,6 +86,7 @@ def carry_out(
     run: Run,
     runner: Runner,
     repository: Repository,
+    reporter: Reporter,
     on_points: Callable[[list[Point]], None] | None = None,
 ) -> tuple[Run, int]:
     """Train in the foreground; the run as it ended, and the container's exit status.
@@ -93,7 +94,7 @@ def carry_out(
     Whatever ends this process in an orderly way ends the run; one that is killed is found out by ``read_run``.
     """
     mounts = (*training.mounts, Mount("run", run.folder))
-    with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), on_points) as transcript:
+    with Transcript(run.path(run_folder.LOG), run.path(run_folder.METRICS), reporter, on_points) as transcript:
         plan = RunPlan(
             training.image, f"{training.image}-{run.short_id}", "train", training.model.name, training.env,
             mounts, hardened=training.hardened, output=transcript, image_id=training.origin.image_id,
@@ -102,16 +103,16 @@ def carry_out(
         try:
             status = runner.run(plan)
         except (KeyboardInterrupt, SystemExit):
-            run.ended("interrupted", error="interrupted")
+            end_run(run, "interrupted", reporter, error="interrupted")
             raise
         except BaseException as error:
-            run.ended("failed", error=str(error))
+            end_run(run, "failed", reporter, error=str(error))
             raise
     if status in ENDED_BY_SIGNAL:
-        return run.ended("interrupted", error=transcript.reason), status
+        return end_run(run, "interrupted", reporter, error=transcript.reason), status
     if status:
-        return run.ended("failed", error=transcript.reason or f"status {status}"), status
-    return _finished(training, run, repository), status
+        return end_run(run, "failed", reporter, error=transcript.reason or f"status {status}"), status
+    return _finished(training, run, repository, reporter), status
 
 
 def show_only(training: Training, runner: Runner) -> None:
@@ -123,27 +124,25 @@ def show_only(training: Training, runner: Runner) -> None:
     runner.run(plan)
 
 
-def _finished(training: Training, run: Run, repository: Repository) -> Run:
+def _finished(training: Training, run: Run, repository: Repository, reporter: Reporter) -> Run:
     """The run with what its record says."""
     record = _record(run)
     if record is None:
-        return run.ended("failed", error=f"no file of the model {training.model_name} was written to models/")
+        error = f"no file of the model {training.model_name} was written to models/"
+        return end_run(run, "failed", reporter, error=error)
     metrics = metrics_of(record)
     said = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
-    tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
-    points = read_points(run.path(run_folder.METRICS))
+    own = read_tags(run.path(run_folder.TAGS), reporter)
+    tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **own}
+    points = read_points(run.path(run_folder.METRICS), reporter)
     metrics = {**{point.name: point.value for point in points}, **metrics}
     params = given if isinstance(given := record.get("params"), dict) and given else run.params
     try:
         locks = repository.state / "locks"
-        write_training_metrics(training.model.project, training.model_name, metrics, points, locks)
+        write_training_metrics(training.model.project, training.model_name, metrics, points, locks, reporter)
     except OSError as error:
-        console.warn(f"training_metrics.json could not be written: {error.strerror}")
-    return run.ended("finished", metrics=metrics, tags=tags, params=params)
-
-
-def _own_tags(run: Run) -> dict[str, str]:
-    return read_tags(run.path(run_folder.TAGS))
+        reporter.warn(f"training_metrics.json could not be written: {error.strerror}")
+    return end_run(run, "finished", reporter, metrics=metrics, tags=tags, params=params)
 
 
 def _record(run: Run) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from trainyard.contract.files import write_whole
 from trainyard.host.experiments.metrics_log import Point
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
+from trainyard.host.support.reporter import Reporter
 
 SUMMARY = "training_metrics.json"
 FOLDER = "training_metrics"
@@ -24,7 +25,12 @@ LIMIT = Limit("", 30)  # to write a file
 
 
 def write_training_metrics(
-    project: Path, model_name: str, metrics: Mapping[str, float], points: Sequence[Point], locks: Path
+    project: Path,
+    model_name: str,
+    metrics: Mapping[str, float],
+    points: Sequence[Point],
+    locks: Path,
+    reporter: Reporter,
 ) -> None:
     """Write a model's own files and its part of the project's summary.
 
@@ -38,7 +44,7 @@ def write_training_metrics(
     write_whole(folder / f"{model_name}.json", _json(finite))
     final = [Point(name, value, 0, 0) for name, value in finite.items()]
     write_whole(folder / f"{model_name}.csv", history_table(points or final))
-    with locked(locks / f"metrics-{project.name}", SUMMARY, LIMIT):
+    with locked(locks / f"metrics-{project.name}", SUMMARY, LIMIT, reporter):
         summary = project / SUMMARY
         write_whole(summary, _json({**_read(summary), model_name: finite}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,14 +10,13 @@ from pathlib import Path
 from types import TracebackType
 
 from trainyard.host.experiments.metrics_log import Follower, Point
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 from trainyard.host.support.shared_folder import SharedFolder
 
 LOOK_SECONDS = 0.5  # between two looks at the metrics
-LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
+LINE_SECONDS = 10.0  # between two lines of progress, where none can change in place
 QUIET_SECONDS = 60.0  # likewise, of a training that reports no metrics
 AT_ONCE_SECONDS = 2.0  # a training that takes no longer needs no clock
-CLEAR = "\r\x1b[2K"
 _LAST = 2000  # bytes of the output in which the reason of a failure is looked for
 
 
@@ -29,19 +27,23 @@ class Transcript(AbstractContextManager["Transcript"]):
     """
 
     def __init__(
-        self, log: Path, metrics: Path, on_points: Callable[[list[Point]], None] | None = None, *, shown: bool = True
+        self,
+        log: Path,
+        metrics: Path,
+        reporter: Reporter,
+        on_points: Callable[[list[Point]], None] | None = None,
+        *,
+        shown: bool = True,
     ) -> None:
         self._in_log_only = not shown
         self._log = SharedFolder.of_run(log.parent).append(log.name)
         self._log_path = log
-        self._follower = Follower(metrics)
+        self._follower = Follower(metrics, reporter)
+        self._reporter = reporter
         self._on_points = on_points
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._terminal = sys.stderr.isatty()
-        self._status = ""
-        self._at_line_start = True
         self._last = b""
         self._started = time.monotonic()
         self._log_error = ""
@@ -53,26 +55,19 @@ class Transcript(AbstractContextManager["Transcript"]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._over.set()
         self._thread.join()
-        self._show("")
+        if not self._in_log_only:
+            self._reporter.status("")
         self._log.close()
         if self._log_error:
-            console.warn(f"{self._log_path}: {self._log_error}: the rest of the log is not kept")
+            self._reporter.warn(f"{self._log_path}: {self._log_error}: the rest of the log is not kept")
 
     def __call__(self, said: bytes, is_error: bool) -> None:
         """The container has said something."""
         with self._lock:
             self._last = (self._last + said)[-_LAST:]
             self._keep(said)
-            if self._in_log_only:
-                return
-            if self._status and self._at_line_start:
-                sys.stderr.write(CLEAR)
-                sys.stderr.flush()
-            stream = (sys.stderr if is_error else sys.stdout).buffer
-            stream.write(said)
-            stream.flush()
-            self._at_line_start = said.endswith(b"\n")
-            self._draw()
+            if not self._in_log_only:
+                self._reporter.output(said, is_error)
 
     @property
     def reason(self) -> str:
@@ -95,28 +90,14 @@ class Transcript(AbstractContextManager["Transcript"]):
             latest |= {point.name: point for point in points}
             if points and self._on_points:
                 self._on_points(points)
-            text = "" if self._in_log_only else progress(list(latest.values()), time.monotonic() - self._started)
-            if self._terminal:
-                self._show(text)
-            elif text and time.monotonic() - shown >= (LINE_SECONDS if points else QUIET_SECONDS):
-                console.step(text)
-                shown = time.monotonic()
+            if not self._in_log_only:
+                text = progress(list(latest.values()), time.monotonic() - self._started)
+                due = time.monotonic() - shown >= (LINE_SECONDS if points else QUIET_SECONDS)
+                if not self._reporter.status(text) and text and due:
+                    self._reporter.step(text)
+                    shown = time.monotonic()
             if self._over.is_set():
                 return
-
-    def _show(self, text: str) -> None:
-        with self._lock:
-            if self._status and self._at_line_start:
-                sys.stderr.write(CLEAR)
-                sys.stderr.flush()
-            self._status = text
-            self._draw()
-
-    def _draw(self) -> None:
-        """The line stays below what was said; it is not drawn in the middle of another."""
-        if self._status and self._terminal and self._at_line_start:
-            sys.stderr.write(self._status[:120])
-            sys.stderr.flush()
 
 
 def progress(latest: Sequence[Point], seconds: float) -> str:

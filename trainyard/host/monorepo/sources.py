@@ -22,6 +22,7 @@ from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.s2iignore import Ignored, read_ignored
 from trainyard.host.support.context import Context, ContextFile, LeftOut, make_context, only_files, text_file
 from trainyard.host.support.hashed_files import HashedFile, hashed
+from trainyard.host.support.reporter import SILENT, Reporter
 
 SHARED = ("common_utils", "utils")
 NOTICED = "may hold credentials"
@@ -137,6 +138,7 @@ class _Walk:
     root: Path
     ignored: Ignored | None = None
     room: int = IN_MEMORY
+    reporter: Reporter = SILENT
 
     @property
     def _ignoring(self) -> str:
@@ -181,7 +183,7 @@ class _Walk:
         try:
             size = path.stat().st_size
             if size > self.room:
-                return hashed(path)
+                return hashed(path, self.reporter)
             self.room -= size
             with open_regular(path) as file:
                 return file.read()

@@ -16,7 +16,7 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 from trainyard.host.network.urls import without_name
 from trainyard.host.secrets.credentials import given_to_builds
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings, NetworkSettings
 
 FOLDER = "/run/trainyard"
 WHEELS = f"{FOLDER}/wheels"  # where containers find the wheelhouse
@@ -24,7 +24,7 @@ RETRIES = 2  # after the first time
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
-def index_environment(settings: HostSettings, wheels: str = "") -> dict[str, str]:
+def index_environment(settings: NetworkSettings, wheels: str = "") -> dict[str, str]:
     """The variables by which uv and pip learn where packages come from. ``wheels``: where they find the wheelhouse, if
     that is not where WHEELHOUSE says."""
     waiting = str(settings.index_timeout)
@@ -51,25 +51,25 @@ def index_environment(settings: HostSettings, wheels: str = "") -> dict[str, str
     return {name: value for name, value in named.items() if value}
 
 
-def _without_tls(settings: HostSettings) -> list[str]:
+def _without_tls(settings: NetworkSettings) -> list[str]:
     urls = map(without_name, f"{settings.index_url} {settings.extra_index_url}".split())
     authorities = (url.removeprefix("http://").partition("/")[0] for url in urls if url.startswith("http://"))
     return [authority.rpartition("@")[2] for authority in authorities]
 
 
-def proxies(settings: HostSettings) -> dict[str, str]:
+def proxies(settings: NetworkSettings) -> dict[str, str]:
     """The variables by which every program learns of proxies; apt and curl read the small ones only."""
     named = {"http_proxy": settings.http_proxy, "https_proxy": settings.https_proxy, "no_proxy": settings.no_proxy}
     return {spelt: value for name, value in named.items() if value for spelt in (name, name.upper())}
 
 
-def index_options(settings: HostSettings) -> list[str]:
+def index_options(settings: NetworkSettings) -> list[str]:
     """What uv has no variable for."""
     folder = wheelhouse(settings)
     return ["--no-index", "--find-links", str(folder)] if folder else []
 
 
-def wheelhouse(settings: HostSettings) -> Path | None:
+def wheelhouse(settings: NetworkSettings) -> Path | None:
     """The folder that WHEELHOUSE names.
 
     Raises:
@@ -90,13 +90,13 @@ def wheelhouse(settings: HostSettings) -> Path | None:
     return path
 
 
-def volumes(settings: HostSettings, folder: Path) -> list[str]:
+def volumes(settings: NetworkSettings, folder: Path) -> list[str]:
     """What is mounted into a build: the folder that ``settings_folder`` gave, and the wheelhouse."""
     wheels = wheelhouse(settings)
     return [f"{folder}:{FOLDER}:ro", *([f"{wheels}:{WHEELS}:ro"] if wheels else [])]
 
 
-def ca_bundle(settings: HostSettings) -> Path | None:
+def ca_bundle(settings: NetworkSettings) -> Path | None:
     """The CA bundle that builds trust: CA_BUNDLE, or the host's own; None where there is none.
 
     Raises:
@@ -111,7 +111,7 @@ def ca_bundle(settings: HostSettings) -> Path | None:
 
 
 @contextlib.contextmanager
-def settings_folder(settings: HostSettings) -> Iterator[Path]:
+def settings_folder(settings: BuildSettings) -> Iterator[Path]:
     """A private folder with ``env``, ``ca.pem``, ``apt.conf`` and ``secrets``, to be mounted at ``FOLDER``; gone
     afterwards."""
     with tempfile.TemporaryDirectory(prefix="trainyard-build-") as name:
@@ -141,7 +141,7 @@ def settings_folder(settings: HostSettings) -> Iterator[Path]:
         yield folder
 
 
-def write_secrets(settings: HostSettings, folder: Path) -> None:
+def write_secrets(settings: NetworkSettings, folder: Path) -> None:
     """``secrets``: what assemble must not leave in an image, one a line. It is given nothing that it does not have
     already, and what it writes is newer than this file."""
     forms = [form for credential in given_to_builds(settings) for form in credential.searchable]

@@ -11,7 +11,7 @@ from trainyard.host.operations.session import Session
 def asked_run(session: Session, folder: Path) -> Run:
     """The run ID of a model, or of all; the latest where none is named."""
     own, projects = asked_model(session, folder)
-    return find_run(projects, session.experiments.run_id or "latest", own)
+    return find_run(projects, session.experiments.run_id or "latest", session.reporter, own)
 
 
 def asked_model(session: Session, folder: Path) -> tuple[str, list[Path]]:

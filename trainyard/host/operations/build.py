@@ -14,6 +14,7 @@ from trainyard.host.build.baked_files import LABEL_BAKED
 from trainyard.host.build.grouping import MergedLocks
 from trainyard.host.build.merge import Merged, merge, write_merged
 from trainyard.host.engines.base import BuildPlan
+from trainyard.host.engines.build_errors import BadWiring
 from trainyard.host.monorepo.model_dir import ModelDir, Role, read_variables
 from trainyard.host.monorepo.repository import all_members
 from trainyard.host.monorepo.sources import model_context, read_setup, setup_files
@@ -23,25 +24,24 @@ from trainyard.host.requirements.conflicts import check_requirements
 from trainyard.host.requirements.merged_requirements import union_of
 from trainyard.host.requirements.requirement_files import model_requirement
 from trainyard.host.requirements.resolver import Lock, Resolver, Unresolved
-from trainyard.host.support import console
 
-WIRING = ".s2i/environment"
 LABEL_REVISION = "org.opencontainers.image.revision"
 
 
 def build_model(
     session: Session, model: ModelDir, role: Role, image: str = "", *, bake: bool | None = None
-) -> None:  # fmt: skip
-    """Build one model's train or predict image, where it is not up to date. ``bake``: in place of the setting."""
+) -> str:  # fmt: skip
+    """Build one model's train or predict image, where it is not up to date; its name. ``bake``: in place of the
+    setting."""
     session.repository.check_names(model)
-    _check(model, role)
+    _check(session, model, role)
     try:
         session.known_resolver.model_lock(model, role)
     except Unresolved:
         check_requirements(model)
     lock = session.resolver.model_lock(model, role)
     bake = session.settings.bake if bake is None else bake
-    _build(session, plan_model(model, role, lock, image, bake=bake), model.path, [model])
+    return _build(session, plan_model(model, role, lock, image, bake=bake), model.path, [model])
 
 
 def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
@@ -87,11 +87,11 @@ def create_routes(session: Session, folder: Path, locks: MergedLocks | None = No
     locks = locks or MergedLocks(session.resolver, folder)
     merged = merge_members(session, folder)
     for model in merged.members:
-        _check(model, "predict")
+        _check(session, model, "predict")
         check_requirements(model)
     merged = locks.in_groups(merged)
     if len(merged.groups) > 1:
-        console.step(locks.described(merged))
+        session.reporter.step(locks.described(merged))
     if not session.commands.dry_run:
         write_merged(merged, folder)
     say_written(session, [folder / path for path in merged.files()])
@@ -129,15 +129,15 @@ def say_written(session: Session, paths: list[Path]) -> None:
     """Print which files were written, or in a dry run would be."""
     for path in paths:
         if session.commands.dry_run:
-            console.result(f"write {session.short(path)}")
+            session.reporter.would(f"write {session.short(path)}")
         else:
-            console.step(f"Wrote {session.short(path)}")
+            session.reporter.step(f"Wrote {session.short(path)}")
 
 
-def _check(model: ModelDir, role: Role) -> None:
+def _check(session: Session, model: ModelDir, role: Role) -> None:
     """Everything that can be said before an engine starts."""
     for warning in model.environment.warnings:
-        console.warn(warning)
+        session.reporter.warn(warning)
     if role == "train":
         train_target(model.environment)
     else:
@@ -149,12 +149,10 @@ def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[Mod
     refuse_secrets(session, plan, folder)
     try:
         built = session.engine.builder.build(replace(plan, labels=_labels(session, plan, models)))
-    except TrainyardError as error:
-        if error.message.startswith(WIRING):
-            raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
-        raise
+    except BadWiring as error:
+        raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
     if not built:
-        console.step(f"{plan.image} is up to date")
+        session.reporter.step(f"{plan.image} is up to date")
     elif not session.commands.dry_run:
-        console.step(f"Built {plan.image}")
+        session.reporter.step(f"Built {plan.image}")
     return plan.image

@@ -19,7 +19,6 @@ from trainyard.host.operations.live_upload import tracker_of, upload_rest
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import cache_of, name_of
-from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
 
@@ -37,9 +36,9 @@ def compete(session: Session, training: Training, run: Run) -> Run:
         with kept_apart(session, run) as files:
             decision = contest(session, registry, version, files, training, run.folder)
     except TrainyardError as error:  # the tracker's, or there is no client for it
-        console.warn(f"{error}; run {run.id} is not registered: make promote ID={run.id} does it later")
+        session.reporter.warn(f"{error}; run {run.id} is not registered: make promote ID={run.id} does it later")
         return run
-    say(version, decision)
+    say(session, version, decision)
     return write_down(session, run, version, decision)
 
 
@@ -72,14 +71,14 @@ def contest(
 ) -> Decision:
     """Whether ``version`` becomes the champion; one contest of a model at a time on this machine."""
     rule = read_config(training.model.path).rule
-    scores = champions.scorer(training, session.engine.runner, folder, files)
+    scores = champions.scorer(training, session.engine.runner, folder, files, session.reporter)
     lock = session.repository.state / "locks" / f"champion-{version.name}"
     limit = Limit("LOCK_TIMEOUT", session.settings.lock_timeout)
-    with locked(lock, f"the champion of {version.name}", limit):
+    with locked(lock, f"the champion of {version.name}", limit, session.reporter):
         return champions.contest(registry, version, files, rule, cache_of(session), scores)
 
 
-def say(version: Version, decision: Decision) -> None:
+def say(session: Session, version: Version, decision: Decision) -> None:
     """What came of it."""
     became = f"is the {CHAMPION}" if decision.promoted else f"is not the {CHAMPION}"
-    console.step(f"Version {version.number} of {version.name} {became}: {decision.reason}")
+    session.reporter.step(f"Version {version.number} of {version.name} {became}: {decision.reason}")

@@ -9,22 +9,22 @@ from trainyard.errors import ModelUnavailable
 from trainyard.host.experiments.dvc_files import FILE, keep_compiled, pipeline
 from trainyard.host.monorepo.model_dir import ModelDir, read_model_dir
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.support import console
+from trainyard.host.operations.session import Session
 
 
-def keep_for_dvc(model: ModelDir) -> None:
+def keep_for_dvc(session: Session, model: ModelDir) -> None:
     """After a training: what DVC needs to bring all of the model back; a training does not fail for it."""
     try:
         keep_compiled(model)
     except (OSError, ModelUnavailable) as error:
-        console.warn(f"the compiled form of {model.name} is not kept for DVC: {error}")
+        session.reporter.warn(f"the compiled form of {model.name} is not kept for DVC: {error}")
 
 
-def warn_of_old_pipeline(repository: Repository, project: Path) -> None:
+def warn_of_old_pipeline(session: Session, project: Path) -> None:
     """A pipeline that was made before a file, a model or a parameter was added would not see it change."""
     path = project / FILE
-    if path.is_file() and read_text(path) != pipeline(models_in(repository, project)):
-        console.warn(f"{path} is not what make dvc would write: run it, or DVC misses changes")
+    if path.is_file() and read_text(path) != pipeline(models_in(session.repository, project)):
+        session.reporter.warn(f"{path} is not what make dvc would write: run it, or DVC misses changes")
 
 
 def models_in(repository: Repository, project: Path) -> list[ModelDir]:

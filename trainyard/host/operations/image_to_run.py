@@ -13,7 +13,6 @@ from trainyard.host.experiments.origin import Sources
 from trainyard.host.monorepo.model_dir import ModelDir, Role
 from trainyard.host.operations.build import all_image, build_all, build_model, plan_all, plan_model
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
 
 
 @dataclass(frozen=True)
@@ -91,15 +90,17 @@ def _is_to_build(session: Session, name: str, found: BuiltImage | None, sources:
         if found is None and not session.commands.dry_run:
             raise TrainyardError(f"BUILD=0, and there is no image {name}", how)
         if found and sources == "changed":
-            console.warn(f"the sources have changed since {name} was built, and BUILD=0 runs it as it is: {how}")
+            session.reporter.warn(
+                f"the sources have changed since {name} was built, and BUILD=0 runs it as it is: {how}"
+            )
         return False
     if found and sources == "unknown":
-        console.warn(f"{name} was not built by make, and runs as it is: {how}")
+        session.reporter.warn(f"{name} was not built by make, and runs as it is: {how}")
         return False
     if found is None:
-        console.step(f"There is no image {name} yet, so it is built first")
+        session.reporter.step(f"There is no image {name} yet, so it is built first")
     elif sources == "changed":
-        console.step(f"The sources have changed since {name} was built, so it is built first")
+        session.reporter.step(f"The sources have changed since {name} was built, so it is built first")
     return found is None or sources == "changed" or session.settings.force
 
 

@@ -10,7 +10,6 @@ from trainyard.errors import TrainyardError
 from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.tracking.tracker import Tracker, chosen_tracker
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
 
 if TYPE_CHECKING:
     from trainyard.host.experiments.tracking.live import Live
@@ -28,7 +27,7 @@ def tracked(session: Session, run: Run) -> AbstractContextManager[Live | None]:
         return contextlib.nullcontext()
     from trainyard.host.experiments.tracking.live import Live
 
-    return Live(run, lambda: uploader_to(session, tracker), tracker.shown)
+    return Live(run, lambda: uploader_to(session, tracker), tracker.shown, session.reporter)
 
 
 def is_tracked(session: Session) -> bool:
@@ -49,7 +48,7 @@ def upload_rest(session: Session, run: Run) -> None:
     try:
         uploader_to(session, tracker).upload(run)
     except TrainyardError as error:
-        console.warn(f"{error}; make track-sync uploads the rest of run {run.id}")
+        session.reporter.warn(f"{error}; make track-sync uploads the rest of run {run.id}")
 
 
 def uploader_to(session: Session, tracker: Tracker) -> Uploader:
@@ -62,4 +61,4 @@ def uploader_to(session: Session, tracker: Tracker) -> Uploader:
     from trainyard.host.experiments.tracking.sync import Uploader
 
     connection = connect(tracker, session.experiments.tracking_timeout)
-    return Uploader(connection, session.repository.state / "locks", session.settings.lock_timeout)
+    return Uploader(connection, session.repository.state / "locks", session.settings.lock_timeout, session.reporter)

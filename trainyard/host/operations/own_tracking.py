@@ -17,7 +17,6 @@ from trainyard.host.experiments.training import OWN, TRACKING, Training
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.live_upload import tracker_of
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
 from trainyard.settings.own_process import give_to_programs, refuse_telemetry
 
 URI, USER, PASSWORD, EXPERIMENT = (
@@ -46,11 +45,11 @@ def with_own_tracking(session: Session, training: Training) -> Training:
     if read_config(model.path).tracking != OWN:
         if uses and not chosen:
             own = session.short(model.path / FILE)
-            console.warn(f"{uses} uses MLflow, and {LOST}: write `{TRACKING}: {OWN}` into {own}")
+            session.reporter.warn(f"{uses} uses MLflow, and {LOST}: write `{TRACKING}: {OWN}` into {own}")
         return replace(training, environment=environment)
     tracker = tracker_of(session)
     if tracker is None and not chosen:
-        console.warn(
+        session.reporter.warn(
             f"{uses or model.name} tracks by itself, and no tracker runs: {LOST}; make track DETACH=1 starts one"
         )
     if tracker:

@@ -25,7 +25,7 @@ def no_builds(session: Session, *, of_others: bool = False) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for path in sorted(path for folder in folders for path in folder.glob("*.lock")):
             try:
-                stack.enter_context(locked(path, "a build", Limit("", 0)))
+                stack.enter_context(locked(path, "a build", Limit("", 0), session.reporter))
             except TrainyardError:
                 what = f"a build of this monorepo{', or of another clone,' if of_others else ''} is under way"
                 raise TrainyardError(what, "try again when it is through", EXIT_FAILED) from None

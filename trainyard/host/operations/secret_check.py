@@ -10,7 +10,6 @@ from trainyard.host.engines.base import BuildPlan
 from trainyard.host.operations.session import Session
 from trainyard.host.secrets.credentials import SHORTEST, Credential, all_credentials, too_short
 from trainyard.host.secrets.leaks import Finding, find, line_at, look_through
-from trainyard.host.support import console
 from trainyard.host.support.context import ContextFile
 
 REQUIREMENTS = "requirements.txt"
@@ -24,7 +23,7 @@ def refuse_secrets(session: Session, plan: BuildPlan, folder: Path) -> None:
     """
     credentials = all_credentials(session.settings)
     for name in too_short(credentials):
-        console.warn(f"{name} is shorter than {SHORTEST} characters: images are not searched for it")
+        session.reporter.warn(f"{name} is shorter than {SHORTEST} characters: images are not searched for it")
     for file in plan.context.files:
         for finding in _findings(file, credentials):
             with file.open() as content:

@@ -12,8 +12,7 @@ from trainyard.host.network import http_client as client
 from trainyard.host.network.http_client import wait_until_ready
 from trainyard.host.operations.image_to_run import ImageToRun
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
-from trainyard.settings.host import HostSettings, passed_on
+from trainyard.settings.host import ServerSettings, passed_on
 from trainyard.settings.image import root_path_of
 
 LAST_LINES = 20  # of a crashed container's log
@@ -31,7 +30,7 @@ def base_url(bind: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def served_url(settings: HostSettings) -> str:
+def served_url(settings: ServerSettings) -> str:
     """The URL at which this machine reaches the routes of the server of make predict.
 
     Raises:
@@ -61,8 +60,9 @@ def serving_plan(
     )  # fmt: skip
 
 
-def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
-    """Start a server, print which routes serve once it is ready, and stay until it ends (DETACH=0) or not (DETACH=1).
+def serve(session: Session, plan: RunPlan, paths: list[str]) -> str:
+    """Start a server, print which routes serve once it is ready, and stay until it ends (DETACH=0) or not (DETACH=1);
+    the URL at which this machine reaches it.
 
     Raises:
         TrainyardError: it cannot be started, it is not ready in READY_TIMEOUT seconds, or none of its routes serves;
@@ -71,18 +71,19 @@ def serve(session: Session, plan: RunPlan, paths: list[str]) -> None:
     url = base_url(plan.bind, plan.port)
     if session.commands.dry_run:
         for path in paths:
-            console.step(f"POST {served_url(session.settings)}/{path}")
+            session.reporter.step(f"POST {served_url(session.settings)}/{path}")
         runner = session.engine.runner
         (runner.start if session.settings.detach else runner.run)(plan)
-        return
+        return url
     _need_port(session, plan)
     if not session.settings.detach:
-        console.step("Ctrl-C stops it")
+        session.reporter.step("Ctrl-C stops it")
         _serve_attached(session, plan, url)
-        return
+        return url
     session.engine.runner.start(plan)
     _wait(session, plan, url)
-    console.step(f"{plan.name} is ready; stop it with make stop")
+    session.reporter.step(f"{plan.name} is ready; stop it with make stop")
+    return url
 
 
 def _serve_attached(session: Session, plan: RunPlan, url: str) -> None:
@@ -93,7 +94,7 @@ def _serve_attached(session: Session, plan: RunPlan, url: str) -> None:
     def look() -> None:
         try:
             wait_until_ready(url, lambda: not ended.is_set(), session.settings.ready_timeout)
-            show_routes(plan, url)
+            show_routes(session, plan, url)
         except TrainyardError as error:
             if not ended.is_set():  # else its end is what is reported
                 problems.append(error)
@@ -104,7 +105,7 @@ def _serve_attached(session: Session, plan: RunPlan, url: str) -> None:
     try:
         status = session.engine.runner.run(plan)
     except KeyboardInterrupt:
-        console.step(f"Stopped {plan.name}")
+        session.reporter.step(f"Stopped {plan.name}")
         return
     finally:
         ended.set()
@@ -115,7 +116,7 @@ def _serve_attached(session: Session, plan: RunPlan, url: str) -> None:
         raise TrainyardError(f"{plan.name} ended with status {status}: see above", exit_code=EXIT_FAILED)
 
 
-def show_routes(plan: RunPlan, url: str) -> None:
+def show_routes(session: Session, plan: RunPlan, url: str) -> None:
     """Print the routes of a server that is ready; of each that does not serve the reason.
 
     Raises:
@@ -124,11 +125,11 @@ def show_routes(plan: RunPlan, url: str) -> None:
     routes = client.routes(url)
     for route in routes:
         if route.reason:
-            console.warn(f"/{route.path} does not serve: {route.reason}")
+            session.reporter.warn(f"/{route.path} does not serve: {route.reason}")
         else:
-            console.step(f"POST {url}{plan.env.get('ROOT_PATH', '')}/{route.path}")
+            session.reporter.step(f"POST {url}{plan.env.get('ROOT_PATH', '')}/{route.path}")
         if route.warning:
-            console.warn(f"/{route.path}: {route.warning}")
+            session.reporter.warn(f"/{route.path}: {route.warning}")
     if all(route.reason for route in routes):
         what = f"{plan.name} was stopped, since none of its routes serves"
         raise TrainyardError(what, "the reasons are above", EXIT_FAILED)
@@ -136,14 +137,14 @@ def show_routes(plan: RunPlan, url: str) -> None:
 
 def _wait(session: Session, plan: RunPlan, url: str) -> None:
     try:
-        with console.waiting(f"Waiting for {plan.name} ..."):
+        with session.reporter.waiting(f"Waiting for {plan.name} ..."):
             wait_until_ready(url, lambda: session.engine.runner.alive(plan.name), session.settings.ready_timeout)
-        show_routes(plan, url)
+        show_routes(session, plan, url)
     except BaseException as error:  # Ctrl-C too: nobody would know of a server that is left behind
         for text in (
             [] if isinstance(error, KeyboardInterrupt) else session.engine.runner.last_lines(plan.name, LAST_LINES)
         ):
-            console.line(f"    {text}")
+            session.reporter.line(f"    {text}")
         session.engine.runner.stop(plan.name)
         raise
 

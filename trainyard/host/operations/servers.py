@@ -5,7 +5,6 @@ from __future__ import annotations
 from trainyard.host.engines.engine import Runner
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
 
 
 def stop(session: Session, name: str) -> bool:
@@ -37,4 +36,4 @@ def holder_of(session: Session, name: str) -> Runner:
 def _say(session: Session, text: str) -> None:
     """A step that was done, unless it was only shown."""
     if not session.commands.dry_run:
-        console.step(text)
+        session.reporter.step(text)

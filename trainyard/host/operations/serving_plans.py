@@ -12,10 +12,9 @@ from trainyard.host.experiments.parameters import environment_of
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.image_to_run import ImageToRun
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
 
 
-def environment_of_all(models: Iterable[ModelDir]) -> dict[str, str]:
+def environment_of_all(session: Session, models: Iterable[ModelDir]) -> dict[str, str]:
     """What the models set in config.yaml. One server has one environment: the first value counts, and that is printed,
     as is a file that cannot be read; neither keeps the other models from being served."""
     found: dict[str, str] = {}
@@ -24,12 +23,12 @@ def environment_of_all(models: Iterable[ModelDir]) -> dict[str, str]:
         try:
             own = environment_of(model)
         except TrainyardError as error:
-            console.warn(f"{error}; the server starts without the environment of {model.name}")
+            session.reporter.warn(f"{error}; the server starts without the environment of {model.name}")
             continue
         for name, value in own.items():
             if found.setdefault(name, value) != value:
                 two = f"{found[name]} for {whose[name]} and {value} for {model.name}"
-                console.warn(f"{name} is {two}: the server has {found[name]}")
+                session.reporter.warn(f"{name} is {two}: the server has {found[name]}")
             whose.setdefault(name, model.name)
     return found
 
@@ -42,12 +41,14 @@ def models_of(
     if not image.baked:
         return mounts, {}
     if session.settings.mount:
-        console.step(f"models/ is mounted over the binaries that are in {image.name} (MOUNT=1)")
+        session.reporter.step(f"models/ is mounted over the binaries that are in {image.name} (MOUNT=1)")
         return mounts, {"BAKED_MODELS": ""}
-    console.step(f"models/ is not mounted: {image.name} has its binaries in it (MOUNT=1 mounts it all the same)")
+    session.reporter.step(
+        f"models/ is not mounted: {image.name} has its binaries in it (MOUNT=1 mounts it all the same)"
+    )
     for model in models:
         if is_trained(model.binary, links=False) and not _is_in(image, model):
-            console.warn(
+            session.reporter.warn(
                 f"{session.short(model.binary)} is not the one in {image.name}: build with BAKE=1 to put it in"
             )
     return (), {}

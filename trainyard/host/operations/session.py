@@ -15,6 +15,7 @@ from trainyard.host.monorepo.repository import Repository, find_repository
 from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.requirements.resolver import Resolver
 from trainyard.host.support.command import Commands
+from trainyard.host.support.reporter import Reporter
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import HostSettings
 from trainyard.settings.own_process import callers_environment
@@ -30,6 +31,11 @@ class Session:
     given: ExperimentSettings | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def reporter(self) -> Reporter:
+        """What is told how things go; all that is made here has it."""
+        return self.commands.reporter
+
     @cached_property
     def engine(self) -> Engine:
         return chosen_engine(self.repository, self.settings, self.commands)
@@ -40,7 +46,9 @@ class Session:
 
     @property
     def resolver(self) -> Resolver:
-        return Resolver(self.repository, self.settings, lambda: self.engine.builder, self.commands.dry_run)
+        return Resolver(
+            self.repository, self.settings, lambda: self.engine.builder, self.reporter, self.commands.dry_run
+        )
 
     @property
     def known_resolver(self) -> Resolver:
@@ -72,8 +80,8 @@ class Session:
         return str(path.relative_to(self.repository.root)) if path.is_relative_to(self.repository.root) else str(path)
 
 
-def open_session(start: Path, *, dry_run: bool) -> Session:
+def open_session(start: Path, reporter: Reporter, *, dry_run: bool = False) -> Session:
     """The session of a command that was called for the folder ``start``."""
     repository = find_repository(start)
     repository.provide_cache()
-    return Session(repository, read_settings(callers_environment()), Commands(dry_run))
+    return Session(repository, read_settings(callers_environment()), Commands(dry_run, reporter))

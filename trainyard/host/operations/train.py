@@ -14,23 +14,44 @@ from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.parameters import TUNED, defaults_of, environment_of, read_tuned, unread_of, with_params
 from trainyard.host.experiments.report import DrawnAhead
 from trainyard.host.experiments.run_files import Run
-from trainyard.host.experiments.training import Training, carry_out, start_run
+from trainyard.host.experiments.training import Training, carry_out, check_payload, show_only, start_run
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import DIRTY, differ
 from trainyard.host.operations.build import LABEL_REVISION
+from trainyard.host.operations.dvc_notes import keep_for_dvc, warn_of_old_pipeline
 from trainyard.host.operations.image_to_run import ImageToRun, image_to_run
 from trainyard.host.operations.live_upload import is_tracked, tracked
 from trainyard.host.operations.mounts import models_folder
+from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
+
+
+def train(session: Session, model: ModelDir) -> Run | None:
+    """Run the train image: a binary and its record in the project's models/, and a run in its runs/, which is returned;
+    None in a dry run.
+
+    Raises:
+        TrainyardError: as ``train_as_run``; or the payload or a setting cannot be used, and nothing was started.
+    """
+    session.repository.check_names(model)
+    payload = training_payload(session, model)
+    check_payload(model.project, payload)
+    training = with_own_tracking(session, training_of(session, model, payload))
+    if session.commands.dry_run:
+        show_only(training, session.engine.runner)
+        return None
+    run = train_as_run(session, training)
+    keep_for_dvc(session, model)
+    warn_of_old_pipeline(session, model.project)
+    return run
 
 
 def training_payload(session: Session, model: ModelDir) -> dict[str, Any]:
     """The default payload with its parameters, and PAYLOAD over it."""
     tuned = read_tuned(model)
     if tuned and not session.commands.dry_run:
-        console.step(f"Parameters of {session.short(model.path / TUNED)} (make tune wrote it)")
+        session.reporter.step(f"Parameters of {session.short(model.path / TUNED)} (make tune wrote it)")
     return with_params(own_payload(session, model), defaults_of(model), tuned)
 
 
@@ -42,7 +63,7 @@ def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
 def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
     """What to train; its image is built first, where it is missing or not of today's sources."""
     if unread := unread_of(model):
-        console.warn(unread)
+        session.reporter.warn(unread)
     image = image_to_run(session, model, "train")
     mounts = (Mount("datasets", model.project / "data"), Mount("models", models_folder(session, model.project)))
     described = {"description": session.experiments.description} if session.experiments.description else {}
@@ -80,14 +101,19 @@ def train_as_run(session: Session, training: Training) -> Run:
     contends = is_tracked(session) and not training.tracks_itself
     run = start_run(training)
     with tracked(session, run) if contends else contextlib.nullcontext() as live:  # which uploads the report, too
-        with DrawnAhead(run) as drawn:
+        with DrawnAhead(run, session.reporter) as drawn:
             run, status = carry_out(
-                training, run, session.engine.runner, session.repository, live.on_points if live else None
+                training,
+                run,
+                session.engine.runner,
+                session.repository,
+                session.reporter,
+                live.on_points if live else None,
             )
         if run.status == "finished":
-            try_to_report(run, drawn)
+            try_to_report(session, run, drawn)
     if run.status == "finished":
-        console.step(f"Run {run.id}: make run-show ID={run.id}")
+        session.reporter.step(f"Run {run.id}: make run-show ID={run.id}")
         if contends:
             # The registry's client takes a second to import.
             from trainyard.host.operations.champion_contest import compete

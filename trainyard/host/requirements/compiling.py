@@ -23,7 +23,7 @@ from trainyard.host.requirements.local_packages import FOLDER
 from trainyard.host.requirements.lock_files import INDEX
 from trainyard.host.requirements.requirement_files import Requirement
 from trainyard.host.requirements.wheels import may_compile, without_wheel
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 # What uv may see of the caller's environment: where it is, and what it needs to reach an index.
 KEPT = (
@@ -57,7 +57,7 @@ class PackageBuilder(Protocol):
 class Compiler:
     """Has uv resolve. ``builder`` is asked for only where it is needed."""
 
-    settings: HostSettings
+    settings: BuildSettings
     builder: Callable[[], PackageBuilder]
 
     def compile(self, inputs: tuple[Requirement, ...], *options: str, constraint: str = "", preferred: str = "") -> str:
@@ -141,7 +141,7 @@ class Compiler:
         )
 
 
-def run_uv(arguments: Sequence[str], folder: Path, settings: HostSettings) -> tuple[int, str]:
+def run_uv(arguments: Sequence[str], folder: Path, settings: BuildSettings) -> tuple[int, str]:
     """Run uv on this machine: its status and what it complained about.
 
     An index that sends a byte now and then is never silent: so there is a limit on the whole, too.
@@ -168,7 +168,7 @@ def names_of(inputs: tuple[Requirement, ...]) -> str:
     return " and ".join(str(item.path) for item in inputs[:-1] or inputs)
 
 
-def _environment(settings: HostSettings) -> dict[str, str]:
+def _environment(settings: BuildSettings) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     if settings.ca_bundle and (bundle := ca_bundle(settings)):
         kept["SSL_CERT_FILE"] = str(bundle)

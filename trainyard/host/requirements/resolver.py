@@ -33,9 +33,9 @@ from trainyard.host.requirements.lock_files import (
 from trainyard.host.requirements.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
 from trainyard.host.requirements.requirement_files import Requirement, read_requirement
 from trainyard.host.requirements.wheels import check_wheels, may_compile
-from trainyard.host.support import console
 from trainyard.host.support.product import BUILDER_SOURCES
-from trainyard.settings.host import HostSettings
+from trainyard.host.support.reporter import Reporter
+from trainyard.settings.host import BuildSettings
 
 RUNTIME = BUILDER_SOURCES / "base" / "requirements.txt"
 
@@ -68,8 +68,9 @@ class Resolver:
     another gets an Unresolved. ``builder``: the engine, where packages have to be built to be resolved."""
 
     repository: Repository
-    settings: HostSettings
+    settings: BuildSettings
     builder: Callable[[], PackageBuilder]
+    reporter: Reporter
     dry_run: bool = False
     known_only: bool = False
 
@@ -96,7 +97,7 @@ class Resolver:
         lock = self._committed(inputs, own, lock_path(model, role)) or self._uncommitted(inputs, own, role)
         self._refuse(lock.remark, own)
         if lock.remark and not self.known_only:
-            console.warn(f"{lock.remark}: {mend_lock(own)}")
+            self.reporter.warn(f"{lock.remark}: {mend_lock(own)}")
         return lock
 
     def is_locked(self, model: ModelDir) -> bool:
@@ -119,7 +120,7 @@ class Resolver:
         inputs = self._inputs(model)
         for item in {item.path: item for item in inputs}.values():
             if remark := remark_on(item):
-                console.warn(f"{remark}: {mend_lock(item)}")
+                self.reporter.warn(f"{remark}: {mend_lock(item)}")
         locks = self.together(inputs, renew=True)
         paths = [lock_path(model, role) for role in ROLES]
         for path, lock in zip(paths, locks, strict=True):
@@ -143,11 +144,11 @@ class Resolver:
             if self.known_only:
                 raise Unresolved(f"{' and '.join(str(item.path) for item in models)}: not resolved yet")
             if self.dry_run:
-                console.result(f"uv pip compile --universal {' '.join(str(item.path) for item in inputs)}")
+                self.reporter.would(f"uv pip compile --universal {' '.join(str(item.path) for item in inputs)}")
                 return tuple(Lock("", "not resolved in a dry run") for _ in models)
             folder.mkdir(parents=True, exist_ok=True)
             names = ", ".join(dict.fromkeys(self._short(item.path) for item in models))
-            with console.waiting(f"Resolving {names} ..."):
+            with self.reporter.waiting(f"Resolving {names} ..."):
                 for path, text in zip(paths, self._resolve(inputs, preferred), strict=True):
                     write_whole(path, seal(digest, text))
         return tuple(Lock(read_text(path), "resolved now, not committed") for path in paths)

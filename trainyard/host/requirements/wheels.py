@@ -17,7 +17,7 @@ from trainyard.host.requirements.install_target import OLDEST_PYTHON, Target
 from trainyard.host.requirements.lock_files import read_entries
 from trainyard.host.requirements.requirement_files import Requirement
 from trainyard.host.requirements.requirement_text import Line
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 # What uv says where there are sources, where there are none, and where they were tried.
 NO_WHEEL = re.compile(
@@ -41,7 +41,7 @@ class Asked(Protocol):
         """The version that satisfies a requirement and has a wheel; empty where there is none."""
 
 
-def may_compile(inputs: Sequence[Requirement], settings: HostSettings) -> bool:
+def may_compile(inputs: Sequence[Requirement], settings: BuildSettings) -> bool:
     """Whether somebody may have seen to a compiler."""
     scripts = (item.path.with_name("setup.sh") for item in inputs)
     return bool(settings.base_image or settings.runtime_image) or any(script.is_file() for script in scripts)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import HostSettings, NetworkSettings
 
 SHORTEST = 6  # characters; shorter ones are found everywhere
 NO_PASSWORD = ("", "x-oauth-basic")  # the user is the token then, as GitHub and Gemfury have it
@@ -28,7 +28,7 @@ class Credential:
         return tuple(form for form in self.forms if len(form) >= SHORTEST)
 
 
-def given_to_builds(settings: HostSettings) -> list[Credential]:
+def given_to_builds(settings: NetworkSettings) -> list[Credential]:
     """What whoever runs in a build can read: the passwords in the URLs of indexes and proxies."""
     urls = {
         "INDEX_URL": settings.index_url,

@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,10 +15,12 @@ from dataclasses import dataclass
 from typing import IO, NoReturn
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.support import console
+from trainyard.host.support.reporter import SILENT, Reporter
 
 GRACE = 5  # seconds that an interrupted program gets to clean up
 CAUSE = "error: "  # how the s2i scripts and the train runner begin the line that says why they failed
+# Of failures that a caller tells apart: what their message looks like, and the class of their error.
+Causes = Sequence[tuple[re.Pattern[str], type[TrainyardError]]]
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Commands:
-    """Runs programs, or only shows them (``dry_run``)."""
+    """Runs programs, or only reports what it would run (``dry_run``)."""
 
     dry_run: bool = False
+    reporter: Reporter = SILENT
 
     def query(self, argv: Sequence[str], *, seconds: float = 30) -> subprocess.CompletedProcess[str] | None:
         """Ask a program something that changes nothing; None where it is missing, hangs or refuses."""
@@ -69,12 +71,14 @@ class Commands:
         stdin: IO[bytes] | None = None,
         env: Mapping[str, str] | None = None,
         check: bool = True,
+        causes: Causes = (),
     ) -> str:
         """Run a program whose output matters only where it fails; returns its standard output. Its environment is ours,
         or ``env``.
 
         Raises:
-            TrainyardError: it failed (its last lines are shown) or took too long.
+            TrainyardError: it failed (its last lines are shown) or took too long; of the class that ``causes`` has for
+                what it complained about.
         """
         if self._shown(argv):
             return ""
@@ -90,7 +94,7 @@ class Commands:
         except subprocess.TimeoutExpired:
             raise _too_long(argv, limit) from None
         if done.returncode and check:
-            raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"))
+            raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"), causes)
         return done.stdout.decode(errors="replace").strip()
 
     def pipe(self, source: Sequence[str], target: Sequence[str], limit: Limit) -> None:
@@ -122,11 +126,13 @@ class Commands:
         stdin: IO[bytes] | None = None,
         env: Mapping[str, str] | None = None,
         noise: tuple[str, ...] = (),
+        causes: Causes = (),
     ) -> None:
         """Run a program and pass its output on line by line, but for lines that begin like one of ``noise``.
 
         Raises:
-            TrainyardError: it failed; where it printed an ``error: ...`` line, that line is the message.
+            TrainyardError: it failed; where it printed an ``error: ...`` line, that line is the message, and the error
+                is of the class that ``causes`` has for it.
         """
         if self._shown(argv):
             return
@@ -144,7 +150,7 @@ class Commands:
         timer.daemon = True
         timer.start()
         try:
-            cause = _pass_on(process, noise)
+            cause = self._pass_on(process, noise)
             status = process.wait()
         finally:
             timer.cancel()
@@ -152,7 +158,7 @@ class Commands:
         if expired.is_set():
             raise _too_long(argv, limit)
         if status:
-            raise TrainyardError(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
+            raise _kind(cause, causes)(cause or f"{argv[0]} {argv[1]} failed with status {status}: see above")
 
     def environment(self, added: Mapping[str, str]) -> dict[str, str]:
         """Ours, and what is added."""
@@ -161,7 +167,6 @@ class Commands:
     def become_make(self, arguments: Sequence[str]) -> NoReturn:
         """The make that called us (mk/setup.mk says which), in our place: so it has that one's job slots."""
         make = os.environ.get("TRAINYARD_MAKE", "make")
-        sys.stderr.flush()
         try:
             os.execvp(make, [make, *arguments])  # noqa: S606 -- no shell
         except OSError as error:
@@ -169,20 +174,19 @@ class Commands:
 
     def _shown(self, argv: Sequence[str]) -> bool:
         if self.dry_run:
-            console.result(shlex.join(argv))
+            self.reporter.would(shlex.join(argv))
         return self.dry_run
 
-
-def _pass_on(process: subprocess.Popen[str], noise: tuple[str, ...]) -> str:
-    """Print the output as it comes, but for the line with the cause, which is returned."""
-    cause = ""
-    for text in process.stdout or ():
-        line = text.rstrip("\n")
-        if line.startswith(CAUSE):
-            cause = cause or line.removeprefix(CAUSE)
-        elif not line.startswith(noise):
-            console.line(line)
-    return cause
+    def _pass_on(self, process: subprocess.Popen[str], noise: tuple[str, ...]) -> str:
+        """Report the output as it comes, but for the line with the cause, which is returned."""
+        cause = ""
+        for text in process.stdout or ():
+            line = text.rstrip("\n")
+            if line.startswith(CAUSE):
+                cause = cause or line.removeprefix(CAUSE)
+            elif not line.startswith(noise):
+                self.reporter.line(line)
+        return cause
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -211,8 +215,13 @@ def _too_long(argv: Sequence[str], limit: Limit) -> TrainyardError:
     )
 
 
-def _failed(argv: Sequence[str], output: str) -> TrainyardError:
-    return TrainyardError(f"{argv[0]} {argv[1]} failed: {_last_lines(output.strip())}", exit_code=EXIT_FAILED)
+def _failed(argv: Sequence[str], output: str, causes: Causes = ()) -> TrainyardError:
+    said = _last_lines(output.strip())
+    return _kind(said, causes)(f"{argv[0]} {argv[1]} failed: {said}", exit_code=EXIT_FAILED)
+
+
+def _kind(said: str, causes: Causes) -> type[TrainyardError]:
+    return next((kind for pattern, kind in causes if pattern.search(said)), TrainyardError)
 
 
 def _last_lines(output: str, count: int = 3) -> str:

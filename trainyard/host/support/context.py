@@ -20,7 +20,8 @@ from typing import IO, Protocol
 
 from trainyard.host.support.hashed_files import MIB, HashedFile
 
-OLDEST_TIME = 315532800  # 1980-01-01, the first time that a zip can say; SOURCE_DATE_EPOCH overrides it in images
+# 1980-01-01, the first time that a zip can say: of every file of a layer. As SOURCE_DATE_EPOCH in builders/common.sh.
+OLDEST_TIME = 315532800
 LARGE = 20 * MIB  # what a file, or a folder of a model, may have before it is named
 NAMED = 8  # files that stay out and are named in one line
 

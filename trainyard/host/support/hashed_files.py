@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import IO
 
 from trainyard.contract.files import open_regular, sha256_of
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 
 SHOWN = 64 << 20  # bytes; to hash as much takes long enough to say so
 MIB = 1 << 20
@@ -69,18 +68,20 @@ class HashedFile:
         return open_hashed(self.path, self.sha256)
 
 
-def hashed(path: Path) -> HashedFile:
-    """Hash a file, once for each state that it is in; of a large one it is said.
+_known: dict[tuple[Path, int, int, int], str] = {}  # by path, size, time of change, inode
+
+
+def hashed(path: Path, reporter: Reporter) -> HashedFile:
+    """Hash a file, once for each state that it is in; of a large one it is reported.
 
     Raises:
         OSError: it cannot be read, or is no regular file.
     """
     status = path.stat()
-    return HashedFile(path, status.st_size, _sha256(path, status.st_size, status.st_mtime_ns, status.st_ino))
-
-
-@functools.lru_cache(maxsize=4096)
-def _sha256(path: Path, size: int, _changed: int, _inode: int) -> str:
-    what = console.waiting(f"Reading {path.name} ({size / MIB:.0f} MiB) ...")
-    with what if size >= SHOWN else contextlib.nullcontext():
-        return sha256_of(path)
+    size = status.st_size
+    state = (path, size, status.st_mtime_ns, status.st_ino)
+    if state not in _known:
+        waiting = reporter.waiting(f"Reading {path.name} ({size / MIB:.0f} MiB) ...")
+        with waiting if size >= SHOWN else contextlib.nullcontext():
+            _known[state] = sha256_of(path)
+    return HashedFile(path, size, _known[state])

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.support import console
 from trainyard.host.support.command import Limit
+from trainyard.host.support.reporter import Reporter
 
 POLL = 0.1  # seconds between two tries
 
 
 @contextlib.contextmanager
-def locked(path: Path, what: str, limit: Limit) -> Iterator[None]:
+def locked(path: Path, what: str, limit: Limit, reporter: Reporter) -> Iterator[None]:
     """Hold the lock file ``path`` while the block runs; the kernel drops it when the process dies.
 
     Raises:
@@ -25,14 +25,14 @@ def locked(path: Path, what: str, limit: Limit) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        _acquire(file.fileno(), path, what, limit)
+        _acquire(file.fileno(), path, what, limit, reporter)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
 
 
-def _acquire(descriptor: int, path: Path, what: str, limit: Limit) -> None:
+def _acquire(descriptor: int, path: Path, what: str, limit: Limit, reporter: Reporter) -> None:
     deadline = time.monotonic() + limit.seconds
     waited = False
     while True:
@@ -40,7 +40,7 @@ def _acquire(descriptor: int, path: Path, what: str, limit: Limit) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not waited:
-                console.step(f"Waiting for another process ({_holder(path)}) that works on {what} ...")
+                reporter.step(f"Waiting for another process ({_holder(path)}) that works on {what} ...")
                 waited = True
             if time.monotonic() > deadline:
                 raise TrainyardError(

@@ -61,13 +61,13 @@ def _audit(session: Session, images: Iterable[str]) -> None:
         return
     credentials = all_credentials(session.settings)
     for name in too_short(credentials):
-        console.warn(f"{name} is too short to be searched for")
+        session.reporter.warn(f"{name} is too short to be searched for")
 
     def look(path: str, content: bytes) -> tuple[Finding, ...]:
         return tuple(find(content, credentials, kinds=not OF_OTHERS.search(path)))
 
     found = 0
-    with console.waiting(f"Looking through {len(there)} images ..."):
+    with session.reporter.waiting(f"Looking through {len(there)} images ..."):
         for stored in engine.images.search(there, look):
             for finding in stored.findings:
                 found += 1
@@ -79,4 +79,4 @@ def _audit(session: Session, images: Iterable[str]) -> None:
             EXIT_FAILED,
         )
     names = ", ".join(credential.name for credential in credentials) or "none were given"
-    console.step(f"No credentials in {len(there)} images (of this machine: {names}; and of well-known forms)")
+    session.reporter.step(f"No credentials in {len(there)} images (of this machine: {names}; and of well-known forms)")

@@ -38,23 +38,23 @@ def build_changed(session: Session, folder: Path) -> None:
     check_wanted(session.settings.groups)
     targets = list(_targets(session, folder))
     stale = targets if session.settings.force else _stale(session, targets)
-    _say_unlocked([target.remark for target in targets if target.remark and target not in stale])
+    _say_unlocked(session, [target.remark for target in targets if target.remark and target not in stale])
     if not stale:
-        console.step(f"All {len(targets)} images are up to date")
+        session.reporter.step(f"All {len(targets)} images are up to date")
         return
     if session.commands.dry_run:
         for target in stale:
             console.result(f"build {target.image}")
         return
-    console.step(f"To build: {len(stale)} of {len(targets)} images")
+    session.reporter.step(f"To build: {len(stale)} of {len(targets)} images")
     session.commands.become_make(["--no-print-directory", *(target.name for target in stale)])
 
 
-def _say_unlocked(remarks: list[str]) -> None:
+def _say_unlocked(session: Session, remarks: list[str]) -> None:
     """Of images that are up to date; whoever is built says it then."""
     if remarks:
         more = f" (and {len(remarks) - 1} more)" if remarks[1:] else ""
-        console.warn(f"{remarks[0]}{more}: make lock")
+        session.reporter.warn(f"{remarks[0]}{more}: make lock")
 
 
 def _stale(session: Session, targets: list[Target]) -> list[Target]:

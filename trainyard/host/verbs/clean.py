@@ -52,7 +52,7 @@ def clean_everything(session: Session, _: Path) -> None:
         for engine in session.engines():
             engine.builder.remove_leftovers()
         shutil.rmtree(session.repository.state, ignore_errors=True)
-    console.step("Binaries in models/ are kept; builder and dependency images are kept for the next build")
+    session.reporter.step("Binaries in models/ are kept; builder and dependency images are kept for the next build")
     if unreadable:
         raise TrainyardError(f"the images of {len(unreadable)} model(s) are kept: {unreadable[0]}", "", EXIT_FAILED)
 
@@ -70,7 +70,7 @@ def _remove(session: Session, images: list[str]) -> None:
                 continue
             engine.runner.stop(container_name(image))
             if engine.images.remove(image) and not session.commands.dry_run:
-                console.step(f"Removed {image} ({engine.name})")
+                session.reporter.step(f"Removed {image} ({engine.name})")
 
 
 def _remove_generated(session: Session, folder: Path) -> None:

@@ -39,10 +39,10 @@ def remove_all(session: Session, images: Iterable[str]) -> None:
         track_stop(session, session.repository.root)
     places = [*(_trained(session) if session.settings.clean_runs else ()), *_folders(session)]
     freed += sum(_remove(session, place, failed) for place in places)
-    console.step(f"{'To free' if session.commands.dry_run else 'Freed'}: {shown(freed)}")
-    console.step("What images of other clones are built on stays, and so does a base image that was pulled")
+    session.reporter.step(f"{'To free' if session.commands.dry_run else 'Freed'}: {shown(freed)}")
+    session.reporter.step("What images of other clones are built on stays, and so does a base image that was pulled")
     if not session.settings.clean_runs:
-        console.step("runs/, mlruns/ and trained models stay: RUNS=1 removes them, too")
+        session.reporter.step("runs/, mlruns/ and trained models stay: RUNS=1 removes them, too")
     if failed:
         raise TrainyardError(f"{failed[0]} ({len(failed)} in all)", "see above", EXIT_FAILED)
 
@@ -56,7 +56,7 @@ def _remove_images(session: Session, engine: Engine, images: Iterable[str], fail
             console.result(f"remove {name} ({engine.name}, {shown(size)})")
         elif not engine.images.remove_unused(name):
             failed.append(f"{name}: {engine.name} did not remove it, since a container uses it")
-            console.warn(failed[-1])
+            session.reporter.warn(failed[-1])
             continue
         freed += size
     return freed
@@ -82,7 +82,7 @@ def _trained(session: Session) -> Iterator[Place]:
         try:
             yield from _files(read_model_dir(path, session.repository.root))
         except TrainyardError as error:
-            console.warn(f"{error}: the files of that model stay")
+            session.reporter.warn(f"{error}: the files of that model stay")
 
 
 def _files(model: ModelDir) -> Iterator[Place]:
@@ -111,7 +111,7 @@ def _remove(session: Session, place: Place, failed: list[str]) -> int:
         folder.remove(name)
     except OSError as error:
         failed.append(f"{path}: {error.strerror}")
-        console.warn(failed[-1])
+        session.reporter.warn(failed[-1])
         return 0
-    console.step(f"Removed {path} ({shown(size)})")
+    session.reporter.step(f"Removed {path} ({shown(size)})")
     return size

@@ -28,13 +28,13 @@ def compare(session: Session, folder: Path) -> None:
             "make compare needs two runs or more", 'name them: make compare ID="<run> <run>"; make runs lists them'
         )
     own, projects = asked_model(session, folder)
-    runs = [find_run(projects, one, own) for one in wanted]
+    runs = [find_run(projects, one, session.reporter, own) for one in wanted]
     for line in table(side_by_side(runs)):
         console.result(line)
     path = session.repository.state / FOLDER / f"{'-'.join(run.short_id for run in runs)}.html"
     if session.commands.dry_run:
-        console.step(f"would draw {session.short(path)}")
+        session.reporter.step(f"would draw {session.short(path)}")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, comparison_page(runs))
-    console.step(f"The page of it: {session.short(path)}")
+    write_whole(path, comparison_page(runs, session.reporter))
+    session.reporter.step(f"The page of it: {session.short(path)}")

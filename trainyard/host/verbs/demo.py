@@ -23,10 +23,10 @@ from trainyard.host.operations.endpoint import judge, read_sample
 from trainyard.host.operations.serve import served_url
 from trainyard.host.operations.servers import stop
 from trainyard.host.operations.session import Session
+from trainyard.host.operations.train import train
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
 from trainyard.host.verbs.predict import predict_all
-from trainyard.host.verbs.train import train
 
 LOG = "demo.log"  # in .trainyard/
 LAST_LINES = 10  # of it, where something fails
@@ -49,11 +49,13 @@ def demo(session: Session, folder: Path) -> None:
     log = session.repository.state / LOG
     log.parent.mkdir(exist_ok=True)
     log.write_text("")
-    console.step(f"{len(models)} models, by the {session.engine.name} engine; details are in {session.short(log)}")
+    session.reporter.step(
+        f"{len(models)} models, by the {session.engine.name} engine; details are in {session.short(log)}"
+    )
     problems = _train(session, models, log)
     try:
-        console.step("Serving them together ...")
-        with _into(log):
+        session.reporter.step("Serving them together ...")
+        with _into(session, log):
             predict_all(served, folder)
         problems += _ask(session, models)
     except TrainyardError as error:
@@ -62,7 +64,9 @@ def demo(session: Session, folder: Path) -> None:
         if not session.settings.keep:
             stop(session, all_image(session, folder))
     if session.settings.keep:
-        console.step(f"The server runs on, with a page at {served_url(session.settings)}/; stop it with make stop")
+        session.reporter.step(
+            f"The server runs on, with a page at {served_url(session.settings)}/; stop it with make stop"
+        )
     if problems:
         raise TrainyardError("; ".join(problems), f"see {session.short(log)}", EXIT_FAILED)
 
@@ -72,14 +76,16 @@ def _train(session: Session, models: list[ModelDir], log: Path) -> list[str]:
     problems = []
     for number, model in enumerate(models, start=1):
         started = time.monotonic()
-        console.step(f"[{number}/{len(models)}] Training {model.name} ...")
+        session.reporter.step(f"[{number}/{len(models)}] Training {model.name} ...")
         try:
-            with _into(log):
+            with _into(session, log):
                 train(session, model)
         except TrainyardError as error:
             problems.append(f"{model.name}: {error}")
             continue
-        console.step(f"[{number}/{len(models)}] {model.model_name}: {_metric(model)}{time.monotonic() - started:.1f} s")
+        session.reporter.step(
+            f"[{number}/{len(models)}] {model.model_name}: {_metric(model)}{time.monotonic() - started:.1f} s"
+        )
     return problems
 
 
@@ -93,7 +99,7 @@ def _metric(model: ModelDir) -> str:
 
 
 @contextlib.contextmanager
-def _into(log: Path) -> Iterator[None]:
+def _into(session: Session, log: Path) -> Iterator[None]:
     """What this process and its programs print goes into the log; the end of it is shown where something fails."""
     size = log.stat().st_size
     kept = [os.dup(number) for number in (1, 2)]
@@ -105,7 +111,7 @@ def _into(log: Path) -> Iterator[None]:
     except BaseException:
         _back(kept)
         for line in log.read_bytes()[size:].decode(errors="replace").splitlines()[-LAST_LINES:]:
-            console.line(f"    {line}")
+            session.reporter.line(f"    {line}")
         raise
     else:
         _back(kept)

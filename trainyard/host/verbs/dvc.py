@@ -24,4 +24,4 @@ def write_pipelines(session: Session, _folder: Path) -> None:
         if not session.commands.dry_run:
             write_whole(path, text)
     if not changed:
-        console.step(f"Up to date: {len(wanted) - 1} pipeline(s)")
+        session.reporter.step(f"Up to date: {len(wanted) - 1} pipeline(s)")

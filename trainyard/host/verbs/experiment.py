@@ -15,9 +15,7 @@ from trainyard.host.experiments.parameters import defaults_of, with_params
 from trainyard.host.experiments.versioned_data import data_folder, dataset, version
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.session import Session
-from trainyard.host.operations.train import given_payload
-from trainyard.host.support import console
-from trainyard.host.verbs.train import train
+from trainyard.host.operations.train import given_payload, train
 
 
 def experiment(session: Session, folder: Path) -> None:
@@ -29,21 +27,21 @@ def experiment(session: Session, folder: Path) -> None:
     path = _file(session, folder)
     asked = read_experiment(path)
     model = _model(session, folder, asked)
-    console.step(f"{session.short(path)}: {model.name}")
+    session.reporter.step(f"{session.short(path)}: {model.name}")
     for line in asked.ignored:
-        console.warn(line)
+        session.reporter.warn(line)
     described = _as_settings(session, model, asked)
     if not asked.experiment.hypertune:
         train(described, model)
         return
-    _show_fixed(model, asked)
+    _show_fixed(session, model, asked)
     _install_extras(session)
     from trainyard.host.verbs.tune import tune
 
     tune(described, model)
 
 
-def _show_fixed(model: ModelDir, asked: ExperimentFile) -> None:
+def _show_fixed(session: Session, model: ModelDir, asked: ExperimentFile) -> None:
     """Print which of the parameters that config.yaml has to tune the experiment file fixes.
 
     Raises:
@@ -57,7 +55,7 @@ def _show_fixed(model: ModelDir, asked: ExperimentFile) -> None:
             f"{lines[0]}, and nothing else is left to tune", "remove it there, or say HYPERTUNE: false"
         )
     for line in lines:
-        console.warn(line)
+        session.reporter.warn(line)
 
 
 def _file(session: Session, folder: Path) -> Path:
@@ -102,11 +100,11 @@ def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Se
     said = asked.experiment
     image = said.docker_image.rpartition("/")[2].partition(":")[0]
     if image and image not in (model.container_name, model.image("train")):
-        console.warn(
+        session.reporter.warn(
             f"{asked.file.where(('docker_image',))}: DOCKER_IMAGE means nothing here: {model.name} has its own"
         )
     own = given_payload(session)
-    payload: dict[str, Any] = {**_datasets(model, asked)}
+    payload: dict[str, Any] = {**_datasets(session, model, asked)}
     if said.eval_conf is not None:
         payload["eval_conf"] = said.eval_conf
     params = spelt_as(defaults_of(model), said.params)
@@ -121,19 +119,19 @@ def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Se
     return replace(session, settings=replace(session.settings, payload=json.dumps(payload)), given=given, tags=tags)
 
 
-def _datasets(model: ModelDir, asked: ExperimentFile) -> dict[str, str]:
+def _datasets(session: Session, model: ModelDir, asked: ExperimentFile) -> dict[str, str]:
     """The paths of the files that it names, as the train function finds them."""
     said, file = asked.experiment, asked.file
     folder, found = data_folder(model.project / "data", said.data_mount, said.image_type)
     if not found:
         names = " and ".join(name for name in (said.data_mount, said.image_type) if name)
-        console.warn(f"{file.path}: {folder} has no folder {names}: looking in it itself")
+        session.reporter.warn(f"{file.path}: {folder} has no folder {names}: looking in it itself")
     paths = {}
     for key, name, purpose in (("$ref", "train_csv", "train"), ("$test_ref", "test_csv", "test")):
         if wanted := getattr(said, name):
             paths[key] = dataset(folder, wanted, purpose, f"{file.where((name,))}: {name.upper()}")
     if len(paths) == 2 and version(paths["$ref"]) != version(paths["$test_ref"]):
-        console.warn(f"{file.path}: {paths['$ref'].name} and {paths['$test_ref'].name} are not of one version")
+        session.reporter.warn(f"{file.path}: {paths['$ref'].name} and {paths['$test_ref'].name} are not of one version")
     return {key: path.relative_to(model.project).as_posix() for key, path in paths.items()}
 
 

@@ -38,4 +38,4 @@ def lock_models(session: Session, _: Path) -> None:
             failed.append(f"{path.parent.name}/{path.name}")
     if failed:
         raise TrainyardError(f"{len(failed)} of {len(paths)} models are not locked: {', '.join(failed)}", "see above")
-    console.step(f"{len(paths)} models are locked, {locked} of them anew")
+    session.reporter.step(f"{len(paths)} models are locked, {locked} of them anew")

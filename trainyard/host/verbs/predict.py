@@ -8,44 +8,32 @@ from pathlib import Path
 from trainyard.host.engines.base import Mount, RunPlan
 from trainyard.host.experiments.parameters import environment_of
 from trainyard.host.monorepo.model_dir import ModelDir, Role
-from trainyard.host.monorepo.repository import all_members
 from trainyard.host.operations import servers
 from trainyard.host.operations.build import all_image
-from trainyard.host.operations.image_to_run import image_to_run, merged_image_to_run
-from trainyard.host.operations.mounts import all_mounts, models_folder
-from trainyard.host.operations.serve import container_name, serve, serving_plan
+from trainyard.host.operations.image_to_run import image_to_run
+from trainyard.host.operations.mounts import models_folder
+from trainyard.host.operations.serve import container_name
+from trainyard.host.operations.serve_model import serve_merged, serve_model
 from trainyard.host.operations.servers import holder_of, stop
-from trainyard.host.operations.serving_plans import environment_of_all, models_of
+from trainyard.host.operations.serving_plans import models_of
 from trainyard.host.operations.session import Session
-from trainyard.host.support import console
 
 
 def predict(session: Session, model: ModelDir) -> None:
     """Run the predict image: in the foreground, or with DETACH=1 until it is ready."""
-    image = image_to_run(session, model, "predict")
-    if session.experiments.version:
-        from trainyard.host.verbs import served_version  # the registry's client takes a second to import
-
-        mounts: tuple[Mount, ...] = (served_version.version_mount(session, model),)
-        env = {"BAKED_MODELS": ""}
-        served_version.start_following(session, model)
-    else:
-        own = Mount("models", models_folder(session, model.project), read_only=True)
-        mounts, env = models_of(session, image, (own,), [model])
-    env = {**environment_of(model), **env, "MODEL_NAME": model.model_name}
-    paths = [route.path for route in model.routes]
-    serve(session, serving_plan(session, image, model.name, env, mounts), paths)
+    serve_model(session, model)
 
 
 def predict_all(session: Session, folder: Path) -> None:
     """Run the ``all`` image."""
-    image = merged_image_to_run(session, folder)
-    mounts, routes = all_mounts(session, folder, image.name)
-    models = [session.repository.model(path) for path in all_members(folder, session.repository)]
-    mounts, env = models_of(session, image, mounts, models)
-    env = {**environment_of_all(models), **env}
-    name = session.short(folder).removeprefix("projects/")
-    serve(session, serving_plan(session, image, name, env, mounts), [route.path for route in routes])
+    serve_merged(session, folder)
+
+
+def follow_version(session: Session, model: ModelDir) -> None:
+    """Until the server is gone: serve the version that the alias VERSION leads to."""
+    from trainyard.host.operations import served_version  # the registry's client takes a second to import
+
+    served_version.follow(session, model)
 
 
 def stop_model(session: Session, model: ModelDir) -> None:
@@ -60,7 +48,7 @@ def stop_all(session: Session, folder: Path) -> None:
 
 def _stop_or_say(session: Session, name: str) -> None:
     if not stop(session, name):
-        console.step(f"{name} does not run")
+        session.reporter.step(f"{name} does not run")
 
 
 def stop_everything(session: Session, _: Path) -> None:

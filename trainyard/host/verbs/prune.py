@@ -21,9 +21,9 @@ def prune(session: Session, _: Path) -> None:
                 if session.commands.dry_run:
                     console.result(f"remove {name} ({engine.name}, {shown(size)})")
                 elif engine.images.remove_unused(name):
-                    console.step(f"Removed {name} ({engine.name}, {shown(size)})")
+                    session.reporter.step(f"Removed {name} ({engine.name}, {shown(size)})")
                 else:  # somebody has begun to use it
                     continue
                 freed, count = freed + size, count + 1
     done = "To free" if session.commands.dry_run else "Freed"
-    console.step(f"{done}: {shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")
+    session.reporter.step(f"{done}: {shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")

@@ -23,7 +23,7 @@ def report(session: Session, folder: Path) -> None:
         console.result(f"would draw {session.short(run.folder)}/report.html")
         return
     try:
-        path = write_report(run)
+        path = write_report(run, session.reporter)
     except Exception as error:
         raise TrainyardError(
             f"{run.folder}: no report ({reason_of(error)})", "train again, or fix that file"

@@ -34,13 +34,13 @@ def list_runs(session: Session, folder: Path) -> None:
         raise TrainyardError(f"FORMAT={form}: no such format", f"there are {', '.join(FORMATS)}")
     own, projects = asked_model(session, folder)
     runs = []
-    for found in runs_of(projects):
+    for found in runs_of(projects, session.reporter):
         if isinstance(found, TrainyardError):
-            console.warn(str(found))
+            session.reporter.warn(str(found))
         elif own in ("", found.model) and found.kind != "trial":
             runs.append(found)
     if not runs:
-        console.step("There are no runs yet: make train")
+        session.reporter.step("There are no runs yet: make train")
     if not runs and form == TABLE:
         return
     runs = sorted_runs(runs, session.experiments.sort)
@@ -51,7 +51,7 @@ def list_runs(session: Session, folder: Path) -> None:
     for line in table(_rows(shown, session.experiments.sort)):
         console.result(line)
     if len(shown) < len(runs):
-        console.step(f"{len(runs) - len(shown)} more: ALL=1 shows them")
+        session.reporter.step(f"{len(runs) - len(shown)} more: ALL=1 shows them")
 
 
 def sorted_runs(runs: list[Run], metric: str) -> list[Run]:
@@ -79,16 +79,20 @@ def show_run(session: Session, folder: Path) -> None:
     lines += [("file", session.short(run.path(name))) for name in run.files.names() if name != run_files.RUN]
     for line in table(lines):
         console.result(line)
-    trials = _trials(run)
+    trials = _trials(session, run)
     for line in table(trials) if trials else ():
         console.result(line)
 
 
-def _trials(run: Run) -> list[tuple[str, ...]]:
+def _trials(session: Session, run: Run) -> list[tuple[str, ...]]:
     """A table of the trials of a tuning, the best first; nothing of other runs."""
     if run.kind != "tuning":
         return []
-    trials = [one for one in runs_of([run.folder.parents[1]]) if isinstance(one, Run) and one.parent == run.id]
+    trials = [
+        one
+        for one in runs_of([run.folder.parents[1]], session.reporter)
+        if isinstance(one, Run) and one.parent == run.id
+    ]
     trials = [one for one in trials if one.kind == "trial"]
     metric, nan = run.tags.get("metric", ""), float("nan")
     value = {one.id: one.metrics.get(metric, nan) if one.status == "finished" else nan for one in trials}

@@ -17,6 +17,7 @@ from trainyard.host.engines.container.assembling import CACHE_VOLUME
 from trainyard.host.engines.container.shared_dependencies import dependency_builder
 from trainyard.host.monorepo.repository import find_repository
 from trainyard.host.network.build_settings import settings_folder, volumes
+from trainyard.host.support.reporter import Reporter
 from trainyard.host.verbs.s2i_arguments import command_position, plain_build
 from trainyard.settings.host import HostSettings
 
@@ -24,12 +25,13 @@ PROGRAM = "s2i"
 BUILDS = ("build", "rebuild")
 
 
-def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path) -> int:
+def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path, reporter: Reporter) -> int:
     """Run the real s2i and return its exit status (128 + n where signal n ended it).
 
     Args:
         arguments: what follows ``s2i``.
         settings: what a build gets mounted; every other command runs as it is.
+        reporter: is told what is installed.
         wrapper: our own ``bin/s2i``, which is not the real one.
 
     Raises:
@@ -41,19 +43,19 @@ def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path) -> 
         return _call([program, *arguments])
     words = arguments[command + 1 :]
     if arguments[0] == "build":  # no option before it names another engine
-        words = _on_dependencies(words, settings, wrapper)
+        words = _on_dependencies(words, settings, wrapper, reporter)
     with settings_folder(settings) as folder:
         mounted = [*volumes(settings, folder), CACHE_VOLUME]
         mounts = [part for volume in mounted for part in ("--volume", volume)]
         return _call([program, *arguments[: command + 1], *mounts, *words])
 
 
-def _on_dependencies(words: Sequence[str], settings: HostSettings, wrapper: Path) -> Sequence[str]:
+def _on_dependencies(words: Sequence[str], settings: HostSettings, wrapper: Path, reporter: Reporter) -> Sequence[str]:
     """The words after ``build``, with a dependency image in place of the builder image where that gives the same."""
     build = plain_build(words)
     if build is None:
         return words
-    found = dependency_builder(find_repository(wrapper), settings, build.builder, build.source)
+    found = dependency_builder(find_repository(wrapper), settings, build.builder, build.source, reporter)
     return build.on(found) if found else words
 
 

@@ -34,4 +34,4 @@ def _write(session: Session, image: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     found = session.engine.images.find(image)
     write_whole(path, bill_of_materials(image, found.labels if found else {}, facts))
-    console.step(f"Wrote {session.short(path)}")
+    session.reporter.step(f"Wrote {session.short(path)}")

@@ -43,7 +43,7 @@ def test_endpoint(session: Session, models: Iterable[ModelDir]) -> None:
             answer = client.post(url, body, session.settings.request_timeout, session.settings.api_token)
             problem = judge(answer, rows)
             mark = "FAILED" if problem else "ok"
-            console.step(f"POST {url} -> {answer.status} in {answer.seconds * 1000:.1f} ms: {mark}")
+            session.reporter.step(f"POST {url} -> {answer.status} in {answer.seconds * 1000:.1f} ms: {mark}")
             console.result(json.dumps(answer.body, indent=2) if not isinstance(answer.body, str) else answer.body)
             if problem:
                 problems.append(f"{url}: {problem}")

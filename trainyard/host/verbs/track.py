@@ -28,10 +28,10 @@ def track(session: Session, _: Path) -> None:
         )
         return
     limit = Limit("LOCK_TIMEOUT", settings.lock_timeout)
-    with locked(session.repository.state / "locks" / "track", "the tracking server", limit):
+    with locked(session.repository.state / "locks" / "track", "the tracking server", limit, session.reporter):
         server = own_server(root)
         if server and server.alive:
-            console.step(f"The tracking server runs already: {server.url} (make track-stop stops it)")
+            session.reporter.step(f"The tracking server runs already: {server.url} (make track-stop stops it)")
             return
         if not is_free(settings.bind, experiments.track_port, "TRACK_PORT"):
             port = experiments.track_port
@@ -40,14 +40,14 @@ def track(session: Session, _: Path) -> None:
             )
         url = base_url(settings.bind, experiments.track_port)
         environment = session.commands.environment(variables)
-        process = tracking_server.start(argv, environment, root, url, logged=settings.detach)
+        process = tracking_server.start(argv, environment, root, url, session.reporter, logged=settings.detach)
         server = own_server(root) or OwnServer(url, process.pid, "")
         _wait(session, server, process)
-    console.step(f"Runs are tracked at {url}")
+    session.reporter.step(f"Runs are tracked at {url}")
     if settings.detach:
-        console.step("Stop it with make track-stop")
+        session.reporter.step("Stop it with make track-stop")
         return
-    console.step("Ctrl-C stops it")
+    session.reporter.step("Ctrl-C stops it")
     _stay(session, server, process)
 
 
@@ -55,23 +55,23 @@ def track_stop(session: Session, _: Path) -> None:
     """Stop the server that ``make track`` has started."""
     server = own_server(session.repository.root)
     if server is None or not server.alive:
-        console.step("No tracking server of make track runs")
+        session.reporter.step("No tracking server of make track runs")
     elif session.commands.dry_run:
         console.result(f"kill {server.pid}")
     else:
-        tracking_server.end(server, session.repository.root, session.settings.stop_timeout)
-        console.step(f"Stopped the tracking server at {server.url}")
+        tracking_server.end(server, session.repository.root, session.settings.stop_timeout, session.reporter)
+        session.reporter.step(f"Stopped the tracking server at {server.url}")
 
 
 def _wait(session: Session, server: OwnServer, process: subprocess.Popen[bytes]) -> None:
     try:
-        with console.waiting("Waiting for the tracking server ..."):
+        with session.reporter.waiting("Waiting for the tracking server ..."):
             wait_until_ready(server.url, lambda: process.poll() is None, session.settings.ready_timeout)
     except BaseException as error:  # Ctrl-C too: nobody would know of a server that is left behind
         lines = tracking_server.last_lines(session.repository.root, LAST_LINES) if session.settings.detach else []
         for text in [] if isinstance(error, KeyboardInterrupt) else lines:
-            console.line(f"    {text}")
-        tracking_server.end(server, session.repository.root, session.settings.stop_timeout)
+            session.reporter.line(f"    {text}")
+        tracking_server.end(server, session.repository.root, session.settings.stop_timeout, session.reporter)
         raise
 
 
@@ -79,9 +79,9 @@ def _stay(session: Session, server: OwnServer, process: subprocess.Popen[bytes])
     try:
         status = process.wait()
     except KeyboardInterrupt:
-        console.step("Stopped the tracking server")
+        session.reporter.step("Stopped the tracking server")
         return
     finally:
-        tracking_server.end(server, session.repository.root, session.settings.stop_timeout)
+        tracking_server.end(server, session.repository.root, session.settings.stop_timeout, session.reporter)
     if status not in (0, -15, *ENDED_BY_SIGNAL):
         raise TrainyardError(f"the tracking server ended with status {status}: see above", exit_code=EXIT_FAILED)

@@ -22,10 +22,10 @@ def track_sync(session: Session, _: Path) -> None:
     tracker = tracker_of(session)
     if tracker is None:
         raise TrainyardError("there is no tracking server", "make track DETACH=1, or set TRACKING_URI")
-    found = list(runs_of(session.repository.projects()))
+    found = list(runs_of(session.repository.projects(), session.reporter))
     unreadable = [one for one in found if isinstance(one, TrainyardError)]
     for complaint in unreadable:
-        console.warn(str(complaint))
+        session.reporter.warn(str(complaint))
     runs = [run for run in found if isinstance(run, Run) and run.status != "running"]
     own = {run.id for run in runs if run.tags.get(TRACKING) == OWN}
     runs = [run for run in runs if not own.intersection((run.id, run.parent))]
@@ -34,7 +34,7 @@ def track_sync(session: Session, _: Path) -> None:
         return
     uploads = upload_runs(session, tracker, runs)
     there = len(runs) - uploads.done - uploads.failed
-    console.step(f"Uploaded {uploads.done} of {len(runs)} runs to {tracker.shown}; {there} were there")
+    session.reporter.step(f"Uploaded {uploads.done} of {len(runs)} runs to {tracker.shown}; {there} were there")
     if failed := uploads.failed + len(unreadable):
         of = f"{failed} of {len(runs) + len(unreadable)} runs"
         raise TrainyardError(f"{of} could not be uploaded: each is named above", "", EXIT_FAILED)

@@ -2,208 +2,28 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
-from trainyard.contract.data_parts import MEASURED_ON
-from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.host.engines.base import Mount, RunPlan
-from trainyard.host.experiments import run_files
-from trainyard.host.experiments.config import config_file
-from trainyard.host.experiments.origin import Origin
-from trainyard.host.experiments.parameters import TUNED, defaults_of, read_tuned, with_params, write_tuned
-from trainyard.host.experiments.run_files import Run, runs_of
-from trainyard.host.experiments.training import Training, check_payload, start_run
-from trainyard.host.experiments.tuning import study
-from trainyard.host.experiments.tuning.goal import Goal, read_goal
-from trainyard.host.experiments.tuning.progress import TuningProgress, shown
-from trainyard.host.experiments.tuning.search import Search, Tuning
-from trainyard.host.experiments.tuning.study import Study, Tried, open_study
-from trainyard.host.experiments.tuning.workers import ARGUMENTS
+from trainyard.host.experiments.tuning.goal import Goal
+from trainyard.host.experiments.tuning.progress import shown
+from trainyard.host.experiments.tuning.study import Study
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.monorepo.revision import differ
-from trainyard.host.operations.live_upload import is_tracked
-from trainyard.host.operations.own_tracking import with_own_tracking
-from trainyard.host.operations.reports import try_to_report
+from trainyard.host.operations import tune as operation
 from trainyard.host.operations.session import Session
-from trainyard.host.operations.train import own_payload, train_as_run, training_of
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
 
-TRIALS = "trials"  # a tag of the run: TRIALS as it was given, for RESUME=1
 BEST = 5  # trials in the table at the end
-WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many
 
 
 def tune(session: Session, model: ModelDir) -> None:
-    """Search, write hyperparameters.yaml, train the final model.
-
-    Raises:
-        TrainyardError: there is nothing to tune, no trial gave a value, or it was interrupted.
-    """
-    session.repository.check_names(model)
-    own = own_payload(session, model)
-    check_payload(model.project, own)
-    known = _metrics_of_last_run(model)
-    latest = _latest(model) if session.experiments.resume else None
-    trials = session.experiments.trials or (int(latest.tags.get(TRIALS, 0)) if latest else 0)
-    goal = read_goal(config_file(model.path), own, read_tuned(model), trials, known)
-    training = with_own_tracking(session, training_of(session, model, with_params(own, defaults_of(model), {})))
-    search = _search(session, training, goal)
-    _show(search)
-    if session.commands.dry_run:
-        session.engine.runner.run(replace(search.plan, arguments=ARGUMENTS))
-        return
-    run, found = _begin(session, training, goal, latest)
-    try:
-        _carry_out(session, search, training, own, found, run)
-    finally:
-        if is_tracked(session) and not training.tracks_itself:
-            from trainyard.host.operations.uploads import track_family
-
-            track_family(session, run)
-
-
-def _carry_out(
-    session: Session, search: Search, training: Training, own: Mapping[str, Any], found: Study, run: Run
-) -> None:
-    """Search and train; the run says how it ended."""
-    try:
-        if found.counted >= search.goal.trials and "final_run" in run.tags:
-            more = f"TRIALS={2 * search.goal.trials} adds more"
-            if search.goal.is_grid:
-                more = "every combination of values is tried; for others change config.yaml, and leave out RESUME=1"
-            console.step(f"{run.id} has all of its {found.counted} trials: {more}")
-            run.ended("finished")
-            return
-        best = _best(search, found, run)
-        final = _train(session, training, own, best, run)
-    except (KeyboardInterrupt, SystemExit, TrainyardError) as error:
-        is_ours = isinstance(error, TrainyardError) and error.exit_code != EXIT_INTERRUPTED
-        run.ended("failed" if is_ours else "interrupted", error=str(error) or "interrupted")
-        raise
-    part = {MEASURED_ON: final.tags[MEASURED_ON]} if MEASURED_ON in final.tags else {}
-    tags = {**run.tags, **part, "final_run": final.id}
-    try_to_report(run.ended("finished", metrics=final.metrics, params=final.params, tags=tags))
-    console.step(f"Tuning {run.id}: make run-show ID={run.id}")
-
-
-def _search(session: Session, training: Training, goal: Goal) -> Search:
-    runs = training.model.project / run_files.FOLDER
-    workers = min(session.settings.workers or _workers_by_default(), goal.trials)
-    env = {**training.environment, **training.origin.env, "TRAINYARD_JOBS": str(workers)}
-    plan = RunPlan(
-        training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
-        env, (*training.mounts, Mount("runs", runs)),
-        hardened=training.hardened, image_id=training.origin.image_id, host_network=training.tracks_itself,
-    )  # fmt: skip
-    limits = session.experiments.trial_timeout, session.settings.stop_timeout
-    return Search(goal, training.payload, training.origin, session.engine.runner, plan, workers, *limits)
-
-
-def _workers_by_default() -> int:
-    """One for each core, as far as there is memory for them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return cores
-    free = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
-    return max(1, min(cores, free // WORKER_BYTES)) if free else cores
-
-
-def _show(search: Search) -> None:
-    goal, cores = search.goal, f"{search.workers} worker{'s' if search.workers > 1 else ''}"
-    rows = [("PARAMETER", "VALUES"), *goal.space.described().items()]
+    """Search, write hyperparameters.yaml, train the final model; show what is tried, and what was best."""
+    planned = operation.plan_tuning(session, model)
+    rows = [("PARAMETER", "VALUES"), *planned.search.goal.space.described().items()]
     for line in table(rows):
         console.result(line)
-    which = ", every combination of values once," if goal.is_grid else ""
-    console.step(f"{goal.trials} trials{which} by {cores}: {goal.direction} {goal.metric}")
-
-
-def _begin(session: Session, training: Training, goal: Goal, latest: Run | None) -> tuple[Run, Study]:
-    """A new run and its study, or with RESUME=1 those of the model's latest tuning, which stay as they are where it
-    cannot go on."""
-    given = {TRIALS: str(session.experiments.trials)} if session.experiments.trials else {}
-    if latest:
-        found = open_study(latest.folder, goal, resume=True)
-        console.step(f"Going on with {latest.id}: {found.counted} of {goal.trials} trials are done")
-        return _taken_over(latest, training.origin, given), found
-    run = start_run(training, "tuning")
-    run = run.saved(tags={**run.tags, **given, "metric": goal.metric, "direction": goal.direction})
-    try:
-        return run, open_study(run.folder, goal, resume=False)
-    except TrainyardError as error:
-        run.ended("failed", error=str(error))
-        raise
-
-
-def _taken_over(latest: Run, origin: Origin, tags: Mapping[str, str]) -> Run:
-    """The tuning, going on with the image of today; trials that other sources gave stay, and that is printed."""
-    before = latest.tags.get("image_identity", origin.identity)
-    if before != origin.identity:
-        console.warn(
-            f"the trials of {latest.id} so far ran in another image: values that the old sources gave count too"
-        )
-    return latest.taken_over().saved(tags={**latest.tags, **origin.tags, **tags}, built=origin.built)
-
-
-def _latest(model: ModelDir) -> Run:
-    runs = [run for run in runs_of([model.project]) if isinstance(run, Run) and run.kind == "tuning"]
-    runs = [run for run in runs if run.model == model.name and run.files.is_file(study.FILE)]
-    if not runs:
-        raise TrainyardError(f"RESUME=1: {model.name} has no tuning to go on with", "make tune without it starts one")
-    if runs[-1].status == "running":
-        said = f"RESUME=1: {runs[-1].id} is still going (process {runs[-1].pid})"
-        raise TrainyardError(said, "wait for it, or stop it")
-    return runs[-1]
-
-
-def _best(search: Search, found: Study, run: Run) -> Tried:
-    """Carry out the trials; the best of all.
-
-    Raises:
-        TrainyardError: there is none, or it was interrupted.
-    """
-    before = found.best(1)
-    with TuningProgress(search.goal, found.counted, before[0].value if before else math.nan) as progress:
-        tuning = Tuning(search, found, run, progress)
-        try:
-            tuning.carry_out()
-        except KeyboardInterrupt:
-            done = f"{found.counted} of {search.goal.trials} trials are done"
-            raise TrainyardError(f"interrupted: {done}", "make tune RESUME=1 goes on", EXIT_INTERRUPTED) from None
-        finally:
-            _show_best(found, search.goal)
-    if best := found.best(1):
-        return best[0]
-    reason = tuning.last_failure or "the time was up before one had ended (tuning.timeout)"
-    raise TrainyardError(f"no trial gave a value of {search.goal.metric}: {reason}", f"see {run.folder}", EXIT_FAILED)
+    operation.tune(session, planned, _show_best)
 
 
 def _show_best(found: Study, goal: Goal) -> None:
     rows = [(str(one.number), f"{one.value:.6g}", one.run, shown(one.params)) for one in found.best(BEST)]
     for line in table([("TRIAL", goal.metric.upper(), "RUN", "PARAMETERS"), *rows]) if rows else ():
         console.result(line)
-
-
-def _train(session: Session, training: Training, own: Mapping[str, Any], best: Tried, run: Run) -> Run:
-    """Write the winner's parameters, train the final model with them."""
-    model, metric = training.model, f"{run.tags['metric']} {best.value:.6g}"
-    write_tuned(model, best.params, f"make tune found these: {metric} in trial {best.number} of {run.id}")
-    console.step(
-        f"Wrote {session.short(model.path / TUNED)}; training the final model with it ({metric} in trial {best.number})"
-    )
-    payload = with_params(own, defaults_of(model), best.params)
-    is_committed = not differ("HEAD", [model.path / TUNED])
-    origin = training.origin if is_committed else training.origin.with_changes()
-    return train_as_run(session, replace(training, origin=origin, payload=payload, parent=run.id))
-
-
-def _metrics_of_last_run(model: ModelDir) -> list[str]:
-    runs = [run for run in runs_of([model.project]) if isinstance(run, Run) and run.model == model.name and run.metrics]
-    return sorted(runs[-1].metrics) if runs else []

@@ -95,7 +95,7 @@ VERBS = (
            experiments=True),
     Verb("experiment", MODEL | TOP, "train, or tune, what the file CONFIG describes", "experiment:experiment"),
     _model("predict", "predict:predict", "serve on PORT (5111); DETACH=1 returns when it is ready"),
-    _model("follow-version", "served_version:follow", "serve what an alias leads to; make predict starts it", NOWHERE),
+    _model("follow-version", "predict:follow_version", "serve what an alias leads to; make predict starts it", NOWHERE),
     _model("test-endpoint", "test_endpoint:test_model",
            "post test/test_instances.json, show the answer, fail on anything but a good one"),
     _model("stop", "predict:stop_model", "stop the server"),

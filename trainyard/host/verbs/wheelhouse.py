@@ -30,11 +30,20 @@ from trainyard.host.requirements.install_target import OLDEST_PYTHON, Target
 from trainyard.host.requirements.lock_files import indexes_of, with_indexes
 from trainyard.host.requirements.requirement_files import model_requirement
 from trainyard.host.requirements.resolver import Resolver
-from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.product import INSTALLED, PRODUCT
 
 OTHER_SYSTEMS = ("--platform", "any", "--python-version", OLDEST_PYTHON)
+
+
+class NoWheel(TrainyardError):
+    """The index has no wheel of ``pin`` (name==version)."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, pin: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.pin = pin
 
 
 def fill_wheelhouse(session: Session, _: Path) -> None:
@@ -59,7 +68,7 @@ def fill_wheelhouse(session: Session, _: Path) -> None:
     pythons = {python.version.rpartition(".")[0]: python for python in (oldest, target)}.values()
     if not session.commands.dry_run:
         folder.mkdir(parents=True, exist_ok=True)
-    with console.waiting(f"Filling {folder} ..."):
+    with session.reporter.waiting(f"Filling {folder} ..."):
         for python in pythons:
             for batch in batches(line for line in lines if wanted(line, python)):
                 left_out += _download_all(online, folder, batch, indexes, *platform_options(python))
@@ -82,7 +91,7 @@ def _locked(session: Session, left_out: list[str]) -> str:
         try:
             texts += one()
         except TrainyardError as error:
-            console.warn(f"left out: {error}")
+            session.reporter.warn(f"left out: {error}")
             left_out.append(error.message)
     return "\n".join(texts)
 
@@ -155,15 +164,14 @@ def _download_all(
     while lines:
         try:
             _download(session, folder, lines, indexes, *options)
-        except TrainyardError as error:
-            found = re.search(r"No matching distribution found for (\S+)", error.message)
-            if not (found and _is_source_only(session, found[1])):
+        except NoWheel as error:
+            if not _is_source_only(session, error.pin):
                 raise
             missing.append(
-                f"{found[1]} comes as source only: put a wheel of it beside the model (pip wheel --no-deps --wheel-dir "
-                f"wheels {found[1]}) and write ./wheels/<name>.whl in its place"
+                f"{error.pin} comes as source only: put a wheel of it beside the model (pip wheel --no-deps "
+                f"--wheel-dir wheels {error.pin}) and write ./wheels/<name>.whl in its place"
             )
-            lines = [line for line in lines if line.split()[0] != found[1]]
+            lines = [line for line in lines if line.split()[0] != error.pin]
         else:
             break
     return missing
@@ -193,9 +201,10 @@ def _download(session: Session, folder: Path, lines: list[str], indexes: list[st
             )
         except TrainyardError as error:
             reason = without_logins(error.message.partition("failed: ")[2] or error.message)
-            raise TrainyardError(
-                f"{folder} cannot be filled: {reason}", error.hint or "check the network and INDEX_URL", EXIT_FAILED
-            ) from None
+            message, hint = f"{folder} cannot be filled: {reason}", error.hint or "check the network and INDEX_URL"
+            if found := re.search(r"No matching distribution found for (\S+)", reason):  # pip's words
+                raise NoWheel(found[1], message, hint) from None
+            raise TrainyardError(message, hint, EXIT_FAILED) from None
 
 
 def _download_if_possible(session: Session, folder: Path, line: str, indexes: list[str]) -> None:
@@ -203,7 +212,7 @@ def _download_if_possible(session: Session, folder: Path, line: str, indexes: li
         _download(session, folder, batches([line])[0], indexes, *OTHER_SYSTEMS)
     except TrainyardError:
         name = line.partition(" --hash")[0]
-        console.warn(f"{name}: no wheel for every system: make lock may not be able to do without the index")
+        session.reporter.warn(f"{name}: no wheel for every system: make lock may not be able to do without the index")
 
 
 def _own_requirements(root: Path) -> list[str]:

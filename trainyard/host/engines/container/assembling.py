@@ -18,16 +18,17 @@ from typing import IO, Any
 
 from trainyard.contract.files import size_of
 from trainyard.host.engines.base import Python
+from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.engines.container.cache import NAME, RegistryCache
 from trainyard.host.engines.container.client_proxies import without_proxies
 from trainyard.host.engines.container.leftovers import new_name, noted, removal, remove_leftovers
 from trainyard.host.engines.machine import lock_folders
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.network.build_settings import settings_folder, volumes
-from trainyard.host.support import console
 from trainyard.host.support.command import Commands, Limit
 from trainyard.host.support.context import Context
 from trainyard.host.support.locking import locked
+from trainyard.host.support.reporter import Reporter
 from trainyard.settings.host import HostSettings
 
 SCRIPTS = ". /opt/trainyard/common.sh; "  # what a Todo's command can be
@@ -74,6 +75,10 @@ class Assembler:
     commands: Commands
 
     @property
+    def reporter(self) -> Reporter:
+        return self.commands.reporter
+
+    @property
     def limit(self) -> Limit:
         return Limit("BUILD_TIMEOUT", self.settings.build_timeout)
 
@@ -86,7 +91,7 @@ class Assembler:
         if self.commands.dry_run:
             return nullcontext()
         folder, limit = lock_folders(self.repository)[for_all], Limit("LOCK_TIMEOUT", self.settings.lock_timeout)
-        return locked(folder / f"{self.name}-{key}.lock", what, limit)
+        return locked(folder / f"{self.name}-{key}.lock", what, limit, self.reporter)
 
     def inspect(self, names: Iterable[str]) -> dict[str, Image]:
         """Those of ``names``, or ids, that are images here. One question, however many names: each costs the engine
@@ -113,7 +118,7 @@ class Assembler:
         found = self.inspect([*named, *others])
         foreign = sorted(name for name, image in found.items() if name in named and not image.is_named(name))
         for name in foreign:
-            console.warn(f"{name} is not the image that was built under this name: it is built again")
+            self.reporter.warn(f"{name} is not the image that was built under this name: it is built again")
         return {name: image for name, image in found.items() if name not in foreign}
 
     def image_id(self, image: str) -> str:
@@ -147,9 +152,9 @@ class Assembler:
 
         The sources come as a tar on standard input, as s2i sends them.
         """
-        console.step(f"Building {image} on {builder} ...")
+        self.reporter.step(f"Building {image} on {builder} ...")
         with self._prepared(builder, context, todo) as (container, run, sources, environment):
-            self.commands.stream(run, self.limit, stdin=sources, env=environment)
+            self.commands.stream(run, self.limit, stdin=sources, env=environment, causes=CAUSES)
             yield container
 
     def printed(self, image: str, context: Context, todo: Todo) -> str:
@@ -243,7 +248,7 @@ class Assembler:
 
     def remove_leftovers(self) -> None:
         """What builds of this monorepo that were killed have left on this engine."""
-        remove_leftovers(self._notes, self._remove_leftover)
+        remove_leftovers(self._notes, self._remove_leftover, self.reporter)
 
     @property
     def _notes(self) -> Path:
@@ -252,5 +257,6 @@ class Assembler:
     def _remove_leftover(self, container: str) -> bool:
         there = self.commands.query([self.name, "container", "inspect", "--format", "{{.Id}}", container])
         if there and self.commands.query(["sh", "-c", removal(self.name), container]) is None:
-            console.warn(f"{self.name} could not remove the container {container}: {self.name} rm --force {container}")
+            by_hand = f"{self.name} rm --force {container}"
+            self.reporter.warn(f"{self.name} could not remove the container {container}: {by_hand}")
         return bool(there)

@@ -13,7 +13,6 @@ from trainyard.host.build.baked_files import LABEL_BAKED, described, write_tar
 from trainyard.host.build.builder_files import APP_ROOT
 from trainyard.host.engines.base import BuildPlan
 from trainyard.host.engines.container.assembling import Assembler
-from trainyard.host.support import console
 
 SOURCES = "sources"
 
@@ -32,7 +31,7 @@ def without_binaries(plan: BuildPlan) -> BuildPlan:
 def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str], sources: str) -> str:
     """Put the binaries of ``plan`` on the image of its sources, whose id is given; the id of what it becomes."""
     entries = dict.fromkeys(file.name.partition("/")[0] for file in plan.baked)
-    console.step(f"Putting {', '.join(entries)} into {plan.image} ...")
+    assembler.reporter.step(f"Putting {', '.join(entries)} into {plan.image} ...")
     edits = assembler.assigned("ENV", {"BAKED_MODELS": described(plan.baked)})
     named = {"io.k8s.display-name": plan.image, **labels}  # all others are the sources' own
     edits += assembler.assigned("LABEL", named)

@@ -18,7 +18,6 @@ from trainyard.host.build.builder_files import base_context
 from trainyard.host.engines.container.assembling import Assembler, Image
 from trainyard.host.engines.container.cache import NAME
 from trainyard.host.network.build_settings import ca_bundle, proxies
-from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.context import OLDEST_TIME
 from trainyard.host.support.digests import digest_of
@@ -99,14 +98,15 @@ def _ensure_base(assembler: Assembler, name: str, setting: str, found: Image | N
         return as_base(name, assembler.inspect([name])[name])
     source = find_base(assembler, setting)
     identity = digest_of(name, assembler.image_id(source))
-    with tempfile.TemporaryDirectory() as scratch, console.waiting(f"Building {name} on {source} ..."):
+    with tempfile.TemporaryDirectory() as scratch, assembler.reporter.waiting(f"Building {name} on {source} ..."):
         folder = Path(scratch)
         shutil.copy(DOCKERFILE, folder)
         base_context().write(folder / "trainyard")
         shutil.copy(uv.find_uv_bin(), folder / "uv")
         os.utime(folder / "uv", (OLDEST_TIME, OLDEST_TIME))
         labels = {IDENTITY: identity, "trainyard.base": source, NAME: name}
-        assembler.build_dockerfile(folder, name, {"BASE_IMAGE": source}, labels)
+        arguments = {"BASE_IMAGE": source, "OLDEST_TIME": str(OLDEST_TIME)}
+        assembler.build_dockerfile(folder, name, arguments, labels)
     assembler.cache.push(name)
     return Base(name, identity)
 
@@ -126,11 +126,11 @@ def find_base(assembler: Assembler, setting: str) -> str:
     wanted = _wanted(assembler, setting)
     reference = wanted or REGISTRY_BASE
     if assembler.image_id(reference):
-        console.step(f"Base image: {reference} (it is here)")
+        assembler.reporter.step(f"Base image: {reference} (it is here)")
         return reference
     reason = ""
     try:
-        with console.waiting(f"Pulling {reference} ..."):
+        with assembler.reporter.waiting(f"Pulling {reference} ..."):
             assembler.commands.run(
                 [assembler.name, "pull", "--quiet", reference],
                 Limit("PULL_TIMEOUT", assembler.settings.pull_timeout),
@@ -139,11 +139,11 @@ def find_base(assembler: Assembler, setting: str) -> str:
     except TrainyardError as error:
         reason = str(error)
     if not reason:
-        console.step(f"Base image: {reference} (from the registry)")
+        assembler.reporter.step(f"Base image: {reference} (from the registry)")
         return reference
     if wanted:
         raise TrainyardError(f"{setting}={wanted}: {reason}", "name an image that can be pulled, or unset it")
-    console.step(f"Base image: Debian packages, since {reference} cannot be pulled ({reason})")
+    assembler.reporter.step(f"Base image: Debian packages, since {reference} cannot be pulled ({reason})")
     if not assembler.image_id(DEBIAN_BASE):
         _make_debian_base(assembler, reference)
     _say_python(assembler)
@@ -156,7 +156,7 @@ def _say_python(assembler: Assembler) -> None:
         return
     version = assembler.python(DEBIAN_BASE).version
     if not f"{version}.".startswith(f"{REGISTRY_PYTHON}."):
-        console.warn(
+        assembler.reporter.warn(
             f"the images have Python {version}, not {REGISTRY_PYTHON} as {REGISTRY_BASE}: locks hold for both, but a "
             "package may have no wheel for one; BASE_IMAGE names another base"
         )
@@ -168,7 +168,8 @@ def _make_debian_base(assembler: Assembler, reference: str) -> None:
             f"{reference} cannot be pulled, and mmdebstrap, which makes a base image of Debian packages, is missing",
             "apt-get install mmdebstrap, set BASE_IMAGE to an image you have, or use ENGINE=process",
         )
-    with tempfile.TemporaryDirectory() as name, console.waiting("Making a base image of Debian packages ..."):
+    waiting = assembler.reporter.waiting("Making a base image of Debian packages ...")
+    with tempfile.TemporaryDirectory() as name, waiting:
         tar = str(Path(name) / "base.tar")
         lean = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")]
         limit = assembler.limit

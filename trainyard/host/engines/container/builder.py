@@ -10,7 +10,8 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.build.baked_files import LABEL_BAKED
-from trainyard.host.engines.base import DAMAGED, BuildPlan, Python
+from trainyard.host.engines.base import BuildPlan, Python
+from trainyard.host.engines.build_errors import Damaged
 from trainyard.host.engines.container import bake_layer as baking
 from trainyard.host.engines.container import images, resolving, s2i
 from trainyard.host.engines.container.assembling import Assembler, Image, Todo
@@ -18,7 +19,6 @@ from trainyard.host.engines.container.base_images import IDENTITY, Base, known_b
 from trainyard.host.engines.container.clones import LABEL_CLONE, Clone
 from trainyard.host.engines.container.leftovers import remove_image_later
 from trainyard.host.requirements.install_target import Target
-from trainyard.host.support import console
 from trainyard.host.support.digests import digest_of
 
 ASSEMBLE = Todo("/usr/libexec/s2i/assemble")
@@ -97,10 +97,8 @@ class ContainerBuilder:
     def _build_again_if_damaged(self, base: Base, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> str:
         try:
             return self._build_sources(builder, plan, labels)
-        except TrainyardError as error:
-            if DAMAGED not in error.message:
-                raise
-            console.warn(f"{builder}: {error.message}; it is made anew")
+        except Damaged as error:
+            self.assembler.reporter.warn(f"{builder}: {error.message}; it is made anew")
         images.ensure_dependencies(self.assembler, base, plan, anew=True)
         return self._build_sources(builder, plan, labels)
 
@@ -114,7 +112,7 @@ class ContainerBuilder:
     def _build_sources(self, builder: str, plan: BuildPlan, labels: Mapping[str, str]) -> str:
         """The id of the image."""
         for remark in plan.context.remarks():
-            console.step(remark)
+            self.assembler.reporter.step(remark)
         if s2i.chosen(self.assembler.settings, self.assembler.name):
             s2i.build(self.assembler.commands, self.assembler.limit, plan, builder, labels)
             return "" if self.assembler.commands.dry_run else self.assembler.image_id(plan.image)

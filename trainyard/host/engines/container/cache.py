@@ -10,15 +10,18 @@ import re
 from dataclasses import dataclass, field
 
 from trainyard.errors import TrainyardError
-from trainyard.host.support import console
 from trainyard.host.support.command import Commands, Limit
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 NAME = "trainyard.name"  # label: the name that an image was built under, which has the hash of what is in it
 REGISTRY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*|\[[0-9a-f:]+\](:[0-9]+)?")
 LOOPBACK = re.compile(r"(localhost|127\.[0-9.]+|\[::1\])([:/]|$)")
-NOT_THERE = re.compile("manifest unknown|not found|name unknown", re.IGNORECASE)
+NOT_THERE = re.compile("manifest unknown|not found|name unknown", re.IGNORECASE)  # docker's words and podman's
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class NotThere(TrainyardError):
+    """The registry does not have that image."""
 
 
 @dataclass
@@ -26,7 +29,7 @@ class RegistryCache:
     """The registry of CACHE_REGISTRY, asked by the program ``engine``; where it is not set, it has nothing."""
 
     engine: str
-    settings: HostSettings
+    settings: BuildSettings
     commands: Commands
     _given_up: bool = field(default=False, init=False)  # a registry that hangs is waited for once
 
@@ -36,19 +39,20 @@ class RegistryCache:
             return False
         reference = self._reference(name)
         try:
-            with console.waiting(f"Asking {self.settings.cache_registry} for {name} ..."):
+            with self.commands.reporter.waiting(f"Asking {self.settings.cache_registry} for {name} ..."):
                 self._call("pull", *self._insecure, "--quiet", reference)
+        except NotThere:
+            return False
         except TrainyardError as error:
-            if not NOT_THERE.search(str(error)):
-                self._give_up(error)
+            self._give_up(error)
             return False
         if not self._is(reference, name):
-            console.warn(f"{reference} is not {name}: it is not used (CACHE_REGISTRY)")
+            self.commands.reporter.warn(f"{reference} is not {name}: it is not used (CACHE_REGISTRY)")
             self._call("rmi", reference)
             return False
         self._call("tag", reference, name)
         self._call("rmi", reference)
-        console.step(f"Pulled {name} from {self.settings.cache_registry}")
+        self.commands.reporter.step(f"Pulled {name} from {self.settings.cache_registry}")
         return True
 
     def push(self, name: str) -> None:
@@ -58,7 +62,7 @@ class RegistryCache:
         reference = self._reference(name)
         try:
             self._call("tag", name, reference)
-            with console.waiting(f"Pushing {name} to {self.settings.cache_registry} ..."):
+            with self.commands.reporter.waiting(f"Pushing {name} to {self.settings.cache_registry} ..."):
                 self._call("push", *self._insecure, "--quiet", reference)
         except TrainyardError as error:
             self._give_up(error)
@@ -88,7 +92,8 @@ class RegistryCache:
 
     def _give_up(self, error: TrainyardError) -> None:
         self._given_up = True
-        console.warn(f"CACHE_REGISTRY={self.settings.cache_registry} is not used: {error}")
+        self.commands.reporter.warn(f"CACHE_REGISTRY={self.settings.cache_registry} is not used: {error}")
 
     def _call(self, *arguments: str) -> str:
-        return self.commands.run([self.engine, *arguments], Limit("CACHE_TIMEOUT", self.settings.cache_timeout))
+        limit = Limit("CACHE_TIMEOUT", self.settings.cache_timeout)
+        return self.commands.run([self.engine, *arguments], limit, causes=((NOT_THERE, NotThere),))

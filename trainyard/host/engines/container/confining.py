@@ -8,7 +8,7 @@ import re
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import RunPlan
 from trainyard.host.support.command import Commands
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import TrainSettings
 
 # As OpenShift confines a container.
 UNPRIVILEGED = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -22,7 +22,7 @@ MEMORY_SHARE = 0.9  # of this machine's memory, for a training that was given no
 _MEMORY = re.compile(r"[1-9]\d*[bkmg]?", re.IGNORECASE)
 
 
-def confinement(engine: str, plan: RunPlan, settings: HostSettings, commands: Commands) -> list[str]:
+def confinement(engine: str, plan: RunPlan, settings: TrainSettings, commands: Commands) -> list[str]:
     """The options of a container of ``plan``.
 
     Raises:
@@ -49,7 +49,7 @@ def _capabilities(engine: str, plan: RunPlan) -> tuple[str, ...]:
     return ("SETUID", "SETGID") if engine == "podman" else ()  # podman's starts as root and drops to the owner
 
 
-def _memory(settings: HostSettings) -> str:
+def _memory(settings: TrainSettings) -> str:
     given = settings.train_memory
     if given and not _MEMORY.fullmatch(given):
         raise TrainyardError(f"TRAIN_MEMORY={given}: not an amount of memory", "say, for example, TRAIN_MEMORY=8g")

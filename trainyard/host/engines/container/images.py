@@ -22,7 +22,6 @@ from trainyard.host.engines.container.cache import NAME
 from trainyard.host.engines.container.installing import IN_GROUP, INSTALL, install
 from trainyard.host.engines.container.role_images import BUILDER_NAMES, build_role, install_role, role_image
 from trainyard.host.monorepo.model_dir import Role
-from trainyard.host.support import console
 from trainyard.host.support.digests import digest_of
 
 DEPENDENCIES = "trainyard/deps"
@@ -118,7 +117,7 @@ def _make_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, ane
         with _locked(assembler, base, fewer):
             if anew or below not in assembler.built([below]):
                 _make_dependencies(assembler, base, fewer, anew=anew)
-    with console.waiting(f"Installing dependencies {image.rpartition(':')[2]} ..."):
+    with assembler.reporter.waiting(f"Installing dependencies {image.rpartition(':')[2]} ..."):
         install(assembler, base, below, image, plan, [f"LABEL {NAME}={image}"])
     assembler.cache.push(image)
 

@@ -18,7 +18,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 
 PREFIX = "trainyard-build-"
 
@@ -76,13 +76,13 @@ def removal(engine: str) -> str:
     return f'{first}{engine} rm --force --volumes "$0"'
 
 
-def remove_leftovers(folder: Path, remove_container: Callable[[str], bool]) -> None:
+def remove_leftovers(folder: Path, remove_container: Callable[[str], bool], reporter: Reporter) -> None:
     """Remove what builds that are no more have noted in ``folder``; ``remove_container`` says whether there was one."""
     for note in sorted(folder.glob(f"{PREFIX}*")):
         with contextlib.suppress(BlockingIOError, FileNotFoundError), note.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if remove_container(note.name):
-                console.step(f"Removed the container {note.name} of a build that was killed")
+                reporter.step(f"Removed the container {note.name} of a build that was killed")
             for path in file.read().splitlines():
                 shutil.rmtree(path, ignore_errors=True)
             note.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from trainyard.host.engines.container.base_images import REGISTRY_BASE
 from trainyard.host.network.urls import without_logins
 from trainyard.host.requirements.install_target import Target
 from trainyard.host.support.context import make_context, text_file
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import BuildSettings
 
 WORK = "/tmp/src"  # noqa: S108 -- the container's: where the files of a context are
 NEWEST_GLIBC = 40  # that uv knows a platform for: 2.40
@@ -49,7 +49,7 @@ def target_of(python: Python) -> Target:
     return Target(python.version.rpartition(".")[0], named)
 
 
-def expected_python(settings: HostSettings) -> Python:
+def expected_python(settings: BuildSettings) -> Python:
     """That of images whose base is not here yet: its name says so, or it is as in the usual one."""
     named, usual = (re.search(r"python[:-](\d+\.\d+)", image) for image in (settings.base_image, REGISTRY_BASE))
     found = named or usual

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import BuildPlan
-from trainyard.host.support import console
+from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.support.command import Commands, Limit
-from trainyard.settings.host import HostSettings
+from trainyard.settings.host import EngineSettings
 
 PROGRAM = "s2i"
 METADATA = ".s2i/image_metadata.json"
@@ -20,7 +20,7 @@ METADATA = ".s2i/image_metadata.json"
 NOISE = ("WARNING: could not inspect the builder image", "Checking if image")
 
 
-def chosen(settings: HostSettings, engine: str) -> bool:
+def chosen(settings: EngineSettings, engine: str) -> bool:
     """Whether images are built by s2i: BUILDER says so, or it is installed.
 
     Raises:
@@ -40,7 +40,7 @@ def build(commands: Commands, limit: Limit, plan: BuildPlan, builder: str, label
 
     s2i takes labels from a file that assemble leaves; see ``docs/new_labels.md`` of its sources.
     """
-    console.step(f"Building {plan.image} with s2i on {builder} ...")
+    commands.reporter.step(f"Building {plan.image} with s2i on {builder} ...")
     with tempfile.TemporaryDirectory(prefix="trainyard-context-") as name:
         plan.context.write(Path(name))
         metadata = {"labels": [{key: value} for key, value in labels.items()]}
@@ -49,4 +49,5 @@ def build(commands: Commands, limit: Limit, plan: BuildPlan, builder: str, label
             [PROGRAM, "build", "--copy", name, builder, plan.image, "--pull-policy", "never", "--network", "none"],
             limit,
             noise=NOISE,
+            causes=CAUSES,
         )

@@ -23,10 +23,10 @@ from trainyard.host.engines.container.role_images import BUILDER_NAMES, role_ima
 from trainyard.host.monorepo.model_dir import Role
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.requirements.requirement_text import logical_lines
-from trainyard.host.support import console
 from trainyard.host.support.command import Commands
 from trainyard.host.support.context import make_context
 from trainyard.host.support.product import PRODUCT
+from trainyard.host.support.reporter import Reporter
 from trainyard.settings.host import HostSettings
 
 ENGINE = "docker"  # s2i drives no other
@@ -36,14 +36,16 @@ _SOURCES = ("/tmp/src", "/model", "/action")  # noqa: S108 -- the container's
 _OPEN = re.compile(r"[$*?\[]")
 
 
-def dependency_builder(repository: Repository, settings: HostSettings, builder: str, source: Path) -> str:
+def dependency_builder(
+    repository: Repository, settings: HostSettings, builder: str, source: Path, reporter: Reporter
+) -> str:
     """The image that has what the context ``source`` installs, made where it is missing; empty where ``builder`` is not
     a builder image of ``repository``, or what is installed depends on more than the requirements and setup.sh.
 
     Raises:
         TrainyardError: it cannot be installed.
     """
-    assembler = Assembler(ENGINE, repository, settings, Commands())
+    assembler = Assembler(ENGINE, repository, settings, Commands(reporter=reporter))
     if assembler.commands.query([ENGINE, "image", "inspect", builder]) is None:
         return ""  # s2i pulls it, or says what is missing
     role = _role(assembler, builder)
@@ -68,7 +70,7 @@ def _role(assembler: Assembler, builder: str) -> Role | None:
             return role
     built_as = found[name].labels.get(NAME, "").partition(":")[0]
     if built_as in BUILDER_NAMES.values():
-        console.warn(
+        assembler.reporter.warn(
             f"{builder} is not of the sources in {PRODUCT}: make builders there, docker tag {built_as} {builder}"
         )
     return None

@@ -23,17 +23,18 @@ import uv
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.build.builder_files import BUILDERS, base_context, library_context, role_context
 from trainyard.host.engines.base import BuildPlan
+from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.engines.container.leftovers import new_name, noted, remove_leftovers
 from trainyard.host.engines.process.environment import clean_environment, venv_variables
 from trainyard.host.monorepo.model_dir import Role
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.network.build_settings import ca_bundle, index_environment, write_secrets
-from trainyard.host.support import console
 from trainyard.host.support.command import Commands, Limit
 from trainyard.host.support.context import Context, make_context, text_file
 from trainyard.host.support.digests import digest_of
 from trainyard.host.support.locking import locked
-from trainyard.settings.host import HostSettings
+from trainyard.host.support.reporter import Reporter
+from trainyard.settings.host import BuildSettings
 
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the folder's name says what it holds
 # Where assemble expects what it must not find on a host: what save-artifacts saved.
@@ -46,8 +47,12 @@ class ProcessAssembler:
 
     state: Path
     repository: Repository
-    settings: HostSettings
+    settings: BuildSettings
     commands: Commands
+
+    @property
+    def reporter(self) -> Reporter:
+        return self.commands.reporter
 
     def short(self, path: Path) -> Path:
         """A path below the monorepo, as messages show it."""
@@ -84,7 +89,7 @@ class ProcessAssembler:
         for venv, packages in zip(venvs, plan.packages, strict=True):
             with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
                 if anew or not (venv / ".trainyard-deps").is_file():
-                    with console.waiting(f"Installing dependencies {venv.name} ..."):
+                    with self.reporter.waiting(f"Installing dependencies {venv.name} ..."):
                         self._make_venv(venv)
                         context = make_context(
                             [text_file("requirements.lock", packages.encode()), *plan.beside(packages)]
@@ -127,7 +132,7 @@ class ProcessAssembler:
             limit = Limit("BUILD_TIMEOUT", self.settings.build_timeout)
             moved = [f"{name}={value}" for name, value in roots.items()]
             arguments = ["dependencies"] if installing else []
-            self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment)
+            self.commands.stream(["env", *moved, "bash", script, *arguments], limit, env=environment, causes=CAUSES)
 
     @contextlib.contextmanager
     def _noted(self, *folders: Path) -> Iterator[None]:
@@ -141,7 +146,7 @@ class ProcessAssembler:
 
     def remove_leftovers(self) -> None:
         """What builds that were killed have left; the process engine has no containers for them."""
-        remove_leftovers(self._notes, lambda _: False)
+        remove_leftovers(self._notes, lambda _: False, self.reporter)
 
     @property
     def _notes(self) -> Path:
@@ -168,7 +173,7 @@ class ProcessAssembler:
         if self.commands.dry_run:
             return contextlib.nullcontext()
         limit = Limit("LOCK_TIMEOUT", self.settings.lock_timeout)
-        return locked(self.repository.state / "locks" / f"process-{key}.lock", what, limit)
+        return locked(self.repository.state / "locks" / f"process-{key}.lock", what, limit, self.reporter)
 
     @contextlib.contextmanager
     def _scratch(self, target: Path) -> Iterator[Path]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.errors import TrainyardError
 from trainyard.host.build.baked_files import write_files
-from trainyard.host.engines.base import DAMAGED, BuildPlan, Python
+from trainyard.host.engines.base import BuildPlan, Python
+from trainyard.host.engines.build_errors import Damaged
 from trainyard.host.engines.process.assembling import ProcessAssembler
 from trainyard.host.engines.process.containers import Containers
 from trainyard.host.engines.process.environment import ProcessImage
@@ -19,7 +19,6 @@ from trainyard.host.engines.process.image_folders import ImageFolders
 from trainyard.host.network.build_settings import index_options
 from trainyard.host.requirements.compiling import run_uv
 from trainyard.host.requirements.install_target import Target
-from trainyard.host.support import console
 from trainyard.host.support.context import Context, make_context
 from trainyard.host.support.digests import digest_of
 
@@ -42,19 +41,22 @@ class ProcessBuilder:
 
     def build(self, plan: BuildPlan) -> bool:
         self.assembler.ensure_builders()
+        reporter = self.assembler.reporter
         if self.assembler.settings.runtime_image:
-            console.warn("RUNTIME_IMAGE means nothing to the process engine: it installs for this machine's own Python")
+            reporter.warn(
+                "RUNTIME_IMAGE means nothing to the process engine: it installs for this machine's own Python"
+            )
         if plan.setup:
-            console.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
+            reporter.warn(f"setup.sh of {plan.image} is not run: the process engine leaves the host as it is")
         context = make_context(file for file in plan.context.files if str(file.path) != "setup.sh")
         with self.assembler.locked(plan.image.replace("/", "%"), f"the image {plan.image}"):
             identity, there = self.identity(plan), self.folders.read(plan.image)
             if there and there.identity == identity and not self.assembler.settings.force:
                 return False
             venvs = self.assembler.ensure_dependencies(plan)
-            console.step(f"Building {plan.image} in {self.assembler.short(self.folders.folder(plan.image))} ...")
+            reporter.step(f"Building {plan.image} in {self.assembler.short(self.folders.folder(plan.image))} ...")
             for remark in plan.context.remarks():
-                console.step(remark)
+                reporter.step(remark)
             build = self.folders.folder(plan.image) / "builds" / f"{time.time_ns():x}"
             try:
                 self._assemble(context, plan, venvs, build)
@@ -73,10 +75,8 @@ class ProcessBuilder:
     def _assemble(self, context: Context, plan: BuildPlan, venvs: list[Path], build: Path) -> None:
         try:
             self.assembler.assemble(context, plan.role, venvs, build)
-        except TrainyardError as error:
-            if DAMAGED not in error.message:
-                raise
-            console.warn(f"{error.message}; it is made anew")
+        except Damaged as error:
+            self.assembler.reporter.warn(f"{error.message}; it is made anew")
             shutil.rmtree(build, ignore_errors=True)
             self.assembler.ensure_dependencies(plan, anew=True)
             self.assembler.assemble(context, plan.role, venvs, build)

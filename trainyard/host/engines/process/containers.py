@@ -22,6 +22,7 @@ from trainyard.host.engines.process.environment import ProcessImage
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
 from trainyard.host.support.processes import started_at
+from trainyard.host.support.reporter import Reporter
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Containers:
 
     folder: Path
     stop_timeout: int
+    reporter: Reporter
 
     def root(self, name: str) -> Path:
         return self.folder / name / "root"
@@ -65,7 +67,8 @@ class Containers:
 
     def locked(self, name: str) -> AbstractContextManager[None]:
         """Two that start one name at once: the second finds the first."""
-        return locked(self.folder.parent / "locks" / name, name, Limit("STOP_TIMEOUT", self.stop_timeout))
+        limit = Limit("STOP_TIMEOUT", self.stop_timeout)
+        return locked(self.folder.parent / "locks" / name, name, limit, self.reporter)
 
     def prepare(self, plan: RunPlan, image: ProcessImage) -> None:
         """Make its folder of links.

@@ -28,13 +28,13 @@ def process_engine(name: str, repository: Repository, settings: HostSettings, co
     state = repository.state / "process"
     assembler = ProcessAssembler(state, repository, settings, commands)
     folders = ImageFolders(assembler)
-    containers = Containers(state / "containers", settings.stop_timeout)
+    containers = Containers(state / "containers", settings.stop_timeout, commands.reporter)
     return Engine(
         name,
         _unavailable,
         ProcessImages(assembler, folders, containers),
         ProcessBuilder(assembler, folders, containers),
-        ProcessRunner(folders, containers, str(repository.root), settings.stop_timeout, commands.dry_run),
+        ProcessRunner(folders, containers, str(repository.root), settings.stop_timeout, commands),
     )
 
 

@@ -15,7 +15,6 @@ from trainyard.host.engines.process.assembling import ProcessAssembler
 from trainyard.host.engines.process.containers import Containers
 from trainyard.host.engines.process.image_folders import ImageFolders
 from trainyard.host.secrets.leaks import Look, look_through
-from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.product import BUILDER_SOURCES
 
@@ -52,7 +51,7 @@ class ProcessImages:
         if not folder.is_dir():
             return False
         if self.assembler.commands.dry_run:
-            console.result(f"rm -r {folder}")
+            self.assembler.reporter.would(f"rm -r {folder}")
         else:
             shutil.rmtree(folder)
         return True

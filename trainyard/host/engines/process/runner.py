@@ -16,7 +16,7 @@ from trainyard.host.engines.container_output import Attached, Conversation, atta
 from trainyard.host.engines.process.containers import Containers
 from trainyard.host.engines.process.environment import ProcessImage, environment, run_script
 from trainyard.host.engines.process.image_folders import ImageFolders
-from trainyard.host.support import console
+from trainyard.host.support.command import Commands
 from trainyard.settings.host import SECRETS
 
 POLL = 0.05  # seconds between two looks at a stopping process
@@ -30,10 +30,10 @@ class ProcessRunner:
     containers: Containers
     root: str
     stop_timeout: int
-    dry_run: bool
+    commands: Commands
 
     def run(self, plan: RunPlan) -> int:
-        _say_if_not_confined(plan)
+        self._say_if_not_confined(plan)
         image = self.folders.need(plan.image, plan.image_id)
         return self._run(plan, image, run_script(plan, image))
 
@@ -72,7 +72,7 @@ class ProcessRunner:
 
     def start(self, plan: RunPlan) -> None:
         """In a session of its own."""
-        _say_if_not_confined(plan)
+        self._say_if_not_confined(plan)
         image, root = self.folders.need(plan.image), self.containers.root(plan.name)
         argv, env = run_script(plan, image), environment(plan, image, root)
         if self._shown(argv, plan):
@@ -92,8 +92,8 @@ class ProcessRunner:
     def stop(self, name: str) -> bool:
         if not self.containers.root(name).parent.is_dir():
             return False
-        if self.dry_run:
-            console.result(f"kill {self.containers.read(name).get('pid', '')}")
+        if self.commands.dry_run:
+            self.commands.reporter.would(f"kill {self.containers.read(name).get('pid', '')}")
             return True
         if self.alive(name):
             self._stop(name, self.containers.read(name)["pid"])
@@ -103,8 +103,8 @@ class ProcessRunner:
     def logs(self, name: str, follow: bool) -> None:
         log = self.containers.log(name)
         argv = ["tail", "-n", "+1", *(["-f"] if follow else []), str(log)]
-        if self.dry_run:
-            console.result(" ".join(argv))
+        if self.commands.dry_run:
+            self.commands.reporter.would(" ".join(argv))
             return
         if not log.is_file():
             raise TrainyardError(f"no logs of {name}", "start it in the background: make predict DETACH=1")
@@ -121,10 +121,11 @@ class ProcessRunner:
         return [Running(name, data["model"], data["port"], self.root) for name, data in found if data.get("port")]
 
     def _shown(self, argv: Sequence[str], plan: RunPlan) -> bool:
-        if self.dry_run:
+        if self.commands.dry_run:
             settings = [f"{key}={f'${key}' if key in SECRETS else value}" for key, value in sorted(plan.env.items())]
-            console.result(" ".join([*settings, *(["PORT=" + str(plan.port)] if plan.port else []), *argv]))
-        return self.dry_run
+            port = ["PORT=" + str(plan.port)] if plan.port else []
+            self.commands.reporter.would(" ".join([*settings, *port, *argv]))
+        return self.commands.dry_run
 
     def _note(self, plan: RunPlan, image: ProcessImage, process: subprocess.Popen[bytes]) -> None:
         try:
@@ -147,7 +148,8 @@ class ProcessRunner:
         os.kill(pid, signal.SIGTERM)
         gone = self._gone(name)
         if not gone:
-            console.warn(f"{name} did not stop within {self.stop_timeout} s (STOP_TIMEOUT) and was killed")
+            late = f"{name} did not stop within {self.stop_timeout} s (STOP_TIMEOUT) and was killed"
+            self.commands.reporter.warn(late)
         with contextlib.suppress(ProcessLookupError):
             if leads:
                 os.killpg(pid, signal.SIGKILL)  # its workers, and what the model's code has forked and left behind
@@ -162,7 +164,7 @@ class ProcessRunner:
             time.sleep(POLL)
         return True
 
-
-def _say_if_not_confined(plan: RunPlan) -> None:
-    if plan.hardened and plan.role == "predict":
-        console.step(f"{plan.name} is not confined: the process engine runs it with all of your rights")
+    def _say_if_not_confined(self, plan: RunPlan) -> None:
+        if plan.hardened and plan.role == "predict":
+            unconfined = f"{plan.name} is not confined: the process engine runs it with all of your rights"
+            self.commands.reporter.step(unconfined)

@@ -14,7 +14,7 @@ from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.registry.version_scores import Score, score_versions
 from trainyard.host.experiments.registry.versions import Registry, Version
 from trainyard.host.experiments.training import Training, metrics_of
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 
 CANDIDATE = "candidate"
 TRIES = 3  # where the champion is another one by the time that it is compared with
@@ -43,9 +43,9 @@ def contest(registry: Registry, candidate: Version, files: Path, rule: Rule, cac
     return decision
 
 
-def scorer(training: Training, runner: Runner, folder: Path, files: Path) -> Scores:
+def scorer(training: Training, runner: Runner, folder: Path, files: Path, reporter: Reporter) -> Scores:
     """Scores in containers of the training's image; what they say is kept in ``folder``."""
-    return lambda champion: score_versions(training, runner, folder, {CANDIDATE: files, "champion": champion})
+    return lambda champion: score_versions(training, runner, folder, {CANDIDATE: files, "champion": champion}, reporter)
 
 
 def _compared(
@@ -54,7 +54,7 @@ def _compared(
     if champion is None:
         return decide(rule, metrics_of(_record(files, version)), None)
     if not champion.record_sha256:
-        console.warn(
+        registry.reporter.warn(
             f"version {champion.number}, the champion, was registered by a train function and cannot be scored here: "
             "compared by what both trainings have logged"
         )
@@ -66,7 +66,7 @@ def _compared(
     candidate, old = found[CANDIDATE], found["champion"]
     if candidate.problem and old.problem:
         records = _record(files, version), _record(old_files, champion)
-        return _by_records(rule, *records, candidate.problem)
+        return _by_records(rule, *records, candidate.problem, registry.reporter)
     if candidate.problem:
         return Decision(False, f"it could not be scored: {candidate.problem}")
     if old.problem:
@@ -74,7 +74,7 @@ def _compared(
     return decide(rule, candidate.metrics, old.metrics)
 
 
-def _by_records(rule: Rule, new: dict[str, Any], old: dict[str, Any], problem: str) -> Decision:
+def _by_records(rule: Rule, new: dict[str, Any], old: dict[str, Any], problem: str, reporter: Reporter) -> Decision:
     """By what both trainings have measured themselves, where that was on the same dataset."""
     if not new.get("dataset_sha256") or new["dataset_sha256"] != old.get("dataset_sha256"):
         return Decision(False, f"{problem}; and the champion was measured on another dataset")
@@ -83,7 +83,7 @@ def _by_records(rule: Rule, new: dict[str, Any], old: dict[str, Any], problem: s
         return Decision(
             False, f"{problem}; it was measured on the {parts[0]} part, the champion on the {parts[1]} part"
         )
-    console.warn(f"{problem}; compared by what the trainings have recorded, which was on the same dataset")
+    reporter.warn(f"{problem}; compared by what the trainings have recorded, which was on the same dataset")
     return decide(rule, metrics_of(new), metrics_of(old))
 
 

@@ -16,6 +16,7 @@ from trainyard.host.engines.base import Mount, RunPlan
 from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.training import Training
 from trainyard.host.experiments.transcript import Transcript
+from trainyard.host.support.reporter import Reporter
 from trainyard.host.support.shared_folder import SharedFolder
 
 
@@ -27,7 +28,9 @@ class Score:
     problem: str = ""
 
 
-def score_versions(training: Training, runner: Runner, folder: Path, versions: Mapping[str, Path]) -> dict[str, Score]:
+def score_versions(
+    training: Training, runner: Runner, folder: Path, versions: Mapping[str, Path], reporter: Reporter
+) -> dict[str, Score]:
     """Score the versions whose files lie in the folders given, by label.
 
     Args:
@@ -47,7 +50,7 @@ def score_versions(training: Training, runner: Runner, folder: Path, versions: M
     mounts = (*(replace(mount, read_only=True) for mount in training.mounts), Mount("run", folder))
     shared.remove(SCORES)
     try:
-        with Transcript(folder / LOG, folder / "scoring.jsonl", shown=False) as transcript:
+        with Transcript(folder / LOG, folder / "scoring.jsonl", reporter, shown=False) as transcript:
             name = f"{training.image}-score-{folder.name.rpartition('-')[2]}"
             model, hardened = training.model.name, training.hardened
             plan = RunPlan(training.image, name, "train", model, env, mounts, hardened=hardened, output=transcript)

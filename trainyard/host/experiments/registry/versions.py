@@ -24,7 +24,6 @@ from trainyard.host.experiments.tracking import mlflow_format as values
 from trainyard.host.experiments.tracking.mlflow_client import TrackingError
 from trainyard.host.experiments.tracking.model_folder import has_model, read_kept_record
 from trainyard.host.experiments.tracking.sync import Uploader
-from trainyard.host.support import console
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -73,6 +72,7 @@ class Registry:
         self._connection = uploader.connection
         self._client = uploader.connection.client
         self._uploader = uploader
+        self.reporter = uploader.reporter
 
     def register_version(self, run: Run, tags: Mapping[str, str] | None = None) -> int:
         """The number of the version that the run's model is; it is made, and the run uploaded, where that was not done.
@@ -113,7 +113,7 @@ class Registry:
         except TrainyardError as error:
             if isinstance(error, TrackingError) or not self._uploader.has_model(run):
                 raise
-            console.warn(str(error))
+            self.reporter.warn(str(error))
 
     def versions_of(self, name: str) -> list[Version]:
         """Every version of a registered model, the newest first; none where there is no such model."""

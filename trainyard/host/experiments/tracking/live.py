@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,8 +12,7 @@ from trainyard.host.experiments.metrics_log import Point
 from trainyard.host.experiments.run_files import Run, read_run
 from trainyard.host.experiments.tracking.mlflow_client import TrackingError
 from trainyard.host.experiments.tracking.sync import Uploader
-from trainyard.host.experiments.transcript import CLEAR
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 
 PAUSE = 2.0  # seconds between two uploads
 LONGEST_PAUSE = 30.0  # while the tracker fails
@@ -27,10 +25,11 @@ class Live(AbstractContextManager["Live"]):
     A tracker that fails is said once; the run is then as if nobody had tracked it, and ``make track-sync`` uploads it.
     """
 
-    def __init__(self, run: Run, connect: Callable[[], Uploader], where: str) -> None:
+    def __init__(self, run: Run, connect: Callable[[], Uploader], where: str, reporter: Reporter) -> None:
         self._run = run
         self._connect = connect
         self._where = where
+        self._reporter = reporter
         self._points: list[Point] = []
         self._over = threading.Event()
         self._uploader: Uploader | None = None
@@ -50,7 +49,7 @@ class Live(AbstractContextManager["Live"]):
         self._over.set()
         self._thread.join(SHORT)
         if self._thread.is_alive():
-            with console.waiting(f"Uploading the run to {self._where} ..."):
+            with self._reporter.waiting(f"Uploading the run to {self._where} ..."):
                 self._thread.join()
 
     def _work(self) -> None:
@@ -64,11 +63,11 @@ class Live(AbstractContextManager["Live"]):
 
     def _finish(self, uploader: Uploader) -> None:
         """The rest of the run, if it has ended."""
-        run = read_run(self._run.folder)
+        run = read_run(self._run.folder, self._reporter)
         if run.status == "running":
             return
         uploader.upload(run)
-        console.step(f"Tracked: {uploader.page(run)}")
+        self._reporter.step(f"Tracked: {uploader.page(run)}")
 
     def _try(self, act: Callable[[Uploader], object]) -> bool:
         """Whether it went well."""
@@ -82,7 +81,5 @@ class Live(AbstractContextManager["Live"]):
             self._failure = TrackingError(f"{self._where}: {type(error).__name__}: {error}")
         if self._failure and not self._warned:
             self._warned = True
-            if sys.stderr.isatty():
-                sys.stderr.write(CLEAR)  # over the line of progress, which comes back below
-            console.warn(f"{self._failure}: the training does not need it, make track-sync uploads the run")
+            self._reporter.warn(f"{self._failure}: the training does not need it, make track-sync uploads the run")
         return self._failure is None

@@ -30,11 +30,12 @@ from trainyard.host.experiments.tracking.tracker import (
     database_uri,
     without_credentials,
 )
-from trainyard.host.support import console
 from trainyard.host.support.processes import started_at
+from trainyard.host.support.reporter import Reporter
 from trainyard.settings.experiments import ExperimentSettings
 
 LOG = "server.log"
+STDERR = 2  # ours, which it writes to itself
 POLL = 0.05  # seconds between two looks at a server that is ending
 # Module that talks to a store of artifacts, and the package that has it; of a database SQLAlchemy says which module.
 STORES = {
@@ -94,26 +95,28 @@ def _missing(name: str, uri: str, package: str) -> TrainyardError:
     )
 
 
-def start(argv: list[str], env: Mapping[str, str], root: Path, url: str, *, logged: bool) -> subprocess.Popen[bytes]:
+def start(
+    argv: list[str], env: Mapping[str, str], root: Path, url: str, reporter: Reporter, *, logged: bool
+) -> subprocess.Popen[bytes]:
     """Start it, in a session of its own: Ctrl-C is for us, who end all its processes."""
     folder = root / FOLDER
     folder.mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((folder / LOG).open("wb")) if logged else None
         process = subprocess.Popen(
-            argv, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=log or sys.stderr, stderr=subprocess.STDOUT,
+            argv, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=log or STDERR, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
     server = OwnServer(url, process.pid, started_at(process.pid))
     try:
         write_whole(folder / STATE, json.dumps(asdict(server)) + "\n")
     except BaseException:  # nobody could find it
-        end(server, root, 0)
+        end(server, root, 0, reporter)
         raise
     return process
 
 
-def end(server: OwnServer, root: Path, seconds: int) -> None:
+def end(server: OwnServer, root: Path, seconds: int, reporter: Reporter) -> None:
     """End it, and whatever it has started."""
     if server.alive:
         os.killpg(server.pid, signal.SIGTERM)
@@ -121,7 +124,7 @@ def end(server: OwnServer, root: Path, seconds: int) -> None:
         while server.alive and time.monotonic() < deadline:
             time.sleep(POLL)
         if server.alive:
-            console.warn(f"the tracking server did not stop within {seconds} s (STOP_TIMEOUT) and was killed")
+            reporter.warn(f"the tracking server did not stop within {seconds} s (STOP_TIMEOUT) and was killed")
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     (root / FOLDER / STATE).unlink(missing_ok=True)

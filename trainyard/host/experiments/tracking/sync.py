@@ -27,9 +27,9 @@ from trainyard.host.experiments.tracking.upload_state import (
     read_uploaded,
     write_uploaded,
 )  # fmt: skip
-from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
+from trainyard.host.support.reporter import Reporter
 
 if TYPE_CHECKING:
     import mlflow.entities
@@ -40,8 +40,9 @@ ENDED = "trainyard.ended"  # the last that is written: whoever finds it need not
 class Uploader:
     """Uploads runs over one connection. ``locks`` is a folder; two that upload one run take turns."""
 
-    def __init__(self, connection: Connection, locks: Path, lock_seconds: int) -> None:
+    def __init__(self, connection: Connection, locks: Path, lock_seconds: int, reporter: Reporter) -> None:
         self.connection = connection
+        self.reporter = reporter
         self._client = connection.client
         self._locks = locks
         self._lock_seconds = lock_seconds
@@ -105,7 +106,7 @@ class Uploader:
     def turn(self, what: str) -> AbstractContextManager[None]:
         """One at a time."""
         limit = Limit("LOCK_TIMEOUT", self._lock_seconds)
-        return locked(self._locks / f"tracking-{what}", f"the upload of {what}", limit)
+        return locked(self._locks / f"tracking-{what}", f"the upload of {what}", limit, self.reporter)
 
     def _read(self, run: Run) -> Uploaded:
         return read_uploaded(run, self.connection.tracker)
@@ -161,7 +162,7 @@ class Uploader:
         with refused.noting("parameters and tags"):
             self._describe(run, found)
         with refused.noting(METRICS):
-            points = read_points(run.path(METRICS))
+            points = read_points(run.path(METRICS), self.reporter)
             uploaded = self._add(run, uploaded, points)
             self._client.log_batch(uploaded.run_id, metrics=values.metrics(values.final_points(run, points)))
         with refused.noting("its dataset"):
@@ -173,7 +174,9 @@ class Uploader:
         self._client.set_terminated(uploaded.run_id, status, values.milliseconds(run.finished))
         self._write(run, replace(uploaded, files=there))
         if names := values.shortened(run):
-            console.warn(f"{run.id}: MLflow cannot take {', '.join(map(shown, names))} as it is; {RUN} has it whole")
+            self.reporter.warn(
+                f"{run.id}: MLflow cannot take {', '.join(map(shown, names))} as it is; {RUN} has it whole"
+            )
         refused.check(run)
         self._client.set_tag(uploaded.run_id, ENDED, run.finished)
         self._write(run, replace(uploaded, files=there, ended=run.finished))
@@ -241,7 +244,7 @@ class Uploader:
             return {}
         if run.parent not in self._runs:
             try:
-                parent = read_run(run.folder.parent / run.parent)
+                parent = read_run(run.folder.parent / run.parent, self.reporter)
                 if parent.kind != "tuning" or parent.parent:  # else two runs could wait for each other
                     raise TrainyardError(f"{parent.id} is no tuning")
                 with self._guarded(parent):
@@ -249,6 +252,8 @@ class Uploader:
             except TrainyardError as error:
                 if isinstance(error, TrackingError) and error.gone:
                     raise
-                console.warn(f"{run.id}: not shown below its tuning {run.parent}, which is not there: {error.message}")
+                self.reporter.warn(
+                    f"{run.id}: not shown below its tuning {run.parent}, which is not there: {error.message}"
+                )
                 return {}
         return {values.PARENT: self._runs[run.parent]}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.tuning.study import FILE, PARAMS, kept_study
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 
 if TYPE_CHECKING:
     import optuna
@@ -45,14 +45,14 @@ class Outcome:
         return sorted(self.trials, key=lambda one: (one.value is None, sign * (one.value or 0), one.number))
 
 
-def read_outcome(run: Run) -> Outcome | None:
+def read_outcome(run: Run, reporter: Reporter) -> Outcome | None:
     """The outcome of a tuning; None of other runs, and where there is no study that can be read, which is a warning."""
     if run.kind != "tuning" or not run.files.is_file(FILE):
         return None
     try:
         study = kept_study(run.folder)
     except TrainyardError as error:
-        console.warn(f"{run.id}: the report does not show the trials: {error}")
+        reporter.warn(f"{run.id}: the report does not show the trials: {error}")
         return None
     trials = tuple(
         TrialOutcome(one.number, one.state.name.lower(), one.value, one.user_attrs.get(PARAMS, one.params))

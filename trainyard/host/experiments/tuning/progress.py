@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainyard.host.experiments.tuning.goal import Goal
-from trainyard.host.support import console
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from trainyard.host.support.reporter import Counted, Reporter
 
 SHOWN = 60  # characters of a trial's parameters
 
@@ -21,29 +17,21 @@ SHOWN = 60  # characters of a trial's parameters
 class TuningProgress(AbstractContextManager["TuningProgress"]):
     """Is told what happens to trials, ``counted`` of which are over already."""
 
-    def __init__(self, goal: Goal, counted: int, best: float = math.nan) -> None:
-        self._goal, self._counted, self._best = goal, counted, best
+    def __init__(self, goal: Goal, counted: int, reporter: Reporter, best: float = math.nan) -> None:
+        self._goal, self._counted, self._reporter, self._best = goal, counted, reporter, best
         self._running = 0
-        self._bar: Progress | None = None
+        self._counting = reporter.counting("Trials", goal.trials)
+        self._counter: Counted | None = None
 
     def __enter__(self) -> TuningProgress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = ("{task.description}", "{task.fields[best]}")
-            self._bar = Progress(
-                TextColumn(columns[0]), BarColumn(), MofNCompleteColumn(), TextColumn(columns[1]), TimeElapsedColumn(),
-                console=Console(stderr=True), transient=True,
-            )  # fmt: skip
-            self._bar.add_task("Trials", total=self._goal.trials, completed=self._counted, best="")
-            self._bar.start()
-            self._draw()
+        self._counter = self._counting.__enter__()
+        self._draw()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._bar:
-            self._bar.stop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._counting.__exit__(kind, error, trace)
 
     def started(self) -> None:
         self._running += 1
@@ -62,16 +50,14 @@ class TuningProgress(AbstractContextManager["TuningProgress"]):
     def _over(self, trial: int, text: str) -> None:
         self._counted += 1
         self._running -= 1
-        if self._bar is None:
-            console.step(f"[{self._counted}/{self._goal.trials}] trial {trial}: {text}")
+        if self._counter is None:
+            self._reporter.step(f"[{self._counted}/{self._goal.trials}] trial {trial}: {text}")
         self._draw()
 
     def _draw(self) -> None:
-        if self._bar:
+        if self._counter:
             best = "" if math.isnan(self._best) else f"best {self._goal.metric} {self._best:.6g}, "
-            self._bar.update(
-                self._bar.task_ids[0], completed=self._counted, best=f"{best}{self._running} running"
-            )  # fmt: skip
+            self._counter(self._counted, f"{best}{self._running} running")
 
 
 def shown(params: Mapping[str, Any]) -> str:

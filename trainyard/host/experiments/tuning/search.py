@@ -20,12 +20,12 @@ from trainyard.host.engines.base import RunPlan
 from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.metrics_log import Follower, read_points, read_tags
 from trainyard.host.experiments.origin import Origin
-from trainyard.host.experiments.run_files import Run, Status, new_run
+from trainyard.host.experiments.run_files import Run, Status, end_run, new_run
 from trainyard.host.experiments.tuning.goal import Goal
 from trainyard.host.experiments.tuning.progress import TuningProgress
 from trainyard.host.experiments.tuning.study import RUN, Study
 from trainyard.host.experiments.tuning.workers import Event, Events, TrialWorker
-from trainyard.host.support import console
+from trainyard.host.support.reporter import Reporter
 
 if TYPE_CHECKING:
     import optuna
@@ -43,6 +43,7 @@ class Search:
     payload: Mapping[str, Any]
     origin: Origin
     runner: Runner
+    reporter: Reporter
     plan: RunPlan
     workers: int
     trial_timeout: int
@@ -123,7 +124,7 @@ class Tuning:
         elif "ready" in said:
             worker.ready = True
             if not said["forks"] and not self._said_slow:
-                console.step("Importing the train function starts threads, so each trial imports it anew")
+                self._search.reporter.step("Importing the train function starts threads, so each trial imports it anew")
                 self._said_slow = True
             self._start_trial(worker)
         elif going := self._going.pop(worker, None):
@@ -150,7 +151,7 @@ class Tuning:
             said = f"workers keep ending (status {status}): {worker.reason or 'they say nothing'}"
             raise TrainyardError(said, "is there too little memory? try WORKERS=1", EXIT_FAILED)
         if self._wants_more:
-            console.warn(f"a worker was ended (status {status}); another one is started")
+            self._search.reporter.warn(f"a worker was ended (status {status}); another one is started")
             self._start_worker()
 
     # -- trials -------------------------------------------------------------------------------------------------
@@ -166,22 +167,23 @@ class Tuning:
             built=self._search.origin.built,
         )  # fmt: skip
         trial.set_user_attr(RUN, run.id)
-        self._going[worker] = Going(trial, run, params, Follower(run.path(run_folder.METRICS)))
+        self._going[worker] = Going(trial, run, params, Follower(run.path(run_folder.METRICS), self._search.reporter))
         worker.order(trial.number, run.id, {MEASURE_ON: VALIDATION, **self._search.payload, "params": everything})
         self._progress.started()
 
     def _trial_ended(self, going: Going, said: Mapping[str, Any]) -> None:
         metric = self._search.goal.metric
-        points = {point.name: point.value for point in read_points(going.run.path(run_folder.METRICS))}
-        metrics = {**points, **said.get("metrics", {})}
+        reporter = self._search.reporter
+        points = read_points(going.run.path(run_folder.METRICS), reporter)
+        metrics = {**{point.name: point.value for point in points}, **said.get("metrics", {})}
         seconds = float(said.get("seconds", 0))
         part = {MEASURED_ON: str(said[MEASURED_ON])} if said.get(MEASURED_ON) else {}
-        own = read_tags(going.run.path(run_folder.TAGS))
+        own = read_tags(going.run.path(run_folder.TAGS), reporter)
         tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **part, **own}
         going.run = replace(going.run, metrics=metrics, tags=tags)
         if said.get("touched"):
             binary = f"models/{going.run.model_name}.pkl"
-            console.warn(f"{binary} changed during trial {going.trial.number}: is it written by an absolute path?")
+            reporter.warn(f"{binary} changed during trial {going.trial.number}: is it written by an absolute path?")
         if going.ended_as == "pruned":
             self._pruned(going)
         elif going.ended_as or "error" in said:
@@ -206,7 +208,7 @@ class Tuning:
 
     def _note_part(self, part: str) -> None:
         if part != self._search.payload.get(MEASURE_ON, VALIDATION) and not self._said_part:
-            console.warn(
+            self._search.reporter.warn(
                 f"the train function does not say that it measures on the {VALIDATION} part ({MEASURE_ON} in its "
                 "payload): trials may be chosen by the rows that the champion is compared on (docs/experiments.md)"
             )
@@ -226,7 +228,7 @@ class Tuning:
         self._progress.gave_nothing(going.trial.number, "pruned: worse than most at that step")
 
     def _write_down(self, going: Going) -> None:
-        going.run.ended(going.status, error=going.error)
+        end_run(going.run, going.status, self._search.reporter, error=going.error)
         self._study.keep(going.trial)
 
     def _look(self) -> None:

@@ -1,4 +1,4 @@
-"""make predict VERSION=...: a version of the registry is served; of an alias, always the one that it leads to."""
+"""A version of the registry is served (VERSION); of an alias, always the one that it leads to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import cache_of, name_of
-from trainyard.host.support import console
 
 
 def version_mount(session: Session, model: ModelDir) -> Mount:
@@ -31,7 +30,7 @@ def version_mount(session: Session, model: ModelDir) -> Mount:
     registry = open_registry(session)
     version = registry.version_of(name_of(model), session.experiments.version)
     place_version(registry.download_version(version, cache_of(session)), model.model_name, folder)
-    console.step(f"Serving version {version.number} of {version.name} (sha256 {version.sha256[:12]})")
+    session.reporter.step(f"Serving version {version.number} of {version.name} (sha256 {version.sha256[:12]})")
     return Mount("models", folder, read_only=True)
 
 
@@ -47,7 +46,9 @@ def start_following(session: Session, model: ModelDir) -> None:
             start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
     seconds = session.experiments.version_poll
-    console.step(f"Where {wanted} leads to is asked every {seconds} s; what is said goes to {session.short(log)}")
+    session.reporter.step(
+        f"Where {wanted} leads to is asked every {seconds} s; what is said goes to {session.short(log)}"
+    )
 
 
 def follow(session: Session, model: ModelDir) -> None:
@@ -63,12 +64,12 @@ def follow(session: Session, model: ModelDir) -> None:
             if version.record_sha256 != served:
                 files = registry.download_version(version, cache_of(session))
                 place_version(files, model.model_name, _folder(session, model))
-                console.step(f"{wanted} is version {version.number} (sha256 {version.sha256[:12]})")
+                session.reporter.step(f"{wanted} is version {version.number} (sha256 {version.sha256[:12]})")
                 served = version.record_sha256
             complaint = ""
         except TrainyardError as error:  # what is served goes on; said once, not at every look
             if str(error) != complaint:
-                console.warn(str(error))
+                session.reporter.warn(str(error))
             complaint = str(error)
         time.sleep(session.experiments.version_poll)
 
