@@ -81,14 +81,14 @@ def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
 @FOLDER
 @click.pass_obj
 def init_command(dry_run: bool, folder: Path) -> None:
-    _load("init:init")(folder, dry_run=dry_run)
+    _load("init:init")(folder, console.Terminal(), dry_run=dry_run)
 
 
 @cli.command("upgrade", help="move the monorepo to the version of this program; its changed files are merged")
 @FOLDER
 @click.pass_obj
 def upgrade_command(dry_run: bool, folder: Path) -> None:
-    _load("init:upgrade")(folder, dry_run=dry_run)
+    _load("init:upgrade")(folder, console.Terminal(), dry_run=dry_run)
 
 
 @cli.command("s2i", help="run the real s2i with this machine's build settings, as bin/s2i does")

@@ -10,11 +10,12 @@ from trainyard.host.monorepo.repository import find_repository
 from trainyard.host.scaffold.monorepo import make_monorepo, upgrade_monorepo
 from trainyard.host.support import console
 from trainyard.host.support.product import PRODUCT
+from trainyard.host.support.reporter import Reporter
 
 CHANGES = PRODUCT / "CHANGELOG.md"
 
 
-def init(folder: Path, *, dry_run: bool) -> None:
+def init(folder: Path, reporter: Reporter, *, dry_run: bool) -> None:
     """Add what makes ``folder`` a monorepo; what is in the way is named and stays.
 
     Raises:
@@ -24,7 +25,7 @@ def init(folder: Path, *, dry_run: bool) -> None:
     for name in added.written:
         console.result(f"{'would write' if dry_run else 'wrote'} {folder / name}")
     for name in added.in_the_way:
-        console.warn(f"{folder / name}: there already, and not as ours: it stays")
+        reporter.warn(f"{folder / name}: there already, and not as ours: it stays")
     if added.in_the_way:
         names = " ".join(map(str, added.in_the_way))
         raise TrainyardError(
@@ -33,12 +34,14 @@ def init(folder: Path, *, dry_run: bool) -> None:
             EXIT_FAILED,
         )
     if not added.written:
-        console.step(f"{folder} is a monorepo already, nothing to add")
+        reporter.step(f"{folder} is a monorepo already, nothing to add")
     elif not dry_run:
-        console.step(f"Next: cd {shlex.quote(str(folder))} && make train MODEL=rents/linear; make help lists the verbs")
+        reporter.step(
+            f"Next: cd {shlex.quote(str(folder))} && make train MODEL=rents/linear; make help lists the verbs"
+        )
 
 
-def upgrade(folder: Path, *, dry_run: bool) -> None:
+def upgrade(folder: Path, reporter: Reporter, *, dry_run: bool) -> None:
     """Move the monorepo around ``folder`` to the version that runs.
 
     Raises:
@@ -47,9 +50,9 @@ def upgrade(folder: Path, *, dry_run: bool) -> None:
     root = find_repository(folder).root
     before, after = upgrade_monorepo(root, dry_run=dry_run)
     if before == after:
-        console.step(f"{root} is at {after.version} already")
+        reporter.step(f"{root} is at {after.version} already")
         return
     moves = f"from {before.version} to {after.version}"
-    console.step(f"Would move {root} {moves}" if dry_run else f"Moved {root} {moves}: look at git diff, then commit")
+    reporter.step(f"Would move {root} {moves}" if dry_run else f"Moved {root} {moves}: look at git diff, then commit")
     if CHANGES.is_file():
-        console.step(f"What is new: {CHANGES}")
+        reporter.step(f"What is new: {CHANGES}")
