@@ -35,7 +35,7 @@ wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUS
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
 	@$(RUN) demo projects/finance_income_prediction/all
 
-test: ## every test that can run here; TESTS=tests/... for some of them
+test: ## quick tests; CI=1: every test that can run here; TESTS=tests/... for some of them
 
 lint: ## ruff, mypy, shellcheck
 

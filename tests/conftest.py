@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from trainyard.settings.own_process import refuse_telemetry
@@ -32,11 +34,27 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+# Hypothesis has a profile of its own for CI, with five times as many examples.
+hypothesis.settings.register_profile("quick", max_examples=20)
+if not os.environ.get("CI"):
+    hypothesis.settings.load_profile("quick")
+
+
+def runs_slow_tests(config: pytest.Config) -> bool:
+    """Slow tests are CI's, and whoever asks for them: CI=1 make test, make test TESTS=tests/test_locks.py."""
+    named = any(".py" in name for name in config.args)
+    return bool(os.environ.get("CI") or config.option.markexpr or named)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file of slow tests is not even imported: every worker would import MLflow, pandas and their like."""
+    if collection_path.suffix != ".py" or runs_slow_tests(config):
+        return None
+    return bool(re.search(r"^pytestmark = .*pytest\.mark\.slow", collection_path.read_text(), re.MULTILINE)) or None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests are CI's, and whoever asks for them: CI=1 make test."""
-    if os.environ.get("CI") or config.option.markexpr or any("::" in name for name in config.args):
-        return
-    slow = [item for item in items if item.get_closest_marker("slow")]
+    slow = [] if runs_slow_tests(config) else [item for item in items if item.get_closest_marker("slow")]
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]

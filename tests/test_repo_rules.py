@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 from collections import Counter
@@ -32,10 +33,15 @@ def modules() -> Iterator[tuple[str, Path]]:
         yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> set[str]:
     """The first-level modules of the package that a file imports."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trainyard"):
             parts = (node.module or "").split(".")
             found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
@@ -101,7 +107,7 @@ def test_interfaces_are_small() -> None:
 
 def _protocols(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The interfaces of a file, each with its public methods and properties."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ClassDef) and "Protocol" in {ast.unparse(base).split("[")[0] for base in node.bases}:
             names = [part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)]
             yield node.name, [name for name in names if not name.startswith("_")]
@@ -120,7 +126,7 @@ def test_no_modules_import_each_other() -> None:
 def _imported(path: Path, known: Collection[str]) -> set[str]:
     """Which of the ``known`` modules a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -134,7 +140,7 @@ def test_the_ground_floor_needs_nothing_but_python() -> None:
 
     for top, path in modules():
         if top in ("errors", "settings", "contract") or path.is_relative_to(PACKAGE / "image" / "train"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(tree(path)):
                 names = (
                     [a.name for a in node.names]
                     if isinstance(node, ast.Import)
@@ -182,7 +188,7 @@ def test_os_environ_is_read_in_settings_alone() -> None:
         if not any(path.is_relative_to(PACKAGE / place) for place in handing_on):
             used = [
                 node
-                for node in ast.walk(ast.parse(path.read_text()))
+                for node in ast.walk(tree(path))
                 if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ"
             ]
             assert not used, path
@@ -206,7 +212,7 @@ def test_what_containers_write_to_is_opened_without_following_links(room: str) -
     ours = {PACKAGE / "host/experiments/registry/served_folder.py"}  # a folder of ours, which containers can only read
     paths = [place] if place.is_file() else place.rglob("*.py")
     for path in set(paths) - ours:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and not _keeps_below(node):
                 assert not _follows_links(node), f"{path}:{node.lineno}: {ast.unparse(node)}"
 

@@ -44,6 +44,7 @@ def clean(repo: Monorepo, tmp_path: Path, *arguments: str) -> Made:
     return repo.make(None, *arguments, "clean", XDG_CACHE_HOME=str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_all_of_it_is_shown_and_then_removed(repo: Monorepo, model: Model, tmp_path: Path) -> None:
     project = model.path.parent
     shown = clean(repo, tmp_path, "-n", "ALL=1").succeeded()

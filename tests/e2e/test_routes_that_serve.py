@@ -8,6 +8,8 @@ import pickle
 import pytest
 from monorepo import Model, Monorepo, ask, free_port, interrupt, wait_for
 
+pytestmark = pytest.mark.slow
+
 NONE_SERVES = "none of its routes serves"
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from monorepo import Made, Model, Monorepo, ask
 
+pytestmark = pytest.mark.slow
+
 
 def cut(path: Path) -> None:
     """A file of its own: in a virtual environment it has the same inode."""

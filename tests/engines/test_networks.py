@@ -11,6 +11,8 @@ import pytest
 from monorepo import Model, Monorepo, ask, free_port, nobody_elses
 from needs import need
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:9"
 CANARY = "canary%21of-the-build"
 PROXY = f"http://me:{CANARY}@127.0.0.1:9"

@@ -15,6 +15,8 @@ from engines.calls import call
 from monorepo import Made, Model, Monorepo, ask, nobody_elses
 from needs import need
 
+pytestmark = pytest.mark.slow
+
 # A package of one C file, that builds itself: nothing but a compiler and Python's headers has to be there.
 C_SOURCE = """
 #include <Python.h>

@@ -15,6 +15,8 @@ from trainyard.host.experiments.registry.version_scores import Score, score_vers
 from trainyard.host.experiments.training import Training
 from trainyard.host.operations.session import open_session
 
+pytestmark = pytest.mark.slow
+
 EVALUATE = '''
 
 def evaluate(msg):

@@ -13,8 +13,9 @@ from monorepo import Model, Monorepo, interrupt
 
 from experiments.searches import CONFIG, configure, runs, trials, tuning, wait_until, workers
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 20"))
     process = repo.spawn(model, "tune", "WORKERS=2", "TRIALS=6")
@@ -41,7 +42,6 @@ def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> Non
     assert len(trials(model)) == 7 + len(given_up)
 
 
-@pytest.mark.slow
 def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 3"))
     process = repo.spawn(model, "tune", "WORKERS=1")
@@ -117,7 +117,6 @@ def test_an_image_that_is_replaced_meanwhile(repo: Monorepo, model: Model) -> No
     assert json.loads(model.record.read_text())["built"]["identity"] not in built
 
 
-@pytest.mark.slow
 def test_resume_without_a_study_and_with_a_damaged_one_is_one_line(repo: Monorepo, model: Model) -> None:
     configure(model)
     repo.make(model, "tune", "RESUME=1").failed("has no tuning to go on with")

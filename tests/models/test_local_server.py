@@ -58,6 +58,7 @@ def test_a_predict_module_serves_itself(workdir: Path, python_path: str) -> None
         process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("routes", "says"), [("adder/predict", "route:module:function"), ("a:b:c", "cannot listen")])
 def test_bad_routes_and_a_port_in_use_are_one_line(workdir: Path, python_path: str, routes: str, says: str) -> None:
     with socket.socket() as held:

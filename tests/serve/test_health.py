@@ -43,6 +43,7 @@ def test_readyz_says_for_each_route_why_it_is_not_ready(daemon):
     assert requests.get(f"{daemon.url}/readyz/nothing", timeout=5).status_code == 404
 
 
+@pytest.mark.slow
 def test_while_it_drains_it_is_not_ready(start):
     daemon = start("basic", WORKERS="1")
     with requests.Session() as session:
@@ -56,6 +57,7 @@ def test_while_it_drains_it_is_not_ready(start):
         slow.join()
 
 
+@pytest.mark.slow
 def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     import os
 
@@ -89,6 +91,7 @@ def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     assert not any(math.isnan(value) for values in found.values() for value in values.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_the_access_log_has_a_line_of_each_request(start, log_format):
     daemon = start("basic", WORKERS="1", ACCESS_LOG="1", LOG_FORMAT=log_format)
@@ -105,6 +108,7 @@ def test_the_access_log_has_a_line_of_each_request(start, log_format):
     assert any("gunicorn" in entry["logger"] for entry in lines)
 
 
+@pytest.mark.slow
 def test_hostile_text_stays_in_its_log_line(start):
     daemon = start("basic", WORKERS="1", ACCESS_LOG="1")
     requests.post(f"{daemon.url}/a%0Ab\x1b[31m", headers={"X-Request-Id": "x y"}, data=b"{}", timeout=5)

@@ -46,6 +46,7 @@ def test_sigterm_lets_a_slow_request_finish(start):
         daemon.post("sum")
 
 
+@pytest.mark.slow
 def test_sigterm_does_not_wait_for_idle_connections(start):
     daemon = start("basic", WORKERS="1", STOP_TIMEOUT="12")
     with requests.Session() as session:
@@ -55,6 +56,7 @@ def test_sigterm_does_not_wait_for_idle_connections(start):
         assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_once_without_a_traceback(start):
     daemon = start("basic", WORKERS="2")
     os.killpg(daemon.process.pid, signal.SIGINT)  # as a terminal does
@@ -63,6 +65,7 @@ def test_ctrl_c_stops_at_once_without_a_traceback(start):
     assert "Exception" not in daemon.text().partition("Handling signal")[2]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced(start):
     daemon = start("basic", WORKERS="1")
     first = daemon.post("pid").json()["payload"]["predictions"][0]
@@ -71,6 +74,7 @@ def test_a_worker_that_dies_is_replaced(start):
     assert second != first
 
 
+@pytest.mark.slow
 def test_the_log_has_no_complaint_of_gunicorn(start):
     daemon = start("historical", WORKERS="1", MODEL_NAME="m")
     assert daemon.stop() == 0
@@ -88,6 +92,7 @@ def open_to_all(folder):
             part.chmod(0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
 def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     home = tmp_path / "action"
@@ -100,6 +105,7 @@ def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     assert not [line for line in daemon.text().splitlines() if "[ERROR]" in line and "route /" not in line]
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_it_is_imported_is_no_traceback(folder, tmp_path):
     elsewhere = tmp_path / "packages"
     elsewhere.mkdir()
@@ -131,6 +137,7 @@ def test_a_port_in_use_is_one_line_at_once(refused, folder):
     assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -150,6 +157,7 @@ def test_a_bad_environment_is_one_line(refused, folder, text, reason):
     assert reason in stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

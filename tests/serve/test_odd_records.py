@@ -8,6 +8,8 @@ import pytest
 import requests
 import town
 
+pytestmark = pytest.mark.slow
+
 PAGES = ["", "docs", "openapi.json", "metrics", "readyz", "v2/models/sums", "v2/models/houses", "health"]
 HALF = "\ud800"  # a character that JSON can write and UTF-8 cannot
 

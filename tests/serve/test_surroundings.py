@@ -6,6 +6,8 @@ import time
 import pytest
 from daemons import CASES
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 5  # the first calls of a function are made in a thread, later ones in the event loop
 
 

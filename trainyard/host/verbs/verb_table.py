@@ -71,7 +71,7 @@ VERBS = (
          "wheelhouse:fill_wheelhouse"),
     Verb("demo", TOP, "set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running",
          "demo:demo", folder="projects/finance_income_prediction/all"),
-    _by_hand("test", "every test that can run here; TESTS=tests/... for some of them"),
+    _by_hand("test", "quick tests; CI=1: every test that can run here; TESTS=tests/... for some of them"),
     _by_hand("lint", "ruff, mypy, shellcheck"),
     _by_hand("bench-serving", "against other servers: a table and a picture; OPTIONS=--help"),
     _by_hand("bench-memory", "memory of four models in one server, by workers; OPTIONS=--help"),
