@@ -18,11 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from browsing import browser, visit  # noqa: E402, F401 -- fixtures
 
-ENGINE_PARTS = [
-    f"engines.{name}"
-    for name in ("contract", "running", "confined", "baked", "layers", "bills", "pruned", "damaged", "killed")
-]
-for name in ("monorepo", "images", *ENGINE_PARTS):  # a failed assert in there shows its values
+for name in ("monorepo", "images", "walking", "engines"):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)
 
 # Started in the background, the tests inherit a SIGINT that is ignored, and so would all that they interrupt.
@@ -53,7 +49,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return bool(re.search(r"^pytestmark = .*pytest\.mark\.slow", collection_path.read_text(), re.MULTILINE)) or None
 
 
+# Files that take minutes, the longest first: one that began late would run alone in the end.
+LONGEST = (
+    "engines/test_docker.py", "engines/test_podman.py", "engines/test_docker_s2i.py", "engines/test_process.py",
+    "engines/test_grouped_images.py", "experiments/test_runs.py", "models/test_projects.py", "e2e/test_docs.py",
+    "engines/test_networks.py", "engines/test_runtime.py", "e2e/test_benchmarks.py", "test_foreign_locks.py",
+    "test_locks.py", "historical/test_historical_imports.py", "experiments/test_walk_of_runs.py", "e2e/test_walk.py",
+)  # fmt: skip
+
+
+def place_of(item: pytest.Item) -> int:
+    name = item.path.relative_to(Path(__file__).parent).as_posix()
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=place_of)
     slow = [] if runs_slow_tests(config) else [item for item in items if item.get_closest_marker("slow")]
     if slow:
         config.hook.pytest_deselected(items=slow)

@@ -63,8 +63,6 @@ def venv(repo: Monorepo, model: Model) -> Path:
         ("colorama/ansi.py", cut),
         ("colorama/ansi.py", zeroes),
         ("colorama/ansi.py", Path.unlink),
-        ("colorama-0.4.6.dist-info/METADATA", cut),
-        ("colorama-0.4.6.dist-info/WHEEL", cut),
         ("colorama-0.4.6.dist-info/RECORD", cut),
         ("colorama-0.4.6.dist-info/RECORD", Path.unlink),
     ],

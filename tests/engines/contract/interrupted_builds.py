@@ -17,7 +17,7 @@ KILLED = 5
 LONGEST = 1.5  # seconds; an edit takes about half of that
 
 
-class BrokenBuilds:
+class InterruptedBuilds:
     """For every engine."""
 
     variables: ClassVar[dict[str, str]]

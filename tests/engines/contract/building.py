@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from engines.baked import BakedImages
-from engines.broken import BrokenBuilds
-from engines.confined import LINES, REPORT, report_from
-from engines.running import SAMPLE, RunningContract
+from engines.contract.baking import BakedImages
+from engines.contract.confinement import LINES, REPORT, report_from
+from engines.contract.interrupted_builds import InterruptedBuilds
+from engines.contract.running import SAMPLE, RunningContract
 from monorepo import Client, Made, Model, Monorepo, ask, interrupt
 from needs import need
 
 
-class BuildingContract(BrokenBuilds, BakedImages):
+class BuildingContract(InterruptedBuilds, BakedImages):
     """Inherit, and say which engine and builder."""
 
     engine: ClassVar[str]

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pexpect
 import pytest
-from engines.confined import ConfinedServers
+from engines.contract.confinement import ConfinedServers
 from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, wait_for
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
