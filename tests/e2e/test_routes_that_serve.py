@@ -6,7 +6,8 @@ import json
 import pickle
 
 import pytest
-from monorepo import Model, Monorepo, ask, free_port, interrupt, wait_for
+from monorepo import Model, Monorepo, ask, free_port, interrupt, is_healthy
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ def test_routes_are_printed_once_they_serve(repo: Monorepo, model: Model) -> Non
     port = free_port()
     url = f"POST http://127.0.0.1:{port}/{model.name}/predict"
     process = repo.spawn(model, "predict", f"PORT={port}")
-    wait_for(port)
+    until(lambda: is_healthy(port))
     assert process.stdout
     lines = []
     for line in process.stdout:

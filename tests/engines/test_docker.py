@@ -1,7 +1,7 @@
 import contextlib
+import functools
 import os
 import socket
-import time
 from typing import ClassVar
 
 import images
@@ -15,7 +15,8 @@ from engines.contract.pruning import PrunedDependencies
 from engines.contract.reproducible_images import ReproducibleImages
 from engines.contract.running import SAMPLE
 from engines.contract.setup_scripts import SetupScripts
-from monorepo import Model, Monorepo, ask, wait_for
+from monorepo import Model, Monorepo, ask, is_healthy
+from waiting import until
 
 HEAD = b"POST /double/predict HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -46,11 +47,9 @@ class TestDocker(
         options += [f"--env={setting}" for setting in ("MODEL_NAME=double", "BALLAST=80", f"SHARE={share}")]
         container = images.docker("run", "--detach", *options, f"{model.container}-predict").strip()
         try:
-            deadline = time.monotonic() + 30
-            while "1 of 2 workers: they may take" not in (log := images.run(["docker", "logs", container]).output):
-                assert time.monotonic() < deadline, log
-                time.sleep(0.1)
-            assert log.count("Booting worker") <= 1
+            logs = functools.partial(images.run, ["docker", "logs", container])
+            until(lambda: "1 of 2 workers: they may take" in logs().output, 30, logs)
+            assert logs().output.count("Booting worker") <= 1
         finally:
             images.docker("rm", "--force", container)
 
@@ -60,7 +59,7 @@ class TestDocker(
         container = images.docker("run", "--detach", *options, f"{model.container}-predict").strip()
         try:
             port = int(images.docker("port", container, "5000").strip().rpartition(":")[2])
-            wait_for(port)
+            until(lambda: is_healthy(port))
             with contextlib.ExitStack() as stack:
                 for unfinished in UNFINISHED:
                     for _ in range(20):

@@ -7,13 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from monorepo import ROOT, Model, Monorepo
+from waiting import until
 
 from trainyard.host.experiments.metrics_log import Point
 from trainyard.host.experiments.report import DrawnAhead, write_report
@@ -231,13 +231,11 @@ def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, mon
     monkeypatch.setattr("trainyard.host.experiments.plots.draw", lambda *left: drawn.append(len(left[1])) or [])
     with DrawnAhead(run) as ahead:
         evaluation.write_text(json.dumps(REGRESSION))
-        while not drawn:
-            time.sleep(0.01)
+        until(lambda: drawn)
     write_report(run, ahead)
     assert drawn == [0]  # and not twice
     with DrawnAhead(run) as ahead:
-        while len(drawn) < 2:
-            time.sleep(0.01)
+        until(lambda: len(drawn) == 2)
         metrics.write_text('{"name": "late", "value": 1, "step": 0}\n')
     write_report(run, ahead)
     assert drawn == [0, 0, 1]

@@ -7,13 +7,13 @@ import io
 import json
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from monorepo import Model, Monorepo, interrupt
+from waiting import until
 
 from trainyard.host.experiments.metrics_log import read_points
 
@@ -135,14 +135,14 @@ def test_a_training_that_fails_is_a_failed_run(repo: Monorepo, model: Model) -> 
 
 def test_ctrl_c_is_an_interrupted_run(repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(pause=30))
-    wait_for_points(model)
+    until(lambda: reports(model))
     interrupt(process)
     assert run_of(folders(model)[0])["status"] == "interrupted"
 
 
 def test_a_killed_training_is_a_failed_run(repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(pause=30))
-    wait_for_points(model)
+    until(lambda: reports(model))
     (trainer,) = pids_of("trainyard.image.train", model)
     os.kill(trainer, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -152,7 +152,7 @@ def test_a_killed_training_is_a_failed_run(repo: Monorepo, model: Model) -> None
 @pytest.mark.slow
 def test_a_run_whose_make_was_killed_is_found_out(repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(pause=30))
-    wait_for_points(model)
+    until(lambda: reports(model))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert run_of(folders(model)[0])["status"] == "running"
@@ -228,11 +228,9 @@ def test_tuned_parameters_win_over_the_configs(repo: Monorepo, model: Model) -> 
     assert run_of(folders(model)[0])["params"]["x"] == 1.5
 
 
-def wait_for_points(model: Model, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not list(model.path.parent.glob("runs/*/metrics.jsonl")):
-        assert time.monotonic() < deadline, "the training reports nothing"
-        time.sleep(0.05)
+def reports(model: Model) -> list[Path]:
+    """The metrics of trainings that have begun to report them."""
+    return list(model.path.parent.glob("runs/*/metrics.jsonl"))
 
 
 def pids_of(text: str, model: Model) -> list[int]:

@@ -11,9 +11,10 @@ import pytest
 from engines.calls import call
 from monorepo import Model, Monorepo
 from needs import need
+from waiting import until
 
 from experiments.conftest import TRAIN
-from experiments.searches import CONFIG, configure, runs, trials, tuned, tuning, wait_until
+from experiments.searches import CONFIG, configure, runs, trials, tuned, tuning
 
 pytestmark = pytest.mark.slow
 
@@ -229,7 +230,7 @@ def test_trials_in_containers(tmp_path: Path) -> None:
     configure(model, CONFIG, ("max_trials: 6", "max_trials: 5"), ("{steps: 1}", "{steps: 1, pause: 1.0}"))
     process = repo.spawn(model, "tune", "WORKERS=2")
     try:
-        wait_until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")), 300)
+        until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")), 300)
         containers = call("docker", "ps", "--filter", f"name={model.container}-train-trials", "--format", "{{.Names}}")
         assert len(containers.split()) == 2
         call("docker", "kill", containers.split()[0])

@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 import requests
+from waiting import until
 
 
 def test_rows_are_answered_in_order(daemon):
@@ -71,11 +71,13 @@ def test_both_workers_answer(daemon):
     def ask(session):
         return session.post(f"{daemon.url}/pid", json={"payload": {"instances": [[1]]}}, timeout=10).json()
 
-    deadline = time.monotonic() + 15
     pids = set()
-    while len(pids) < 2 and time.monotonic() < deadline:
-        pids |= {ask(requests)["payload"]["predictions"][0] for _ in range(5)}
-    assert len(pids) == 2
+
+    def both():
+        pids.update(ask(requests)["payload"]["predictions"][0] for _ in range(5))
+        return len(pids) == 2
+
+    until(both, 15)
 
 
 @pytest.mark.slow
@@ -100,9 +102,8 @@ def test_a_missing_binary_is_a_503_until_it_appears(start):
         assert daemon.post("sum").status_code == 200
         (daemon.folder / f"models/{binary}.pkl").write_text("trained")
     assert daemon.post("file").json()["payload"]["predictions"] == ["trained"]
-    deadline = time.monotonic() + 10
-    while (answer := daemon.post("late")).status_code == 503 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: daemon.post("late").status_code == 200, 10)
+    answer = daemon.post("late")
     assert answer.json()["payload"]["predictions"] == ["trained"]
 
 

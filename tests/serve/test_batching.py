@@ -49,12 +49,10 @@ def ask_many(daemon, bodies):
 @pytest.mark.parametrize(("batch", "most"), [("1", 8), ("0", 3)])
 def test_waiting_requests_share_a_call_unless_told_not_to(start, tmp_path, batch, most):
     daemon = batch_daemon(start, tmp_path, BATCH=batch)
-    started = time.monotonic()
     answers = ask_many(daemon, [[[number, 1], [number, 2]] for number in range(12)])
     assert answers == [{"predictions": [n + 1, n + 2], "labels": ["sum"]} for n in range(12)]
     largest = daemon.post("largest").json()["payload"]["predictions"][0]
     assert largest >= most if batch == "1" else largest <= most
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from waiting import until
 
 SECONDS = 10
 
@@ -24,9 +25,7 @@ def predictions(daemon, route, *row):
 
 def settled(daemon):
     """All processes, once the worker that another test has ended is replaced."""
-    deadline = time.monotonic() + SECONDS
-    while predictions(daemon, "pid") != daemon.workers() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: predictions(daemon, "pid") == daemon.workers(), SECONDS)
     return daemon.family()
 
 
@@ -37,10 +36,7 @@ def is_running(pid):
 
 
 def ends(pid):
-    deadline = time.monotonic() + SECONDS
-    while is_running(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not is_running(pid)
+    return until(lambda: not is_running(pid), SECONDS)
 
 
 @pytest.mark.slow
@@ -115,9 +111,7 @@ def test_nothing_outlives_the_server(start):
 
 def test_signals_that_a_function_has_taken_are_given_back(daemon):
     # Signals can be taken in the event loop alone, which calls a function once it has been quick.
-    deadline = time.monotonic() + SECONDS
-    while (answer := daemon.post("take")).status_code == 500 and time.monotonic() < deadline:
-        pass
+    answer = until(lambda: (answer := daemon.post("take")).status_code == 200 and answer, SECONDS)
     (worker,) = answer.json()["payload"]["predictions"]
     daemon.wait_for("has taken the worker's signals")
     os.kill(worker, signal.SIGTERM)

@@ -10,6 +10,7 @@ import time
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 
 def metrics(daemon):
@@ -68,10 +69,8 @@ def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     daemon.post("sum", data=b"no json", json=None)
     for worker in daemon.workers():
         os.kill(worker, signal.SIGKILL)
-    deadline = time.monotonic() + 10
     # A process that is there has not yet begun to serve.
-    while metrics(daemon)["trainyard_workers"][frozenset()] < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: metrics(daemon)["trainyard_workers"][frozenset()] == 2, 10)
     daemon.post("sum", [[1, 2], [3, 4]])
     found = metrics(daemon)
     requests_total = found["trainyard_requests_total"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from waiting import until
 
 from trainyard.image.serve.__main__ import main
 
@@ -25,20 +26,13 @@ def folder(tmp_path):
     return tmp_path / "action"
 
 
-def wait_until(happened, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_sigterm_lets_a_slow_request_finish(start):
     daemon = start("basic", WORKERS="2")
     (daemon.folder / "started").unlink(missing_ok=True)
     answers = []
     client = threading.Thread(target=lambda: answers.append(daemon.post("slow", [[1.5]])))
     client.start()
-    wait_until((daemon.folder / "started").exists)
+    until((daemon.folder / "started").exists)
     assert daemon.stop() == 0
     client.join(10)
     assert answers[0].json() == {"payload": {"predictions": ["done"]}}
@@ -118,7 +112,7 @@ def test_ctrl_c_while_it_is_imported_is_no_traceback(folder, tmp_path):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    wait_until((folder / "importing").exists)
+    until((folder / "importing").exists)
     process.send_signal(signal.SIGINT)
     assert (process.communicate(timeout=10)[1], process.returncode) == ("interrupted\n", 130)
 

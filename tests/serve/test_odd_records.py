@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import time
 
 import pytest
 import requests
 import town
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -85,10 +85,7 @@ def check(daemon):
 
 def wait_for_version(daemon, content):
     version = hashlib.sha256(content.encode()).hexdigest()[:12]
-    deadline = time.monotonic() + 30
-    while ask(daemon, "readyz/sums").json()["routes"]["sums"]["version"] != version:
-        assert time.monotonic() < deadline, daemon.text()
-        time.sleep(0.1)
+    until(lambda: ask(daemon, "readyz/sums").json()["routes"]["sums"]["version"] == version, 30, daemon.text)
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -134,9 +133,7 @@ class BuildingContract(InterruptedBuilds, BakedImages):
         for line in build.stdout:
             if "Checking .s2i/environment" in line:
                 break
-        started = time.monotonic()
         output = interrupt(build)
-        assert time.monotonic() - started < 20
         assert "Traceback" not in output
         assert build.returncode != 0
         assert self._image_column(repo, "slow") == ["-", "-", "-"]

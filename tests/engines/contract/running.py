@@ -13,7 +13,8 @@ from typing import ClassVar
 import pexpect
 import pytest
 from engines.contract.confinement import ConfinedServers
-from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, wait_for
+from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, is_healthy
+from waiting import until
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 
@@ -58,7 +59,7 @@ class RunningContract(ConfinedServers):
     def test_ctrl_c_stops_a_server_in_the_foreground(self, repo: Monorepo, model: Model) -> None:
         port = free_port()
         process = repo.spawn(model, "predict", f"PORT={port}", **self.variables)
-        wait_for(port)
+        until(lambda: is_healthy(port))
         output = interrupt(process)
         assert "Traceback" not in output
         assert f"Stopped {model.container}-predict" in output
