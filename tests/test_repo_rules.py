@@ -252,3 +252,44 @@ def test_no_clone_gets_the_line_ends_of_windows() -> None:
     for line in listed.splitlines():
         assert "attr/text=auto eol=lf" in line, line
         assert "i/crlf" not in line, line
+
+
+ALWAYS_TRUE = (ast.Dict, ast.Set, ast.List, ast.Tuple, ast.JoinedStr, ast.GeneratorExp, ast.Lambda)
+
+
+def can_fail(test: ast.expr) -> bool:
+    """Whether an assert of that expression can fail. A sum of dicts or sets says nothing before it is compared."""
+    if isinstance(test, ast.BoolOp):
+        return (all if isinstance(test.op, ast.Or) else any)(can_fail(value) for value in test.values)
+    if isinstance(test, ast.BinOp):
+        return not isinstance(test.op, ast.BitOr | ast.Add | ast.Mult)
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name):
+        return test.func.id not in ("map", "filter", "zip", "iter", "reversed", "enumerate")
+    return not isinstance(test, ALWAYS_TRUE) and not (isinstance(test, ast.Constant) and test.value)
+
+
+def test_every_assert_can_fail() -> None:
+    for path in FILES:
+        if path.suffix == ".py":
+            for node in ast.walk(tree(ROOT / path)):
+                assert not isinstance(node, ast.Assert) or can_fail(node.test), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("text", "can"),
+    [
+        ("found | {'a': 1}", False), ("found | {'a': 1} == found", True), ("(found, 'why')", False), ("'text'", False),
+        ("map(str, found)", False), ("any(found)", True), ("found or 'text'", False), ("found and other", True),
+    ],
+)  # fmt: skip
+def test_what_an_assert_cannot_be(text: str, can: bool) -> None:
+    assert can_fail(ast.parse(text, mode="eval").body) == can
+
+
+def test_tests_wait_by_one_function() -> None:
+    """A loop with a deadline, or that sleeps until something is there, is waiting.until."""
+    for path in FILES:
+        if path.parts[0] == "tests" and path.suffix == ".py" and path.name != "waiting.py":
+            for node in ast.walk(tree(ROOT / path)):
+                waits = isinstance(node, ast.While) and len(node.body) == 1 and "sleep(" in ast.unparse(node.body)
+                assert not waits, f"{path}:{node.lineno}"
