@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import http.client
 import json
@@ -11,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -89,7 +92,8 @@ class Model:
 class Monorepo:
     """A folder with everything that a clone has, but for the shipped projects."""
 
-    def __init__(self, path: Path, engine: str = "process") -> None:
+    def __init__(self, path: Path, engine: str = "process", *, resolved: bool = True) -> None:
+        """``resolved``: what a model without requirements gets is known already, and no index asked."""
         self.path = path
         self.engine = engine
         # Tests that run side by side share the engines, and `make clean` removes images from all of them.
@@ -107,6 +111,8 @@ class Monorepo:
         (path / ".venv").symlink_to(ROOT / ".venv")
         for stamp in (".stamp", ".stamp-experiments"):
             (path / ".venv" / stamp).touch()
+        if resolved:
+            shutil.copytree(plain_locks(), path / ".trainyard" / "locks")
 
     def add_model(self, name: str, project: str = "sums", *, route: str = "", extra: str = "") -> Model:
         """A model that multiplies the sum of a row by the ``factor`` it was trained with."""
@@ -180,6 +186,16 @@ class Monorepo:
             yield port
         finally:
             self.make(where, "stop").succeeded()
+
+
+@functools.cache
+def plain_locks() -> Path:
+    """The locks of a model without requirements: once for all repositories of this process, as it takes a second."""
+    folder = tempfile.TemporaryDirectory(prefix="trainyard-locks-")
+    atexit.register(folder.cleanup)
+    repo = Monorepo(Path(folder.name) / "repo", resolved=False)
+    repo.make(repo.add_model("plain"), "show").succeeded()
+    return repo.path / ".trainyard" / "locks"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ train = ["colorama==0.4.5"]
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Monorepo:
-    return Monorepo(tmp_path / "repo")
+    return Monorepo(tmp_path / "repo", resolved=False)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from trainyard.host.requirements.lock_files import INPUTS, seal
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Monorepo:
-    return Monorepo(tmp_path / "repo")
+    return Monorepo(tmp_path / "repo", resolved=False)
 
 
 @pytest.fixture

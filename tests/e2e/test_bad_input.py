@@ -282,7 +282,7 @@ def test_a_build_on_a_full_disk(model: Model, repo: Monorepo, tmp_path: Path) ->
         pytest.skip("only root can mount a small file system")
     try:
         (small / "state").mkdir()
-        other = Monorepo(tmp_path / "clone")
+        other = Monorepo(tmp_path / "clone", resolved=False)
         (other.path / ".trainyard").symlink_to(small / "state")
         another = other.add_model("big")
         made = other.make(another, "build-predict")

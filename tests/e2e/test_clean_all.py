@@ -32,7 +32,7 @@ def model(repo: Monorepo, tmp_path: Path) -> Model:
     (project / "models" / ".compiled").symlink_to(tmp_path / "outside")
     (project / "runs" / "one").mkdir(parents=True)
     (project / "runs" / "one" / "out").symlink_to(tmp_path / "outside")
-    (repo.path / ".trainyard").mkdir()
+    (repo.path / ".trainyard").mkdir(exist_ok=True)
     (repo.path / ".trainyard" / "log").write_text("x" * 5_000_000)
     (tmp_path / "cache" / "trainyard" / "locks").mkdir(parents=True)
     return model

@@ -21,7 +21,7 @@ ELSEWHERE = re.compile(r"(s2i|docker tag) |(CI=1 )?make (test|lint|format)( |$)"
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
     """The repository with its shipped projects, as a fresh clone has them."""
-    repo = Monorepo(tmp_path_factory.mktemp("clone") / "trainyard")
+    repo = Monorepo(tmp_path_factory.mktemp("clone") / "trainyard", resolved=False)
     tracked = subprocess.run(["git", "ls-files", "projects"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in tracked.stdout.splitlines():
         (repo.path / name).parent.mkdir(parents=True, exist_ok=True)

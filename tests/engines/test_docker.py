@@ -38,6 +38,15 @@ class TestDocker(
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
 
+    # The host's, before and after an engine is asked: the process engine shows it.
+    test_payload_is_merged_over_the_default_one = None
+    test_every_project_in_one_image = None
+    test_every_member_is_baked_into_the_merged_image = None
+    test_a_second_server_does_not_replace_the_first = None
+    test_two_projects_at_once = None
+    test_a_server_that_serves_nothing_is_stopped = None
+    test_a_server_below_a_path = None
+
     @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one worker")
     @pytest.mark.parametrize(("share", "memory"), [("1", "170m"), ("0", "300m")])
     def test_as_many_workers_as_cores_and_memory_allow(

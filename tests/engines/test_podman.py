@@ -1,4 +1,4 @@
-"""podman: what differs between the command lines of engines. What is left out is docker's code, and shown there."""
+"""podman: what may differ from docker. What is left out is shown by docker or by the process engine."""
 
 from __future__ import annotations
 

@@ -230,7 +230,9 @@ def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, mon
     drawn: list[int] = []
     monkeypatch.setattr("trainyard.host.experiments.plots.draw", lambda *left: drawn.append(len(left[1])) or [])
     with DrawnAhead(run) as ahead:
-        evaluation.write_text(json.dumps(REGRESSION))
+        whole = tmp_path / "whole.json"  # it is looked at as soon as it is there
+        whole.write_text(json.dumps(REGRESSION))
+        whole.replace(evaluation)
         until(lambda: drawn)
     write_report(run, ahead)
     assert drawn == [0]  # and not twice
