@@ -15,8 +15,9 @@ BENCH := .venv/.stamp-bench
 
 .PHONY: $(MERGED)
 
+# Bytecode is written whatever the environment says: else each worker compiles every file of tests again.
 test: $(DEV)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(DEV)
 	$(VENV)/bin/ruff format --check .
