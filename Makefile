@@ -10,8 +10,9 @@ BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-tuning 
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
 	@$(RUN) demo projects/finance_income_prediction/all
 
-test: $(DEV) ## every test that can run here; TESTS=tests/... for some of them
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
+# Bytecode is written whatever the environment says: else each worker compiles every file of tests again.
+test: $(DEV) ## quick tests; CI=1: every test that can run here; TESTS=tests/... for some of them
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(DEV) ## ruff, mypy, shellcheck
 	$(VENV)/bin/ruff format --check .

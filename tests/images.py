@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from engines import calls
-from monorepo import OURS, ROOT, ask, wait_for
+from monorepo import OURS, ROOT, ask, is_healthy
 from needs import need
+from waiting import until
 
 WRAPPERS = ROOT / "bin"
 DAEMON, TRAIN = "trainyard/daemon", "trainyard/train"
@@ -93,7 +94,7 @@ def serving(image: str, *options: str) -> Iterator[int]:
         published = docker("port", container, "5000/tcp").splitlines()[0]
         port = int(published.rpartition(":")[2])
         try:
-            wait_for(port)
+            until(lambda: is_healthy(port))
         except AssertionError as error:
             log = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
             raise AssertionError(f"{error}\n{log.stdout}{log.stderr}") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import http.client
 import json
@@ -11,13 +13,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +92,8 @@ class Model:
 class Monorepo:
     """A folder with everything that a clone has, but for the shipped projects."""
 
-    def __init__(self, path: Path, engine: str = "process") -> None:
+    def __init__(self, path: Path, engine: str = "process", *, resolved: bool = True) -> None:
+        """``resolved``: what a model without requirements gets is known already, and no index asked."""
         self.path = path
         self.engine = engine
         # Tests that run side by side share the engines, and `make clean` removes images from all of them.
@@ -108,6 +111,8 @@ class Monorepo:
         (path / ".venv").symlink_to(ROOT / ".venv")
         for stamp in (".stamp", ".stamp-experiments"):
             (path / ".venv" / stamp).touch()
+        if resolved:
+            shutil.copytree(plain_locks(), path / ".trainyard" / "locks")
 
     def add_model(self, name: str, project: str = "sums", *, route: str = "", extra: str = "") -> Model:
         """A model that multiplies the sum of a row by the ``factor`` it was trained with."""
@@ -181,6 +186,16 @@ class Monorepo:
             yield port
         finally:
             self.make(where, "stop").succeeded()
+
+
+@functools.cache
+def plain_locks() -> Path:
+    """The locks of a model without requirements: once for all repositories of this process, as it takes a second."""
+    folder = tempfile.TemporaryDirectory(prefix="trainyard-locks-")
+    atexit.register(folder.cleanup)
+    repo = Monorepo(Path(folder.name) / "repo", resolved=False)
+    repo.make(repo.add_model("plain"), "show").succeeded()
+    return repo.path / ".trainyard" / "locks"
 
 
 @dataclass(frozen=True)
@@ -273,16 +288,11 @@ class Client:
             posting.result()
 
 
-def wait_for(port: int, seconds: float = 60) -> None:
-    """Until /health answers on that port."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if ask(port, "health")[0] == 200:
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"nothing answers on port {port}")
+def is_healthy(port: int) -> bool:
+    """Whether /health answers on that port."""
+    with suppress(OSError):
+        return ask(port, "health")[0] == 200
+    return False
 
 
 def interrupt(process: subprocess.Popen[str]) -> str:

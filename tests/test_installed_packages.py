@@ -108,6 +108,7 @@ def test_tests_go_where_nothing_imports_them(venv: Path) -> None:
     assert (site / "needy" / "tests" / "runner.py").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "text", "kept"),
     [
@@ -136,6 +137,7 @@ def test_what_is_imported_stays(tmp_path: Path, module: str, text: str, kept: se
     assert {folder for folder in folders if (site / folder).exists()} == kept
 
 
+@pytest.mark.slow
 def test_elsewhere_there_is_what_there_would_be_in_place(venv: Path, tmp_path: Path) -> None:
     before = files(venv)
     for path in venv.rglob("*"):
@@ -160,6 +162,7 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -185,6 +188,7 @@ def test_a_damaged_package_is_named(
     assert bytecode(goal)
 
 
+@pytest.mark.slow
 def test_what_two_packages_bring_is_nobodys(venv: Path) -> None:
     for package in ("good", "needy"):
         with (venv / SITE / f"{package}-1.0.dist-info" / "RECORD").open("a") as record:
@@ -193,6 +197,7 @@ def test_what_two_packages_bring_is_nobodys(venv: Path) -> None:
     prepare(venv)
 
 
+@pytest.mark.slow
 def test_without_room_it_says_so(venv: Path, tmp_path: Path) -> None:
     (venv / SITE / "good" / "model.bin").write_bytes(bytes(100_000))
     status, said, complaint = start(
@@ -202,6 +207,7 @@ def test_without_room_it_says_so(venv: Path, tmp_path: Path) -> None:
     assert said.endswith("File too large")
 
 
+@pytest.mark.slow
 def test_bytecode_is_the_same_every_time_and_from_the_cache(venv: Path, tmp_path: Path) -> None:
     expected = bytecode(prepare(venv))
     assert len(expected) == len([name for name in FILES.keys() - TESTS if name.endswith(".py")]) - 1  # but for old.py
@@ -213,6 +219,7 @@ def test_bytecode_is_the_same_every_time_and_from_the_cache(venv: Path, tmp_path
     assert bytecode(again) == compiled  # though its files lie elsewhere: they came from the cache
 
 
+@pytest.mark.slow
 def test_it_is_imported_without_its_source_being_looked_at(venv: Path) -> None:
     site = prepare(venv)
     (site / "single.py").write_text("VALUE = 2\n")
@@ -223,6 +230,7 @@ def test_it_is_imported_without_its_source_being_looked_at(venv: Path) -> None:
     assert done.stdout == "1\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped", "escaping", "nonsense"])
 def test_a_damaged_cache_is_compiled_anew(tmp_path: Path, damage: str) -> None:
     cache = tmp_path / "cache"

@@ -96,6 +96,7 @@ def look(_: str, content: bytes) -> tuple[Finding, ...]:
     return (Finding("it", content.find(b"canary")),) if b"canary" in content else ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0, CHUNK - 6, CHUNK - 3, CHUNK, 2 * CHUNK - 1])
 def test_a_large_file_is_looked_at_in_pieces(offset: int) -> None:
     content = bytearray(2 * CHUNK + 10)
@@ -132,6 +133,7 @@ def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(entry, io.BytesIO(content))
 
 
+@pytest.mark.slow
 def test_a_finding_in_a_later_piece_has_its_own_line() -> None:
     content = b"x\n" * (CHUNK // 2 + 10) + b"key: AKIAQ3EGRIPKAYQXMZ5N\n"
     (finding,) = look_through("a.txt", io.BytesIO(content), lambda _, part: tuple(find(part, [])))

@@ -22,11 +22,13 @@ def end(module: str, left: str, timeout: float = 30) -> None:
     subprocess.run([sys.executable, "-c", LEFT.format(module=module, left=left)], check=True, timeout=timeout)
 
 
+@pytest.mark.slow
 def test_a_pool_of_threads_that_nobody_closed() -> None:
     """As of an artifact repository of MLflow's."""
     end("os", "pool = concurrent.futures.ThreadPoolExecutor(); pool.submit(int).result()")
 
 
+@pytest.mark.slow
 def test_a_database_is_whole_without_its_log(tmp_path: Path) -> None:
     """A study.db that is copied is the study."""
     file = tmp_path / "study.db"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from trainyard.errors import TrainyardError
 from trainyard.host.support.command import Limit
@@ -27,8 +28,7 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=first)
     thread.start()
-    while not order:
-        time.sleep(0.01)
+    until(lambda: order)
     with locked(tmp_path / "lock", "it", Limit("LOCK_TIMEOUT", 5), SILENT):
         order.append("second in")
     thread.join()

@@ -20,7 +20,7 @@ from trainyard.host.requirements.lock_files import INPUTS, seal
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Monorepo:
-    return Monorepo(tmp_path / "repo")
+    return Monorepo(tmp_path / "repo", resolved=False)
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def lock(model: Model, role: str) -> str:
     return (model.path / f"requirements_{role}.lock").read_text()
 
 
+@pytest.mark.slow
 def test_train_and_predict_get_one_version_of_what_both_use(repo: Monorepo, model: Model) -> None:
     repo.make(model, "lock").succeeded()
     assert "tabulate==0.8.10" in lock(model, "train")
@@ -44,6 +45,7 @@ def test_train_and_predict_get_one_version_of_what_both_use(repo: Monorepo, mode
         assert "gunicorn==" in lock(model, role)
 
 
+@pytest.mark.slow
 def test_a_committed_lock_is_used_until_the_requirements_change(repo: Monorepo, model: Model) -> None:
     repo.make(model, "lock").succeeded()
     shown = repo.make(model, "show").succeeded()
@@ -55,6 +57,7 @@ def test_a_committed_lock_is_used_until_the_requirements_change(repo: Monorepo, 
     assert "make lock" in shown.err
 
 
+@pytest.mark.slow
 def test_equal_requirements_share_one_environment(repo: Monorepo) -> None:
     for name in ("one", "two"):
         model = repo.add_model(name)
@@ -63,6 +66,7 @@ def test_equal_requirements_share_one_environment(repo: Monorepo) -> None:
     assert len(list(repo.path.glob(".trainyard/process/deps/*"))) == 1
 
 
+@pytest.mark.slow
 def test_a_package_that_is_not_the_locked_one_is_refused(repo: Monorepo, model: Model) -> None:
     repo.make(model, "lock").succeeded()
     path = model.path / "requirements_predict.lock"
@@ -74,6 +78,7 @@ def test_a_package_that_is_not_the_locked_one_is_refused(repo: Monorepo, model: 
     assert not list(repo.path.glob(".trainyard/process/images/*/image.json"))
 
 
+@pytest.mark.slow
 def test_a_model_without_locks_is_said_when_it_is_built(repo: Monorepo, model: Model) -> None:
     made = repo.make(model, "build-predict").succeeded()
     said = [line for line in made.err.splitlines() if line.startswith("warning")]
@@ -84,6 +89,7 @@ def test_a_model_without_locks_is_said_when_it_is_built(repo: Monorepo, model: M
     assert "warning" not in repo.make(model, "build-predict").succeeded().err
 
 
+@pytest.mark.slow
 def test_make_lock_without_a_model_locks_each_that_needs_it(repo: Monorepo, model: Model) -> None:
     bad, beside = repo.add_model("bad"), repo.add_model("beside")
     (bad.path / "requirements_train.txt").write_text("six\n--pre\n")

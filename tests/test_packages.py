@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib import metadata
 
+import pytest
 from monorepo import ROOT
 
 from trainyard.contract.installed_versions import OF_DAEMON, difference, of_training
@@ -15,6 +16,7 @@ def test_the_daemons_packages_are_those_of_every_lock() -> None:
     assert [re.split("[<>=]", line)[0] for line in lines if not line.startswith("#")] == list(OF_DAEMON)
 
 
+@pytest.mark.slow
 def test_what_only_the_daemon_needs_does_not_count() -> None:
     found = of_training([])
     assert found["numpy"] == metadata.version("numpy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 from collections import Counter
@@ -32,10 +33,15 @@ def modules() -> Iterator[tuple[str, Path]]:
         yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> set[str]:
     """The first-level modules of the package that a file imports."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trainyard"):
             parts = (node.module or "").split(".")
             found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
@@ -111,7 +117,7 @@ def test_interfaces_are_small() -> None:
 
 def _protocols(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The interfaces of a file, each with its public methods and properties."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ClassDef) and "Protocol" in {ast.unparse(base).split("[")[0] for base in node.bases}:
             names = [part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)]
             yield node.name, [name for name in names if not name.startswith("_")]
@@ -130,7 +136,7 @@ def test_no_modules_import_each_other() -> None:
 def _imported(path: Path, known: Collection[str]) -> set[str]:
     """Which of the ``known`` modules a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -144,7 +150,7 @@ def test_the_ground_floor_needs_nothing_but_python() -> None:
 
     for top, path in modules():
         if top in ("errors", "settings", "contract") or path.is_relative_to(PACKAGE / "image" / "train"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(tree(path)):
                 names = (
                     [a.name for a in node.names]
                     if isinstance(node, ast.Import)
@@ -192,7 +198,7 @@ def test_os_environ_is_read_in_settings_alone() -> None:
         if not any(path.is_relative_to(PACKAGE / place) for place in handing_on):
             used = [
                 node
-                for node in ast.walk(ast.parse(path.read_text()))
+                for node in ast.walk(tree(path))
                 if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ"
             ]
             assert not used, path
@@ -216,7 +222,7 @@ def test_what_containers_write_to_is_opened_without_following_links(room: str) -
     ours = {PACKAGE / "host/experiments/registry/served_folder.py"}  # a folder of ours, which containers can only read
     paths = [place] if place.is_file() else place.rglob("*.py")
     for path in set(paths) - ours:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and not _keeps_below(node):
                 assert not _follows_links(node), f"{path}:{node.lineno}: {ast.unparse(node)}"
 
@@ -256,3 +262,44 @@ def test_no_clone_gets_the_line_ends_of_windows() -> None:
     for line in listed.splitlines():
         assert "attr/text=auto eol=lf" in line, line
         assert "i/crlf" not in line, line
+
+
+ALWAYS_TRUE = (ast.Dict, ast.Set, ast.List, ast.Tuple, ast.JoinedStr, ast.GeneratorExp, ast.Lambda)
+
+
+def can_fail(test: ast.expr) -> bool:
+    """Whether an assert of that expression can fail. A sum of dicts or sets says nothing before it is compared."""
+    if isinstance(test, ast.BoolOp):
+        return (all if isinstance(test.op, ast.Or) else any)(can_fail(value) for value in test.values)
+    if isinstance(test, ast.BinOp):
+        return not isinstance(test.op, ast.BitOr | ast.Add | ast.Mult)
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name):
+        return test.func.id not in ("map", "filter", "zip", "iter", "reversed", "enumerate")
+    return not isinstance(test, ALWAYS_TRUE) and not (isinstance(test, ast.Constant) and test.value)
+
+
+def test_every_assert_can_fail() -> None:
+    for path in FILES:
+        if path.suffix == ".py":
+            for node in ast.walk(tree(ROOT / path)):
+                assert not isinstance(node, ast.Assert) or can_fail(node.test), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("text", "can"),
+    [
+        ("found | {'a': 1}", False), ("found | {'a': 1} == found", True), ("(found, 'why')", False), ("'text'", False),
+        ("map(str, found)", False), ("any(found)", True), ("found or 'text'", False), ("found and other", True),
+    ],
+)  # fmt: skip
+def test_what_an_assert_cannot_be(text: str, can: bool) -> None:
+    assert can_fail(ast.parse(text, mode="eval").body) == can
+
+
+def test_tests_wait_by_one_function() -> None:
+    """A loop with a deadline, or that sleeps until something is there, is waiting.until."""
+    for path in FILES:
+        if path.parts[0] == "tests" and path.suffix == ".py" and path.name != "waiting.py":
+            for node in ast.walk(tree(ROOT / path)):
+                waits = isinstance(node, ast.While) and len(node.body) == 1 and "sleep(" in ast.unparse(node.body)
+                assert not waits, f"{path}:{node.lineno}"

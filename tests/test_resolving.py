@@ -82,6 +82,7 @@ def refused(images: Images, *inputs: Requirement) -> str:
     return str(raised.value)
 
 
+@pytest.mark.slow
 def test_given_hashes_are_kept_and_enforced(images: Images, tmp_path: Path) -> None:
     found = requirement(tmp_path, f"plain==1.0 --hash={hash_of(PLAIN)} --hash=sha256:{'0' * 64}\n")
     assert with_given_hashes(resolve(images, found), found) == f"plain==1.0 \\\n    --hash={hash_of(PLAIN)}\n"
@@ -90,6 +91,7 @@ def test_given_hashes_are_kept_and_enforced(images: Images, tmp_path: Path) -> N
         with_given_hashes(resolve(images, other), other)
 
 
+@pytest.mark.slow
 def test_constraints_and_indexes_of_a_file_are_heeded(index: str, tmp_path: Path) -> None:
     (tmp_path / "limits.txt").write_text("old<2\n")
     images = Images(HostSettings.read({"INDEX_URL": "https://127.0.0.1:9/simple"}))
@@ -99,6 +101,7 @@ def test_constraints_and_indexes_of_a_file_are_heeded(index: str, tmp_path: Path
     assert resolve(images, requirement(tmp_path, text)).startswith("old==1.5 ")
 
 
+@pytest.mark.slow
 def test_a_package_beside_the_model_is_resolved_without_an_index_having_it(images: Images, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "setup.py").write_text("setup(name='own', version='3', install_requires=['plain'])")
@@ -112,6 +115,7 @@ def test_a_package_beside_the_model_is_resolved_without_an_index_having_it(image
         resolve(images, found, requirement(tmp_path, "./own\n"))
 
 
+@pytest.mark.slow
 def test_code_of_a_package_is_run_by_the_engine_alone_and_sees_nothing_of_the_caller(
     images: Images, tmp_path: Path, ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +130,7 @@ def test_code_of_a_package_is_run_by_the_engine_alone_and_sees_nothing_of_the_ca
     assert ran.read_text() == ""
 
 
+@pytest.mark.slow
 def test_a_pin_without_a_wheel_is_named_with_the_nearest_version_that_has_one(images: Images, tmp_path: Path) -> None:
     line = refused(images, requirement(tmp_path, "plain\nold==1.0\n"))
     assert f"{tmp_path}/requirements_predict.txt:2 (old==1.0): old==1.0 has no wheel for Python 3.12" in line

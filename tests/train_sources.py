@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
+
+from waiting import until
 
 PAYLOAD = {"$ref": "data/prices.csv", "model_name": "price"}
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
@@ -56,7 +57,4 @@ class Sources:
 
     def wait_for(self, name: str, seconds: float = 20) -> None:
         """Until the train function has written the file ``name`` into ``data/``."""
-        deadline = time.monotonic() + seconds
-        while not (self.root / "data" / name).exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until((self.root / "data" / name).exists, seconds)

@@ -27,6 +27,7 @@ def test_no_environment_file(repo: Monorepo, model: Model) -> None:
     made.failed(f"{model.path}/.s2i/environment: no such file", "ROUTES=<route>:<module>:<function>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -57,6 +58,7 @@ def test_a_path_that_no_build_can_work_with(tmp_path: Path, name: str) -> None:
     repo.make(repo.add_model("one"), "build-train").failed("the path of the monorepo has a", "rename the folder")
 
 
+@pytest.mark.slow
 def test_a_path_with_what_shells_and_make_expand(tmp_path: Path) -> None:
     repo = Monorepo(tmp_path / 'a$HOME (b)\'s `c` "d" & #1; *[x]' / "repo")
     repo.make(repo.add_model("one"), "build-train").succeeded()
@@ -134,6 +136,7 @@ def test_models_is_not_writable(repo: Monorepo, model: Model) -> None:
         backup.rename(folder)
 
 
+@pytest.mark.slow
 def test_a_corrupt_binary_and_one_of_another_model(repo: Monorepo, model: Model) -> None:
     other = repo.add_model("other_model")
     for one in (model, other):
@@ -160,6 +163,7 @@ def test_a_corrupt_binary_and_one_of_another_model(repo: Monorepo, model: Model)
     shutil.rmtree(other.path)
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_not_good_fails_test_endpoint(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train").succeeded()
     model.replace("predict.py", 'return {"predictions": [', 'return {"predictions": [0 for row in []] and [')
@@ -171,6 +175,7 @@ def test_nobody_serves(repo: Monorepo, model: Model) -> None:
     repo.make(model, "test-endpoint", f"PORT={free_port()}").failed("Connection refused", "make predict")
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_get_ready(repo: Monorepo, model: Model) -> None:
     model.replace(
         "predict.py", "MODEL =", "import glob, time\nif glob.glob('models/*.pkl'):\n    time.sleep(60)\nMODEL ="
@@ -180,6 +185,7 @@ def test_a_server_that_does_not_get_ready(repo: Monorepo, model: Model) -> None:
     made.failed("not ready in 2 s", "READY_TIMEOUT")
 
 
+@pytest.mark.slow
 def test_an_engine_that_does_not_exist_or_answer(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train", "ENGINE=rocket").failed("ENGINE=rocket (command line)", "docker, podman, process")
     # A docker client without an engine behind it.
@@ -222,6 +228,7 @@ def test_a_model_directory_with_a_space(repo: Monorepo) -> None:
         shutil.rmtree(path.parent)
 
 
+@pytest.mark.slow
 def test_a_monorepo_in_a_folder_with_a_space(tmp_path: Path) -> None:
     repo = Monorepo(tmp_path / "my clone")
     model = repo.add_model("inside")
@@ -237,6 +244,7 @@ def test_no_such_model(repo: Monorepo) -> None:
     repo.make(None, "train").failed("which model?", "MODEL=<project>/<model>")
 
 
+@pytest.mark.slow
 def test_every_leaf_verb_from_the_top(repo: Monorepo, model: Model) -> None:
     name = f"MODEL=sums/{model.name}"
     repo.make(None, "train", name, 'PAYLOAD={"factor": 5}').succeeded()
@@ -244,6 +252,7 @@ def test_every_leaf_verb_from_the_top(repo: Monorepo, model: Model) -> None:
     assert "command line" in repo.make(None, "show", name, "PORT=5999").succeeded().out
 
 
+@pytest.mark.slow
 def test_a_full_disk(repo: Monorepo, model: Model, tmp_path: Path) -> None:
     """A small file system for models/ where root can mount one; else a limit on the size of files."""
     model.replace("train.py", '"rows": len(rows)}, file', '"rows": len(rows), "ballast": os.urandom(4 << 20)}, file')
@@ -263,6 +272,7 @@ def test_a_full_disk(repo: Monorepo, model: Model, tmp_path: Path) -> None:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_build_on_a_full_disk(model: Model, repo: Monorepo, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
@@ -272,7 +282,7 @@ def test_a_build_on_a_full_disk(model: Model, repo: Monorepo, tmp_path: Path) ->
         pytest.skip("only root can mount a small file system")
     try:
         (small / "state").mkdir()
-        other = Monorepo(tmp_path / "clone")
+        other = Monorepo(tmp_path / "clone", resolved=False)
         (other.path / ".trainyard").symlink_to(small / "state")
         another = other.add_model("big")
         made = other.make(another, "build-predict")
@@ -282,6 +292,7 @@ def test_a_build_on_a_full_disk(model: Model, repo: Monorepo, tmp_path: Path) ->
         subprocess.run(["umount", str(small)], check=True)
 
 
+@pytest.mark.slow
 def test_a_killed_training_keeps_the_old_binary(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train").succeeded()
     before, record = model.binary.read_bytes(), model.record.read_bytes()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from monorepo import Made, Model, Monorepo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:

@@ -32,7 +32,7 @@ def model(repo: Monorepo, tmp_path: Path) -> Model:
     (project / "models" / ".compiled").symlink_to(tmp_path / "outside")
     (project / "runs" / "one").mkdir(parents=True)
     (project / "runs" / "one" / "out").symlink_to(tmp_path / "outside")
-    (repo.path / ".trainyard").mkdir()
+    (repo.path / ".trainyard").mkdir(exist_ok=True)
     (repo.path / ".trainyard" / "log").write_text("x" * 5_000_000)
     (tmp_path / "cache" / "trainyard" / "locks").mkdir(parents=True)
     return model
@@ -44,6 +44,7 @@ def clean(repo: Monorepo, tmp_path: Path, *arguments: str) -> Made:
     return repo.make(None, *arguments, "clean", XDG_CACHE_HOME=str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_all_of_it_is_shown_and_then_removed(repo: Monorepo, model: Model, tmp_path: Path) -> None:
     project = model.path.parent
     shown = clean(repo, tmp_path, "-n", "ALL=1").succeeded()

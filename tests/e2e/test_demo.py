@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from monorepo import Monorepo, free_port
+
+pytestmark = pytest.mark.slow
 
 PROJECT = "finance_income_prediction"
 

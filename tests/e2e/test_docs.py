@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from monorepo import ROOT, Monorepo, ask, free_port
 
-ELSEWHERE = re.compile(r"(s2i|docker tag) |make (test|lint|format)( |$)")
+ELSEWHERE = re.compile(r"(s2i|docker tag) |(CI=1 )?make (test|lint|format)( |$)")
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
     """The repository with its shipped projects, as a fresh clone has them."""
-    repo = Monorepo(tmp_path_factory.mktemp("clone") / "trainyard")
+    repo = Monorepo(tmp_path_factory.mktemp("clone") / "trainyard", resolved=False)
     tracked = subprocess.run(["git", "ls-files", "projects"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in tracked.stdout.splitlines():
         (repo.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +52,7 @@ def run(repo: Monorepo, commands: list[str], **env: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_first_command(clone: Monorepo) -> None:
     first = blocks("README.md")[0]
     assert first == ["make demo"]
@@ -62,7 +63,10 @@ def test_the_first_command(clone: Monorepo) -> None:
     assert len(out.splitlines()) < 40
 
 
-@pytest.mark.parametrize("number", range(1, len(blocks("README.md"))))
+ONE_MODEL, MANY_MODELS = range(1, len(blocks("README.md")))
+
+
+@pytest.mark.parametrize("number", [ONE_MODEL, pytest.param(MANY_MODELS, marks=pytest.mark.slow)])
 def test_the_readme(clone: Monorepo, number: int) -> None:
     block = blocks("README.md")[number]
     port = str(free_port())
@@ -72,6 +76,7 @@ def test_the_readme(clone: Monorepo, number: int) -> None:
         run(clone, ["make stop"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "document", ["docs/engines.md", "docs/troubleshooting.md", "docs/contract.md", "CONTRIBUTING.md"]
 )
@@ -80,6 +85,7 @@ def test_the_docs(clone: Monorepo, document: str) -> None:
         run(clone, block, PORT=str(free_port()))
 
 
+@pytest.mark.slow
 def test_bad_instances_of_a_shipped_model_are_400(clone: Monorepo) -> None:
     model = clone.path / "projects" / "finance_income_prediction" / "logisticRegression"
     row = json.loads((model / "test" / "test_instances.json").read_text())["payload"]["instances"][0]
@@ -106,6 +112,7 @@ def test_bad_instances_of_a_shipped_model_are_400(clone: Monorepo) -> None:
         assert ask(port, "adult_income_lr/predict", body)[0] == 400
 
 
+@pytest.mark.slow
 def test_the_worked_example_of_experiments_prints_what_it_says(clone: Monorepo) -> None:
     """Each command after `$`; the lines below it are among those that it prints, but for ids, times and last digits."""
     text = (ROOT / "docs" / "experiments.md").read_text()
@@ -122,6 +129,7 @@ def test_the_worked_example_of_experiments_prints_what_it_says(clone: Monorepo) 
 STEP = re.compile(r"^    (?:# (projects/\S+)|\$ (.*))\n((?:(?:    (?!# projects/|\$ ).*)?\n)*)", re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own(clone: Monorepo) -> None:
     """From an empty directory on: each file is written, each command run, in the order of the page."""
     port, folder = str(free_port()), clone.path
@@ -165,6 +173,7 @@ def test_a_shipped_model_is_shown_with_its_sources(clone: Monorepo) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_whole_model_of_the_contract(clone: Monorepo) -> None:
     text = (ROOT / "docs" / "contract.md").read_text()
     block = next(

@@ -11,6 +11,8 @@ import pytest
 from grouped import add_with_toolz, toolz_repo
 from monorepo import Monorepo
 
+pytestmark = pytest.mark.slow
+
 NO_INDEX = {"INDEX_URL": "http://127.0.0.1:9/simple", "UV_OFFLINE": ""}
 
 

@@ -11,6 +11,8 @@ import pytest
 from grouped import toolz_repo
 from monorepo import Monorepo, ask
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 WANTED = {"one": "0.12.1", "two": "1.0.0", "three": "0.12.1"}
 
@@ -51,7 +53,6 @@ def test_clashing_models_answer_behind_one_port(repo: Monorepo, folder: Path) ->
         assert "(1 x 4 threads)" in logs.out + logs.err
 
 
-@pytest.mark.slow
 def test_a_model_that_is_trained_again_takes_over_in_its_group(repo: Monorepo, folder: Path) -> None:
     two = repo.path / "projects" / "sums" / "two"
     with repo.serving(folder, "predict-all", GROUPS="auto") as port:
@@ -65,7 +66,6 @@ def test_a_model_that_is_trained_again_takes_over_in_its_group(repo: Monorepo, f
     repo.make(two, "train").succeeded()
 
 
-@pytest.mark.slow
 def test_binaries_are_baked_into_a_grouped_image(repo: Monorepo, folder: Path) -> None:
     repo.make(folder, "build-image", "GROUPS=auto", "BAKE=1").succeeded()
     with repo.serving(folder, "predict-all", GROUPS="auto", BAKE="1") as port:
@@ -74,7 +74,6 @@ def test_binaries_are_baked_into_a_grouped_image(repo: Monorepo, folder: Path) -
         assert (status, json.loads(text)["payload"]["toolz"]) == (200, "1.0.0")
 
 
-@pytest.mark.slow
 def test_a_wheelhouse_holds_what_every_group_needs(repo: Monorepo, folder: Path, tmp_path: Path) -> None:
     for name in WANTED:
         repo.make(folder.with_name(name), "lock").succeeded()

@@ -25,6 +25,7 @@ def test_a_name_that_another_model_has(repo: Monorepo, model: Model, variable: s
         shutil.rmtree(other.path)
 
 
+@pytest.mark.slow
 def test_a_payload_reaches_the_model_as_it_was_typed(repo: Monorepo, model: Model) -> None:
     """`$ref` is no make variable, `$(...)` no make function."""
     (model.path.parent / "data" / "other.csv").write_text("a\n1\n")
@@ -40,6 +41,7 @@ def test_a_training_that_writes_nothing_fails(repo: Monorepo, model: Model) -> N
     repo.make(model, "train").failed(f"wrote no models/{model.name}.pkl")
 
 
+@pytest.mark.slow
 def test_sources_that_are_newer_than_the_image(repo: Monorepo, model: Model) -> None:
     assert "have changed" not in repo.make(model, "train").succeeded().err
     assert "have changed" not in repo.make(model, "train").succeeded().err
@@ -47,6 +49,7 @@ def test_sources_that_are_newer_than_the_image(repo: Monorepo, model: Model) -> 
     assert "have changed since" in repo.make(model, "train").succeeded().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["-n", "-q"])
 def test_asking_make_what_it_would_do_does_nothing(repo: Monorepo, model: Model, verb: str) -> None:
     folder = (
@@ -63,6 +66,7 @@ def test_asking_make_what_it_would_do_does_nothing(repo: Monorepo, model: Model,
     assert after == before, set(after) ^ set(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("port", "part"), [("0", "PORT=0: not a port"), ("70000", "PORT=70000: not a port")])
 def test_ports_that_are_none(repo: Monorepo, model: Model, port: str, part: str) -> None:
     repo.make(model, "predict", f"PORT={port}").failed(part)
@@ -80,6 +84,7 @@ def test_text_files_that_are_not_utf8(repo: Monorepo, model: Model, file: str) -
     repo.make(model, verb).failed(f"{model.path / file}: not UTF-8 text", "save it as UTF-8")
 
 
+@pytest.mark.slow
 def test_a_server_that_runs_already(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train").succeeded()
     with repo.serving(model) as port:
@@ -88,6 +93,7 @@ def test_a_server_that_runs_already(repo: Monorepo, model: Model) -> None:
         repo.make(model, "test-endpoint", f"PORT={port}").succeeded()
 
 
+@pytest.mark.slow
 def test_state_that_is_garbage(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train").succeeded()
     state = repo.path / ".trainyard" / "process"
@@ -102,6 +108,7 @@ def test_state_that_is_garbage(repo: Monorepo, model: Model) -> None:
     repo.make(None, "stop").succeeded()
 
 
+@pytest.mark.slow
 def test_a_monorepo_that_was_moved(tmp_path: Path) -> None:
     first = Monorepo(tmp_path / "first")
     model = first.add_model("one")

@@ -19,6 +19,7 @@ def repo(tmp_path: Path) -> Iterator[Monorepo]:
     yield Monorepo(tmp_path / "repo")
 
 
+@pytest.mark.slow
 def test_generated_files_say_so_and_are_the_same_bytes_every_time(repo: Monorepo) -> None:
     repo.add_model("beta")
     repo.add_model("alpha")
@@ -81,6 +82,7 @@ def test_two_models_with_one_binary(repo: Monorepo) -> None:
     )
 
 
+@pytest.mark.slow
 def test_requirements_that_clash_name_both_lines(repo: Monorepo) -> None:
     one, two = repo.add_model("one"), repo.add_model("two")
     (one.path / "requirements_predict.txt").write_text("# ours\nnumpy>=2.2\n")
@@ -93,6 +95,7 @@ def test_requirements_that_clash_name_both_lines(repo: Monorepo) -> None:
     )
 
 
+@pytest.mark.slow
 def test_requirements_that_clash_further_down_name_both_files(repo: Monorepo) -> None:
     one, two = repo.add_model("one"), repo.add_model("two")
     (one.path / "requirements_predict.txt").write_text("requests>=2.32\n")  # needs idna 2.5 or newer
@@ -110,6 +113,7 @@ def merged_setup(repo: Monorepo, root: Path) -> list[str]:
     return subprocess.run(run, cwd=root, capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.slow
 def test_an_old_setup_sh_goes_with_its_model(repo: Monorepo, tmp_path: Path) -> None:
     model = repo.add_model("one")
     (model.path / "setup.sh").write_text("echo hello\n")
@@ -125,6 +129,7 @@ def test_an_old_setup_sh_goes_with_its_model(repo: Monorepo, tmp_path: Path) -> 
     assert not (folder / "setup.sh").exists()
 
 
+@pytest.mark.slow
 def test_one_failing_training_fails_train_all_and_the_others_go_on_with_k(repo: Monorepo) -> None:
     broken, fine = repo.add_model("broken"), repo.add_model("fine")
     broken.replace("train.py", 'return {"rows"', 'raise ValueError("no luck")\n    return {"rows"')
@@ -134,6 +139,7 @@ def test_one_failing_training_fails_train_all_and_the_others_go_on_with_k(repo: 
     assert not broken.binary.exists()
 
 
+@pytest.mark.slow
 def test_build_all_builds_every_image(repo: Monorepo) -> None:
     repo.add_model("one")
     repo.add_model("two", "products")
@@ -145,6 +151,7 @@ def test_build_all_builds_every_image(repo: Monorepo) -> None:
     assert {f"{repo.prefix}-sums-all", f"{repo.prefix}-all"} <= images
 
 
+@pytest.mark.slow
 def test_models_of_equal_packages_and_what_they_are_merged_to_share_one_installation(repo: Monorepo) -> None:
     """Also where what they are trained with differs, and so what their locks say of where they came from."""
     for name in ("one", "two"):
@@ -157,6 +164,7 @@ def test_models_of_equal_packages_and_what_they_are_merged_to_share_one_installa
     assert list(venv.glob("lib/python*/site-packages/tabulate*"))
 
 
+@pytest.mark.slow
 def test_the_whole_story_of_a_project(repo: Monorepo) -> None:
     """As in the README, on two small models."""
     for name in ("one", "two"):
@@ -170,6 +178,7 @@ def test_the_whole_story_of_a_project(repo: Monorepo) -> None:
         assert (status, json.loads(body)["payload"]["predictions"]) == (200, [22])
 
 
+@pytest.mark.slow
 def test_the_versions_of_the_members_own_locks_are_preferred(repo: Monorepo) -> None:
     model = repo.add_model("one")
     requirements = model.path / "requirements_predict.txt"
@@ -182,6 +191,7 @@ def test_the_versions_of_the_members_own_locks_are_preferred(repo: Monorepo) -> 
     assert "tabulate==0.8.10" in locks[0]
 
 
+@pytest.mark.slow
 def test_one_model_that_cannot_be_imported_leaves_the_others_alone(repo: Monorepo) -> None:
     repo.add_model("fine")
     broken = repo.add_model("broken")

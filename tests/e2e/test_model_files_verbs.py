@@ -13,6 +13,8 @@ from monorepo import Client, Model, Monorepo
 
 from trainyard.host.experiments.registry.served_folder import place_version
 
+pytestmark = pytest.mark.slow
+
 TRAIN = """
 import os
 

@@ -39,6 +39,7 @@ def test_the_list_has_a_line_for_each(spoilt: Monorepo) -> None:
         assert f"! {spoilt.path}/projects/sums/{name}/" in row, row
 
 
+@pytest.mark.slow
 def test_other_images_are_built(spoilt: Monorepo) -> None:
     made = spoilt.make(None, "-k", "build-all")
     assert made.status != 0
@@ -48,6 +49,7 @@ def test_other_images_are_built(spoilt: Monorepo) -> None:
     assert ["sums", "good", "good/predict", "-", "yes", "yes"] in built
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["runs", "stop"])
 def test_verbs_that_read_no_model_do_not_notice(spoilt: Monorepo, verb: str) -> None:
     spoilt.make(None, verb).succeeded()
@@ -59,6 +61,7 @@ def test_cleaning_removes_what_it_can_and_says_what_it_cannot(spoilt: Monorepo) 
     assert not list(Path(spoilt.path).glob(".trainyard/process/images/*/image.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["email", "json", "flask", "utils", "models"])
 def test_a_project_with_the_name_of_a_module_is_refused(tmp_path: Path, name: str) -> None:
     repo = Monorepo(tmp_path / "repo")

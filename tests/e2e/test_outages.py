@@ -12,6 +12,8 @@ from outages import Outage, serving_badly
 
 from trainyard.host.requirements.lock_files import seal
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[Outage]:

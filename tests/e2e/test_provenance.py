@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from monorepo import Model, Monorepo, ask, free_port
 
+pytestmark = pytest.mark.slow
+
 IGNORED = (".trainyard/", ".venv", "__pycache__/", "/projects/*/models/", "/projects/*/runs/", "*.log")
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 UNKNOWN = {"commit": "unknown", "dirty": "unknown"}

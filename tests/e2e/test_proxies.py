@@ -12,6 +12,8 @@ import pytest
 from monorepo import Model, Monorepo, nobody_elses
 from servers import Quiet, answering
 
+pytestmark = pytest.mark.slow
+
 LOGIN = "reader:correct horse"
 
 

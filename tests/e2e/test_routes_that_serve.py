@@ -6,7 +6,10 @@ import json
 import pickle
 
 import pytest
-from monorepo import Model, Monorepo, ask, free_port, interrupt, wait_for
+from monorepo import Model, Monorepo, ask, free_port, interrupt, is_healthy
+from waiting import until
+
+pytestmark = pytest.mark.slow
 
 NONE_SERVES = "none of its routes serves"
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
@@ -48,7 +51,7 @@ def test_routes_are_printed_once_they_serve(repo: Monorepo, model: Model) -> Non
     port = free_port()
     url = f"POST http://127.0.0.1:{port}/{model.name}/predict"
     process = repo.spawn(model, "predict", f"PORT={port}")
-    wait_for(port)
+    until(lambda: is_healthy(port))
     assert process.stdout
     lines = []
     for line in process.stdout:

@@ -50,6 +50,7 @@ def test_a_credential_in_the_sources(repo: Monorepo, model: Model, file: str, li
     assert f"{model.container}-train" not in built(repo)
 
 
+@pytest.mark.slow
 def test_one_in_shared_code_and_one_in_the_requirements(repo: Monorepo, model: Model) -> None:
     shared = repo.path / "common_utils" / "keys.py"
     shared.write_text(f"KEY = '{AWS}'\n")
@@ -90,6 +91,7 @@ def test_a_models_own_code_is_given_none(repo: Monorepo, model: Model) -> None:
     assert "127.0.0.1:9" not in written.read_text()
 
 
+@pytest.mark.slow
 def test_an_audit_of_images(repo: Monorepo, model: Model) -> None:
     repo.make(model, "audit").failed("has none of", f"{model.container}-train")
     add_line(model, "notes.txt", "correct%40horse")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import time
+
+from waiting import until
 
 
 def call(engine: str, *arguments: str) -> str:
@@ -20,17 +21,16 @@ def inside(engine: str, image: str, command: str, *options: str) -> str:
 
 def listed(engine: str, *arguments: str) -> list[str]:
     """The lines of ``images``; podman's fails where another process removes any image meanwhile."""
-    for _ in range(20):
+
+    def ask() -> subprocess.CompletedProcess[str] | None:
         done = subprocess.run([engine, "images", *arguments], capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode == 0:
-            return done.stdout.replace("localhost/", "").split()
-        time.sleep(0.5)
-    raise AssertionError(done.stderr)
+        return done if done.returncode == 0 else None
+
+    return until(ask, 30).stdout.replace("localhost/", "").split()
 
 
 def left_in_the_end(engine: str, count: int, *arguments: str) -> list[str]:
-    """The same, once there are no more than ``count``: what was replaced is removed after make has ended."""
-    deadline = time.monotonic() + 30
-    while len(found := listed(engine, *arguments)) > count and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found
+    """The same, once they are ``count``: what was replaced is removed after make has ended."""
+    return until(
+        lambda: len(found := listed(engine, *arguments)) == count and found, 30, lambda: listed(engine, *arguments)
+    )

@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import tarfile
-import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from engines.calls import call, listed
 from monorepo import Made, Model, Monorepo, free_port
 from needs import need
 from servers import Quiet, answering
+from waiting import until
 
 from trainyard.host.engines.container.cache import NAME, RegistryCache
 from trainyard.host.support.command import Commands
@@ -87,10 +87,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 20
-        while not _answers(port):
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
+        until(lambda: _answers(port), 20, (folder / "log").read_text)
         yield f"127.0.0.1:{port}/ci"
     finally:
         process.terminate()

@@ -1,4 +1,7 @@
-"""Two models that need different versions of scikit-learn, trained by theirs, behind one port: on every engine."""
+"""Two models that need different versions of scikit-learn, trained by theirs, behind one port: in images.
+
+The process engine is asked the same in tests/e2e/test_groups_serving.py and test_grouped_builds.py.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,6 @@ IMPORTS = (
     "for venv in /opt/venv /opt/venv-2; do $venv/bin/python -c 'import sys, toolz.dicttoolz; print(sys.prefix)'; done"
 )
 WAYS = {
-    "process": ("process", (), {}),
     "docker": ("docker", ("docker",), {"BUILDER": "builtin"}),
     "s2i": ("docker", ("docker", "s2i"), {"BUILDER": "s2i"}),
 }
@@ -93,8 +95,6 @@ def test_both_versions_are_in_the_bill_of_materials_and_no_credential_is_in_the_
 def test_the_second_environment_is_a_layer_on_the_first(built: Built) -> None:
     """So what the first group needs is not installed again when the second one's requirements change."""
     repo, folder, variables = built
-    if repo.engine == "process":
-        pytest.skip("folders, not layers")
     image = json.loads(call(repo.engine, "image", "inspect", repo.container("flowers-all")))[0]
     shown = call(
         repo.engine, "run", "--rm", "--entrypoint", "/bin/bash", repo.container("flowers-all"), "-c",

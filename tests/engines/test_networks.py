@@ -11,6 +11,8 @@ import pytest
 from monorepo import Model, Monorepo, ask, free_port, nobody_elses
 from needs import need
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:9"
 CANARY = "canary%21of-the-build"
 PROXY = f"http://me:{CANARY}@127.0.0.1:9"
@@ -102,6 +104,7 @@ def test_a_build_without_a_network(repo: Monorepo, wheels: Path, tmp_path: Path)
     assert (status, json.loads(body)["payload"]["predictions"]) == (200, [6])
 
 
+@by("process")
 def test_the_wheelhouse_is_no_part_of_the_identity(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     """A build from the folder, with the lock that was made with the index, is the build without it."""
     model = repo.path / "projects" / "sums" / "stocked"
@@ -111,6 +114,7 @@ def test_the_wheelhouse_is_no_part_of_the_identity(repo: Monorepo, wheels: Path,
     assert "is up to date" in made.err
 
 
+@by("process")
 def test_a_wheelhouse_that_lacks_something(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     model = stocked(repo, "greedy")
     line = nobody_elses("tabulate")

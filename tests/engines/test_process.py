@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from engines.bills import BillsOfMaterials
-from engines.contract import EngineContract
-from engines.killed import kill_in_the_middle
-from engines.pruned import PrunedDependencies
+from engines.contract.bills_of_materials import BillsOfMaterials
+from engines.contract.building import EngineContract
+from engines.contract.killed_builds import kill_in_the_middle
+from engines.contract.pruning import PrunedDependencies
 from monorepo import Model, Monorepo, ask
 
 from trainyard.host.support.command import Limit

@@ -17,6 +17,8 @@ from needs import need
 
 from trainyard.host.support.context import OLDEST_TIME
 
+pytestmark = pytest.mark.slow
+
 # A package of one C file, that builds itself: nothing but a compiler and Python's headers has to be there.
 C_SOURCE = """
 #include <Python.h>

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +47,6 @@ def trials(model: Model) -> list[dict[str, Any]]:
 def tuned(model: Model) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((model.path / "hyperparameters.yaml").read_text())
     return found
-
-
-def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.05)
 
 
 def workers(model: Model) -> list[int]:

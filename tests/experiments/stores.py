@@ -8,13 +8,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from monorepo import free_port
 from needs import need
+from waiting import until
 
 PASSWORD = secrets.token_hex(8)
 BUCKET = "team"
@@ -59,7 +59,7 @@ def object_store(folder: Path) -> Iterator[dict[str, str]]:
         env=os.environ | keys, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _answering(server, f"http://127.0.0.1:{port}/", 30)
+        until(lambda: _answers(server, f"http://127.0.0.1:{port}/"), 30)
         yield {
             "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": PASSWORD, "AWS_DEFAULT_REGION": "us-east-1",
             "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -86,17 +86,14 @@ def mlflow_with_users(folder: Path) -> Iterator[str]:
         env=os.environ | environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _answering(server, f"http://127.0.0.1:{port}/health", 600)
+        until(lambda: _answers(server, f"http://127.0.0.1:{port}/health"), 600)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait()
 
 
-def _answering(server: subprocess.Popen[bytes], url: str, seconds: float) -> None:
-    """Wait until a server says anything at all."""
-    deadline = time.monotonic() + seconds
-    while subprocess.run(["curl", "--silent", url], stdout=subprocess.DEVNULL, check=False).returncode:
-        assert server.poll() is None, f"{server.args} ended"
-        assert time.monotonic() < deadline, f"{server.args} does not answer"
-        time.sleep(0.1)
+def _answers(server: subprocess.Popen[bytes], url: str) -> bool:
+    """Whether a server says anything at all."""
+    assert server.poll() is None, f"{server.args} ended"
+    return subprocess.run(["curl", "--silent", url], stdout=subprocess.DEVNULL, check=False).returncode == 0

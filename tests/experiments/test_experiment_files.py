@@ -56,6 +56,7 @@ def write(model: Model, content: Mapping[str, Any], name: str = "exp_config.json
     (model.path / name).write_text(json.dumps(content, indent="\t"))
 
 
+@pytest.mark.slow
 def test_the_file_as_it_stands(repo: Monorepo, model: Model) -> None:
     write(model, EXP_CONFIG)
     (model.path / "config.yaml").write_text("params: {steps: 3, x: 1.0}\n")
@@ -77,6 +78,7 @@ def test_the_file_as_it_stands(repo: Monorepo, model: Model) -> None:
     assert len(warnings) == 4
 
 
+@pytest.mark.slow
 def test_yaml_in_lower_case_with_the_model_named_from_the_top(repo: Monorepo, model: Model) -> None:
     name = f"{model.project}/{model.path.name}"
     (repo.path / "first.yaml").write_text(
@@ -99,6 +101,7 @@ def test_the_model_by_its_image_and_a_dry_run(repo: Monorepo, model: Model) -> N
     repo.make(repo.path, "experiment", "CONFIG=image.yaml").failed("image.yaml names no model", "MODEL=")
 
 
+@pytest.mark.slow
 def test_an_experiment_with_the_image_that_is_there(repo: Monorepo, model: Model) -> None:
     write(model, {"MODEL_PARAMS": {"x": 1.0}})
     repo.make(model, "experiment").succeeded()
@@ -151,6 +154,7 @@ def test_a_mistake_is_one_line(repo: Monorepo, model: Model, content: dict[str, 
     assert not (model.path.parent / "runs").exists()
 
 
+@pytest.mark.slow
 def test_no_file(repo: Monorepo, model: Model) -> None:
     repo.make(model, "experiment").failed("no experiment.yaml and no exp_config.json", "CONFIG=")
     repo.make(model, "experiment", "CONFIG=other.json").failed("CONFIG=other.json: no such file")

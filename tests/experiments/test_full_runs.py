@@ -10,7 +10,7 @@ import pytest
 from monorepo import Made, Model, Monorepo
 from needs import can_mount
 
-pytestmark = pytest.mark.skipif(not can_mount(), reason="needs to mount a file system")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_mount(), reason="needs to mount a file system")]
 
 
 def train_on_a_small_disk(repo: Monorepo, model: Model, size: str) -> tuple[Made, str]:

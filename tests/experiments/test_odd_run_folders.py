@@ -51,6 +51,7 @@ def unchanged(outside: Path) -> bool:
     return sorted(path.name for path in outside.iterdir()) == [".env", "holiday.png", "tags.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_training_cannot_lead_the_host_elsewhere(repo: Monorepo, model: Model, outside: Path) -> None:
     links = {"plots": "", "tags.jsonl": "tags.jsonl", "env.txt": ".env", "run.json": "made.json", "log.txt": "made.txt"}
     (model.path / "train.py").write_text(LEAVES.format(outside=str(outside), links=links, points=POINTS))

@@ -20,6 +20,8 @@ from sklearn.dummy import DummyClassifier
 from common_utils.registering import auto_compare_and_register, data_and_model_prep, get_combination
 from trainyard.errors import TrainyardError
 
+pytestmark = pytest.mark.slow  # MLflow takes seconds to import, in each worker
+
 # Without this MLflow starts a process for each model, to find out what it imports.
 FLAVOR = ModuleType("flavor")
 FLAVOR.log_model = partial(mlflow.sklearn.log_model, pip_requirements=["scikit-learn"])  # type: ignore[attr-defined]

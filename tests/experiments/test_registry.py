@@ -112,6 +112,7 @@ def test_a_file_that_is_not_what_was_registered_is_refused(
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_database_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
     folder = f"sqlite:///{tmp_path}"
     with pytest.raises(TrackingError) as caught:

@@ -7,17 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from monorepo import ROOT, Model, Monorepo
+from waiting import until
 
 from trainyard.host.experiments.metrics_log import Point
-from trainyard.host.experiments.plots import draw
 from trainyard.host.experiments.report import DrawnAhead, write_report
 from trainyard.host.experiments.run_files import Run, new_run
 from trainyard.host.experiments.tuning.outcome import read_outcome
@@ -64,6 +62,7 @@ def is_png(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 2000
 
 
+@pytest.mark.slow
 def test_a_training_leaves_a_report(repo: Monorepo, model: Model) -> None:
     leaving(model, json.dumps(classification("no", "yes")))
     repo.make(model, "train", "DESCRIPTION=a first try").succeeded()
@@ -76,6 +75,7 @@ def test_a_training_leaves_a_report(repo: Monorepo, model: Model) -> None:
     assert page.count("<img src='data:image/png;base64,") == 6
 
 
+@pytest.mark.slow
 def test_a_report_is_drawn_anew(repo: Monorepo, model: Model) -> None:
     leaving(model, json.dumps(REGRESSION))
     repo.make(model, "train").succeeded()
@@ -93,6 +93,7 @@ def test_a_report_is_drawn_anew(repo: Monorepo, model: Model) -> None:
     repo.make(model, "report", "ID=nothing").failed("ID=nothing: no such run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evaluation", ['{"confusion": 3}', "[1", '{"confusion": [["a"]], "labels": ["a"]}'])
 def test_an_evaluation_that_is_none_does_not_fail_the_training(repo: Monorepo, model: Model, evaluation: str) -> None:
     leaving(model, evaluation)
@@ -105,6 +106,7 @@ def test_an_evaluation_that_is_none_does_not_fail_the_training(repo: Monorepo, m
     repo.make(model, "report").failed(str(folder), "no report")
 
 
+@pytest.mark.slow
 def test_a_failed_run_has_a_report_when_asked(repo: Monorepo, model: Model) -> None:
     assert repo.make(model, "train", 'PAYLOAD={"params": {"crash": true}}').status
     folder = run_folder(model)
@@ -133,6 +135,7 @@ def hostile(tmp_path: Path) -> Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
 def test_a_hostile_run_is_shown_and_not_run(hostile: Run, visit: Callable[..., Any], width: int, scheme: str) -> None:
     path = write_report(hostile, SILENT)
@@ -147,6 +150,7 @@ def test_a_hostile_run_is_shown_and_not_run(hostile: Run, visit: Callable[..., A
     assert all(host.startswith(("file:", "data:")) for host in here.hosts)
 
 
+@pytest.mark.slow
 def test_dark_and_light_are_both_readable(hostile: Run, visit: Callable[..., Any]) -> None:
     path = write_report(hostile, SILENT)
     brightness = {}
@@ -171,9 +175,12 @@ def test_nothing_of_a_run_is_markup(hostile: Run) -> None:
     assert page.count("<meta ") == 3, "the page's own: what evaluation.json has for rows is no number"
 
 
+@pytest.mark.slow
 def test_the_trials_of_a_tuning_are_shown(tmp_path: Path) -> None:
     """As make tune leaves them: with values, pruned, failed, and with names of anybody's."""
     run = new_run(tmp_path, "p/m", "m", kind="tuning", tags={"metric": "loss"})
+    import optuna
+
     study = optuna.create_study(storage=f"sqlite:///{run.path('study.db')}", study_name="tuning")
     for number in range(9):
         trial = study.ask()
@@ -199,12 +206,16 @@ def test_the_trials_of_a_tuning_are_shown(tmp_path: Path) -> None:
 
 
 def test_names_are_no_formulas_and_leave_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+    from trainyard.host.experiments.plots import draw  # matplotlib takes a second
+
     plots = draw(classification("$\\frac{", "_hidden", "第三", column="$"), [Point("$_{", n, n, 0) for n in (1, 2)])
     assert len(plots) == 6
     assert capfd.readouterr().err == ""
 
 
 def test_only_metrics_of_several_steps_have_a_curve() -> None:
+    from trainyard.host.experiments.plots import draw
+
     points = [Point("loss", 1, 0, 0), Point("loss", 0.5, 1, 0), Point("train_loss", 1, 0, 0), Point("once", 1, 0, 0)]
     assert [plot.description for plot in draw({}, points)] == ["loss by step: loss ends at 0.5"]
     points.append(Point("train_loss", 0.4, 1, 0))
@@ -220,14 +231,14 @@ def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, mon
     drawn: list[int] = []
     monkeypatch.setattr("trainyard.host.experiments.plots.draw", lambda *left: drawn.append(len(left[1])) or [])
     with DrawnAhead(run, SILENT) as ahead:
-        evaluation.write_text(json.dumps(REGRESSION))
-        while not drawn:
-            time.sleep(0.01)
+        whole = tmp_path / "whole.json"  # it is looked at as soon as it is there
+        whole.write_text(json.dumps(REGRESSION))
+        whole.replace(evaluation)
+        until(lambda: drawn)
     write_report(run, SILENT, ahead)
     assert drawn == [0]  # and not twice
     with DrawnAhead(run, SILENT) as ahead:
-        while len(drawn) < 2:
-            time.sleep(0.01)
+        until(lambda: len(drawn) == 2)
         metrics.write_text('{"name": "late", "value": 1, "step": 0}\n')
     write_report(run, SILENT, ahead)
     assert drawn == [0, 0, 1]

@@ -7,22 +7,15 @@ import io
 import json
 import os
 import signal
-import socket
-import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from monorepo import Model, Monorepo, interrupt
+from waiting import until
 
-from trainyard.errors import TrainyardError
-from trainyard.host.experiments.metrics_log import Follower, Point, read_points
-from trainyard.host.experiments.run_files import Run, find_run, new_run, read_run
-from trainyard.host.experiments.transcript import progress
+from trainyard.host.experiments.metrics_log import read_points
 from trainyard.host.support.reporter import SILENT
 
 
@@ -39,6 +32,7 @@ def payload(**params: object) -> str:
     return "PAYLOAD=" + json.dumps({"params": params})
 
 
+@pytest.mark.slow
 def test_a_training_is_written_down(repo: Monorepo, model: Model) -> None:
     (model.path / "config.yaml").write_text("params:\n  x: 1.5\n  steps: 4\n")
     made = repo.make(model, "train", payload(steps=2), "DESCRIPTION=first try").succeeded()
@@ -58,6 +52,7 @@ def test_a_training_is_written_down(repo: Monorepo, model: Model) -> None:
     assert folder.name in made.err
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_a_folder_is_hashed_as_a_whole(repo: Monorepo, model: Model) -> None:
     sales = model.path.parent / "data" / "sales"
     sales.mkdir()
@@ -75,6 +70,7 @@ def test_a_dataset_that_is_a_folder_is_hashed_as_a_whole(repo: Monorepo, model: 
     assert len(folders(model)) == 2
 
 
+@pytest.mark.slow
 def test_the_last_metrics_are_stable_files(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train", payload(x=1.0)).succeeded()
     project = model.path.parent
@@ -87,6 +83,7 @@ def test_the_last_metrics_are_stable_files(repo: Monorepo, model: Model) -> None
     assert [path.read_bytes() for path in files] == before
 
 
+@pytest.mark.slow
 def test_runs_are_listed_sorted_and_shown(repo: Monorepo, model: Model) -> None:
     for x in (0.0, 2.0, 1.0):
         repo.make(model, "train", payload(x=x)).succeeded()
@@ -139,23 +136,24 @@ def test_a_training_that_fails_is_a_failed_run(repo: Monorepo, model: Model) -> 
 
 def test_ctrl_c_is_an_interrupted_run(repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(pause=30))
-    wait_for_points(model)
+    until(lambda: reports(model))
     interrupt(process)
     assert run_of(folders(model)[0])["status"] == "interrupted"
 
 
 def test_a_killed_training_is_a_failed_run(repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(pause=30))
-    wait_for_points(model)
+    until(lambda: reports(model))
     (trainer,) = pids_of("trainyard.image.train", model)
     os.kill(trainer, signal.SIGKILL)
     process.communicate(timeout=60)
     assert run_of(folders(model)[0])["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_run_whose_make_was_killed_is_found_out(repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(pause=30))
-    wait_for_points(model)
+    until(lambda: reports(model))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert run_of(folders(model)[0])["status"] == "running"
@@ -163,6 +161,7 @@ def test_a_run_whose_make_was_killed_is_found_out(repo: Monorepo, model: Model) 
     assert run_of(folders(model)[0])["status"] == "killed"
 
 
+@pytest.mark.slow
 def test_two_trainings_at_once_are_two_runs_with_their_own_records(repo: Monorepo, model: Model) -> None:
     repo.make(model, "build-train").succeeded()
     with ThreadPoolExecutor(2) as pool:
@@ -187,6 +186,7 @@ def test_metrics_are_seen_while_it_trains(repo: Monorepo, model: Model) -> None:
         interrupt(process)
 
 
+@pytest.mark.slow
 def test_nan_is_written_down_and_sorted_last(repo: Monorepo, model: Model) -> None:
     for params in ({"nan": True}, {"x": 1.0}):
         repo.make(model, "train", payload(**params)).succeeded()
@@ -197,6 +197,7 @@ def test_nan_is_written_down_and_sorted_last(repo: Monorepo, model: Model) -> No
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_said_and_the_others_listed(repo: Monorepo, model: Model) -> None:
     repo.make(model, "train").succeeded()
     repo.make(model, "train").succeeded()
@@ -220,6 +221,7 @@ def test_an_edit_of_the_config_builds_nothing(repo: Monorepo, model: Model) -> N
     assert "is up to date" in repo.make(model, "build-train").succeeded().err
 
 
+@pytest.mark.slow
 def test_tuned_parameters_win_over_the_configs(repo: Monorepo, model: Model) -> None:
     (model.path / "config.yaml").write_text("params: {x: 1.0}\n")
     (model.path / "hyperparameters.yaml").write_text("x: 1.5\n")
@@ -227,11 +229,9 @@ def test_tuned_parameters_win_over_the_configs(repo: Monorepo, model: Model) -> 
     assert run_of(folders(model)[0])["params"]["x"] == 1.5
 
 
-def wait_for_points(model: Model, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not list(model.path.parent.glob("runs/*/metrics.jsonl")):
-        assert time.monotonic() < deadline, "the training reports nothing"
-        time.sleep(0.05)
+def reports(model: Model) -> list[Path]:
+    """The metrics of trainings that have begun to report them."""
+    return list(model.path.parent.glob("runs/*/metrics.jsonl"))
 
 
 def pids_of(text: str, model: Model) -> list[int]:
@@ -248,68 +248,7 @@ def pids_of(text: str, model: Model) -> list[int]:
 # -- underneath -----------------------------------------------------------------------------------------------------
 
 
-def test_an_id_by_its_beginning_or_end(tmp_path: Path) -> None:
-    one, two = (new_run(tmp_path, "p/m", name) for name in ("one", "two"))
-    assert find_run([tmp_path], one.id, SILENT).id == one.id
-    assert find_run([tmp_path], two.id[-6:], SILENT).id == two.id
-    assert find_run([tmp_path], "latest", SILENT).id in (one.id, two.id)
-    with pytest.raises(TrainyardError, match="2 runs are called so"):
-        find_run([tmp_path], one.id[:4], SILENT)
-
-
-def test_a_run_of_another_machine_is_left_alone(tmp_path: Path) -> None:
-    run = new_run(tmp_path, "p/m", "m").saved(host=socket.gethostname() + "-not", pid=1, pid_started="never")
-    assert read_run(run.folder, SILENT).status == "running"
-
-
-def test_a_run_without_space_is_one_line(tmp_path: Path) -> None:
-    run = new_run(tmp_path, "p/m", "m")
-    run.folder.joinpath("run.json").unlink()
-    run.folder.rmdir()
-    with pytest.raises(TrainyardError, match=r"run\.json: No such file"):
-        run.saved(status="finished")
-
-
-@settings(deadline=None)
-@given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 7))
-def test_a_log_that_is_cut_anywhere_is_read_as_far_as_it_goes(
-    tmp_path_factory: pytest.TempPathFactory, garbage: list[bytes], cut: int
-) -> None:
-    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
-    good = [b'{"name": "loss", "value": %d, "step": %d, "time": 5}' % (n, n) for n in range(3)]
-    path.write_bytes(b"\n".join([*garbage, *good, good[0][:-cut]]))
-    assert [p for p in read_points(path, SILENT) if p.name == "loss" and p.time == 5] == [
-        Point("loss", n, n, 5) for n in range(3)
-    ]
-
-
-def test_a_growing_log_is_read_once(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    follower = Follower(path, SILENT)
-    assert follower.new() == []
-    with path.open("a") as file:
-        for step in range(3):
-            file.write(f'{{"name": "a", "value": "nan", "step": {step}}}\n{{"name": ')
-            file.flush()
-            assert [point.step for point in follower.new()] == [step]
-            file.write('"b"}\n')
-            file.flush()
-        assert follower.new() == []
-
-
-def test_a_run_remembers_its_length(tmp_path: Path) -> None:
-    run = Run("i", tmp_path, "p/m", "m", started="2026-01-01T00:00:00+00:00", finished="2026-01-01T00:01:30+00:00")
-    assert run.seconds == 90
-    assert Run("i", tmp_path, "p/m", "m").seconds is None
-
-
-def test_outside_of_a_run_nothing_is_logged(tmp_path: Path) -> None:
-    code = "from utils.runs import *; log_metric('a', 1); set_tag('b', 2); write_evaluation({})"
-    root = Path(__file__).parents[2]
-    subprocess.run([root / ".venv/bin/python", "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(root)})
-    assert not list(tmp_path.iterdir())
-
-
+@pytest.mark.slow
 def test_variables_of_config_yaml_reach_the_training_and_the_server(repo: Monorepo, model: Model) -> None:
     (model.path / "config.yaml").write_text("environment: {OMP_NUM_THREADS: 7, MODE: fast}\n")
     names = '"MODE", "OMP_NUM_THREADS", "MKL_NUM_THREADS"'
@@ -319,9 +258,3 @@ def test_variables_of_config_yaml_reach_the_training_and_the_server(repo: Monore
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
     assert f"variables fast 7 {threads}\n" in repo.make(model, "-j2", "train").succeeded().out
     assert "MODE=fast" in repo.make(model, "-n", "predict").succeeded().out
-
-
-def test_a_long_training_shows_how_long_it_has_run() -> None:
-    assert progress([], 1.9) == ""
-    assert progress([], 75) == "running for 1:15"
-    assert progress([Point("loss", 0.5, 3, 0)], 61) == "step 3  loss 0.5  (1:01)"

@@ -16,6 +16,8 @@ from trainyard.host.experiments.training import Training
 from trainyard.host.operations.session import open_session
 from trainyard.host.support.reporter import SILENT
 
+pytestmark = pytest.mark.slow
+
 EVALUATE = '''
 
 def evaluate(msg):

@@ -23,6 +23,7 @@ def goal(**changes: Any) -> Goal:
     return Goal(facts.pop("metric", "loss"), facts.pop("direction", "minimize"), space, **facts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

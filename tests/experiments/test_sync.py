@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.entities import Run as MlflowRun
-from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
 
 from experiments.records import kept_run
 from trainyard.host.experiments.metrics_log import Point
@@ -23,6 +19,9 @@ from trainyard.host.experiments.tracking.sync import Uploader
 from trainyard.host.experiments.tracking.tracker import Tracker, chosen_tracker, without_credentials
 from trainyard.host.support.reporter import SILENT, Recording
 from trainyard.settings.experiments import ExperimentSettings
+
+if TYPE_CHECKING:  # takes seconds
+    from mlflow.entities import Run as MlflowRun
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +43,8 @@ def uploader(connection: Connection, tmp_path: Path) -> Uploader:
 
 
 def found(connection: Connection, project: Path) -> list[MlflowRun]:
+    from mlflow.entities import ViewType
+
     experiment = connection.client.get_experiment_by_name(project.name)
     return list(connection.client.search_runs([experiment.experiment_id], "", ViewType.ALL)) if experiment else []
 
@@ -207,6 +208,8 @@ def test_a_parameter_that_the_training_understood_in_another_way(
 
 @given(st.text(st.characters(), max_size=300))
 def test_every_name_becomes_one_that_mlflow_takes(name: str) -> None:
+    from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
+
     for check in (_validate_metric_name, _validate_param_name, _validate_tag_name):
         check(named(name))
     assert len(named(name)) <= LONGEST_NAME
@@ -257,6 +260,8 @@ def test_without_a_setting_and_a_server_there_is_no_tracker(tmp_path: Path) -> N
 
 
 def test_a_failure_of_mlflow_is_one_line_without_the_password(connection: Connection) -> None:
+    from mlflow.exceptions import MlflowException
+
     tracker = Tracker("http://h", "http://h", "me", "hunter2")
     with pytest.raises(TrackingError) as caught, Connection(tracker, connection.client, 3).speaking():
         raise MlflowException("no\nsuch thing: hunter2 at postgresql://u:hunter2@db")

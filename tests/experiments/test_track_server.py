@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from monorepo import Monorepo, ask, free_port, interrupt, wait_for
+from monorepo import Monorepo, ask, free_port, interrupt, is_healthy
+from waiting import until
 
 from experiments.tracking import WAIT
 
@@ -106,7 +107,7 @@ def test_without_a_tracker_mlflow_is_not_imported(repo: Monorepo) -> None:
 def test_ctrl_c_ends_a_server_in_the_foreground(repo: Monorepo) -> None:
     port = free_port()
     process = repo.spawn(None, "track", f"TRACK_PORT={port}", **WAIT)
-    wait_for(port, 600)
+    until(lambda: is_healthy(port), 600)
     assert "MLflow" in ask(port, "")[1]
     time.sleep(1)
     said = interrupt(process)

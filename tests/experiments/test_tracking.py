@@ -6,8 +6,7 @@ import json
 import re
 import shutil
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import mlflow
 import pytest
 from monorepo import Model, Monorepo, free_port, interrupt
 from needs import need
+from waiting import until
 
 from experiments.odd_runs import TAKEN, UNREADABLE, unreadable_run, with_file
 from experiments.records import kept_run
@@ -42,13 +42,6 @@ def payload(**params: object) -> str:
 
 def run_folders(model: Model) -> list[Path]:
     return sorted((model.path.parent / "runs").iterdir())
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.2)
 
 
 def test_a_run_is_logged_with_everything(server: Tracking, repo: Monorepo, model: Model) -> None:
@@ -88,11 +81,11 @@ def test_the_model_is_one_for_mlflow(server: Tracking, repo: Monorepo, model: Mo
 
 def test_a_training_is_seen_while_it_goes(server: Tracking, repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(steps=10_000, pause=0.1), **WAIT)
-    wait_until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
+    until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
     (run,) = server.runs(model.project)
     assert (run.info.status, run.data.params["pause"]) == ("RUNNING", "0.1")
     before = len(server.history(run, "loss"))
-    wait_until(lambda: len(server.history(run, "loss")) > before)
+    until(lambda: len(server.history(run, "loss")) > before)
     interrupt(process)
     (run,) = server.runs(model.project)
     assert run.info.status == "KILLED"
@@ -276,7 +269,7 @@ def test_clean_keeps_what_was_tracked(server: Tracking, repo: Monorepo) -> None:
 
 def test_a_server_killed_in_the_middle_of_a_run(server: Tracking, repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(steps=200, pause=0.1), TRACKING_TIMEOUT="10")
-    wait_until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
+    until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
     server.kill()
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 0, said

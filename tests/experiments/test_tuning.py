@@ -11,9 +11,12 @@ import pytest
 from engines.calls import call
 from monorepo import Model, Monorepo
 from needs import need
+from waiting import until
 
 from experiments.conftest import TRAIN
-from experiments.searches import CONFIG, configure, runs, trials, tuned, tuning, wait_until
+from experiments.searches import CONFIG, configure, runs, trials, tuned, tuning
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_best_parameters_are_found_written_and_trained_with(repo: Monorepo, model: Model) -> None:
@@ -99,7 +102,6 @@ def test_a_small_space_is_tried_whole(repo: Monorepo, model: Model) -> None:
     assert len(trials(model)) == 3
 
 
-@pytest.mark.slow
 def test_a_seed_repeats_a_search(repo: Monorepo, model: Model) -> None:
     configure(model)
     repo.make(model, "tune", "TRIALS=4", "WORKERS=1").succeeded()
@@ -166,7 +168,6 @@ def test_a_trial_that_hangs_is_ended(repo: Monorepo, model: Model) -> None:
     assert "longer than 2 s (TRIAL_TIMEOUT)" in trials(model)[0]["error"]
 
 
-@pytest.mark.slow
 def test_hopeless_trials_are_pruned(repo: Monorepo, model: Model) -> None:
     section = "tuning: {param_type: choice, values: [2.0, 2.1, 1.9, 2.2, 1.8, 4.0, 0.0]}"
     configure(
@@ -197,7 +198,6 @@ def test_what_payload_names_is_not_tuned(repo: Monorepo, model: Model) -> None:
     repo.make(model, "tune", fixed).failed("PAYLOAD fixes all that ", "config.yaml has to tune: x, y")
 
 
-@pytest.mark.slow
 def test_a_module_that_starts_threads_is_imported_by_each_trial(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("max_trials: 6", "max_trials: 2"))
     model.replace(
@@ -221,7 +221,6 @@ def test_on_a_terminal_there_is_a_bar_with_the_best_so_far(repo: Monorepo, model
     assert child.exitstatus == 0
 
 
-@pytest.mark.slow
 @pytest.mark.engine("docker")
 def test_trials_in_containers(tmp_path: Path) -> None:
     need("docker")
@@ -231,7 +230,7 @@ def test_trials_in_containers(tmp_path: Path) -> None:
     configure(model, CONFIG, ("max_trials: 6", "max_trials: 5"), ("{steps: 1}", "{steps: 1, pause: 1.0}"))
     process = repo.spawn(model, "tune", "WORKERS=2")
     try:
-        wait_until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")), 300)
+        until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")), 300)
         containers = call("docker", "ps", "--filter", f"name={model.container}-train-trials", "--format", "{{.Names}}")
         assert len(containers.split()) == 2
         call("docker", "kill", containers.split()[0])

@@ -10,16 +10,18 @@ import signal
 import optuna
 import pytest
 from monorepo import Model, Monorepo, interrupt
+from waiting import until
 
-from experiments.searches import CONFIG, configure, runs, trials, tuning, wait_until, workers
+from experiments.searches import CONFIG, configure, runs, trials, tuning, workers
+
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
 def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 20"))
     process = repo.spawn(model, "tune", "WORKERS=2", "TRIALS=6")
-    wait_until(lambda: sum(run["status"] == "finished" for run in runs(model, "trial")) >= 2)
-    wait_until(lambda: any(run["status"] == "running" for run in runs(model, "trial")))
+    until(lambda: sum(run["status"] == "finished" for run in runs(model, "trial")) >= 2)
+    until(lambda: any(run["status"] == "running" for run in runs(model, "trial")))
     said = interrupt(process)
     assert re.search(r"error: interrupted: \d of 6 trials are done: make tune RESUME=1 goes on", said), said
     assert "Traceback" not in said
@@ -41,14 +43,13 @@ def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> Non
     assert len(trials(model)) == 7 + len(given_up)
 
 
-@pytest.mark.slow
 def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 3"))
     process = repo.spawn(model, "tune", "WORKERS=1")
-    wait_until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")))
+    until(lambda: any(run["status"] == "finished" for run in runs(model, "trial")))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
-    wait_until(lambda: not workers(model))  # they have noticed
+    until(lambda: not workers(model))  # they have noticed
     repo.make(model, "tune", "RESUME=1", "WORKERS=1").succeeded()
     study = optuna.load_study(
         study_name="tuning", storage=f"sqlite:///{model.path.parent}/runs/{tuning(model)['id']}/study.db"
@@ -60,7 +61,7 @@ def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model)
 def test_a_killed_worker_is_replaced(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 4"))
     process = repo.spawn(model, "tune", "WORKERS=1")
-    wait_until(lambda: len(runs(model, "trial")) >= 2)
+    until(lambda: len(runs(model, "trial")) >= 2)
     (worker,) = workers(model)
     os.kill(worker, signal.SIGKILL)
     said = process.communicate(timeout=120)[0]
@@ -106,7 +107,7 @@ def test_an_image_that_is_replaced_meanwhile(repo: Monorepo, model: Model) -> No
     """Trials and the final training have the image that the tuning started with."""
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 1}"), ("max_trials: 6", "max_trials: 3"))
     process = repo.spawn(model, "tune", "WORKERS=1")
-    wait_until(lambda: runs(model, "trial"))
+    until(lambda: runs(model, "trial"))
     model.replace("train.py", "def train(", "EDITED = 1\n\n\ndef train(")
     repo.make(model, "build-train").succeeded()
     said = process.communicate(timeout=120)[0]
@@ -117,7 +118,6 @@ def test_an_image_that_is_replaced_meanwhile(repo: Monorepo, model: Model) -> No
     assert json.loads(model.record.read_text())["built"]["identity"] not in built
 
 
-@pytest.mark.slow
 def test_resume_without_a_study_and_with_a_damaged_one_is_one_line(repo: Monorepo, model: Model) -> None:
     configure(model)
     repo.make(model, "tune", "RESUME=1").failed("has no tuning to go on with")

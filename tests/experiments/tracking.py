@@ -8,11 +8,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
 from monorepo import Monorepo, free_port
+
+if TYPE_CHECKING:  # MLflow takes seconds to import, which tests that were not chosen do not need
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 WAIT = {"READY_TIMEOUT": "600", "TRACKING_TIMEOUT": "60"}  # of a machine that is busy with other tests
 
@@ -42,10 +44,14 @@ class Tracking:
 
     @property
     def client(self) -> MlflowClient:
+        from mlflow import MlflowClient
+
         return MlflowClient(self.url, registry_uri=self.url)
 
     def runs(self, experiment: str) -> list[Run]:
         """All of them, the oldest first."""
+        from mlflow.entities import ViewType
+
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             return []
@@ -54,6 +60,8 @@ class Tracking:
 
     def every_run(self) -> list[Run]:
         """Of all experiments."""
+        from mlflow.entities import ViewType
+
         experiments = [one.experiment_id for one in self.client.search_experiments()]
         return list(self.client.search_runs(experiments, "", ViewType.ALL, max_results=1000))
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pexpect
-import pytest
 from images import Done, environment, exists, run
 from monorepo import ROOT, ask
+from waiting import until
 
 MONOREPO = Path(__file__).parent / "monorepo"
 # The commands of docs/contract.md that give our images the names which build.sh says.
@@ -74,7 +73,7 @@ class Shopping:
     @contextmanager
     def serving(self, folder: str, *targets: str) -> Iterator[None]:
         """A server in the foreground of a terminal, ended by Ctrl-C."""
-        wait_until_free()
+        until(is_free, shown=lambda: f"port {PORT}, which historical Makefiles publish, is in use")
         process = self.terminal(folder, *targets)
         try:
             found = process.expect(["Ready to answer", pexpect.EOF])
@@ -93,14 +92,10 @@ def answer(model: str) -> bytes:
     return text.encode()
 
 
-def wait_until_free() -> None:
-    """Until nobody else has the port."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("0.0.0.0", PORT))
-                return
-        time.sleep(0.5)
-    pytest.fail(f"port {PORT}, which historical Makefiles publish, is in use: stop what listens there")
+def is_free() -> bool:
+    """Whether nobody else has the port."""
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("0.0.0.0", PORT))
+        return True
+    return False

@@ -10,6 +10,8 @@ import pytest
 from needs import need
 from without_engine import ALL, MODELS, TUTORIAL, Clone, Daemon, clone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Clone:

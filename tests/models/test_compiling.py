@@ -25,6 +25,8 @@ from trainyard.errors import ModelUnavailable
 from utils import binaries
 from utils.binaries import load_model
 
+pytestmark = pytest.mark.slow  # scikit-learn takes seconds to import, in each worker
+
 COLUMNS = ("size", "place", "age")
 
 

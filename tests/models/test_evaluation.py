@@ -20,6 +20,8 @@ from common_utils.importance import importance
 from common_utils.tables import Table
 from common_utils.training import fit_classifier, fit_regressor, measure
 
+pytestmark = pytest.mark.slow  # scikit-learn takes seconds to import, in each worker
+
 COLUMNS = ("noise", "colour", "size")
 
 

@@ -23,6 +23,8 @@ sys.path.insert(0, str(ROOT / "tests/serve"))
 
 from daemons import Daemon, end  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 FINANCE = ROOT / "projects/finance_income_prediction"
 TRAINED_ROWS, ASKED_ROWS = 1500, 60
 TRAIN = """

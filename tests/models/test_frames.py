@@ -21,6 +21,8 @@ from trainyard.contract.message import Message
 from trainyard.errors import ModelUnavailable, TrainyardError
 from utils.binaries import check_saveable, load_model, save_model
 
+pytestmark = pytest.mark.slow  # scikit-learn takes seconds to import, in each worker
+
 FRAME = pd.DataFrame(
     {
         "rooms": [1, 2, 3, 4, 5, 6],

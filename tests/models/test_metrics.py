@@ -4,6 +4,8 @@ import pytest
 
 from common_utils.metrics import classification_metrics, regression_metrics
 
+pytestmark = pytest.mark.slow  # scikit-learn takes seconds to import, in each worker
+
 
 def test_two_classes_by_hand() -> None:
     scores = [[0.9, 0.1], [0.6, 0.4], [0.65, 0.35], [0.2, 0.8]]

@@ -55,6 +55,7 @@ def test_a_message_without_instances_says_what_to_send(body: dict[str, Any], say
     assert '{"payload": {"instances": [[...], ...]}}' in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "method"), [("CatBoostClassifier", "predict_proba"), ("CatBoostRegressor", "predict")]
 )

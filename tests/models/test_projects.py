@@ -150,6 +150,7 @@ def test_all_names_every_model_of_its_project(project: str) -> None:
     assert sorted(variables["MODEL_DIRS"].split()) == [d.split("/")[1] for d in MODELS if d.startswith(f"{project}/")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTS)
 def test_the_committed_data_is_what_its_script_writes(project: str, tmp_path: Path) -> None:
     data = ROOT / "projects" / project / "data"
@@ -164,6 +165,7 @@ def test_generated_data_says_so() -> None:
     assert "invented people" in (data / "make_data.py").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTS)
 def test_training_is_sensible_and_says_so(project: str, trained: Any) -> None:
     workdir, output = trained(project)
@@ -178,6 +180,7 @@ def test_training_is_sensible_and_says_so(project: str, trained: Any) -> None:
         assert len(record["columns"]) == len(record["sample"]["instances"][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTS)
 def test_training_again_gives_the_same_bytes(project: str, trained: Any, tmp_path: Path, python_path: str) -> None:
     # In another order, with other hashes of text and another number of threads, in a fresh process, and as a run.

@@ -236,6 +236,7 @@ def test_columns_that_nobody_asks_for_are_not_read(tmp_path: Path, write) -> Non
         list(read_lines(path))
 
 
+@pytest.mark.slow
 def test_rows_beyond_one_batch_keep_their_numbers(tmp_path: Path) -> None:
     path = tmp_path / "many.parquet"
     pyarrow.parquet.write_table(pa.table({"n": range(150_000)}), path, row_group_size=70_000)

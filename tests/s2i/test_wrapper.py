@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 from contexts import write_context
 from images import DAEMON, WRAPPERS, config, docker, environment, inside, run_real_s2i
+from waiting import until
 
 from trainyard.host.verbs.s2i_arguments import command_position
 
@@ -108,10 +108,7 @@ def test_interrupted_build_leaves_no_settings(workshop, tmp_path, number, status
 
     assert building.returncode == status
     assert list(folders.glob("trainyard-build-*")) == []  # s2i leaves a folder of its own
-    deadline = time.monotonic() + 10
-    while containers() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert containers() == []
+    until(lambda: containers() == [], 10, containers)
 
 
 def containers() -> list[str]:

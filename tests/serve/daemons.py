@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import requests
+from waiting import until
 
 CASES = Path(__file__).parent / "cases"
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PORT": "0", "BIND": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -36,14 +36,13 @@ class Daemon:
         return self.log.read_text()
 
     def wait_for(self, pattern: str, seconds: float = 20) -> str:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if found := re.search(pattern, self.text()):
-                return found[0]
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.02)
-        raise AssertionError(f"{pattern!r} is not in the log:\n{self.text()}")
+        def look() -> re.Match[str] | None:
+            ended = self.process.poll() is not None
+            found = re.search(pattern, self.text())
+            assert found or not ended, f"{pattern!r} is not in the log:\n{self.text()}"
+            return found
+
+        return until(look, seconds, lambda: f"{pattern!r} in the log:\n{self.text()}")[0]
 
     def post(self, route: str, rows=((1, 2),), **options) -> requests.Response:
         options.setdefault("json", {"payload": {"instances": rows}})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import getpass
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 from monorepo import free_port
+from waiting import until
 
 # proxy_pass alone is nginx's default: HTTP/1.0 to the server, and a connection for each request.
 NGINX = """
@@ -90,20 +92,16 @@ def in_front_of(port: int, program: str, folder: Path) -> Iterator[dict[str, str
         process = subprocess.Popen([*command, config], stdout=log, stderr=log)
     try:
         for url in urls.values():
-            _wait_until_healthy(url, process, folder / f"{program}.out")
+            log = folder / f"{program}.out"
+            until(functools.partial(_is_healthy, url, process, log), 20, log.read_text)
         yield urls
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if requests.get(f"{url}/health", timeout=10).status_code == 200:
-                return
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+def _is_healthy(url: str, process: subprocess.Popen, log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{url}/health", timeout=10).status_code == 200
+    return False

@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 import requests
+from waiting import until
 
 
 def test_rows_are_answered_in_order(daemon):
@@ -71,13 +71,16 @@ def test_both_workers_answer(daemon):
     def ask(session):
         return session.post(f"{daemon.url}/pid", json={"payload": {"instances": [[1]]}}, timeout=10).json()
 
-    deadline = time.monotonic() + 15
     pids = set()
-    while len(pids) < 2 and time.monotonic() < deadline:
-        pids |= {ask(requests)["payload"]["predictions"][0] for _ in range(5)}
-    assert len(pids) == 2
+
+    def both():
+        pids.update(ask(requests)["payload"]["predictions"][0] for _ in range(5))
+        return len(pids) == 2
+
+    until(both, 15)
 
 
+@pytest.mark.slow
 def test_the_sample_was_predicted_before_the_first_request(start):
     daemon = start("basic", WORKERS="1")
     assert daemon.post("sum").json()["payload"]["calls"] > 1
@@ -99,23 +102,25 @@ def test_a_missing_binary_is_a_503_until_it_appears(start):
         assert daemon.post("sum").status_code == 200
         (daemon.folder / f"models/{binary}.pkl").write_text("trained")
     assert daemon.post("file").json()["payload"]["predictions"] == ["trained"]
-    deadline = time.monotonic() + 10
-    while (answer := daemon.post("late")).status_code == 503 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: daemon.post("late").status_code == 200, 10)
+    answer = daemon.post("late")
     assert answer.json()["payload"]["predictions"] == ["trained"]
 
 
+@pytest.mark.slow
 def test_a_historical_module_imports_cortex_and_reads_the_old_spelling(start):
     daemon = start("historical", WORKERS="1", MODElNAME="price_rf")
     answer = daemon.post("price/predict", [[1, 2]])
     assert answer.json() == {"payload": {"predictions": ["price_rf: 3"]}}
 
 
+@pytest.mark.slow
 def test_one_spelling_of_the_model_name_sets_both(start):
     daemon = start("historical", WORKERS="1", MODEL_NAME="price_lr")
     assert daemon.post("price/predict", [[4]]).json()["payload"]["predictions"] == ["price_lr: 4"]
 
 
+@pytest.mark.slow
 def test_a_merged_image_ignores_the_model_name_and_says_so(start):
     daemon = start("basic", WORKERS="1", MODEL_NAME="price", MODElNAME="price")
     values = daemon.post("environ").json()["payload"]
@@ -123,6 +128,7 @@ def test_a_merged_image_ignores_the_model_name_and_says_so(start):
     daemon.wait_for("MODEL_NAME and MODElNAME ignored: this image serves several models")
 
 
+@pytest.mark.slow
 def test_numerical_threads_are_shared_and_new_files_are_group_writable(start):
     daemon = start("basic", WORKERS="4")
     values = daemon.post("environ").json()["payload"]

@@ -49,14 +49,13 @@ def ask_many(daemon, bodies):
 @pytest.mark.parametrize(("batch", "most"), [("1", 8), ("0", 3)])
 def test_waiting_requests_share_a_call_unless_told_not_to(start, tmp_path, batch, most):
     daemon = batch_daemon(start, tmp_path, BATCH=batch)
-    started = time.monotonic()
     answers = ask_many(daemon, [[[number, 1], [number, 2]] for number in range(12)])
     assert answers == [{"predictions": [n + 1, n + 2], "labels": ["sum"]} for n in range(12)]
     largest = daemon.post("largest").json()["payload"]["predictions"][0]
     assert largest >= most if batch == "1" else largest <= most
-    assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_a_bad_request_among_good_ones_spoils_none_of_them(start, tmp_path):
     daemon = batch_daemon(start, tmp_path)
     answers = ask_many(daemon, [[[0, "bad"]] if number == 5 else [[number, 1]] for number in range(10)])
@@ -64,6 +63,7 @@ def test_a_bad_request_among_good_ones_spoils_none_of_them(start, tmp_path):
     assert [a["predictions"] for n, a in enumerate(answers) if n != 5] == [[n + 1] for n in range(10) if n != 5]
 
 
+@pytest.mark.slow
 def test_sigterm_under_load_loses_no_request_that_was_accepted(start, tmp_path):
     daemon = batch_daemon(start, tmp_path)
     lost, answered, refused = [], [], threading.Event()
@@ -95,6 +95,7 @@ def test_sigterm_under_load_loses_no_request_that_was_accepted(start, tmp_path):
     assert all(answered)
 
 
+@pytest.mark.slow
 def test_connections_are_spread_evenly_over_the_workers(start):
     daemon = start("basic", WORKERS="2")
     pids = []

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import gzip
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 import requests
 from needs import need
 from proxies import COMMANDS, in_front_of
+from waiting import until
 from wire import Wire, message, post
 
 from utils.binaries import save_model
@@ -164,11 +166,8 @@ def test_a_new_model_takes_over_without_a_failed_request(url, daemon):
                 response = session.post(f"{url}/shop", json={"payload": {"instances": [[1, 2]]}}, timeout=20)
                 seen.append((response.status_code, response.text))
 
-    def wait_for(answer: str) -> None:
-        deadline = time.monotonic() + 60
-        while not all(status == 200 and answer in text for status, text in seen[-40:] or [(0, "")]):
-            assert time.monotonic() < deadline, seen[-1]
-            time.sleep(0.05)
+    def all_say(answer: str) -> bool:
+        return all(status == 200 and answer in text for status, text in seen[-40:] or [(0, "")])
 
     clients = [threading.Thread(target=client) for _ in range(4)]
     for thread in clients:
@@ -177,7 +176,7 @@ def test_a_new_model_takes_over_without_a_failed_request(url, daemon):
         for number in range(2):
             answer = f"{url[-5:]} {number}"
             write_model(daemon.folder, answer)
-            wait_for(answer)
+            until(functools.partial(all_say, answer), shown=lambda: seen[-1])
     finally:
         over.set()
         for thread in clients:
@@ -188,15 +187,13 @@ def test_a_new_model_takes_over_without_a_failed_request(url, daemon):
 def test_haproxy_finds_the_server_healthy(daemon, tmp_path):
     need("haproxy")
     with in_front_of(port_of(daemon), "haproxy", tmp_path) as urls:
-        deadline = time.monotonic() + 20
-        checked: list[tuple[str, str, str]] = []
-        while not checked or any("L7" not in check for _, check, _ in checked):
-            assert time.monotonic() < deadline, checked
+
+        def checked() -> list[tuple[str, str, str]]:
             text = requests.get(f"{urls['plain']}/proxy-state;csv", timeout=10).text.removeprefix("# ")
             rows = [row for row in csv.DictReader(text.splitlines()) if row["svname"] == "models"]
-            checked = [(row["status"], row["check_status"], row["check_code"]) for row in rows]
-            time.sleep(0.1)
-    assert checked == [("UP", "L7OK", "200")] * 2
+            return [(row["status"], row["check_status"], row["check_code"]) for row in rows]
+
+        until(lambda: checked() == [("UP", "L7OK", "200")] * 2, 20, checked)
 
 
 def test_the_lines_that_the_docs_name_are_those_that_are_tested():

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 from wire import CI, Broken, Wire, message, post
 
 from common_utils.tables import Table
@@ -102,9 +103,8 @@ class Truth:
             self.wrong.append(f"{route}: {answer.status} {answer.body[:300]!r}")
             return
         version, label = answer.headers.get("x-model-version"), answer.payload["predictions"][0]
-        deadline = time.monotonic() + 5
-        while (number := self.numbers.get((route, version))) is None and time.monotonic() < deadline:
-            time.sleep(0.01)  # trained, and not noted yet
+        until(lambda: (route, version) in self.numbers, 5)  # it is trained before it is noted
+        number = self.numbers[route, version]
         if label != f"{number} low":
             self.wrong.append(f"{route}: version {version} is number {number}, and says {label!r}")
             return
@@ -250,13 +250,6 @@ def settled(daemon, truth: Truth) -> bool:
     return False
 
 
-def wait_until(what, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.1)
-
-
 def counts(daemon) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for one in text_string_to_metric_families(requests.get(f"{daemon.url}/metrics", timeout=5).text):
@@ -280,7 +273,7 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
         thread.start()
     try:
         Chaos(daemon, truth, SEED).run(SECONDS)
-        wait_until(lambda: settled(daemon, truth), 90)  # the clients take what cores there are
+        until(lambda: settled(daemon, truth), 90)  # the clients take what cores there are
     finally:
         over.set()
         for thread in clients:
@@ -298,7 +291,7 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     assert counted.get("trainyard_in_flight", {}) == {}
     assert counted["trainyard_workers"][""] == 3
     assert counted["trainyard_connections"][""] <= 1
-    wait_until(lambda: sorted(map(open_files, daemon.family())) == files, 5)
+    until(lambda: sorted(map(open_files, daemon.family())) == files, 5)
     group = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if in_group(stat, daemon.process.pid)]
     assert sorted(group) == sorted(daemon.family()), "a process is left over"
     assert daemon.stop() == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from waiting import until
 
 SECONDS = 10
 
@@ -24,9 +25,7 @@ def predictions(daemon, route, *row):
 
 def settled(daemon):
     """All processes, once the worker that another test has ended is replaced."""
-    deadline = time.monotonic() + SECONDS
-    while predictions(daemon, "pid") != daemon.workers() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: predictions(daemon, "pid") == daemon.workers(), SECONDS)
     return daemon.family()
 
 
@@ -37,12 +36,10 @@ def is_running(pid):
 
 
 def ends(pid):
-    deadline = time.monotonic() + SECONDS
-    while is_running(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not is_running(pid)
+    return until(lambda: not is_running(pid), SECONDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_pool_in_a_function_works_request_after_request(daemon, method):
     for _ in range(5):
@@ -58,6 +55,7 @@ def test_a_fork_has_none_of_the_servers_sockets(daemon):
     assert predictions(daemon, "sockets", "fork") == ["[]"]
 
 
+@pytest.mark.slow
 def test_a_program_inherits_no_socket_that_went_from_worker_to_worker(start):
     daemon = start("children", WORKERS="2")
     with requests.Session() as session:
@@ -88,6 +86,7 @@ def test_what_a_worker_started_ends_with_it(daemon, route, number):
     assert predictions(daemon, "pid") != [worker]
 
 
+@pytest.mark.slow
 def test_what_goes_into_the_background_stays_as_long_as_the_server(start):
     daemon = start("children", WORKERS="1")
     child, worker = predictions(daemon, "background")
@@ -101,6 +100,7 @@ def test_what_goes_into_the_background_stays_as_long_as_the_server(start):
     assert ends(child)
 
 
+@pytest.mark.slow
 def test_nothing_outlives_the_server(start):
     daemon = start("children", WORKERS="1", STOP_TIMEOUT="5")
     children = [predictions(daemon, route)[0] for route in ("stray", "sleeper", "stubborn", "background")]
@@ -111,9 +111,7 @@ def test_nothing_outlives_the_server(start):
 
 def test_signals_that_a_function_has_taken_are_given_back(daemon):
     # Signals can be taken in the event loop alone, which calls a function once it has been quick.
-    deadline = time.monotonic() + SECONDS
-    while (answer := daemon.post("take")).status_code == 500 and time.monotonic() < deadline:
-        pass
+    answer = until(lambda: (answer := daemon.post("take")).status_code == 200 and answer, SECONDS)
     (worker,) = answer.json()["payload"]["predictions"]
     daemon.wait_for("has taken the worker's signals")
     os.kill(worker, signal.SIGTERM)

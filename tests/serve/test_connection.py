@@ -162,6 +162,7 @@ def test_what_two_servers_could_read_differently_is_refused(smuggled):
         assert requests == []
 
 
+@pytest.mark.slow
 def test_many_requests_behind_one_another_are_no_long_head(start):
     daemon = start("basic", WORKERS="1")
     host, port = daemon.url.removeprefix("http://").split(":")

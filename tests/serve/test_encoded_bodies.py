@@ -192,6 +192,7 @@ def test_every_protocol_refuses_in_its_own_shape(server, protocol, body, encodin
     assert (response.status_code, reason in error, "\n" in error) == (status, True, False), error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [10, 100_000, 1_500_000])
 def test_small_and_large_bodies_arrive_whole(server, length):
     rows = [[number, number + 0.5, 1] for number in range(length // 16)] or [[1, 2, 3]]
@@ -223,6 +224,7 @@ def peak_memory(pid: int) -> int:
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) << 10
 
 
+@pytest.mark.slow
 def test_bombs_take_the_memory_of_the_largest_body(server):
     (worker,) = server.workers()
     bomb = gzip.compress(bytes(256 * MIB))
@@ -233,6 +235,7 @@ def test_bombs_take_the_memory_of_the_largest_body(server):
     assert peak_memory(worker) - before < 128 * MIB
 
 
+@pytest.mark.slow
 def test_bodies_that_were_no_good_are_not_kept(server):
     (worker,) = server.workers()
     body = gzip.compress(b"[" * (15 * MIB))
@@ -241,6 +244,7 @@ def test_bodies_that_were_no_good_are_not_kept(server):
     assert peak_memory(worker) - before < 128 * MIB
 
 
+@pytest.mark.slow
 def test_a_large_compressed_body_keeps_nobody_waiting(server):
     rows = [[1.5, 2.5, 3.5]] * 600_000
     request = post(

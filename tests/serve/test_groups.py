@@ -89,6 +89,7 @@ def test_half_a_request_behind_one_of_another_group(grouped):
         assert wire.ask(whole[len(whole) // 2 :]).payload["predictions"] == [3]
 
 
+@pytest.mark.slow
 def test_a_large_body_a_chunked_one_and_one_that_waits_to_be_wanted(grouped):
     rows = [[number] for number in range(300_000)]
     with Wire(grouped.url) as wire:
@@ -177,6 +178,7 @@ def test_what_concerns_one_route_is_answered_by_its_group_in_every_protocol(grou
         assert "POST /first/predict, POST /second/predict, POST /first/slow" in nowhere.text
 
 
+@pytest.mark.slow
 def test_the_token_is_every_groups(start):
     daemon = start("groups", API_TOKEN="for-all-of-them", **SAME)
     bearer = {"Authorization": "Bearer for-all-of-them"}
@@ -185,6 +187,7 @@ def test_the_token_is_every_groups(start):
         assert daemon.post(route, headers=bearer).status_code == 200
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_are_replaced_and_the_other_group_notices_nothing(start):
     daemon = start("groups", WORKERS="4", **SAME)
     first, second = workers(daemon)
@@ -202,6 +205,7 @@ def test_workers_that_are_killed_are_replaced_and_the_other_group_notices_nothin
     assert daemon.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_group_that_cannot_be_started_answers_503_and_the_others_serve(start, tmp_path):
     daemon = start("groups", VENV_2=str(tmp_path / "nowhere"))
     assert daemon.post("first/predict").status_code == 200
@@ -212,6 +216,7 @@ def test_a_group_that_cannot_be_started_answers_503_and_the_others_serve(start, 
     assert daemon.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_group_whose_packages_are_broken_answers_503_and_the_others_serve(start, tmp_path):
     (tmp_path / "bin").mkdir()
     python = tmp_path / "bin" / "python"
@@ -235,6 +240,7 @@ def test_all_groups_that_cannot_be_started_end_the_server(tmp_path, refused):
     assert said.startswith("error: .s2i/environment:2: ROUTE_GROUPS does not have each route of ROUTES once")
 
 
+@pytest.mark.slow
 def test_a_group_that_ends_for_good_ends_the_server(start):
     daemon = start("groups", **SAME)
     os.kill(children(daemon.process.pid)[1], signal.SIGKILL)
@@ -244,6 +250,7 @@ def test_a_group_that_ends_for_good_ends_the_server(start):
         daemon.post("first/predict")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_signal_ends_all(start, number):
     daemon = start("groups", **SAME)
@@ -252,6 +259,7 @@ def test_one_signal_ends_all(start, number):
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
+@pytest.mark.slow
 def test_requests_that_were_accepted_are_answered_before_the_end(start):
     daemon = start("groups", WORKERS="2", **SAME)
     with Wire(daemon.url) as slow, Wire(daemon.url) as quick:
@@ -268,6 +276,7 @@ def test_requests_that_were_accepted_are_answered_before_the_end(start):
     assert daemon.process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_a_hangup_reaches_every_group(start):
     daemon = start("groups", WATCH="0", **SAME)
     for name in ("first", "second"):

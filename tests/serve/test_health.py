@@ -10,6 +10,7 @@ import time
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 
 def metrics(daemon):
@@ -43,6 +44,7 @@ def test_readyz_says_for_each_route_why_it_is_not_ready(daemon):
     assert requests.get(f"{daemon.url}/readyz/nothing", timeout=5).status_code == 404
 
 
+@pytest.mark.slow
 def test_while_it_drains_it_is_not_ready(start):
     daemon = start("basic", WORKERS="1")
     with requests.Session() as session:
@@ -56,6 +58,7 @@ def test_while_it_drains_it_is_not_ready(start):
         slow.join()
 
 
+@pytest.mark.slow
 def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     import os
 
@@ -66,10 +69,8 @@ def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     daemon.post("sum", data=b"no json", json=None)
     for worker in daemon.workers():
         os.kill(worker, signal.SIGKILL)
-    deadline = time.monotonic() + 10
     # A process that is there has not yet begun to serve.
-    while metrics(daemon)["trainyard_workers"][frozenset()] < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: metrics(daemon)["trainyard_workers"][frozenset()] == 2, 10)
     daemon.post("sum", [[1, 2], [3, 4]])
     found = metrics(daemon)
     requests_total = found["trainyard_requests_total"]
@@ -89,6 +90,7 @@ def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     assert not any(math.isnan(value) for values in found.values() for value in values.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_the_access_log_has_a_line_of_each_request(start, log_format):
     daemon = start("basic", WORKERS="1", ACCESS_LOG="1", LOG_FORMAT=log_format)
@@ -105,6 +107,7 @@ def test_the_access_log_has_a_line_of_each_request(start, log_format):
     assert any("gunicorn" in entry["logger"] for entry in lines)
 
 
+@pytest.mark.slow
 def test_hostile_text_stays_in_its_log_line(start):
     daemon = start("basic", WORKERS="1", ACCESS_LOG="1")
     requests.post(f"{daemon.url}/a%0Ab\x1b[31m", headers={"X-Request-Id": "x y"}, data=b"{}", timeout=5)

@@ -118,6 +118,7 @@ def test_an_exception_is_a_500_whose_text_is_only_in_the_log(daemon):
     assert "predict.py" in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["quit", "generator"])
 def test_what_would_end_a_process_ends_no_worker(start, route):
     daemon = start("basic", WORKERS="1")
@@ -126,6 +127,7 @@ def test_what_would_end_a_process_ends_no_worker(start, route):
     assert daemon.post("pid").json() == before
 
 
+@pytest.mark.slow
 def test_a_sample_that_would_end_a_process_ends_no_worker(start, tmp_path):
     (tmp_path / ".s2i").mkdir()
     (tmp_path / ".s2i/environment").write_text("ROUTES=a:a.predict:predict\n")

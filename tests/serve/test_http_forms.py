@@ -226,6 +226,7 @@ def test_what_stands_between_two_chunks_is_bounded():
         assert client.recv(4096).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.slow
 def test_a_token_in_a_trailer_is_none(start):
     daemon = start("basic", WORKERS="1", API_TOKEN="secret-1")
     assert first_line(daemon, chunked(trailer=b"Authorization: Bearer secret-1\r\n")).split(" ")[1] == "401"

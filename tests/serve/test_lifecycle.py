@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from waiting import until
 
 from trainyard.image.serve.__main__ import main
 
@@ -25,20 +26,13 @@ def folder(tmp_path):
     return tmp_path / "action"
 
 
-def wait_until(happened, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_sigterm_lets_a_slow_request_finish(start):
     daemon = start("basic", WORKERS="2")
     (daemon.folder / "started").unlink(missing_ok=True)
     answers = []
     client = threading.Thread(target=lambda: answers.append(daemon.post("slow", [[1.5]])))
     client.start()
-    wait_until((daemon.folder / "started").exists)
+    until((daemon.folder / "started").exists)
     assert daemon.stop() == 0
     client.join(10)
     assert answers[0].json() == {"payload": {"predictions": ["done"]}}
@@ -46,6 +40,7 @@ def test_sigterm_lets_a_slow_request_finish(start):
         daemon.post("sum")
 
 
+@pytest.mark.slow
 def test_sigterm_does_not_wait_for_idle_connections(start):
     daemon = start("basic", WORKERS="1", STOP_TIMEOUT="12")
     with requests.Session() as session:
@@ -55,6 +50,7 @@ def test_sigterm_does_not_wait_for_idle_connections(start):
         assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_once_without_a_traceback(start):
     daemon = start("basic", WORKERS="2")
     os.killpg(daemon.process.pid, signal.SIGINT)  # as a terminal does
@@ -63,6 +59,7 @@ def test_ctrl_c_stops_at_once_without_a_traceback(start):
     assert "Exception" not in daemon.text().partition("Handling signal")[2]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced(start):
     daemon = start("basic", WORKERS="1")
     first = daemon.post("pid").json()["payload"]["predictions"][0]
@@ -71,6 +68,7 @@ def test_a_worker_that_dies_is_replaced(start):
     assert second != first
 
 
+@pytest.mark.slow
 def test_the_log_has_no_complaint_of_gunicorn(start):
     daemon = start("historical", WORKERS="1", MODEL_NAME="m")
     assert daemon.stop() == 0
@@ -88,6 +86,7 @@ def open_to_all(folder):
             part.chmod(0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
 def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     home = tmp_path / "action"
@@ -100,6 +99,7 @@ def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     assert not [line for line in daemon.text().splitlines() if "[ERROR]" in line and "route /" not in line]
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_it_is_imported_is_no_traceback(folder, tmp_path):
     elsewhere = tmp_path / "packages"
     elsewhere.mkdir()
@@ -112,7 +112,7 @@ def test_ctrl_c_while_it_is_imported_is_no_traceback(folder, tmp_path):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    wait_until((folder / "importing").exists)
+    until((folder / "importing").exists)
     process.send_signal(signal.SIGINT)
     assert (process.communicate(timeout=10)[1], process.returncode) == ("interrupted\n", 130)
 
@@ -131,6 +131,7 @@ def test_a_port_in_use_is_one_line_at_once(refused, folder):
     assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -150,6 +151,7 @@ def test_a_bad_environment_is_one_line(refused, folder, text, reason):
     assert reason in stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

@@ -5,6 +5,8 @@ import shutil
 import pytest
 from daemons import CASES
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["email", "json", "csv", "zipfile", "flask", "numpy", "orjson", "multiprocessing"]
 
 

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-import time
 
 import pytest
+from waiting import until
 
 from trainyard.contract.model_files import digest_of
 
@@ -71,13 +71,6 @@ def answer(daemon, route):
     response = daemon.post(route, [[1]])
     payload = response.json()["payload"]
     return payload.get("error") or payload["predictions"][0][0], response.headers.get("X-Model-Version")
-
-
-def until(what, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
 
 
 def test_a_new_version_is_swapped_in_whole(shop, start):

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import requests
 import town
-import tritonclient.http as triton
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 HOUSES = "houses/value"
 
@@ -22,11 +20,16 @@ def server(start, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(server):
+    import tritonclient.http as triton  # takes a second
+
     with triton.InferenceServerClient(server.url.removeprefix("http://")) as client:
         yield client
 
 
 def tensor(name, values, *, binary=True):
+    import tritonclient.http as triton
+    from tritonclient.utils import np_to_triton_dtype
+
     values = np.asarray(values)
     wire = "BYTES" if values.dtype.kind in "UO" else np_to_triton_dtype(values.dtype)
     found = triton.InferInput(name, list(values.shape), wire)
@@ -76,6 +79,8 @@ def test_the_metadata_names_the_columns_and_what_the_sample_was_answered_with(cl
 @pytest.mark.parametrize("binary_out", [True, False])
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_a_tensor_for_each_column(client, binary_in, binary_out, shape):
+    import tritonclient.http as triton
+
     inputs = [
         tensor("city", np.reshape(["Köln", "Bonn", "Köln"], shape), binary=binary_in),
         tensor("size", np.reshape(np.array([120, 130, 90], np.int32), shape), binary=binary_in),
@@ -91,6 +96,7 @@ def test_a_tensor_for_each_column(client, binary_in, binary_out, shape):
     assert answer.get_response()["parameters"] == {"labels": ["cheap", "dear"], "threshold": 0.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
 @pytest.mark.parametrize("rows", [3, 50_000])
@@ -112,6 +118,8 @@ def test_one_tensor_of_all_columns_in_any_number_type(client, kind):
 
 
 def test_a_version_that_is_not_served_is_a_404(client):
+    from tritonclient.utils import InferenceServerException
+
     with pytest.raises(InferenceServerException, match="has no version '1': it has") as caught:
         client.infer("sums", [tensor("x", np.ones((1, 3)))], model_version="1")
     assert caught.value.status() == "404"
@@ -144,6 +152,7 @@ def test_a_route_with_slashes_is_named_in_either_spelling(server):
     assert metadata["inputs"] == [{"name": "instances", "datatype": "FP64", "shape": [-1, -1]}]
 
 
+@pytest.mark.slow
 def test_a_models_name_is_understood_where_one_route_answers_by_it(start, tmp_path):
     two = "a:town.houses.predict:predict_value,b:town.houses.predict:predict_value"
     server = start(town.build(tmp_path / "two", two), WORKERS="1")
@@ -260,6 +269,7 @@ def test_no_claim_of_a_client_is_a_500_or_keeps_it_waiting(server, length, size,
         assert set(response.json()) == {"error"}
 
 
+@pytest.mark.slow
 def test_requests_that_wait_share_a_call_whatever_they_speak(start, tmp_path):
     folder = town.build(
         tmp_path / "action", "houses:town.houses.predict:predict_value,largest:town.houses.predict:largest_call"

@@ -5,7 +5,6 @@ import json
 import people
 import pytest
 import requests
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from trainyard.contract.routes import parse_routes
 from trainyard.errors import TrainyardError
@@ -28,6 +27,8 @@ def operation(document, route):
 
 
 def test_the_document_is_valid(document):
+    from openapi_spec_validator import OpenAPIV31SpecValidator  # takes two seconds
+
     assert document["openapi"].startswith("3.1")
     assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
@@ -97,6 +98,7 @@ def test_errors_have_the_shape_that_is_told(daemon, document):
     assert set(told["required"]) == set(payload) == {"success", "error"}
 
 
+@pytest.mark.slow
 def test_routes_of_like_names_are_operations_of_different_names(start, tmp_path):
     folder = people.write(tmp_path / "action")
     (folder / ".s2i/environment").write_text(

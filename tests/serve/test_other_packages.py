@@ -7,6 +7,8 @@ from importlib import metadata
 import pytest
 import requests
 
+pytestmark = pytest.mark.slow
+
 PREDICT = """
 from pathlib import Path
 

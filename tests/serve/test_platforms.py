@@ -15,6 +15,7 @@ import requests
 import town
 from daemons import end
 from monorepo import free_port
+from waiting import until
 
 from trainyard.settings.image import ImageSettings
 
@@ -65,13 +66,8 @@ def run_script(tmp_path):
         end(process)
 
 
-def wait_for(log: Path, pattern: str) -> str:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if found := re.search(pattern, log.read_text()):
-            return found[0]
-        time.sleep(0.02)
-    raise AssertionError(log.read_text())
+def said_in(log: Path, pattern: str) -> str:
+    return until(lambda: re.search(pattern, log.read_text()), 20, log.read_text)[0]
 
 
 # -- SageMaker ----------------------------------------------------------------------------------------------------
@@ -146,7 +142,7 @@ def test_docker_run_image_serve(run_script, tmp_path, started_as):
     given = {"SAGEMAKER_BIND_TO_PORT": str(port), "SM_MODEL_DIR": str(delivered)}
     arguments, name = (("serve",), "run") if started_as == "argument" else ((), "serve")
     process, log = run_script(*arguments, name=name, folder=folder, **given)
-    wait_for(log, "Ready to answer")
+    said_in(log, "Ready to answer")
     assert requests.get(f"http://127.0.0.1:{port}/ping", timeout=10).status_code == 200
     answer = requests.post(f"http://127.0.0.1:{port}/invocations", json={"instances": [[120, "Köln"]]}, timeout=10)
     assert answer.json() == DEAR
@@ -157,7 +153,7 @@ def test_docker_run_image_serve(run_script, tmp_path, started_as):
 def test_as_serve_the_port_is_8080_unless_a_variable_says_another(run_script, tmp_path):
     folder = town.build(tmp_path / "action", ONE_ROUTE)
     _, log = run_script("serve", folder=folder, BIND="203.0.113.1")  # of nobody: it cannot listen, and says where
-    assert "203.0.113.1 port 8080" in wait_for(log, r"error: .*\n")
+    assert "203.0.113.1 port 8080" in said_in(log, r"error: .*\n")
     assert not (folder / "models").is_symlink()
 
 
@@ -202,8 +198,8 @@ def test_knative_and_cloud_run_say_the_port_and_sigterm_drains(run_script, tmp_p
     folder = town.build(tmp_path / "action", "slow:town.sums.predict:slow")
     port = free_port()
     process, log = run_script(folder=folder, PORT=str(port), K_SERVICE="houses", AIP_HTTP_PORT="1")
-    wait_for(log, f"http://0.0.0.0:{port}")
-    wait_for(log, "Ready to answer")
+    said_in(log, f"http://0.0.0.0:{port}")
+    said_in(log, "Ready to answer")
     answers = []
     body = {"payload": {"instances": [[1]]}}
     asking = threading.Thread(

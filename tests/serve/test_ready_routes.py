@@ -94,6 +94,7 @@ def test_an_answer_that_cannot_be_written_makes_its_route_not_ready_and_no_other
     assert daemon.post("moment").json()["payload"]["predictions"] == ["2026-01-02T00:00:00"]
 
 
+@pytest.mark.slow
 def test_another_client_changes_nobodys_answer(daemon):
     seen = set()
 
@@ -139,6 +140,7 @@ def test_a_platform_that_knows_no_flat_row_is_told_what_to_write(daemon):
     assert daemon.post("by_zip", [10115, 50]).json()["payload"]["predictions"] == [50.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "says"),
     [

@@ -12,6 +12,8 @@ from wire import Wire, message, post
 from trainyard.errors import TrainyardError
 from trainyard.settings.image import root_path_of
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "secret-1"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

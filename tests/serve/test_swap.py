@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from waiting import until
 
 from trainyard.image.serve.shared.kernel import resident_bytes
 from utils.binaries import save_model
@@ -75,13 +76,6 @@ def answer(daemon, route):
     return daemon.post(route, [[1]]).json()["payload"]["predictions"][0]
 
 
-def wait_for(what, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
-
-
 def test_a_new_model_takes_over_in_every_worker_and_no_request_is_lost(shop):
     daemon = shop()
     seen, lost, over = [], [], threading.Event()
@@ -101,7 +95,7 @@ def test_a_new_model_takes_over_in_every_worker_and_no_request_is_lost(shop):
     try:
         for number in (2, 3):
             write_model(daemon.folder, "one", f"one {number}")
-            wait_for(lambda number=number: seen[-40:] == [(200, [f"one {number}"])] * 40)
+            until(lambda number=number: seen[-40:] == [(200, [f"one {number}"])] * 40)
     finally:
         over.set()
         for thread in clients:
@@ -122,14 +116,14 @@ def test_a_broken_model_is_refused_and_the_old_one_serves_on(shop, share):
     daemon.wait_for("keeps the model that it has.*its record says it is 'x'")
     assert {answer(daemon, "one") for _ in range(10)} == {"one 1"}
     write_model(daemon.folder, "one", "one 2")
-    wait_for(lambda: answer(daemon, "one") == "one 2")
+    until(lambda: answer(daemon, "one") == "one 2")
 
 
 def test_one_broken_model_does_not_hold_up_another(shop):
     daemon = shop()
     (daemon.folder / "models/one.pkl").write_bytes(b"no pickle")
     write_model(daemon.folder, "two", "two 2")
-    wait_for(lambda: answer(daemon, "two") == "two 2")
+    until(lambda: answer(daemon, "two") == "two 2")
     assert answer(daemon, "one") == "one 1"
 
 
@@ -140,7 +134,7 @@ def test_a_worker_that_dies_is_replaced_by_one_with_the_model_that_was_good(shop
     workers = set(daemon.workers())
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
-    wait_for(lambda: len(set(daemon.workers()) - workers) == 2)
+    until(lambda: len(set(daemon.workers()) - workers) == 2)
     assert {answer(daemon, "one") for _ in range(10)} == {"one 1"}
 
 
@@ -148,7 +142,7 @@ def test_a_historical_function_gets_its_new_binary_too(shop):
     daemon = shop()
     (daemon.folder / "models/next").write_bytes(pickle.dumps({"answer": "old 2"}))
     (daemon.folder / "models/next").rename(daemon.folder / "models/old.pkl")
-    wait_for(lambda: answer(daemon, "old") == "old 2")
+    until(lambda: answer(daemon, "old") == "old 2")
 
 
 def test_a_model_that_ends_its_process_is_refused(shop):
@@ -157,7 +151,7 @@ def test_a_model_that_ends_its_process_is_refused(shop):
     daemon.wait_for("route /old keeps the model that it has: loading it ended the process .SIGABRT.")
     assert answer(daemon, "old") == "old 1"
     write_model(daemon.folder, "two", "two 2")
-    wait_for(lambda: answer(daemon, "two") == "two 2")
+    until(lambda: answer(daemon, "two") == "two 2")
     assert answer(daemon, "old") == "old 1"
 
 
@@ -174,7 +168,7 @@ def test_files_that_change_all_the_time_hold_up_no_new_model(shop):
     thread.start()
     try:
         write_model(daemon.folder, "one", "one 2")
-        wait_for(lambda: answer(daemon, "one") == "one 2")
+        until(lambda: answer(daemon, "one") == "one 2")
     finally:
         over.set()
         thread.join()
@@ -185,18 +179,18 @@ def test_a_hangup_loads_new_models_whichever_process_gets_it(shop):
     for number, asked in enumerate((lambda: [daemon.process.pid], lambda: daemon.workers(parents=True)), 2):
         write_model(daemon.folder, "one", f"one {number}")
         os.kill(asked()[0], signal.SIGHUP)
-        wait_for(lambda number=number: answer(daemon, "one") == f"one {number}")
-        wait_for(lambda: len(daemon.family()) == 4)
+        until(lambda number=number: answer(daemon, "one") == f"one {number}")
+        until(lambda: len(daemon.family()) == 4)
 
 
 def test_loading_that_is_killed_is_tried_again(shop):
     daemon = shop()
     before = set(daemon.workers(parents=True))
     write_model(daemon.folder, "one", "one 2")
-    wait_for(lambda: set(daemon.workers(parents=True)) - before)
+    until(lambda: set(daemon.workers(parents=True)) - before)
     for pid in set(daemon.workers(parents=True)) - before:
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: answer(daemon, "one") == "one 2")
+    until(lambda: answer(daemon, "one") == "one 2")
 
 
 def test_idle_connections_go_over_to_the_new_workers(shop):
@@ -207,7 +201,7 @@ def test_idle_connections_go_over_to_the_new_workers(shop):
             address = first.raw.connection.sock.getsockname()
             first.content  # noqa: B018 -- reads it
         write_model(daemon.folder, "one", "one 2")
-        wait_for(lambda: answer(daemon, "one") == "one 2")
+        until(lambda: answer(daemon, "one") == "one 2")
         time.sleep(1.5)  # idle for longer than a drain would wait
         again = session.get(f"{daemon.url}/health", timeout=5, stream=True)
         assert again.raw.connection.sock.getsockname() == address
@@ -217,7 +211,7 @@ def test_the_server_is_started_again_where_it_is_killed(shop):
     daemon = shop()
     os.kill(daemon.workers(parents=True)[0], signal.SIGKILL)
     daemon.wait_for("it is started again")
-    wait_for(lambda: answer(daemon, "one") == "one 1")
+    until(lambda: answer(daemon, "one") == "one 1")
     assert json.loads(requests.get(f"{daemon.url}/health", timeout=5).text) == {"status": "ok"}
 
 
@@ -226,7 +220,7 @@ def test_the_version_that_answers_is_in_a_header(shop):
     daemon = shop()
     assert daemon.post("one", [[1]]).headers["X-Model-Version"] == sha256[:12]
     sha256 = write_model(daemon.folder, "one", "one 2")
-    wait_for(lambda: daemon.post("one", [[1]]).headers["X-Model-Version"] == sha256[:12])
+    until(lambda: daemon.post("one", [[1]]).headers["X-Model-Version"] == sha256[:12])
     assert answer(daemon, "one") == "one 2"
     assert requests.get(f"{daemon.url}/readyz/one", timeout=5).json()["routes"]["one"]["version"] == sha256[:12]
 
@@ -245,11 +239,11 @@ def test_a_refused_model_is_shown_until_a_good_one_comes(shop):
 
     assert shown()
     write_model(daemon.folder, "two", "two 2")
-    wait_for(lambda: answer(daemon, "two") == "two 2")
+    until(lambda: answer(daemon, "two") == "two 2")
     assert shown()
     write_model(daemon.folder, "one", "one 2")
-    wait_for(lambda: answer(daemon, "one") == "one 2")
-    wait_for(lambda: not shown())
+    until(lambda: answer(daemon, "one") == "one 2")
+    until(lambda: not shown())
 
 
 @pytest.mark.slow
@@ -259,8 +253,8 @@ def test_many_swaps_leave_the_memory_as_it_was(shop):
     def swap(number):
         write_model(daemon.folder, "one", f"one {number}")
         daemon.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: answer(daemon, "one") == f"one {number}")
-        wait_for(lambda: len(daemon.workers()) == 2)
+        until(lambda: answer(daemon, "one") == f"one {number}")
+        until(lambda: len(daemon.workers()) == 2)
 
     def memory():
         pids = [daemon.process.pid, *daemon.workers(parents=True), *daemon.workers()]
@@ -290,9 +284,9 @@ def test_a_worker_that_was_replaced_gets_its_share_of_lasting_connections(shop):
     for thread in threads:
         thread.start()
     try:
-        wait_for(lambda: connections_of(busy) == 12)
+        until(lambda: connections_of(busy) == 12)
         os.kill(frozen, signal.SIGKILL)
-        wait_for(lambda: {connections_of(pid) for pid in daemon.workers()} == {6})
+        until(lambda: {connections_of(pid) for pid in daemon.workers()} == {6})
     finally:
         over.set()
         for thread in threads:

@@ -88,6 +88,7 @@ def entries(draw):
     return entry
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(inputs=st.lists(entries(), max_size=3) | JUNK, binary=st.binary(max_size=100), schema=SCHEMAS)
 def test_tensors_become_rows_or_a_bad_request_in_one_line(inputs, binary, schema):
@@ -136,6 +137,7 @@ def test_the_length_of_the_json_parts_it_from_the_bytes():
     assert read(GOOD + BINARY, str(len(GOOD)).encode()) == ROWS
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     length=st.just(b"%d" % len(GOOD)) | st.integers(-5, 10**20).map(lambda n: b"%d" % n) | st.binary(max_size=8),
@@ -177,6 +179,7 @@ def test_a_size_that_is_only_claimed_takes_no_memory(entry):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @given(value=JUNK | st.lists(st.dictionaries(TEXT, JUNK, max_size=3), max_size=3))
 def test_any_value_of_an_answer_is_a_tensor_or_none(value):
     tensor = output_tensor("x", copy.deepcopy(value))

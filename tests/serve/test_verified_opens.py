@@ -7,10 +7,10 @@ import pickle
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -165,10 +165,7 @@ def test_nor_one_that_comes_later(folder, start):
     assert payload(daemon, "imported") == (200, {"predictions": [1]})
     for name in SOURCES:
         write(folder, name, 2)
-    deadline = time.monotonic() + 15
-    while payload(daemon, "imported") != (200, {"predictions": [2]}):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: payload(daemon, "imported") == (200, {"predictions": [2]}), 15)
     assert payload(daemon, "called") == (200, {"predictions": [2]})
     assert not (folder / "exploded").exists()
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from train_sources import ENVIRONMENT, PAYLOAD, Sources
+from waiting import until
 
 from trainyard.image.train.trial import metrics_of
 
@@ -145,7 +145,7 @@ def test_a_trial_is_ended_with_all_that_it_started(sources: Sources) -> None:
         worker.say(end=1)  # another one: nothing happens
         worker.say(end=0)
         assert "SIGKILL" in worker.hear()["error"]
-        wait_for_end(pids)
+        until(lambda: all_ended(pids), 30)
 
 
 def test_when_the_host_is_gone_all_of_it_is(sources: Sources) -> None:
@@ -153,7 +153,7 @@ def test_when_the_host_is_gone_all_of_it_is(sources: Sources) -> None:
     with working(sources) as worker:
         worker.say(trial=0, run="r0", payload=PAYLOAD)
         pids = told(sources)
-    wait_for_end(pids)
+    until(lambda: all_ended(pids), 30)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to end a process with its parent")
@@ -170,7 +170,7 @@ def test_the_trial_of_a_killed_worker_ends(sources: Sources) -> None:
     pids = told(sources)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    wait_for_end(pids)
+    until(lambda: all_ended(pids), 30)
 
 
 def test_a_module_that_cannot_be_imported_is_one_line(sources: Sources) -> None:
@@ -187,19 +187,13 @@ def test_a_module_that_cannot_be_imported_is_one_line(sources: Sources) -> None:
 
 def told(sources: Sources) -> list[int]:
     """The process ids that trial 0 has printed."""
-    deadline = time.monotonic() + 30
     path = sources.root / "runs" / "r0" / "log.txt"
-    while not (path.exists() and path.read_text().endswith("\n")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: path.exists() and path.read_text().endswith("\n"), 30)
     return [int(text) for text in path.read_text().split()]
 
 
-def wait_for_end(pids: list[int]) -> None:
-    deadline = time.monotonic() + 30
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < deadline, pids
-        time.sleep(0.02)
+def all_ended(pids: list[int]) -> bool:
+    return not any(is_running(pid) for pid in pids)
 
 
 def is_running(pid: int) -> bool:

@@ -5,14 +5,42 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from engines.baked import BakedImages
 from engines.calls import call, left_in_the_end, listed
+from engines.contract.baking import BakedImages
 from monorepo import Model, Monorepo
 
 LABEL = "trainyard.model.sha256"
 
 
-class BakedLayers(BakedImages):
+class ImageLabels:
+    """What the contract asks of an image, answered from its labels and files."""
+
+    def label_of(self, repo: Monorepo, model: Model) -> str:
+        config = self.inspect(model)["Config"]
+        label = str(config["Labels"].get(LABEL, ""))
+        baked = [line for line in config["Env"] if line.startswith("BAKED_MODELS=")]
+        assert baked == ([f"BAKED_MODELS={label}"] if label else [])
+        return label
+
+    def identity_of(self, _: Monorepo, image: str) -> str:
+        found = json.loads(call(self.engine, "image", "inspect", image))[0]
+        return str(found["Config"]["Labels"]["trainyard.identity"])
+
+    def replace_binary(self, repo: Monorepo, model: Model) -> None:
+        image = f"{model.container}-predict"
+        container = call(self.engine, "create", image).strip()
+        try:
+            for path in (model.binary, model.record):
+                call(self.engine, "cp", str(path), f"{container}:/action/models/{path.name}")
+            call(self.engine, "commit", container, image)
+        finally:
+            call(self.engine, "rm", container)
+
+    def inspect(self, model: Model) -> dict[str, Any]:
+        return dict(json.loads(call(self.engine, "image", "inspect", f"{model.container}-predict"))[0])
+
+
+class BakedLayers(ImageLabels, BakedImages):
     """What is true of binaries in a layer of their own."""
 
     engine: ClassVar[str]
@@ -62,27 +90,3 @@ class BakedLayers(BakedImages):
 
     def layers(self, model: Model) -> list[str]:
         return list(self.inspect(model)["RootFS"]["Layers"])
-
-    def label_of(self, repo: Monorepo, model: Model) -> str:
-        config = self.inspect(model)["Config"]
-        label = str(config["Labels"].get(LABEL, ""))
-        baked = [line for line in config["Env"] if line.startswith("BAKED_MODELS=")]
-        assert baked == ([f"BAKED_MODELS={label}"] if label else [])
-        return label
-
-    def identity_of(self, _: Monorepo, image: str) -> str:
-        found = json.loads(call(self.engine, "image", "inspect", image))[0]
-        return str(found["Config"]["Labels"]["trainyard.identity"])
-
-    def replace_binary(self, repo: Monorepo, model: Model) -> None:
-        image = f"{model.container}-predict"
-        container = call(self.engine, "create", image).strip()
-        try:
-            for path in (model.binary, model.record):
-                call(self.engine, "cp", str(path), f"{container}:/action/models/{path.name}")
-            call(self.engine, "commit", container, image)
-        finally:
-            call(self.engine, "rm", container)
-
-    def inspect(self, model: Model) -> dict[str, Any]:
-        return dict(json.loads(call(self.engine, "image", "inspect", f"{model.container}-predict"))[0])

@@ -12,8 +12,9 @@ from typing import ClassVar
 
 import pexpect
 import pytest
-from engines.confined import ConfinedServers
-from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, wait_for
+from engines.contract.confinement import ConfinedServers
+from monorepo import Made, Model, Monorepo, ask, free_port, interrupt, is_healthy
+from waiting import until
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
 
@@ -34,6 +35,7 @@ class RunningContract(ConfinedServers):
         assert record["sha256"] == hashlib.sha256(model.binary.read_bytes()).hexdigest()
         assert model.binary.stat().st_uid == os.getuid()
 
+    @pytest.mark.slow
     def test_a_failing_training_shows_the_traceback_and_keeps_the_old_binary(self, repo: Monorepo) -> None:
         model = repo.add_model("fragile")
         self.make(repo, model, "train").succeeded()
@@ -48,6 +50,7 @@ class RunningContract(ConfinedServers):
 
     # -- serving ------------------------------------------------------------------------------------------------
 
+    @pytest.mark.slow
     def test_workers_can_be_chosen(self, repo: Monorepo, model: Model) -> None:
         with repo.serving(model, WORKERS="3", **self.variables):
             logs = repo.make(model, "logs").succeeded()
@@ -56,7 +59,7 @@ class RunningContract(ConfinedServers):
     def test_ctrl_c_stops_a_server_in_the_foreground(self, repo: Monorepo, model: Model) -> None:
         port = free_port()
         process = repo.spawn(model, "predict", f"PORT={port}", **self.variables)
-        wait_for(port)
+        until(lambda: is_healthy(port))
         output = interrupt(process)
         assert "Traceback" not in output
         assert f"Stopped {model.container}-predict" in output
@@ -64,12 +67,14 @@ class RunningContract(ConfinedServers):
             ask(port, "health")
         assert "does not run" in repo.make(model, "stop").succeeded().err
 
+    @pytest.mark.slow
     def test_a_port_in_use_is_said_with_its_holder(self, repo: Monorepo, model: Model) -> None:
         other = repo.add_model("second")
         with repo.serving(model, **self.variables) as port:
             made = repo.make(other, "predict", f"PORT={port}", **self.variables)
         made.failed(f"port {port} is in use by {model.container}-predict", self.engine, "make stop MODEL=sums/double")
 
+    @pytest.mark.slow
     def test_a_second_server_does_not_replace_the_first(self, repo: Monorepo, model: Model) -> None:
         with repo.serving(model, **self.variables) as port:
             made = repo.make(model, "predict", "DETACH=1", f"PORT={free_port()}", **self.variables)
@@ -95,6 +100,7 @@ class RunningContract(ConfinedServers):
             assert _predictions(port) == own
         repo.make(model, "build-predict", **self.variables).succeeded()  # its name leads to it again
 
+    @pytest.mark.slow
     def test_a_crashed_server_shows_its_last_lines(self, repo: Monorepo) -> None:
         model = repo.add_model("crashing")
         self.make(repo, model, "train").succeeded()
@@ -107,6 +113,7 @@ class RunningContract(ConfinedServers):
         assert "out of luck" in made.err
         assert "does not run" in repo.make(model, "stop").err
 
+    @pytest.mark.slow
     def test_two_projects_at_once(self, repo: Monorepo, model: Model) -> None:
         other = repo.add_model("triple", "products")
         self.make(repo, other, "train", 'PAYLOAD={"factor": 3}').succeeded()
@@ -114,6 +121,7 @@ class RunningContract(ConfinedServers):
             assert json.loads(ask(one, "double/predict", SAMPLE)[1])["payload"]["predictions"] == [6, 14]
             assert json.loads(ask(two, "triple/predict", SAMPLE)[1])["payload"]["predictions"] == [9, 21]
 
+    @pytest.mark.slow
     def test_settings_of_the_server_are_handed_on(self, repo: Monorepo, model: Model) -> None:
         secret = {"API_TOKEN": "only-for-friends", **self.variables}
         assert "only-for-friends" not in repo.make(model, "show", **secret).succeeded().out
@@ -130,6 +138,7 @@ class RunningContract(ConfinedServers):
             repo.make(model, "stop", **self.variables).succeeded()
         repo.make(model, "predict", "TIMEOUT=soon", **self.variables).failed("TIMEOUT=soon: not a whole number")
 
+    @pytest.mark.slow
     def test_a_server_below_a_path(self, repo: Monorepo, model: Model) -> None:
         with repo.serving(model, ROOT_PATH="/ml", **self.variables) as port:
             assert ask(port, "ml/double/predict", SAMPLE)[0] == 200
@@ -139,6 +148,7 @@ class RunningContract(ConfinedServers):
             repo.make(model, "test-endpoint", f"PORT={port}").failed("status 404", "/ml (ROOT_PATH)")
         repo.make(model, "predict", "ROOT_PATH=ml", **self.variables).failed("ROOT_PATH=ml: not a path")
 
+    @pytest.mark.slow
     def test_a_server_that_serves_nothing_is_stopped(self, repo: Monorepo) -> None:
         model = repo.add_model("untrained")
         for attached in ([], ["DETACH=1"]):

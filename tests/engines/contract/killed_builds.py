@@ -6,12 +6,12 @@ import fcntl
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import ClassVar
 
 from engines.calls import call
 from monorepo import Model, Monorepo, nobody_elses
+from waiting import until
 
 
 def kill_in_the_middle(repo: Monorepo, model: Model, **variables: str) -> None:
@@ -75,10 +75,8 @@ class KilledBuilds:
         """Its containers are removed once make has ended."""
         repo.make(repo.add_model("tidied"), "build-predict", **self.variables).succeeded()
         notes = repo.path / ".trainyard" / "containers" / self.engine
-        deadline, containers = time.monotonic() + 60, {path.name for path in notes.iterdir()}
-        while any(notes.glob("trainyard-*")):
-            assert time.monotonic() < deadline, self._listed()
-            time.sleep(0.1)
+        containers = {path.name for path in notes.iterdir()}
+        until(lambda: not any(notes.glob("trainyard-*")), 60, self._listed)
         assert not containers.intersection(self._listed())
 
     def test_what_a_killed_installation_left_beside_the_cache(self, repo: Monorepo) -> None:

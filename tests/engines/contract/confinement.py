@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from typing import Any, ClassVar
 
 import pytest
 from monorepo import Client, Model, Monorepo, ask
+from waiting import until
 
 # Behind a model's predict.py: what the server may do, where it is asked for a row that begins with REPORT. One that
 # begins with WRITE lets it write beside its sources. BALLAST makes it heavy: MiB.
@@ -81,10 +81,7 @@ class ConfinedServers:
             version = client.post([[1, 2]])[1]
             with client.keep_posting([[1, 2]]) as answers:
                 repo.make(model, "train", 'PAYLOAD={"factor": 3}', **self.variables).succeeded()
-                trained = time.monotonic()
-                while client.post([[1, 2]])[1] == version:
-                    assert time.monotonic() - trained < 10
-                    time.sleep(0.05)
+                until(lambda: client.post([[1, 2]])[1] != version, 10)
             assert {answer["predictions"][0] for answer, _ in answers} <= {6, 9}
             assert client.post([[1, 2]])[0]["predictions"] == [9]
             repo.make(model, "train", **self.variables).succeeded()  # as the other tests know it

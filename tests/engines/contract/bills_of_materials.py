@@ -6,8 +6,7 @@ import hashlib
 import json
 from typing import ClassVar
 
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
+import pytest
 from monorepo import Model, Monorepo
 
 
@@ -16,7 +15,11 @@ class BillsOfMaterials:
 
     variables: ClassVar[dict[str, str]]
 
+    @pytest.mark.slow
     def test_a_bill_of_materials_says_what_is_in_the_image(self, repo: Monorepo) -> None:
+        from cyclonedx.schema import SchemaVersion  # takes two seconds
+        from cyclonedx.validation.json import JsonStrictValidator
+
         model = repo.add_model("listed")
         for role in ("train", "predict"):
             (model.path / f"requirements_{role}.txt").write_text("tinydb==4.8.2\n")

@@ -17,7 +17,7 @@ KILLED = 5
 LONGEST = 1.5  # seconds; an edit takes about half of that
 
 
-class BrokenBuilds:
+class InterruptedBuilds:
     """For every engine."""
 
     variables: ClassVar[dict[str, str]]
@@ -49,6 +49,7 @@ class BrokenBuilds:
         assert second - first == 8
         return int(first) - 6
 
+    @pytest.mark.slow
     def test_of_two_builds_that_need_the_same_packages_one_installs_them(self, repo: Monorepo) -> None:
         models, line = [repo.add_model(name) for name in ("first", "other")], nobody_elses("iniconfig==2.0.0")
         for model in models:

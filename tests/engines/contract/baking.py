@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
 from monorepo import Made, Model, Monorepo, ask, free_port
 
 SAMPLE = b'{"payload": {"instances": [[1, 2], [3, 4]]}}'
@@ -20,6 +21,7 @@ class BakedImages:
     def bake(self, repo: Monorepo, where: Model | Path, verb: str = "build-predict") -> Made:
         return repo.make(where, verb, "BAKE=1", **self.variables)
 
+    @pytest.mark.slow
     def test_a_binary_can_be_part_of_the_image(self, repo: Monorepo) -> None:
         model = repo.add_model("baked")
         self.bake(repo, model).failed("models/baked.pkl: no such binary", "make train")
@@ -32,6 +34,7 @@ class BakedImages:
         with repo.serving(model, **self.variables) as port:
             repo.make(model, "test-endpoint", f"PORT={port}").succeeded()
 
+    @pytest.mark.slow
     def test_a_new_binary_is_baked_by_a_new_build(self, repo: Monorepo) -> None:
         model = repo.add_model("renewed")
         repo.make(model, "train", **self.variables).succeeded()
@@ -48,6 +51,7 @@ class BakedImages:
         repo.make(model, "build-predict", **self.variables).succeeded()
         assert self.label_of(repo, model) == ""
 
+    @pytest.mark.slow
     def test_binaries_that_were_not_baked_are_refused(self, repo: Monorepo) -> None:
         """Whoever changes the files of an image, or mounts others over them, has not changed its configuration."""
         model = repo.add_model("guarded")
@@ -60,6 +64,7 @@ class BakedImages:
         assert "guarded" in made.err
         assert "were baked into this image" in made.err
 
+    @pytest.mark.slow
     def test_every_member_is_baked_into_the_merged_image(self, repo: Monorepo) -> None:
         models = [repo.add_model(name, "cake") for name in ("flour", "sugar")]
         folder = repo.add_all("cake")

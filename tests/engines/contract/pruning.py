@@ -6,6 +6,7 @@ import re
 import uuid
 from typing import ClassVar
 
+import pytest
 from monorepo import Model, Monorepo
 
 from trainyard.host.engines import ENGINES
@@ -19,6 +20,7 @@ class PrunedDependencies:
 
     variables: ClassVar[dict[str, str]]
 
+    @pytest.mark.slow
     def test_dependencies_that_nothing_is_built_on_can_go(self, repo: Monorepo) -> None:
         models = [repo.add_model(f"pruned{number}") for number in range(2)]
         for model in models:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from engines.baked import BakedImages
-from engines.broken import BrokenBuilds
-from engines.confined import LINES, REPORT, report_from
-from engines.running import SAMPLE, RunningContract
+from engines.contract.baking import BakedImages
+from engines.contract.confinement import LINES, REPORT, report_from
+from engines.contract.interrupted_builds import InterruptedBuilds
+from engines.contract.running import SAMPLE, RunningContract
 from monorepo import Client, Made, Model, Monorepo, ask, interrupt
 from needs import need
 
 
-class BuildingContract(BrokenBuilds, BakedImages):
+class BuildingContract(InterruptedBuilds, BakedImages):
     """Inherit, and say which engine and builder."""
 
     engine: ClassVar[str]
@@ -47,6 +46,7 @@ class BuildingContract(BrokenBuilds, BakedImages):
     def make(self, repo: Monorepo, where: Model | Path | None, *arguments: str) -> Made:
         return repo.make(where, *arguments, **self.variables)
 
+    @pytest.mark.slow
     def test_payload_is_merged_over_the_default_one(self, repo: Monorepo) -> None:
         model = repo.add_model("tenfold")
         self.make(repo, model, "train", 'PAYLOAD={"factor": 10}').succeeded()  # builds the missing image, too
@@ -67,6 +67,7 @@ class BuildingContract(BrokenBuilds, BakedImages):
         with pytest.raises(OSError, match="refused"):
             ask(port, "health")
 
+    @pytest.mark.slow
     def test_a_training_is_recorded_with_the_image_that_ran(self, repo: Monorepo) -> None:
         model = repo.add_model("recorded")
         self.make(repo, model, "train").succeeded()
@@ -88,6 +89,7 @@ class BuildingContract(BrokenBuilds, BakedImages):
 
     # -- building -----------------------------------------------------------------------------------------------
 
+    @pytest.mark.slow
     def test_an_edit_is_built_without_installing_anything(self, repo: Monorepo, model: Model) -> None:
         edited = repo.add_model("edited")
         self.make(repo, edited, "train").succeeded()
@@ -106,6 +108,7 @@ class BuildingContract(BrokenBuilds, BakedImages):
         made.failed("projects/sums/typo/.s2i/environment:1", "predict_tipo", "predict_typo")
         assert self._image_column(repo, "typo") == ["-", "-", "-"]
 
+    @pytest.mark.slow
     def test_a_dry_run_shows_and_does_nothing(self, repo: Monorepo) -> None:
         model = repo.add_model("dry")
         shown = self.make(repo, model, "-n", "build-train").succeeded().out
@@ -121,6 +124,7 @@ class BuildingContract(BrokenBuilds, BakedImages):
         assert [build.returncode for build in builds] == [0, 0], outputs
         assert self._image_column(repo, "twice") == ["-", "-", "yes"]
 
+    @pytest.mark.slow
     def test_ctrl_c_in_the_middle_of_a_build(self, repo: Monorepo) -> None:
         model = repo.add_model("slow")
         model.replace("predict.py", "MODEL =", "import time\ntime.sleep(float(os.getenv('NAP', '30')))\nMODEL =")
@@ -129,15 +133,14 @@ class BuildingContract(BrokenBuilds, BakedImages):
         for line in build.stdout:
             if "Checking .s2i/environment" in line:
                 break
-        started = time.monotonic()
         output = interrupt(build)
-        assert time.monotonic() - started < 20
         assert "Traceback" not in output
         assert build.returncode != 0
         assert self._image_column(repo, "slow") == ["-", "-", "-"]
         model.replace("predict.py", "'30'", "'0'")
         self.make(repo, model, "build-predict").succeeded()
 
+    @pytest.mark.slow
     def test_clean_removes_the_images_and_keeps_the_binary(self, repo: Monorepo) -> None:
         model = repo.add_model("tidy")
         self.make(repo, model, "train").succeeded()
@@ -154,6 +157,7 @@ class BuildingContract(BrokenBuilds, BakedImages):
 
     # -- merging ------------------------------------------------------------------------------------------------
 
+    @pytest.mark.slow
     def test_many_models_in_one_image(self, repo: Monorepo) -> None:
         repo.add_model("one", "merged")
         missing = repo.add_model("two", "merged")
@@ -169,6 +173,7 @@ class BuildingContract(BrokenBuilds, BakedImages):
             self.make(repo, missing, "train").succeeded()
             repo.make(folder, "test-all", f"PORT={port}").succeeded()
 
+    @pytest.mark.slow
     def test_every_project_in_one_image(self, repo: Monorepo, tmp_path: Path) -> None:
         whole = Monorepo(tmp_path / "whole", self.engine)
         for project in ("north", "south"):

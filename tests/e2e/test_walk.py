@@ -1,0 +1,91 @@
+"""A walk through every verb, on small models without containers. Those of runs are walked in tests/experiments.
+
+What else a verb promises is tested in the files beside this one, which take longer; CI runs those, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from monorepo import Monorepo, ask, free_port
+from walking import PROJECT, Walk, repository
+
+from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
+    repo = repository(tmp_path_factory.mktemp("repo"))
+    yield repo
+    repo.make(None, "stop")
+
+
+@pytest.fixture(scope="module")
+def project(repo: Monorepo) -> Path:
+    return repo.path / "projects" / PROJECT
+
+
+def test_a_model(repo: Monorepo, project: Path) -> None:
+    walk, port = Walk(repo, MODEL, project / "first"), f"PORT={free_port()}"
+    walk("help", part="build-predict")
+    walk("show", part=r"MODEL_NAME +first +projects/.*Makefile:1")
+    walk("lock", part="requirements_train.lock")
+    walk("build-train", part="Built")
+    walk("train", part="trained by process")
+    walk("build-predict", part="Built")
+    walk("predict", "DETACH=1", port)
+    walk("test-endpoint", port, part='"predictions": *\\[')
+    walk("logs", part="/predict")
+    walk("stop", part="Stopped")
+    walk("train-local", part="trained by process")
+    walk("predict-local", "DETACH=1", port)
+    assert ask(int(port.removeprefix("PORT=")), "readyz")[0] == 200
+    walk("stop", part="Stopped")
+    walk("shell", "-n", part="bash")
+    walk("sbom", part="cdx.json")
+    walk("audit")
+    walk("clean", part="first")
+    assert (project / "models" / "first.pkl").exists()
+    walk.was_whole()
+
+
+def test_many_models(repo: Monorepo, project: Path) -> None:
+    walk, port = Walk(repo, ALL, project / "all"), f"PORT={free_port()}"
+    walk("help", part="predict-all")
+    walk("create-routes")
+    walk("train-all", part="trained by process")
+    walk("build-image", part="Built")
+    walk("build-all", part="up to date|Built")
+    walk("predict-all", "DETACH=1", port)
+    walk("test-all", port, part="first/predict")
+    walk("logs", part="/predict")
+    walk("stop", part="Stopped")
+    walk("sbom", part="cdx.json")
+    walk("audit")
+    walk("clean")
+    walk.was_whole()
+
+
+def test_the_repository(repo: Monorepo, project: Path) -> None:
+    walk, port = Walk(repo, TOP, repo.path), f"PORT={free_port()}"
+    walk("help", part="track-sync")
+    walk("demo", port, part=r"other/predict +200")
+    walk("list", part=rf"{PROJECT} +first")
+    walk("affected", "SINCE=HEAD", part=r"\{")
+    walk("builders")
+    walk("lock")
+    walk("dvc", part="dvc.yaml")
+    walk("wheelhouse", "-n", f"WHEELHOUSE={repo.path}/wheels")
+    walk("train-all", "-n")
+    walk("create-routes")
+    walk("build-all", part="Built|up to date")
+    walk("predict-all", "DETACH=1", port)
+    walk("test-all", port, part="first/predict")
+    walk("stop", part="Stopped")
+    walk("audit")
+    walk("prune")
+    walk("clean")
+    assert (project / "models" / "first.pkl").exists()
+    walk.was_whole()

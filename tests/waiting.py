@@ -1,0 +1,19 @@
+"""The one way to wait for what another process or thread does: look again until it is so, for a time at most."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+PAUSE = 0.02  # seconds
+
+
+def until(happened: Callable[[], Found], seconds: float = 60, shown: Callable[[], object] = str) -> Found:
+    """What ``happened`` returns once that is true. After ``seconds`` the test fails with what ``shown`` returns."""
+    deadline = time.monotonic() + seconds
+    while not (found := happened()):
+        assert time.monotonic() < deadline, f"it has not happened within {seconds:g} s: {shown()}"
+        time.sleep(PAUSE)
+    return found
