@@ -1,15 +1,15 @@
-# Sourced by ../common.sh. What uv says of an index or a package, in one line with the mend. trainyard/host/requirements/index_errors.py does the
+# Sourced by ../common.sh. What uv says of an index or a package, in one line with the fix. trainyard/host/requirements/index_errors.py does the
 # same for make.
 # shellcheck shell=bash
 
-# end_installing OUTPUT FILE: what uv said, then the one line.
+# end_installing OUTPUT FILE: what uv printed, then the one line.
 end_installing() {
     # Indented: the one line that begins with error: is ours. Without the user and the password that a URL may have.
     printf '%s\n' "$1" | sed -E 's|(://)[^/@[:space:]]*@|\1***@|g; s/^/    /' >&2
     explain_install_failure "$@"
 }
 
-# explain_install_failure OUTPUT FILE: the one line that says what to mend.
+# explain_install_failure OUTPUT FILE: the one line that says what to fix.
 explain_install_failure() {
     if grep -q 'No space left on device' <<<"$1"; then
         die "no space left on the device while installing $2: free some disk space"
