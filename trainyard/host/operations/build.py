@@ -135,7 +135,7 @@ def say_written(session: Session, paths: list[Path]) -> None:
 
 
 def _check(model: ModelDir, role: Role) -> None:
-    """Everything that can be said before an engine starts."""
+    """Report all that can be reported before an engine starts."""
     for warning in model.environment.warnings:
         console.warn(warning)
     if role == "train":
@@ -145,7 +145,7 @@ def _check(model: ModelDir, role: Role) -> None:
 
 
 def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[ModelDir]) -> str:
-    """Build; what assemble says of the context's own file is said of the file that the user can mend."""
+    """Build; where assemble names a file of the context, the error names the file that the user wrote."""
     refuse_secrets(session, plan, folder)
     try:
         built = session.engine.builder.build(replace(plan, labels=_labels(session, plan, models)))

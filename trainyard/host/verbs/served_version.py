@@ -20,7 +20,7 @@ from trainyard.host.support import console
 
 
 def version_mount(session: Session, model: ModelDir) -> Mount:
-    """The folder with the version that VERSION names, verified, for models/; what it is, is said.
+    """The folder with the version that VERSION names, verified, for models/; prints which one it is.
 
     Raises:
         TrainyardError: there is no such version, or its files are not what was registered.
@@ -47,7 +47,7 @@ def start_following(session: Session, model: ModelDir) -> None:
             start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
     seconds = session.experiments.version_poll
-    console.step(f"Where {wanted} leads to is asked every {seconds} s; what is said goes to {session.short(log)}")
+    console.step(f"Where {wanted} leads to is asked every {seconds} s; its log is {session.short(log)}")
 
 
 def follow(session: Session, model: ModelDir) -> None:
@@ -66,7 +66,7 @@ def follow(session: Session, model: ModelDir) -> None:
                 console.step(f"{wanted} is version {version.number} (sha256 {version.sha256[:12]})")
                 served = version.record_sha256
             complaint = ""
-        except TrainyardError as error:  # what is served goes on; said once, not at every look
+        except TrainyardError as error:  # what is served goes on; warned of once, not at every look
             if str(error) != complaint:
                 console.warn(str(error))
             complaint = str(error)
