@@ -79,7 +79,7 @@ class Run:
         return changed
 
     def ended(self, status: Status, **changes: Any) -> Run:
-        """The run, over. Where that cannot be written down, it is said: what counts is how the run ended."""
+        """The run, over. If that cannot be saved, there is a warning: what counts is how the run ended."""
         ending: dict[str, Any] = {"status": status, "finished": now(), **changes}
         try:
             return self.saved(**ending)

@@ -129,8 +129,8 @@ def _finished(training: Training, run: Run, repository: Repository) -> Run:
     if record is None:
         return run.ended("failed", error=f"no file of the model {training.model_name} was written to models/")
     metrics = metrics_of(record)
-    said = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
-    tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **_own_tags(run)}
+    recorded = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
+    tags = {**run.tags, **{name: str(value) for name, value in recorded.items() if value}, **_own_tags(run)}
     points = read_points(run.path(run_folder.METRICS))
     metrics = {**{point.name: point.value for point in points}, **metrics}
     params = given if isinstance(given := record.get("params"), dict) and given else run.params

@@ -58,32 +58,32 @@ class Transcript(AbstractContextManager["Transcript"]):
         if self._log_error:
             console.warn(f"{self._log_path}: {self._log_error}: the rest of the log is not kept")
 
-    def __call__(self, said: bytes, is_error: bool) -> None:
-        """The container has said something."""
+    def __call__(self, output: bytes, is_error: bool) -> None:
+        """The container has written something."""
         with self._lock:
-            self._last = (self._last + said)[-_LAST:]
-            self._keep(said)
+            self._last = (self._last + output)[-_LAST:]
+            self._keep(output)
             if self._in_log_only:
                 return
             if self._status and self._at_line_start:
                 sys.stderr.write(CLEAR)
                 sys.stderr.flush()
             stream = (sys.stderr if is_error else sys.stdout).buffer
-            stream.write(said)
+            stream.write(output)
             stream.flush()
-            self._at_line_start = said.endswith(b"\n")
+            self._at_line_start = output.endswith(b"\n")
             self._draw()
 
     @property
     def reason(self) -> str:
-        """The line that tells why the training failed, else the last that is not of its progress; may be empty."""
+        """The line that says why the training failed, else the last that is not of its progress; may be empty."""
         lines = [line.strip() for line in self._last.decode(errors="replace").splitlines() if line.strip()]
-        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return next(iter([*told, *(line for line in reversed(lines) if not line.startswith("---> "))]), "")
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return next(iter([*errors, *(line for line in reversed(lines) if not line.startswith("---> "))]), "")
 
-    def _keep(self, said: bytes) -> None:
+    def _keep(self, output: bytes) -> None:
         try:
-            self._log.write(said)
+            self._log.write(output)
         except OSError as error:  # a full disk: the training decides for itself whether it can go on
             self._log_error = error.strerror or str(error)
 
@@ -113,7 +113,7 @@ class Transcript(AbstractContextManager["Transcript"]):
             self._draw()
 
     def _draw(self) -> None:
-        """The line stays below what was said; it is not drawn in the middle of another."""
+        """The line stays below the output; it is not drawn in the middle of another."""
         if self._status and self._terminal and self._at_line_start:
             sys.stderr.write(self._status[:120])
             sys.stderr.flush()

@@ -13,9 +13,9 @@ from trainyard.settings.host import HostSettings
 CHECK = "check the network, INDEX_URL and HTTPS_PROXY"
 
 
-def explain_index(said: str, settings: HostSettings) -> TrainyardError | None:
-    """What is wrong with the index, and the mend; None where the requirements are to blame."""
-    text = re.sub(r"(?<=://)[^/\s@]*@", "", said)  # uv hides passwords; users may be tokens
+def explain_index(output: str, settings: HostSettings) -> TrainyardError | None:
+    """What is wrong with the index, and the fix; None where the requirements are to blame."""
+    text = re.sub(r"(?<=://)[^/\s@]*@", "", output)  # uv hides passwords; users may be tokens
     url = next(iter(re.findall(r"https?://[^\s`)]+", text)), "the package index")
     if settings.wheelhouse:
         missing = re.search(r"[Bb]ecause (?:there (?:is|are) no versions? of (\S+)|(\S+) was not found)", text)

@@ -70,7 +70,7 @@ class HashedFile:
 
 
 def hashed(path: Path) -> HashedFile:
-    """Hash a file, once for each state that it is in; of a large one it is said.
+    """Hash a file, once for each state that it is in; with a message for a large one.
 
     Raises:
         OSError: it cannot be read, or is no regular file.
