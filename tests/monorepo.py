@@ -185,7 +185,7 @@ class Monorepo:
 
 @dataclass(frozen=True)
 class Made:
-    """What a make has said, and its exit status."""
+    """What a make has printed, and its exit status."""
 
     status: int
     out: str
