@@ -156,14 +156,14 @@ def report(found: list[Found]) -> str:
 def verdicts(found: list[Found]) -> list[str]:
     """Whether two workers that share take at most ``TARGET`` times what one takes; why models were not shared."""
     cells = {one.case: statistics.median(one.memory) for one in found}
-    said = []
+    lines = []
     for case, memory in cells.items():
         one = cells.get(dataclasses.replace(case, workers=1))
         if case.share and case.workers == 2 and one:
             mark = "reached" if memory <= TARGET * one else "MISSED"
-            said.append(f"{case.kind}: two workers take {memory / one:.2f} times one worker; {TARGET}: {mark}")
-    said += [f"{one.case.kind}: {UNSHARED}{one.note}" for one in found if one.note and one.case.share]
-    return list(dict.fromkeys(said))
+            lines.append(f"{case.kind}: two workers take {memory / one:.2f} times one worker; {TARGET}: {mark}")
+    lines += [f"{one.case.kind}: {UNSHARED}{one.note}" for one in found if one.note and one.case.share]
+    return list(dict.fromkeys(lines))
 
 
 def _report(found: list[Found], folder: Path) -> None:

@@ -47,7 +47,7 @@ step() { printf -- '---> %s\n' "$*"; }
 # warn MESSAGE
 warn() { printf 'warning: %s\n' "$*" >&2; }
 
-# die MESSAGE: s2i reports every failure as "non-zero (13)", so our last line must carry the cause and the mend.
+# die MESSAGE: s2i reports every failure as "non-zero (13)", so our last line must carry the cause and the fix.
 die() {
     printf 'error: %s\n' "$*" >&2
     exit 2
@@ -93,15 +93,15 @@ in_group() {
 
 # check_wiring train|predict: compiles the sources; a typo in .s2i/environment must not wait for the first request.
 check_wiring() {
-    local said status=0
+    local output status=0
     step "Checking .s2i/environment ..."
     # The order of a set is part of the bytecode, and shall be the same every time.
-    said=$(cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.image.check_wiring "$1" ${GROUP:+"$GROUP"} 2>&1) || status=$?
+    output=$(cd "$APP_ROOT" && PYTHONHASHSEED=0 "$VENV/bin/python" -m trainyard.image.check_wiring "$1" ${GROUP:+"$GROUP"} 2>&1) || status=$?
     end_check # first: what cannot be imported may be what is damaged
-    if [ "$said" ]; then printf '%s\n' "$said" >&2; fi
+    if [ "$output" ]; then printf '%s\n' "$output" >&2; fi
     case $status in
     0) ;;
-    2) exit 2 ;; # its last line has said why
+    2) exit 2 ;; # its last line says why
     *) die ".s2i/environment: a module that it names ended the check with status $status: let it be imported without side effects" ;;
     esac
 }

@@ -27,15 +27,15 @@ def environments() -> Iterator[list[str]]:
 def python_packages(path: list[str]) -> Iterator[dict[str, object]]:
     """Name, version, licence and requirements of each distribution on a path."""
     for found in importlib.metadata.distributions(path=path):
-        said = found.metadata
-        classifiers = [line for line in said.get_all("Classifier") or [] if line.startswith("License :: ")]
+        fields = found.metadata
+        classifiers = [line for line in fields.get_all("Classifier") or [] if line.startswith("License :: ")]
         yield {
-            "name": said["Name"],
-            "version": said["Version"],
-            "summary": said["Summary"] or "",
-            "licence": said["License-Expression"] or "",
+            "name": fields["Name"],
+            "version": fields["Version"],
+            "summary": fields["Summary"] or "",
+            "licence": fields["License-Expression"] or "",
             "licences": [line.rpartition(" :: ")[2] for line in classifiers],
-            "licence_text": said["License"] or "",
+            "licence_text": fields["License"] or "",
             "requires": found.requires or [],
         }
 

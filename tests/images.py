@@ -36,7 +36,7 @@ def ensure_builders() -> None:
 
 @dataclass(frozen=True)
 class Done:
-    """What a program has said, on both streams, and its exit status."""
+    """What a program has printed, on both streams, and its exit status."""
 
     status: int
     output: str

@@ -200,7 +200,7 @@ def plain_locks() -> Path:
 
 @dataclass(frozen=True)
 class Made:
-    """What a make has said, and its exit status."""
+    """What a make has printed, and its exit status."""
 
     status: int
     out: str

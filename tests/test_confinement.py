@@ -1,4 +1,4 @@
-"""Exceptions that a confined container causes are told from others."""
+"""Exceptions that a confined container causes are recognised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainyard.contract.confinement import hint
         (ImportError("/tmp/x.so: failed to map segment from shared object"), "executed"),
     ],
 )
-def test_what_a_container_causes_is_said(error: Exception, part: str) -> None:
+def test_what_a_container_causes_is_reported(error: Exception, part: str) -> None:
     wrapped = RuntimeError("the library gives up")
     wrapped.__cause__ = error
     for one in (error, wrapped):

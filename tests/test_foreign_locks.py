@@ -183,7 +183,7 @@ def test_requirements_beside_a_foreign_lock_have_to_be_in_it(repo: Monorepo, mod
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("package", "said"),
+    ("package", "expected"),
     [
         ('directory = {path = "../lib"}', "lib is not a package of an index"),
         (
@@ -195,10 +195,12 @@ def test_requirements_beside_a_foreign_lock_have_to_be_in_it(repo: Monorepo, mod
     ],
     ids=["directory", "extras", "weak-hash", "invalid"],
 )
-def test_a_pylock_that_cannot_be_installed_with_hashes(repo: Monorepo, model: Model, package: str, said: str) -> None:
+def test_a_pylock_that_cannot_be_installed_with_hashes(
+    repo: Monorepo, model: Model, package: str, expected: str
+) -> None:
     path = model.path / "pylock.toml"
     path.write_text(f'lock-version = "1.0"\ncreated-by = "hand"\n[[packages]]\nname = "lib"\n{package}\n')
-    repo.make(model, "build-predict").failed(str(path), said)
+    repo.make(model, "build-predict").failed(str(path), expected)
 
 
 def test_the_all_image_has_what_a_foreign_lock_holds(repo: Monorepo, model: Model) -> None:

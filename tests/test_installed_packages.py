@@ -200,11 +200,11 @@ def test_what_two_packages_bring_is_nobodys(venv: Path) -> None:
 @pytest.mark.slow
 def test_without_room_it_says_so(venv: Path, tmp_path: Path) -> None:
     (venv / SITE / "good" / "model.bin").write_bytes(bytes(100_000))
-    status, said, complaint = start(
+    status, printed, complaint = start(
         venv, tmp_path / "new", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
     )
     assert (status, complaint) == (1, "")
-    assert said.endswith("File too large")
+    assert printed.endswith("File too large")
 
 
 @pytest.mark.slow
@@ -259,7 +259,7 @@ def test_without_room_for_a_cache_there_is_none(venv: Path, tmp_path: Path) -> N
     (tmp_path / "cache").chmod(0o500)
     if os.getuid() == 0:
         pytest.skip("root may write anywhere")
-    status, said, complaint = start(venv, venv, tmp_path / "cache")
-    assert (status, said) == (0, "")
+    status, printed, complaint = start(venv, venv, tmp_path / "cache")
+    assert (status, printed) == (0, "")
     assert "warning" in complaint
     assert bytecode(venv / SITE)

@@ -1,4 +1,4 @@
-"""A damaged lock is told from a whole one, and where; two locks become one."""
+"""A damaged lock is recognised, and the line is named; two locks become one."""
 
 from __future__ import annotations
 

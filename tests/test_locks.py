@@ -81,10 +81,10 @@ def test_a_package_that_is_not_the_locked_one_is_refused(repo: Monorepo, model: 
 @pytest.mark.slow
 def test_a_model_without_locks_is_said_when_it_is_built(repo: Monorepo, model: Model) -> None:
     made = repo.make(model, "build-predict").succeeded()
-    said = [line for line in made.err.splitlines() if line.startswith("warning")]
-    assert len(said) == 1
-    assert f"{model.path}/requirements_predict.lock: not there" in said[0]
-    assert "make lock" in said[0]
+    output = [line for line in made.err.splitlines() if line.startswith("warning")]
+    assert len(output) == 1
+    assert f"{model.path}/requirements_predict.lock: not there" in output[0]
+    assert "make lock" in output[0]
     repo.make(model, "lock").succeeded()
     assert "warning" not in repo.make(model, "build-predict").succeeded().err
 

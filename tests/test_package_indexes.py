@@ -50,7 +50,7 @@ def test_uv_toml_is_read_and_pip_conf_comes_before_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "expected"),
     [
         (".config/pip/pip.conf", "[global]\nfind-links = /wheels\n", "find-links"),
         (".config/pip/pip.conf", "[install]\nno-index = true\n", "no-index"),
@@ -60,12 +60,12 @@ def test_uv_toml_is_read_and_pip_conf_comes_before_it(tmp_path: Path) -> None:
         (".config/uv/uv.toml", "[[index]\n", "damaged"),
     ],
 )
-def test_a_file_that_cannot_be_honoured_is_named(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_a_file_that_cannot_be_honoured_is_named(tmp_path: Path, name: str, text: str, expected: str) -> None:
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text(text)
     with pytest.raises(TrainyardError, match=str(tmp_path / name)) as raised:
         indexes(tmp_path)
-    assert said in str(raised.value)
+    assert expected in str(raised.value)
     assert "s3cret" not in str(raised.value)
 
 

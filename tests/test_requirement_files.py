@@ -88,7 +88,7 @@ def test_an_index_that_a_file_names_is_asked_besides(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("six\n--index-url https://host/simple", "INDEX_URL"),
         ("six\n--pre", "name the version"),
@@ -107,10 +107,10 @@ def test_an_index_that_a_file_names_is_asked_besides(folder: Path) -> None:
         ("six\nhttps://host/archive.zip", "has no name"),
     ],
 )
-def test_what_cannot_be_locked_is_refused_with_its_line_and_the_fix(folder: Path, text: str, said: str) -> None:
+def test_what_cannot_be_locked_is_refused_with_its_line_and_the_fix(folder: Path, text: str, expected: str) -> None:
     message = refused(folder, text)
     assert "requirements_train.txt:2: " in message
-    assert said in message
+    assert expected in message
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_the_roles_own_file_comes_before_the_one_of_both_and_that_before_the_pro
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("[tool.ruff]\n", "has no [project]"),
         ('[project]\nname = "one"\ndynamic = ["dependencies"]\n', "are computed"),
@@ -232,26 +232,26 @@ def test_the_roles_own_file_comes_before_the_one_of_both_and_that_before_the_pro
         (PROJECT.format("one").replace("six", "own @ file:///own"), "where its package is"),
     ],
 )
-def test_a_project_that_does_not_say_all_is_refused(folder: Path, text: str, said: str) -> None:
+def test_a_project_that_does_not_say_all_is_refused(folder: Path, text: str, expected: str) -> None:
     (folder / "pyproject.toml").write_text(text)
     with pytest.raises(TrainyardError, match=r"pyproject\.toml") as raised:
         required(folder)
-    assert said in str(raised.value)
+    assert expected in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("environment.yml", "names that they have on PyPI"), ("Pipfile", "pipenv requirements"),
         ("poetry.lock", "poetry export"), ("pdm.lock", "pdm export"), ("setup.py", "-e ."),
         ("requirements.in", "mv requirements.in"),
     ],
 )  # fmt: skip
-def test_the_file_of_another_tool_is_named_with_the_way_from_it(folder: Path, name: str, said: str) -> None:
+def test_the_file_of_another_tool_is_named_with_the_way_from_it(folder: Path, name: str, expected: str) -> None:
     (folder / name).write_text("")
     with pytest.raises(TrainyardError, match=f"{name} is not read") as raised:
         required(folder)
-    assert said in raised.value.hint
+    assert expected in raised.value.hint
 
 
 def test_no_requirements_at_all(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The one family of errors: what is wrong, the mend, and how a process or a response reports it.
+"""The one family of errors: what is wrong, the fix, and how a process or a response reports it.
 
 They become an exit code in ``trainyard.host.cli`` (host) and in ``trainyard.image.train`` (train image), and a response
 in ``trainyard.image.serve.app`` (predict image), and nowhere else.
@@ -7,7 +7,7 @@ in ``trainyard.image.serve.app`` (predict image), and nowhere else.
 from __future__ import annotations
 
 EXIT_FAILED = 1  # the user's own code failed
-EXIT_BAD_INPUT = 2  # something to mend before trying again
+EXIT_BAD_INPUT = 2  # something to fix before trying again
 EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it (128 + SIGINT)
 EXIT_TERMINATED = 143  # SIGTERM, likewise
 EXIT_KILLED = 137  # SIGKILL, likewise: also what the kernel sends where memory runs out
@@ -15,11 +15,11 @@ ENDED_BY_SIGNAL = (EXIT_INTERRUPTED, EXIT_TERMINATED)
 
 
 class TrainyardError(Exception):
-    """Something that the user can mend.
+    """Something that the user can fix.
 
     Args:
         message: what is wrong, with the file (and line) where it is, on one line.
-        hint: the mend, in the imperative, without a full stop; may be empty.
+        hint: the fix, in the imperative, without a full stop; may be empty.
         exit_code: what a command line exits with.
     """
 

@@ -43,8 +43,8 @@ def measure(folder: Path, count: int, ways: list[Way]) -> Generated:
     unchanged = timed(make(root, PROCESS, "build-all"))
     with (root / "projects" / f"project{EDITED // 10}" / f"model{EDITED}" / "predict.py").open("a") as file:
         file.write("# edited\n")
-    said = run(make(root, PROCESS, "build-all"))
-    return Generated(count, listed, planned, built, unchanged, sorted(re.findall("---> Built (.*)", said)))
+    output = run(make(root, PROCESS, "build-all"))
+    return Generated(count, listed, planned, built, unchanged, sorted(re.findall("---> Built (.*)", output)))
 
 
 def generate(root: Path, count: int) -> Path:

@@ -48,7 +48,7 @@ def main(
     compared += [of_checkout(checkout)] if checkout else []
     wanted = models.split(",")
     cells = [*itertools.product(wanted, map(int, row_counts.split(",")), map(int, connections.split(",")))]
-    measured = {server.name: Measured(server.name, {}, {}, {}, {}) for server in compared}
+    measured = {server.name: Measured(server.name) for server in compared}
     trainer = make_venv(next(server for server in SERVERS if server.name == "trainyard, not compiled"))
     needed = {server.venv_name for server in compared}
     venvs = {server.name: make_venv(server) for server in SERVERS if server.name in needed}
@@ -79,10 +79,13 @@ def _measure(server: Server, setting: Setting, cells: list[Cell], seconds: int, 
             into.cold_start.setdefault(setting.model, []).append(process.cold_start)
             drive(url, bodies[1], 16, WARM_SECONDS)
             for cell in cells:
+                before = process.processor_seconds()
                 load = drive(url, bodies[cell[1]], cell[2], seconds)
+                used = process.processor_seconds() - before
                 into.errors += load.errors
                 into.per_second.setdefault(cell, []).append(load.per_second)
                 into.p99.setdefault(cell, []).append(load.p99)
+                into.processor.setdefault(cell, []).append(used / max(load.requests, 1) * 1e6)
             into.memory.setdefault(setting.model, []).append(process.memory())
     except DidNotStart as error:
         into.note = "did not start"
@@ -96,6 +99,8 @@ def _report(measured: list[Measured], cells: list[Cell], models: list[str], fold
             f"Measured on {date.today():%Y-%m-%d}, {os.cpu_count()} cores with the load. Cells: model, rows a request x"
             " connections; requests per second / p99 in ms, medians.",
             report.table(measured, cells),
+            "Microseconds of processor time for each request, of all processes of the server:",
+            report.processor(measured, cells),
             report.starts(measured, models),
             report.verdict(measured, cells),
             report.steadiness(measured, cells),
@@ -105,7 +110,8 @@ def _report(measured: list[Measured], cells: list[Cell], models: list[str], fold
         ]
     )
     (folder / "serving.md").write_text(text + "\n")
-    plain = [{**vars(one), "per_second": _keyed(one.per_second), "p99": _keyed(one.p99)} for one in measured]
+    by_cell = ("per_second", "p99", "processor")
+    plain = [{**vars(one), **{name: _keyed(getattr(one, name)) for name in by_cell}} for one in measured]
     (folder / "serving.json").write_text(json.dumps(plain, indent=1))
     report.draw(measured, cells, folder / "serving.svg")
     print(text)

@@ -29,6 +29,7 @@ end
 class Load:
     """What was measured; latencies in milliseconds."""
 
+    requests: int
     per_second: float
     p50: float
     p99: float
@@ -49,10 +50,11 @@ def drive(url: str, body: bytes, connections: int, seconds: float) -> Load:
         content.write_bytes(body)
         argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(script), url]
         done = subprocess.run(argv, env={"BODY": str(content)}, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout.splitlines()[-1])
+    measured = json.loads(done.stdout.splitlines()[-1])
     return Load(
-        told["requests"] / told["microseconds"] * 1e6,
-        told["p50"] / 1000,
-        told["p99"] / 1000,
-        told["status"] + told["socket"],
+        measured["requests"],
+        measured["requests"] / measured["microseconds"] * 1e6,
+        measured["p50"] / 1000,
+        measured["p99"] / 1000,
+        measured["status"] + measured["socket"],
     )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.serving.servers import BARE, NOT_PEERS, OTHER, OURS
 
-COLORS = {OURS: "tab:orange", "trainyard, not compiled": "tab:orange", BARE: "tab:gray"}
+COLORS = {OURS: "tab:orange", "trainyard, not compiled": "tab:orange", **dict.fromkeys(BARE, "tab:gray")}
 
 Cell = tuple[str, int, int]  # model, rows, connections
 
 
 @dataclass
 class Measured:
-    """All runs of one server: of each cell requests per second and p99 (ms), and of each start seconds and MiB."""
+    """All runs of one server: of each cell requests per second, p99 (ms) and processor time for each request
+    (microseconds), and of each start seconds and MiB."""
 
     name: str
-    per_second: dict[Cell, list[float]]
-    p99: dict[Cell, list[float]]
-    cold_start: dict[str, list[float]]
-    memory: dict[str, list[float]]
+    per_second: dict[Cell, list[float]] = field(default_factory=dict)
+    p99: dict[Cell, list[float]] = field(default_factory=dict)
+    processor: dict[Cell, list[float]] = field(default_factory=dict)
+    cold_start: dict[str, list[float]] = field(default_factory=dict)
+    memory: dict[str, list[float]] = field(default_factory=dict)
     errors: int = 0
     note: str = ""
 
@@ -34,11 +37,18 @@ class Measured:
 
 def table(measured: list[Measured], cells: list[Cell]) -> str:
     """Markdown: one row a server, one column a cell; requests per second / p99 in ms."""
+    return _by_cell(measured, cells, lambda one, cell: f"{one.rate(cell):,.0f} / {one.late(cell):.1f}")
+
+
+def processor(measured: list[Measured], cells: list[Cell]) -> str:
+    """Markdown: one row a server, one column a cell; microseconds of processor time for each request."""
+    return _by_cell(measured, cells, lambda one, cell: f"{statistics.median(one.processor[cell]):,.0f}")
+
+
+def _by_cell(measured: list[Measured], cells: list[Cell], value: Callable[[Measured, Cell], str]) -> str:
     titles = [f"{model} {rows}x{connections}" for model, rows, connections in cells]
     lines = [_row(["server", *titles]), _row(["---", *["--:"] * len(cells)])]
-    for one in measured:
-        values = [f"{one.rate(cell):,.0f} / {one.late(cell):.1f}" if one.rate(cell) else "-" for cell in cells]
-        lines.append(_row([one.name, *values]))
+    lines += [_row([one.name, *(value(one, cell) if one.rate(cell) else "-" for cell in cells)]) for one in measured]
     return "\n".join(lines)
 
 
@@ -54,14 +64,15 @@ def starts(measured: list[Measured], models: list[str]) -> str:
 
 
 def verdict(measured: list[Measured], cells: list[Cell]) -> str:
-    """Markdown: of each cell our rate over the best peer's and over the bare function's, and whether it is won."""
+    """Markdown: of each cell our rate over the best peer's and over the best floor's, and whether it is won."""
     by_name = {one.name: one for one in measured}
-    ours, bare = by_name[OURS], by_name.get(BARE)
+    ours, floors = by_name[OURS], [one for one in measured if one.name in BARE and one.errors == 0]
     peers = [one for one in measured if one.name not in NOT_PEERS and one.errors == 0]
-    titles = ["cell", "best peer", "times its rate", "lowest p99 of a peer over ours", "times bare gunicorn", ""]
+    titles = ["cell", "best peer", "times its rate", "lowest p99 of a peer over ours", "best floor", "times that", ""]
     lines = [_row(titles), _row(["---"] * len(titles))]
     for cell in cells:
         best = max(peers, key=lambda one: one.rate(cell), default=None)
+        floor = max(floors, key=lambda one: one.rate(cell), default=None)
         quickest = min((one.late(cell) for one in peers), default=float("inf"))
         won = best is None or (ours.rate(cell) > best.rate(cell) and ours.late(cell) < quickest)
         lines.append(
@@ -71,7 +82,8 @@ def verdict(measured: list[Measured], cells: list[Cell]) -> str:
                     best.name if best else "-",
                     f"{ours.rate(cell) / best.rate(cell):.1f}" if best and best.rate(cell) else "-",
                     f"{quickest / ours.late(cell):.1f}",
-                    f"{ours.rate(cell) / bare.rate(cell):.2f}" if bare and bare.rate(cell) else "-",
+                    floor.name if floor else "-",
+                    f"{ours.rate(cell) / floor.rate(cell):.2f}" if floor and floor.rate(cell) else "-",
                     "won" if won else "LOST",
                 ]
             )

@@ -91,6 +91,23 @@ def _gunicorn(application: str) -> Callable[[Setting], list[str]]:
     return argv
 
 
+def _uvicorn(setting: Setting) -> list[str]:
+    return [
+        _program(setting, "uvicorn"), "bare_app:asgi", "--app-dir", str(PEERS), "--workers", "2", "--loop", "uvloop",
+        "--http", "httptools", "--no-access-log", "--lifespan", "off", "--port", str(setting.port),
+    ]  # fmt: skip
+
+
+def _granian(interface: str) -> Callable[[Setting], list[str]]:
+    def argv(setting: Setting) -> list[str]:
+        # One thread: the function only computes, and granian warns of its default for WSGI, 256.
+        options = ["--workers", "2", "--blocking-threads", "1", "--no-ws", "--port", str(setting.port)]
+        where = ["--working-dir", str(PEERS), "--interface", interface, f"bare_app:{interface}"]
+        return [_program(setting, "granian"), *options, *where]
+
+    return argv
+
+
 def _mlserver_files(**batching: Any) -> Prepare:
     def prepare(setting: Setting, _run: Run) -> None:
         ports = {"http_port": setting.port, "grpc_port": setting.port + 1, "metrics_port": setting.port + 2}
@@ -170,7 +187,10 @@ def _seldon(setting: Setting) -> list[str]:
 SERVERS = (
     _ours("trainyard", native=False),
     _ours("trainyard, not compiled", native=True),
-    Server("bare gunicorn", ("gunicorn", "orjson", *PIPELINE), _gunicorn("bare_app:app"), "/", _instances),
+    Server("bare gunicorn", ("gunicorn", "orjson", *PIPELINE), _gunicorn("bare_app:wsgi"), "/", _instances),
+    Server("bare uvicorn", ("uvicorn", "uvloop", "httptools", "orjson", *PIPELINE), _uvicorn, "/", _instances),
+    Server("bare granian, WSGI", ("granian", "orjson", *PIPELINE), _granian("wsgi"), "/", _instances),
+    Server("bare granian, RSGI", (), _granian("rsgi"), "/", _instances, venv="bare granian, WSGI"),
     Server("flask", ("gunicorn", "flask", *PIPELINE), _gunicorn("flask_app:app"), "/predict", _instances),
     Server(
         "mlserver", ("mlserver", "mlserver-sklearn", "setuptools<81", "uvloop<0.22", *PIPELINE),
@@ -204,8 +224,9 @@ SERVERS = (
 )  # fmt: skip
 OURS = "trainyard"
 OTHER = "trainyard, other checkout"
-BARE = "bare gunicorn"
-NOT_PEERS = (OURS, OTHER, "trainyard, not compiled", BARE)
+# Floors: servers that do nothing but call the same hand-written function.
+BARE = tuple(server.name for server in SERVERS if server.name.startswith("bare "))
+NOT_PEERS = (OURS, OTHER, "trainyard, not compiled", *BARE)
 
 
 def of_checkout(root: Path) -> Server:

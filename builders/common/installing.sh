@@ -1,5 +1,5 @@
-# Sourced by ../common.sh. Dependencies: what is to be installed, whether it is already, setup.sh, uv's part, what a damaged cache takes
-# to mend; and what `s2i build --incremental` carries over.
+# Sourced by ../common.sh. Dependencies: what is to be installed, whether it is already, setup.sh, uv's part, how a damaged cache
+# is healed; and what `s2i build --incremental` carries over.
 # shellcheck shell=bash
 
 # find_cache: before anything is installed. In a container where none is mounted, a throw-away one: it must not stay in the
@@ -89,7 +89,7 @@ run_setup() {
 
 # install_requirements FILE: with hashes enforced where it is a lock.
 install_requirements() {
-    local file=$1 said
+    local file=$1 output
     local -a options=()
     case $file in
     *.lock) options=(--require-hashes -r "$file") ;;
@@ -105,14 +105,14 @@ install_requirements() {
     if grep -qs '^--extra-index-url ' "$file"; then options+=(--index-strategy unsafe-best-match); fi
     step "Installing dependencies (${file:+${file##*/}}) ..."
     begin_staging "${file##*/}"
-    if said=$(uv_install "${options[@]}"); then
-        said=$(prepare_packages) || end_installing "$said" "${file##*/}"
-    elif grep -q 'Failed to install: ' <<<"$said" && ! grep -q 'No space left on device' <<<"$said"; then
-        said=$(sed -nE 's/.*Failed to install: .*\(([A-Za-z0-9._-]+)==.*/\1/p' <<<"$said")
+    if output=$(uv_install "${options[@]}"); then
+        output=$(prepare_packages) || end_installing "$output" "${file##*/}"
+    elif grep -q 'Failed to install: ' <<<"$output" && ! grep -q 'No space left on device' <<<"$output"; then
+        output=$(sed -nE 's/.*Failed to install: .*\(([A-Za-z0-9._-]+)==.*/\1/p' <<<"$output")
     else
-        end_installing "$said" "${file##*/}"
+        end_installing "$output" "${file##*/}"
     fi
-    if [ "$said" ]; then reinstall "$said" "${file##*/}" "${options[@]}"; fi
+    if [ "$output" ]; then reinstall "$output" "${file##*/}" "${options[@]}"; fi
     if [ "$unprepared" != "$VENV" ]; then rm -rf "$unprepared" & fi # clean_up waits for it
 }
 
@@ -140,7 +140,7 @@ uv_install() { uv pip install --quiet --python "$VENV/bin/python" --prefix "$unp
 
 # reinstall NAMES FILE OPTION...: packages of which the cache has damaged files.
 reinstall() {
-    local said name file=$2
+    local output name file=$2
     local -a names
     read -r -a names <<<"$1"
     warn "the package cache has damaged files of ${names[*]}: fetched again"
@@ -148,10 +148,10 @@ reinstall() {
     for name in "${names[@]}"; do # so that they count as not installed: uv cannot remove what it has no whole list of
         find "$unprepared"/lib/python*/site-packages -maxdepth 1 -iname "${name//-/_}-*.dist-info" -exec rm -r {} +
     done
-    said=$(uv_install "${@:3}") || end_installing "$said" "$file"
+    output=$(uv_install "${@:3}") || end_installing "$output" "$file"
     # What was just fetched has the hash that the lock says: then it was made so.
-    said=$(prepare_packages "${names[@]}") || end_installing "$said" "$file"
-    [ -z "$said" ] || warn "$file: $said: installed, but its files are not those that it lists"
+    output=$(prepare_packages "${names[@]}") || end_installing "$output" "$file"
+    [ -z "$output" ] || warn "$file: $output: installed, but its files are not those that it lists"
 }
 
 # prepare_packages [ACCEPTED...]: from there into the virtual environment: without their own tests, and with bytecode, so that
@@ -163,9 +163,9 @@ prepare_packages() {
 
 # say_unlocked FILE: a warning, or with STRICT=1 the end.
 say_unlocked() {
-    local said="$1: not locked, so each build may get other packages: add a requirements.lock with hashes"
-    [ "${STRICT:-0}" != 1 ] || die "$said (STRICT=1)"
-    warn "$said"
+    local remark="$1: not locked, so each build may get other packages: add a requirements.lock with hashes"
+    [ "${STRICT:-0}" != 1 ] || die "$remark (STRICT=1)"
+    warn "$remark"
 }
 
 # restore_artifacts: what save-artifacts streamed out of the previous image, for `s2i build --incremental`.

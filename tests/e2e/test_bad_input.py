@@ -1,6 +1,6 @@
-"""Each piece of bad input gets one line that names the file and the mend, a status that is not 0, nothing half-written.
+"""Each piece of bad input gets one line that names the file and the fix, a status that is not 0, nothing half-written.
 
-On the process engine, since all of this is said before an engine matters, or by scripts that every engine runs.
+On the process engine, since all of this is printed before an engine matters, or by scripts that every engine runs.
 """
 
 from __future__ import annotations

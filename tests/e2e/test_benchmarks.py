@@ -33,8 +33,9 @@ def test_bench_serving_measures_every_cell_that_it_is_asked_for(tmp_path: Path) 
     printed = make("bench-serving", f"OPTIONS={options}")
     (measured,) = json.loads((tmp_path / "serving.json").read_text())
     assert (measured["name"], measured["errors"]) == ("trainyard", 0)
-    assert set(measured["per_second"]) == {"lr 1x2", "lr 100x2"}
-    assert all(value > 0 for values in measured["per_second"].values() for value in values)
+    for figure in ("per_second", "processor"):
+        assert set(measured[figure]) == {"lr 1x2", "lr 100x2"}
+        assert all(value > 0 for values in measured[figure].values() for value in values)
     assert measured["memory"]["lr"][0] > 10
     assert (tmp_path / "serving.md").read_text().strip() in printed
     assert "<svg" in (tmp_path / "serving.svg").read_text()

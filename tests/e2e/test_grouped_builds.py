@@ -30,7 +30,7 @@ def folder(repo: Monorepo) -> Path:
     return folder
 
 
-def test_without_groups_the_conflict_is_reported_and_the_mend_named(repo: Monorepo) -> None:
+def test_without_groups_the_conflict_is_reported_and_the_fix_named(repo: Monorepo) -> None:
     made = repo.make(repo.path / "projects" / "sums" / "all", "build-image")
     made.failed(
         "sums/one/requirements_predict.txt:1 (toolz==0.12.1)",
@@ -93,15 +93,15 @@ def test_a_mistake_in_a_model_of_the_second_group_fails_the_build(repo: Monorepo
     assert versions(repo, image_of(repo)) == [["toolz-0.12.1.dist-info"], ["toolz-1.0.0.dist-info"]]
 
 
-def test_damage_in_the_environment_of_a_group_is_noticed_and_mended(repo: Monorepo, folder: Path) -> None:
+def test_damage_in_the_environment_of_a_group_is_noticed_and_fixed(repo: Monorepo, folder: Path) -> None:
     (venv,) = image_of(repo)["more_venvs"]
     (file,) = (repo.path / ".trainyard" / "process" / venv).glob("lib/python*/site-packages/toolz/dicttoolz.py")
     file.unlink()
     with (repo.path / "projects" / "sums" / "two" / "predict.py").open("a") as source:
         source.write("# damaged\n")
-    said = repo.make(folder, "build-image", "GROUPS=auto").succeeded().err
-    assert f"{venv}: what is installed is damaged (lib/python" in said
-    assert "toolz/dicttoolz.py): the image below has to be made anew; it is made anew" in said
+    output = repo.make(folder, "build-image", "GROUPS=auto").succeeded().err
+    assert f"{venv}: what is installed is damaged (lib/python" in output
+    assert "toolz/dicttoolz.py): the image below has to be made anew; it is made anew" in output
     assert file.is_file()
 
 

@@ -51,8 +51,8 @@ def test_resolving(
     server.kind = kind
     ask_for(model, "colorama")
     started = time.monotonic()
-    said = repo.make(model, "lock", **settings(server, tmp_path)).failed("requirements_train.txt", *parts)
-    assert time.monotonic() - started < seconds, said
+    output = repo.make(model, "lock", **settings(server, tmp_path)).failed("requirements_train.txt", *parts)
+    assert time.monotonic() - started < seconds, output
     assert list(model.path.glob("*.lock")) == []
 
 
@@ -89,7 +89,7 @@ def test_a_package_that_is_another_than_the_locked_one(
 def test_an_index_that_nobody_listens_on(repo: Monorepo, model: Model, tmp_path: Path) -> None:
     ask_for(model, "colorama")
     nowhere = {"INDEX_URL": "http://me:secret-word@127.0.0.1:9/simple", "UV_CACHE_DIR": str(tmp_path)}
-    said = repo.make(model, "lock", **nowhere).failed("http://127.0.0.1:9/simple", "cannot be reached", "HTTPS_PROXY")
-    assert "secret-word" not in said
+    output = repo.make(model, "lock", **nowhere).failed("http://127.0.0.1:9/simple", "cannot be reached", "HTTPS_PROXY")
+    assert "secret-word" not in output
     repo.make(model, "lock").succeeded()
     repo.make(model, "build-predict", **nowhere).failed("cannot be reached", "INDEX_URL")

@@ -26,9 +26,9 @@ def test_a_server_that_serves_nothing_is_stopped(repo: Monorepo, model: Model, a
     port = free_port()
     made = repo.make(model, "predict", f"PORT={port}", *attached, API_TOKEN="secret")
     made.failed(f"{model.container}-predict was stopped", NONE_SERVES)
-    (said,) = (line for line in made.err.splitlines() if "does not serve" in line)
-    assert f"/{model.name}/predict does not serve: " in said
-    assert f"models/{model.name}.pkl: no such file: run make train" in said
+    (printed,) = (line for line in made.err.splitlines() if "does not serve" in line)
+    assert f"/{model.name}/predict does not serve: " in printed
+    assert f"models/{model.name}.pkl: no such file: run make train" in printed
     assert "does not run" in repo.make(model, "stop").err
     repo.make(model, "train").succeeded()
     with repo.serving(model) as port:

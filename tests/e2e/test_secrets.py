@@ -44,9 +44,9 @@ def add_line(model: Model, file: str, line: str) -> None:
 def test_a_credential_in_the_sources(repo: Monorepo, model: Model, file: str, line: str, shown: str, what: str) -> None:
     add_line(model, file, line)
     made = repo.make(model, "build-train", INDEX_URL=INDEX, API_TOKEN="token-of-the-server")
-    said = made.failed(f"projects/sums/{model.name}/", shown, what, ".s2iignore")
+    output = made.failed(f"projects/sums/{model.name}/", shown, what, ".s2iignore")
     for secret in (AWS, HUGGING_FACE, "horse", "token-of-the-server"):
-        assert secret not in said
+        assert secret not in output
     assert f"{model.container}-train" not in built(repo)
 
 
@@ -62,7 +62,7 @@ def test_one_in_shared_code_and_one_in_the_requirements(repo: Monorepo, model: M
     made.failed(f"{model.name}/requirements_predict.txt:1: the password in INDEX_URL")
 
 
-def test_what_is_no_secret_can_be_said_to_be_none(repo: Monorepo, model: Model) -> None:
+def test_what_is_no_secret_can_be_declared_none(repo: Monorepo, model: Model) -> None:
     add_line(model, "train.py", f"KEY = '{AWS}'  # of the tests, opens nothing; trainyard: allow-secret")
     add_line(model, "train.py", "HEADER = '-----BEGIN " + "PRIVATE KEY-----'")
     add_line(model, "train.py", "EXAMPLE = 'AKIA" + "IOSFODNN7EXAMPLE'")
@@ -76,7 +76,7 @@ def test_a_file_that_is_ignored_may_hold_one(repo: Monorepo, model: Model) -> No
     repo.make(model, "build-train").succeeded()
 
 
-def test_a_short_password_is_not_searched_for_and_that_is_said(repo: Monorepo, model: Model) -> None:
+def test_a_short_password_is_not_searched_for_and_that_is_printed(repo: Monorepo, model: Model) -> None:
     made = repo.make(model, "build-train", HTTP_PROXY="http://me:def@127.0.0.1:9", INDEX_URL="").succeeded()
     assert "the password in HTTP_PROXY is shorter than 6 characters" in made.err
 

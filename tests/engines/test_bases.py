@@ -1,4 +1,4 @@
-"""What makes a base image of Debian packages is told."""
+"""The options that make a base image of Debian packages."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def test_apt_is_told_which_authorities_to_trust(tmp_path: Path, monkeypatch: pyt
     assert "99mmdebstrap" in said, "which the image must not keep"
 
 
-def test_a_bundle_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_that_is_not_there_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TrainyardError, match="CA_BUNDLE=/none: no such file"):
         make(tmp_path, monkeypatch, CA_BUNDLE="/none")
 
 
 @pytest.mark.parametrize(
-    ("version", "said"), [("3.11.2", "Python 3.11.2, not 3.12"), ("3.12.1", ""), ("3.1.0", "3.1.0")]
+    ("version", "expected"), [("3.11.2", "Python 3.11.2, not 3.12"), ("3.12.1", ""), ("3.1.0", "3.1.0")]
 )
-def test_another_python_than_the_registrys_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, said: str
+def test_another_python_than_the_registrys_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, expected: str
 ) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     (tmp_path / "engine").write_text(f"#!/bin/sh\nprintf '{version}\\nx86_64\\n2.36\\n'\n")
@@ -50,5 +50,5 @@ def test_another_python_than_the_registrys_is_said(
     commands = Commands(reporter=(reporter := Recording()))
     _say_python(Assembler("engine", Repository(tmp_path, {}), HostSettings.read({}), commands))
     shown = "".join(reporter.noted("warning"))
-    assert said in shown
-    assert bool(shown) == bool(said)
+    assert expected in shown
+    assert bool(shown) == bool(expected)

@@ -73,8 +73,8 @@ def test_a_damaged_package_is_fetched_again(
     (path,) = cache.glob(f"archive-v0/*/{file}")
     damage(path)
     model = add_model(repo, "taking")
-    said = build(repo, model, cache).succeeded().err
-    assert "warning: the package cache has damaged files of colorama: fetched again" in said
+    output = build(repo, model, cache).succeeded().err
+    assert "warning: the package cache has damaged files of colorama: fetched again" in output
     (site,) = venv(repo, model).glob("lib/python*/site-packages")
     assert (site / "colorama" / "ansi.py").stat().st_size == 2522
     (path,) = cache.glob("archive-v0/*/colorama/ansi.py")
@@ -102,9 +102,9 @@ def test_a_damaged_virtual_environment_is_made_anew(
     (file,) = venv(repo, model).glob("lib/python*/site-packages/flask/app.py")
     damage(file)
     model.replace("predict.py", "factor * sum(row)", "1 + factor * sum(row)")
-    said = build(repo, model, cache).succeeded().err
-    assert "what is installed is damaged (lib/python" in said
-    assert "flask/app.py): the image below has to be made anew; it is made anew" in said
+    output = build(repo, model, cache).succeeded().err
+    assert "what is installed is damaged (lib/python" in output
+    assert "flask/app.py): the image below has to be made anew; it is made anew" in output
     assert file.stat().st_size > 1000
     model.replace("predict.py", "1 + factor", "2 + factor")
     assert "is damaged" not in build(repo, model, cache).succeeded().err

@@ -116,7 +116,7 @@ def test_the_second_environment_is_a_layer_on_the_first(built: Built) -> None:
 
 
 @pytest.mark.engine("docker")
-def test_damage_in_the_environment_of_a_group_is_noticed_and_mended(tmp_path: Path) -> None:
+def test_damage_in_the_environment_of_a_group_is_noticed_and_fixed(tmp_path: Path) -> None:
     need(engine := "docker")
     repo = toolz_repo(tmp_path / "repo", engine)
     folder, two = (repo.path / "projects" / "sums" / name for name in ("all", "two"))
@@ -132,8 +132,8 @@ def test_damage_in_the_environment_of_a_group_is_noticed_and_mended(tmp_path: Pa
     call(engine, "rm", f"{image}-damaging")
     with (two / "predict.py").open("a") as file:
         file.write("# edited\n")
-    said = repo.make(folder, *build).succeeded().err
-    assert f"warning: {builder}: /opt/venv-2: what is installed is damaged (lib/python" in said
+    output = repo.make(folder, *build).succeeded().err
+    assert f"warning: {builder}: /opt/venv-2: what is installed is damaged (lib/python" in output
     look = ["run", "--rm", "--network", "none", "--entrypoint", "bash", image, "-c"]
     assert call(engine, *look, IMPORTS).split() == ["/opt/venv", "/opt/venv-2"]
     stamps = [f"/opt/{venv}/.trainyard-{kind}" for venv in ("venv", "venv-2") for kind in ("daemon", "deps", "files")]

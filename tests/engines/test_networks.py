@@ -73,7 +73,7 @@ def builders(repo: Monorepo) -> set[str]:
         return set()
     names = [f"{repo.container(f'sums-{path.name}')}-predict" for path in repo.path.glob("projects/sums/*")]
     label = '{{index .Config.Labels "io.openshift.s2i.build.image"}}'
-    return {said for name in names if (said := inspected(repo, name, label))}
+    return {output for name in names if (output := inspected(repo, name, label))}
 
 
 def inspected(repo: Monorepo, image: str, what: str) -> str:
@@ -137,8 +137,8 @@ def test_a_setup_script_that_writes_a_credential(repo: Monorepo, wheels: Path, t
     settings = {**offline(wheels, tmp_path), "HTTP_PROXY": PROXY}
     repo.make(model, "lock", **settings).succeeded()
     made = repo.make(model, "build-predict", **settings)
-    said = made.failed(f"{place}: a credential of this build", "layer: dependencies")
-    assert CANARY not in said
+    output = made.failed(f"{place}: a credential of this build", "layer: dependencies")
+    assert CANARY not in output
     assert inspected(repo, f"{model.container}-predict", "{{.Id}}") == ""
 
 
@@ -171,10 +171,10 @@ def test_a_setup_script_finds_the_settings(repo: Monorepo, wheels: Path, tmp_pat
     )
     settings = {**offline(wheels, tmp_path), "NO_PROXY": "intranet.example", "INDEX_TIMEOUT": "7"}
     repo.make(model, "lock", **settings).succeeded()
-    said = repo.make(model, "build-predict", **settings).succeeded().err
-    assert f"apt: {NOWHERE} {NOWHERE} 7 /run/trainyard/ca.pem" in said
-    assert f"curl: {NOWHERE} intranet.example /run/trainyard/ca.pem" in said
-    assert "pip: /run/trainyard/ca.pem 7" in said
+    output = repo.make(model, "build-predict", **settings).succeeded().err
+    assert f"apt: {NOWHERE} {NOWHERE} 7 /run/trainyard/ca.pem" in output
+    assert f"curl: {NOWHERE} intranet.example /run/trainyard/ca.pem" in output
+    assert "pip: /run/trainyard/ca.pem 7" in output
 
 
 def test_an_audit_names_image_layer_and_path(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:

@@ -182,17 +182,17 @@ def test_each_group_of_models_is_compiled_and_none_has_a_compiler(yard: Yard) ->
     assert shown == ["a library", "trainyard", "venv", "venv-2", ""]
     edited = folder.with_name("newer") / "predict.py"
     edited.write_text(edited.read_text() + "# edited\n")
-    said = yard.repo.make(folder, *build, **settings).succeeded().err
-    assert said.count("installed already") == 2
-    assert "Installing dependencies" not in said
+    output = yard.repo.make(folder, *build, **settings).succeeded().err
+    assert output.count("installed already") == 2
+    assert "Installing dependencies" not in output
 
 
 def test_a_package_that_comes_as_source_says_which_settings_help(yard: Yard) -> None:
     model = yard.add_model("without", VERSIONS[1])
     made = yard.build(model, BASE_IMAGE=yard.slim, RUNTIME_IMAGE="")
-    said = [line for line in made.err.splitlines() if line.startswith("error: ")]  # above it the package's own words
-    assert len(said) == 1, made.err
-    assert f"sumsinc=={VERSIONS[1]}` comes as source and needs a C compiler: set BASE_IMAGE" in said[0]
+    output = [line for line in made.err.splitlines() if line.startswith("error: ")]  # above it the package's own words
+    assert len(output) == 1, made.err
+    assert f"sumsinc=={VERSIONS[1]}` comes as source and needs a C compiler: set BASE_IMAGE" in output[0]
 
 
 def test_another_runtime_is_another_image(yard: Yard) -> None:

@@ -1,4 +1,4 @@
-"""config.yaml: what is understood, and how mistakes are said."""
+"""config.yaml: what is understood, and how mistakes are reported."""
 
 from __future__ import annotations
 
@@ -108,14 +108,14 @@ TUNED = "tuning:\n  hyperparams:\n    depth:\n      default_value: 3\n      tuni
         ("environment: {WORKERS: 2}\n", 1, ["environment: make sets WORKERS itself", "(WORKERS=...)"]),
     ],
 )
-def test_mistakes_name_file_line_key_and_mend(tmp_path: Path, text: str, line: int, parts: list[str]) -> None:
+def test_mistakes_name_file_line_key_and_fix(tmp_path: Path, text: str, line: int, parts: list[str]) -> None:
     with pytest.raises(TrainyardError) as caught:
         read_config(write(tmp_path, text))
-    said = str(caught.value)
-    assert said.startswith(f"{tmp_path / 'config.yaml'}:{line}: "), said
-    assert "\n" not in said
+    output = str(caught.value)
+    assert output.startswith(f"{tmp_path / 'config.yaml'}:{line}: "), output
+    assert "\n" not in output
     for part in parts:
-        assert part in said, said
+        assert part in output, output
 
 
 def test_variables_are_text_and_only_read_where_there_are_some(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_the_file_is_the_same_each_time(repo: Monorepo, model: Model) -> None:
     assert stage["params"] == [{f"{model.path.name}/config.yaml": ["params", "tuning.hyperparams.x.default_value"]}]
     assert "data/numbers.csv" in stage["deps"]
     assert f"{model.path.name}/predict.py" not in stage["deps"]
-    # What it would miss is said.
+    # What it would miss is printed.
     (model.path / "features.py").write_text("")
     assert "is not what make dvc would write" in repo.make(model, "train").succeeded().err
     repo.make(None, "dvc").succeeded()

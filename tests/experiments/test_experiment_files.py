@@ -1,4 +1,4 @@
-"""make experiment: the files of other repositories as they stand, and what is said of them."""
+"""make experiment: the files of other repositories as they stand, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_file_as_it_stands(repo: Monorepo, model: Model) -> None:
     assert record["payload"]["eval_conf"] == 0.5
     warnings = [line for line in made.err.splitlines() if line.startswith("warning: ") and "exp_config.json:" in line]
     for line, key in ((2, "ENV_CONFIG_FILE"), (5, "COMPUTE_NAME"), (6, "DOCKER_IMAGE"), (24, "nodes")):
-        assert any(f"exp_config.json:{line}: {key} means nothing" in said for said in warnings), (key, warnings)
+        assert any(f"exp_config.json:{line}: {key} means nothing" in warning for warning in warnings), (key, warnings)
     assert len(warnings) == 4
 
 
@@ -130,8 +130,8 @@ def test_a_search_names_what_its_file_fixes(repo: Monorepo, model: Model) -> Non
     config = f"tuning:\n  metric: loss\n  max_trials: 2\n  hyperparams:\n    x:\n      {section}\n"
     (model.path / "config.yaml").write_text(config)
     write(model, {"HYPERTUNE": True, "MODEL_PARAMS": {"X": 1.0}})
-    said = ("exp_config.json:4: x is fixed here", "nothing else is left to tune", "HYPERTUNE: false")
-    repo.make(model, "experiment").failed(*said)
+    expected = ("exp_config.json:4: x is fixed here", "nothing else is left to tune", "HYPERTUNE: false")
+    repo.make(model, "experiment").failed(*expected)
     (model.path / "config.yaml").write_text(f"{config}    pause.a:\n      {section}\n")
     write(model, {"HYPERTUNE": True, "MODEL_PARAMS": {"PAUSE": {"A": 0.5}}})
     made = repo.make(model, "-n", "experiment").succeeded()

@@ -133,13 +133,13 @@ def test_a_dataset_is_fetched_from_dvc(
     monkeypatch.chdir(work)
     data_and_model_prep(repo_url=str(repository), ds_origin="dvc_repo")
     assert (work / "new_dataset" / "one.txt").read_text() == "1"
-    for options, said in (
+    for options, expected in (
         ({"repo_url": "https://me:hunter2@127.0.0.1:9/x.git", "ds_origin": "dvc_repo"}, "git clone failed"),
         ({"repo_url": "x", "ds_origin": "dvc_repo"}, "ends in .git"),
         ({"ds_origin": "ftp"}, '"http" or "dvc_repo"'),
         ({}, "data_uri.json: not an object of addresses"),
     ):
-        with pytest.raises(TrainyardError, match=re.escape(said)) as caught:
+        with pytest.raises(TrainyardError, match=re.escape(expected)) as caught:
             data_and_model_prep(**options)
         assert "hunter2" not in f"{caught.value} {capfd.readouterr()}"
 

@@ -70,8 +70,8 @@ def test_a_training_leaves_a_report(repo: Monorepo, model: Model) -> None:
     assert names(folder) == sorted([*KINDS, "learning_0.png"])
     assert all(is_png(path) for path in (folder / "plots").iterdir())
     page = (folder / "report.html").read_text()
-    for told in (folder.name, "a first try", "data/numbers.csv", "accuracy", "0.2", "shape", "parabola", "12 rows"):
-        assert told in page, told
+    for part in (folder.name, "a first try", "data/numbers.csv", "accuracy", "0.2", "shape", "parabola", "12 rows"):
+        assert part in page, part
     assert page.count("<img src='data:image/png;base64,") == 6
 
 

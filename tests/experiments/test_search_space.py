@@ -69,9 +69,9 @@ def test_values_are_in_range_of_their_type_and_on_the_grid(section: dict[str, An
 @given(st.lists(st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.text(max_size=3), min_size=1))
 def test_a_choice_keeps_its_type(values: list[Any]) -> None:
     one = dimension(param_type="choice", values=values)
-    told = [(type(value), value) for value in values]
+    typed = [(type(value), value) for value in values]
     for value, _ in suggested(one):
-        assert (type(value), value) in told
+        assert (type(value), value) in typed
     assert one.size == len({repr(value) for value in values})
 
 

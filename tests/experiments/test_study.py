@@ -25,7 +25,7 @@ def goal(**changes: Any) -> Goal:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"max": 2}, "x (float from 0 to 1; now float from 0 to 2)"),
         ({"fixed": {"steps": 2, "dataset": "data/a.csv"}}, "another: steps (1; now 2): start anew"),
@@ -35,11 +35,11 @@ def goal(**changes: Any) -> Goal:
         ({"direction": "maximize"}, "direction"),
     ],
 )
-def test_only_the_same_search_goes_on(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_only_the_same_search_goes_on(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
     open_study(tmp_path, goal(), resume=False)
     with pytest.raises(TrainyardError) as caught:
         open_study(tmp_path, goal(**changes), resume=True)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     open_study(tmp_path, goal(trials=9, seed=7, timeout=3), resume=True)  # how long is searched may change
 
 

@@ -144,7 +144,7 @@ def test_a_run_that_was_deleted_in_the_tracker_stays_so(
     assert [one.info.lifecycle_stage for one in found(connection, project)] == ["deleted"]
 
 
-def test_an_experiment_that_was_deleted_is_said(connection: Connection, uploader: Uploader, project: Path) -> None:
+def test_an_experiment_that_was_deleted_is_reported(connection: Connection, uploader: Uploader, project: Path) -> None:
     connection.client.delete_experiment(connection.experiment(project.name))
     uploads = upload_all(uploader, [kept_run(project)], lambda _: None)
     assert (uploads.done, uploads.failed) == (0, 1)
@@ -165,7 +165,7 @@ def test_a_report_that_is_made_later_is_uploaded_then(
     assert (place / "plots" / "roc.png").read_bytes() == b"png"
 
 
-def test_what_mlflow_cannot_take_is_cut_or_renamed_and_said(
+def test_what_mlflow_cannot_take_is_cut_or_renamed_and_reported(
     connection: Connection, project: Path, tmp_path: Path
 ) -> None:
     run = kept_run(project, params={"text": "x" * 7000, "plain": 1}, tags={"where@": "here"}, metrics={"f1(a)": 0.5})

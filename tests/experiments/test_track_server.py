@@ -40,8 +40,8 @@ def test_a_port_in_use_is_one_line(repo: Monorepo) -> None:
     ],
 )
 def test_a_driver_that_is_missing_is_named(repo: Monorepo, setting: str, package: str) -> None:
-    said = repo.make(None, "track", setting).failed(f"needs {package}", "install it: .venv/bin/uv pip install")
-    assert "hunter2" not in said
+    output = repo.make(None, "track", setting).failed(f"needs {package}", "install it: .venv/bin/uv pip install")
+    assert "hunter2" not in output
 
 
 def test_a_database_that_is_none_is_one_line(repo: Monorepo) -> None:
@@ -97,9 +97,9 @@ def test_without_a_tracker_mlflow_is_not_imported(repo: Monorepo) -> None:
     (repo.path / "mlflow.py").write_text("raise ImportError('nobody may import this')")
     try:
         assert "MLflow" not in repo.make(model, "train").succeeded().err
-        said = repo.make(model, "train", "TRACKING_URI=http://127.0.0.1:9").succeeded().err
-        assert "tracking needs MLflow, which is not in .venv (nobody may import this)" in said
-        assert said.count("make track-sync uploads the run") == 1
+        output = repo.make(model, "train", "TRACKING_URI=http://127.0.0.1:9").succeeded().err
+        assert "tracking needs MLflow, which is not in .venv (nobody may import this)" in output
+        assert output.count("make track-sync uploads the run") == 1
     finally:
         (repo.path / "mlflow.py").unlink()
 
@@ -110,9 +110,9 @@ def test_ctrl_c_ends_a_server_in_the_foreground(repo: Monorepo) -> None:
     until(lambda: is_healthy(port), 600)
     assert "MLflow" in ask(port, "")[1]
     time.sleep(1)
-    said = interrupt(process)
-    assert "Stopped the tracking server" in said
-    assert "Traceback" not in said
+    output = interrupt(process)
+    assert "Stopped the tracking server" in output
+    assert "Traceback" not in output
     assert not processes_with(f"--port {port}")
 
 

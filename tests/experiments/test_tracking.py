@@ -107,7 +107,7 @@ def test_a_nan_metric_is_nan(server: Tracking, repo: Monorepo, model: Model) -> 
     assert run.data.metrics["loss"] != run.data.metrics["loss"]
 
 
-def test_a_server_that_is_not_there_costs_a_warning_and_sync_mends_it_once(
+def test_a_server_that_is_not_there_costs_a_warning_and_sync_fixes_it_once(
     server: Tracking, repo: Monorepo, model: Model
 ) -> None:
     made = repo.make(model, "train", payload(x=1.5), NOBODY).succeeded()
@@ -115,8 +115,8 @@ def test_a_server_that_is_not_there_costs_a_warning_and_sync_mends_it_once(
     assert warning.startswith("warning: http://127.0.0.1:9: cannot be reached")
     assert server.runs(model.project) == []
     repo.make(None, "track-sync", NOBODY).failed("127.0.0.1:9: cannot be reached")
-    said = repo.make(None, "track-sync", **WAIT).succeeded().err
-    assert "Uploaded 1 of 1 runs" in said
+    output = repo.make(None, "track-sync", **WAIT).succeeded().err
+    assert "Uploaded 1 of 1 runs" in output
     (run,) = server.runs(model.project)
     assert run.info.status == "FINISHED"
     assert len(server.history(run, "loss")) == 4
@@ -130,7 +130,7 @@ def test_two_syncs_at_once(server: Tracking, repo: Monorepo, model: Model) -> No
         repo.make(model, "train", NOBODY).succeeded()
     with ThreadPoolExecutor(2) as pool:
         made = list(pool.map(lambda _: repo.make(None, "track-sync", **WAIT).succeeded().err, range(2)))
-    done = [int(found[1]) for said in made if (found := re.search(r"Uploaded (\d) of 2", said))]
+    done = [int(found[1]) for output in made if (found := re.search(r"Uploaded (\d) of 2", output))]
     assert sum(done) == 2
     runs = server.runs(model.project)
     assert [run.data.tags["trainyard.run_id"] for run in runs] == [folder.name for folder in run_folders(model)]
@@ -251,12 +251,12 @@ def test_a_password_is_nowhere(server: Tracking, repo: Monorepo, model: Model) -
 
 @pytest.mark.parametrize("uri", ["nonsense", "sqlite:///x.db", "http://", "http://a:b@[::1", "http://h:port"])
 def test_a_uri_that_is_none_is_one_line_before_anything_happens(repo: Monorepo, model: Model, uri: str) -> None:
-    said = repo.make(model, "train", f"TRACKING_URI={uri}").failed("TRACKING_URI=", "not the URL of a server")
-    assert "a:b@" not in said
+    output = repo.make(model, "train", f"TRACKING_URI={uri}").failed("TRACKING_URI=", "not the URL of a server")
+    assert "a:b@" not in output
     assert not (model.path.parent / "runs").exists()
 
 
-def test_a_second_server_is_said(server: Tracking, repo: Monorepo) -> None:
+def test_a_second_server_is_reported(server: Tracking, repo: Monorepo) -> None:
     assert f"runs already: {server.url}" in repo.make(None, "track", f"TRACK_PORT={free_port()}").succeeded().err
     assert server.client.search_experiments()
 
@@ -271,9 +271,9 @@ def test_a_server_killed_in_the_middle_of_a_run(server: Tracking, repo: Monorepo
     process = repo.spawn(model, "train", payload(steps=200, pause=0.1), TRACKING_TIMEOUT="10")
     until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
     server.kill()
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said
-    assert said.count("make track-sync uploads the run") == 1
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert output.count("make track-sync uploads the run") == 1
     server.start()
     (run,) = server.runs(model.project)
     assert run.info.status == "RUNNING"

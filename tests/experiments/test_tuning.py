@@ -153,7 +153,7 @@ def test_trials_that_crash_or_give_nan_are_failed_and_never_best(repo: Monorepo,
     assert tuned(model)["x"] <= 2
 
 
-def test_where_every_trial_fails_the_last_reason_is_said(repo: Monorepo, model: Model) -> None:
+def test_where_every_trial_fails_the_last_reason_is_printed(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, crash: true}"), ("max_trials: 6", "max_trials: 2"))
     repo.make(model, "tune", "WORKERS=1").failed("no trial gave a value of loss", "RuntimeError: as asked")
     assert tuning(model)["status"] == "failed"
@@ -234,9 +234,9 @@ def test_trials_in_containers(tmp_path: Path) -> None:
         containers = call("docker", "ps", "--filter", f"name={model.container}-train-trials", "--format", "{{.Names}}")
         assert len(containers.split()) == 2
         call("docker", "kill", containers.split()[0])
-        said = process.communicate(timeout=300)[0]
-        assert process.returncode == 0, said
-        assert "a worker was ended (status 137)" in said
+        output = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, output
+        assert "a worker was ended (status 137)" in output
         assert [run["status"] for run in trials(model)].count("finished") == 4
         assert json.loads(model.record.read_text())["params"]["x"] == tuned(model)["x"]
         assert not [path for path in model.binary.parent.iterdir() if path.name.startswith(".")]

@@ -64,9 +64,9 @@ def test_a_killed_worker_is_replaced(repo: Monorepo, model: Model) -> None:
     until(lambda: len(runs(model, "trial")) >= 2)
     (worker,) = workers(model)
     os.kill(worker, signal.SIGKILL)
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said
-    assert "a worker was ended" in said
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert "a worker was ended" in output
     states = [run["status"] for run in trials(model)]
     assert sorted(states) == ["failed", "finished", "finished", "finished"]
 
@@ -74,8 +74,8 @@ def test_a_killed_worker_is_replaced(repo: Monorepo, model: Model) -> None:
 def test_workers_that_always_end_are_not_replaced_for_ever(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("max_trials: 6", "max_trials: 20"))
     model.replace("train.py", "    for step in", "    os.kill(os.getppid(), 9)\n    for step in")
-    said = repo.make(model, "tune", "WORKERS=1").failed("workers keep ending", "try WORKERS=1")
-    assert "-9" in said
+    output = repo.make(model, "tune", "WORKERS=1").failed("workers keep ending", "try WORKERS=1")
+    assert "-9" in output
     assert len(trials(model)) == 4
 
 
@@ -110,8 +110,8 @@ def test_an_image_that_is_replaced_meanwhile(repo: Monorepo, model: Model) -> No
     until(lambda: runs(model, "trial"))
     model.replace("train.py", "def train(", "EDITED = 1\n\n\ndef train(")
     repo.make(model, "build-train").succeeded()
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
     built = {run["built"]["identity"] for run in runs(model)}
     assert built == {json.loads(model.record.read_text())["built"]["identity"]}
     assert "so it is built first" not in repo.make(model, "train").succeeded().err

@@ -133,7 +133,7 @@ def test_many_rows_encode_as_one_by_one(encoder: TabularEncoder) -> None:
 
 @pytest.fixture
 def noted() -> Iterator[list[tuple[str, int]]]:
-    """What is said of values that training never saw."""
+    """What is reported of values that training never saw."""
     found: list[tuple[str, int]] = []
     drift.set_sink(lambda column, count: found.append((column, count)))
     yield found

@@ -1,4 +1,4 @@
-"""A mistake in ``.s2i/environment`` fails the build, with the line to mend."""
+"""A mistake in ``.s2i/environment`` fails the build, with the line to fix."""
 
 from __future__ import annotations
 

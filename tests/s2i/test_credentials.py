@@ -127,7 +127,7 @@ GITHUB = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("file", "text", "expected"),
     [
         ("shop/sum/keys.py", f"KEY = '{AWS}'\n", "shop/sum/keys.py:1: an AWS access key would get into the image"),
         ("setup.sh", f"echo\n# {GITHUB}\n", "setup.sh:2: a GitHub token would get into the image"),
@@ -135,10 +135,10 @@ GITHUB = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
          "/opt/tool/login:1: a GitHub token would stay in the image (layer: sources)"),
     ],
 )  # fmt: skip
-def test_what_looks_like_a_credential_fails_a_build_of_s2i_alone(workshop, tmp_path, file, text, said):
+def test_what_looks_like_a_credential_fails_a_build_of_s2i_alone(workshop, tmp_path, file, text, expected):
     error = workshop.error(write_context(tmp_path, {file: text}))
 
-    assert error.startswith(f"error: {said}: ")
+    assert error.startswith(f"error: {expected}: ")
     assert AWS not in error
     assert GITHUB not in error
 

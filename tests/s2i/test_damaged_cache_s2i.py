@@ -30,15 +30,15 @@ def test_nothing_of_it_is_installed(workshop, tmp_path, volume, file):
 
     with settings_folder(HostSettings.read()) as folder:
         volumes = ["--volume", f"{folder}:{FOLDER}:ro", "--volume", f"{volume}:{CACHE}"]
-        said = []
+        printed = []
         for image in images:
             done = run_real_s2i("build", "--copy", *volumes, str(context), DAEMON, image)
             assert done.status == 0, done.output
-            said.append(done.output)
+            printed.append(done.output)
             cut = f"truncate -s 20 {CACHE}/uv/archive-v0/*/{file}"
             docker("run", "--rm", "--user", "0", "--volume", f"{volume}:{CACHE}", DAEMON, "bash", "-c", cut)
 
-    assert "damaged" not in said[0]
-    assert "warning: the package cache has damaged files of colorama: fetched again" in said[1]
+    assert "damaged" not in printed[0]
+    assert "warning: the package cache has damaged files of colorama: fetched again" in printed[1]
     assert inside(images[1], "python -c 'import colorama; print(len(colorama.Fore.RED))'") == "5\n"
     assert inside(images[1], f"ls {CACHE}") == ""

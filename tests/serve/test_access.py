@@ -143,9 +143,9 @@ def test_settings_that_cannot_be_meant_are_refused_without_showing_a_token(envir
 
 
 def test_such_settings_stop_the_start_in_one_line(refused, tmp_path):
-    status, said = refused(town.build(tmp_path / "action"), API_TOKEN=f"{TOKEN} x")
-    assert (status, said.count("\n"), "API_TOKEN: has characters" in said) == (2, 1, True)
-    assert TOKEN not in said
+    status, output = refused(town.build(tmp_path / "action"), API_TOKEN=f"{TOKEN} x")
+    assert (status, output.count("\n"), "API_TOKEN: has characters" in output) == (2, 1, True)
+    assert TOKEN not in output
 
 
 # -- CORS ---------------------------------------------------------------------------------------------------------

@@ -84,10 +84,10 @@ def test_as_long_as_nobody_knows_what_a_worker_takes_there_is_one():
         (WorkerLimits(0, 8), "INFO", ""),
     ],
 )
-def test_what_memory_forbids_is_said(limits, level, text):
-    told_level, told = limits.remark(100 * MIB, shared=True)
-    assert (logging.getLevelName(told_level), told[: len(text)]) == (level, text)
-    assert bool(told) == bool(text)
+def test_what_memory_forbids_is_logged(limits, level, text):
+    found_level, found = limits.remark(100 * MIB, shared=True)
+    assert (logging.getLevelName(found_level), found[: len(text)]) == (level, text)
+    assert bool(found) == bool(text)
 
 
 def test_trainings_share_the_cores_and_their_threads_sleep(monkeypatch):

@@ -103,7 +103,7 @@ BAD = {
     "something behind deflate": (raw_deflate(b"text") + b"text", b"deflate", "4 bytes follow the deflate data"),
     "half a second member": (GOOD + GOOD[:12], b"gzip", "ends within its gzip data"),
     "too many members": (gzip.compress(b"") * (MOST_MEMBERS + 1), b"gzip", "compress it as a whole"),
-    "gzip once and said twice": (GOOD, b"gzip, gzip", "is not good gzip data"),
+    "gzip once and named twice": (GOOD, b"gzip, gzip", "is not good gzip data"),
 }
 
 

@@ -182,6 +182,6 @@ def test_nowhere_to_write_at_all_is_one_line(refused, tmp_path):
         pytest.skip("the Python that runs this lies in /tmp, which is to be hidden")
     places = " ".join(f"mount -t tmpfs -o ro none {place};" for place in ("/dev/shm", "/var/tmp"))
     shell = f"{places} mount --bind . . && mount -o remount,ro,bind . && cd $PWD; mount -t tmpfs -o ro none /tmp"
-    status, said = refused(folder, prefix=("unshare", "-m", "sh", "-c", f'{shell}\nexec "$@"', "sh"))
+    status, output = refused(folder, prefix=("unshare", "-m", "sh", "-c", f'{shell}\nexec "$@"', "sh"))
     assert status == 2
-    assert "mount a tmpfs at /dev/shm" in said.splitlines()[-1]
+    assert "mount a tmpfs at /dev/shm" in output.splitlines()[-1]

@@ -81,7 +81,7 @@ def test_every_whole_request_is_answered(daemon, batch, pipelined):
             wire.send(b"".join(data for _, data in batch))
         for method, data in batch:
             check(wire.read(method) if pipelined else wire.ask(data, method), data)
-            if pipelined and not wire.is_open:  # said so, since what came was no HTTP: what came behind is not read
+            if pipelined and not wire.is_open:  # the server closes, since what came was no HTTP; it does not read on
                 break
         assert wire.ask(GOOD).status == 200
 

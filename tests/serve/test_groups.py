@@ -232,12 +232,12 @@ def test_all_groups_that_cannot_be_started_end_the_server(tmp_path, refused):
     folder = tmp_path / "action"
     (folder / ".s2i").mkdir(parents=True)
     (folder / ".s2i/environment").write_text("ROUTES=a:m.a:f,b:m.b:g\nROUTE_GROUPS=a;b\n")
-    status, said = refused(folder, VENV_2=str(tmp_path), LOG_LEVEL="loud")
-    assert (status, said) == (2, "error: LOG_LEVEL=loud: there is none such: say debug or info or warning or error\n")
+    status, output = refused(folder, VENV_2=str(tmp_path), LOG_LEVEL="loud")
+    assert (status, output) == (2, "error: LOG_LEVEL=loud: there is none such: say debug or info or warning or error\n")
     (folder / ".s2i/environment").write_text("ROUTES=a:m.a:f,b:m.b:g\nROUTE_GROUPS=a\n")
-    status, said = refused(folder)
+    status, output = refused(folder)
     assert status == 2
-    assert said.startswith("error: .s2i/environment:2: ROUTE_GROUPS does not have each route of ROUTES once")
+    assert output.startswith("error: .s2i/environment:2: ROUTE_GROUPS does not have each route of ROUTES once")
 
 
 @pytest.mark.slow

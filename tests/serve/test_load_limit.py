@@ -32,9 +32,9 @@ def test_a_model_that_hangs_fails_alone(start, tmp_path, share):
     daemon = start(tmp_path, WORKERS="1", SHARE=share, LOAD_TIMEOUT="1")
     assert time.monotonic() - started > 0.7 * 3 + 1  # longer than LOAD_TIMEOUT, since that counts for each route
     assert [daemon.post(name).status_code for name in SECONDS] == [200, 200, 503, 200]
-    said = daemon.post("hangs").json()["payload"]["error"]
-    assert "hangs.py:5" in said
-    assert "loading took longer than LOAD_TIMEOUT=1 s" in said
+    output = daemon.post("hangs").json()["payload"]["error"]
+    assert "hangs.py:5" in output
+    assert "loading took longer than LOAD_TIMEOUT=1 s" in output
     assert sorted(re.findall(r"imported (\w+)", daemon.text())) == sorted(SECONDS)  # nothing was loaded twice
 
 

@@ -70,10 +70,10 @@ def test_every_example_is_answered(daemon, document, route):
 def test_every_path_that_is_read_answers_as_it_says(daemon, document):
     reads = {path: item["get"] for path, item in document["paths"].items() if "get" in item}
     assert {"/", "/docs", "/health", "/openapi.json", "/ping", "/v2", "/v2/models/{model}"} <= set(reads)
-    for path, told in reads.items():
+    for path, described in reads.items():
         response = requests.get(f"{daemon.url}{path.replace('{model}', 'free')}", timeout=10)
-        assert str(response.status_code) in told["responses"], path
-        assert response.headers["Content-Type"].split(";")[0] in told["responses"]["200"]["content"], path
+        assert str(response.status_code) in described["responses"], path
+        assert response.headers["Content-Type"].split(";")[0] in described["responses"]["200"]["content"], path
 
 
 def test_the_paths_of_other_protocols_are_in_it(document):
@@ -85,17 +85,17 @@ def test_a_route_without_a_schema_promises_no_columns(daemon, document):
     assert "column" not in json.dumps(operation(document, "free"))
     ours = {path: item for path, item in document["paths"].items() if path in ("/free", "/people/encoded")}
     refused = {path: item["post"]["responses"]["400"]["$ref"].rpartition("/")[2] for path, item in ours.items()}
-    told = {path: document["components"]["responses"][name]["description"] for path, name in refused.items()}
-    assert "column" not in told["/free"]
-    assert "names row and column" in told["/people/encoded"]
+    described = {path: document["components"]["responses"][name]["description"] for path, name in refused.items()}
+    assert "column" not in described["/free"]
+    assert "names row and column" in described["/people/encoded"]
 
 
-def test_errors_have_the_shape_that_is_told(daemon, document):
+def test_errors_have_the_shape_that_is_documented(daemon, document):
     responses = operation(document, "people/plain")["responses"]
     assert {"200", "400", "413", "415", "500", "503"} <= set(responses)
     payload = daemon.post("people/plain", [[1]]).json()["payload"]
-    told = document["components"]["schemas"]["error"]["properties"]["payload"]
-    assert set(told["required"]) == set(payload) == {"success", "error"}
+    described = document["components"]["schemas"]["error"]["properties"]["payload"]
+    assert set(described["required"]) == set(payload) == {"success", "error"}
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A model that was trained with other versions of packages than the server has: said, or refused."""
+"""A model that was trained with other versions of packages than the server has: output, or refused."""
 
 import hashlib
 import json

@@ -45,7 +45,7 @@ def test_the_front_page_tells_what_is_served_without_a_script(daemon):
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     text = response.text
     version = json.loads((daemon.folder / "models/people.json").read_text())["sha256"][:12]
-    for told in (
+    for part in (
         "/people/encoded",
         "/free",
         version,
@@ -55,7 +55,7 @@ def test_the_front_page_tells_what_is_served_without_a_script(daemon):
         "data/people.csv",
         "2026-11-20 10:00",
     ):
-        assert told in text, told
+        assert part in text, part
     assert "20 to 60 in training, whole numbers" in text
 
 

@@ -186,9 +186,9 @@ def test_vertex_ai_may_post_to_a_route_itself(start, tmp_path):
     [("/predict", "this image has 7 routes: upload it with one of them"), ("predict", "not a path: say, for example")],
 )
 def test_a_predict_route_that_leads_nowhere_stops_the_start(refused, tmp_path, path, reason):
-    status, said = refused(town.build(tmp_path / "action"), AIP_PREDICT_ROUTE=path)
-    assert (status, said.count("\n")) == (2, 1)
-    assert f"AIP_PREDICT_ROUTE={path}: {reason}" in said
+    status, output = refused(town.build(tmp_path / "action"), AIP_PREDICT_ROUTE=path)
+    assert (status, output.count("\n")) == (2, 1)
+    assert f"AIP_PREDICT_ROUTE={path}: {reason}" in output
 
 
 # -- Knative, Cloud Run, and which port wins ----------------------------------------------------------------------

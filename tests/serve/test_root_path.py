@@ -43,9 +43,9 @@ def test_what_is_a_path(text, path):
 
 
 def test_a_bad_one_ends_the_start_by_one_line(refused, tmp_path):
-    status, said = refused(people.write(tmp_path / "action"), ROOT_PATH="ml")
-    assert (status, said.count("\n")) == (2, 1)
-    assert said.startswith("error: ROOT_PATH=ml: not a path")
+    status, output = refused(people.write(tmp_path / "action"), ROOT_PATH="ml")
+    assert (status, output.count("\n")) == (2, 1)
+    assert output.startswith("error: ROOT_PATH=ml: not a path")
 
 
 @pytest.mark.parametrize(

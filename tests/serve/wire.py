@@ -32,7 +32,7 @@ class Answer:
 
 
 class Wire:
-    """A connection to ``http://host:port``; it is opened again where the server has said that it closes it."""
+    """A connection to ``http://host:port``; it is opened again where the server has announced that it closes it."""
 
     def __init__(self, url: str, timeout: float = 20) -> None:
         host, _, port = url.removeprefix("http://").partition(":")

@@ -64,7 +64,7 @@ FAILURES = {
     "a submodule that moved": ("import click.moved.data\n", "has no click.moved, correct the import"),
     "a module that Python no longer has": ("import parser\n", "has no parser any more, replace it"),
     "a module of the sources that is not there": ("import shop.prices\n", "there is no shop.prices in the sources"),
-    "a syntax error": ("def predict(msg:\n", "SyntaxError: '(' was never closed (shop/predict.py:1): mend that line"),
+    "a syntax error": ("def predict(msg:\n", "SyntaxError: '(' was never closed (shop/predict.py:1): fix that line"),
     "an exception": ("x = 1\ny = x / 0\n", "ZeroDivisionError: division by zero (shop/predict.py:2)"),
     "an exception of many lines": ("raise ValueError('one\\ntwo')\n", "ValueError: one two (shop/predict.py:1)"),
     "sys.exit": ("import sys\nprint('all is well')\nsys.exit(0)\n", "it calls sys.exit(0) (shop/predict.py:3)"),

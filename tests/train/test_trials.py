@@ -123,7 +123,7 @@ def test_a_trial_that_ends_badly_is_told_and_the_next_works(sources: Sources, bo
         assert worker.trial(1, bad=False)["metrics"] == {"a": 1}
 
 
-def test_a_dataset_that_is_not_there_is_told(sources: Sources) -> None:
+def test_a_dataset_that_is_not_there_is_reported(sources: Sources) -> None:
     sources.write("return {}")
     with working(sources) as worker:
         worker.say(trial=0, run="r0", payload={"$ref": "data/none.csv", "model_name": "price"})
@@ -141,7 +141,7 @@ def test_a_trial_is_ended_with_all_that_it_started(sources: Sources) -> None:
     )
     with working(sources) as worker:
         worker.say(trial=0, run="r0", payload=PAYLOAD)
-        pids = told(sources)
+        pids = printed_pids(sources)
         worker.say(end=1)  # another one: nothing happens
         worker.say(end=0)
         assert "SIGKILL" in worker.hear()["error"]
@@ -152,7 +152,7 @@ def test_when_the_host_is_gone_all_of_it_is(sources: Sources) -> None:
     sources.write("print(os.getpid(), flush=True)\ntime.sleep(600)")
     with working(sources) as worker:
         worker.say(trial=0, run="r0", payload=PAYLOAD)
-        pids = told(sources)
+        pids = printed_pids(sources)
     until(lambda: all_ended(pids), 30)
 
 
@@ -167,7 +167,7 @@ def test_the_trial_of_a_killed_worker_ends(sources: Sources) -> None:
     worker = Worker(process)
     worker.hear()
     worker.say(trial=0, run="r0", payload=PAYLOAD)
-    pids = told(sources)
+    pids = printed_pids(sources)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     until(lambda: all_ended(pids), 30)
@@ -185,7 +185,7 @@ def test_a_module_that_cannot_be_imported_is_one_line(sources: Sources) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def told(sources: Sources) -> list[int]:
+def printed_pids(sources: Sources) -> list[int]:
     """The process ids that trial 0 has printed."""
     path = sources.root / "runs" / "r0" / "log.txt"
     until(lambda: path.exists() and path.read_text().endswith("\n"), 30)

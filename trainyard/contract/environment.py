@@ -73,7 +73,7 @@ def read_environment(path: Path) -> Environment:
             f"{path}: no such file", "write it: ROUTES=<route>:<module>:<function> and TRAIN_MODULE=<module>"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise TrainyardError(f"{path}: cannot be read as UTF-8 text ({error})", "mend or rewrite the file") from None
+        raise TrainyardError(f"{path}: cannot be read as UTF-8 text ({error})", "fix or rewrite the file") from None
     return parse_environment(text, path)
 
 

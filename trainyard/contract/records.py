@@ -41,7 +41,7 @@ Record = dict[str, Any]
 LINKED = ".projects"  # below models/ of an image of several projects: where the links there lead to, by project
 
 _log = logging.getLogger(__name__)
-_said: set[tuple[str, str]] = set()  # binaries, with the sha256 that was recorded, of which a warning was given
+_warned: set[tuple[str, str]] = set()  # binaries, with the sha256 that was recorded, of which a warning was given
 _thread = threading.local()  # ``reading``
 
 
@@ -265,10 +265,10 @@ def _check_packages(binary: Path, record: Record) -> None:
 
     if not (others := difference(record)):
         return
-    message, mend = f"{binary}: trained with other versions of packages: {others}", "train it again, or build it again"
+    message, fix = f"{binary}: trained with other versions of packages: {others}", "train it again, or build it again"
     if ImageSettings.read().strict:
-        raise ModelUnavailable(f"{message} (STRICT=1)", mend)
+        raise ModelUnavailable(f"{message} (STRICT=1)", fix)
     key = str(binary), str(record.get("sha256"))
-    if key not in _said:
-        _said.add(key)
-        _log.warning("%s: %s", message, mend)
+    if key not in _warned:
+        _warned.add(key)
+        _log.warning("%s: %s", message, fix)

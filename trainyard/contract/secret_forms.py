@@ -2,7 +2,7 @@
 names it reads, each with a NUL behind it, and prints what the first finding is.
 
 The forms are those that the services document; gitleaks' rules (https://github.com/gitleaks/gitleaks,
-config/gitleaks.toml) were the guide to which of them can be told from anything else.
+config/gitleaks.toml) were the guide to which of them look like nothing else.
 """
 
 from __future__ import annotations

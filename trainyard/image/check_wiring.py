@@ -41,7 +41,7 @@ def check(role: str, sources: Path, group: int = 1) -> list[str]:
     ``group``: of models, counted from 1.
 
     Raises:
-        TrainyardError: the first thing to mend.
+        TrainyardError: the first thing to fix.
     """
     environment = read_environment(ENVIRONMENT_FILE)
     os.environ.update(environment)  # as in a container of the image

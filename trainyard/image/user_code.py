@@ -1,4 +1,4 @@
-"""From the names in ``.s2i/environment`` to a function, or to the one line that says what to mend.
+"""From the names in ``.s2i/environment`` to a function, or to the one line that says what to fix.
 
 The check at build time, the daemon and the train runner all import the user's code through ``resolve``, so that a name
 which passes the check cannot fail later for another reason than a missing model.
@@ -168,7 +168,7 @@ def _import(target: Target, sources: Path) -> ModuleType:
             ) from error
         raise Unresolvable(
             f"{target.where}: module {target.module!r} cannot be imported: {_cause(error)}{_place(error, sources)}",
-            _mend(error, target, sources),
+            _fix(error, target, sources),
         ) from error
 
 
@@ -223,13 +223,13 @@ def _relative(filename: str, sources: Path) -> str:
     return filename[len(root) + 1 :] if filename.startswith(root + os.sep) else ""
 
 
-def _mend(error: BaseException, target: Target, sources: Path) -> str:
+def _fix(error: BaseException, target: Target, sources: Path) -> str:
     if isinstance(error, SystemExit):
         return 'put it below if __name__ == "__main__":'
     if found := confinement.hint(error):
         return found
     if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return "mend that line" if _place(error, sources) else "mend the module"
+        return "fix that line" if _place(error, sources) else "fix the module"
     if target.module == error.name or target.module.startswith(f"{error.name}."):
         return _suggest_module(target.module, sources)
     importer = _place(error, sources)[2:].partition(":")[0]

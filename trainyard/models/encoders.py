@@ -47,7 +47,7 @@ class TabularEncoder:
     Trees want ``scale=False``: it is of no use to them, and rounding a scaled value moves it across thresholds once
     a model is compiled to float32.
 
-    Numbers out of the range of the training, and categories that it never saw, are encoded and said to
+    Numbers out of the range of the training, and categories that it never saw, are encoded and reported to
     ``trainyard.contract.drift``.
     """
 

@@ -13,7 +13,7 @@ from trainyard.models.tables import Table
 
 MOST_COLUMNS = 20
 SAMPLE_ROWS = 300
-SECONDS = 0.2  # that shuffling may take; with more columns, or a slower model, nothing is said
+SECONDS = 0.2  # that shuffling may take; with more columns, or a slower model, nothing is recorded
 
 
 def importance(model: Mapping[str, Any], held_out: Table) -> dict[str, Any] | None:

@@ -60,7 +60,7 @@ def _fit_catboost(estimator: Any, training: Rows, held_out: Rows) -> None:
 
 
 def _forget_the_run(estimator: Any) -> None:
-    """Blank what CatBoost puts into a model of how it was fitted: its id, when, the losses, who was told of them."""
+    """Blank what CatBoost puts into a model of how it was fitted: its id, when, the losses, who received them."""
     metadata = estimator.get_metadata()
     params = json.loads(metadata["params"])
     for key in ("callbacks", "use_best_model"):

@@ -1,7 +1,7 @@
 """What a train function tells of itself while it runs: metrics by step, tags, what its report is drawn from.
 
 `make train` mounts the run's folder at ``run/``; where there is none (a container that was started by hand) all this
-does nothing. Lines are appended whole, so a training that is killed leaves what it had said.
+does nothing. Lines are appended whole, so a training that is killed leaves what it had written.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class Schema:
 
     def kind(self, feature: str) -> str:
         """What the values of a feature are, as ``trainyard.contract.columns`` calls it."""
-        told = ((CATEGORY, self.categorical), (TEXT, self.texts), (DATE, self.dates), (BOOLEAN, self.booleans))
-        return next((kind for kind, names in told if feature in names), NUMBER)
+        known = ((CATEGORY, self.categorical), (TEXT, self.texts), (DATE, self.dates), (BOOLEAN, self.booleans))
+        return next((kind for kind, names in known if feature in names), NUMBER)
 
 
 @dataclass(frozen=True)

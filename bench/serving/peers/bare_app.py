@@ -1,4 +1,5 @@
-"""As little as there can be on gunicorn: a WSGI function, orjson, an encoder of dictionaries and one array."""
+"""The least that there can be on a server: one function with orjson, an encoder of dictionaries and one array; as WSGI,
+ASGI and RSGI application."""
 
 import os
 
@@ -37,9 +38,28 @@ def score(features):
     return np.stack([1 - positive, positive], axis=1)
 
 
-def app(environ, start_response):
-    body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+def predict(body):
     scores = score(encode(orjson.loads(body)["instances"]))
-    answer = orjson.dumps({"predictions": scores.argmax(axis=1).tolist(), "scores": scores.tolist()})
+    return orjson.dumps({"predictions": scores.argmax(axis=1).tolist(), "scores": scores.tolist()})
+
+
+def wsgi(environ, start_response):
+    answer = predict(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
     return [answer]
+
+
+async def asgi(_scope, receive, send):
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    answer = predict(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+async def rsgi(_scope, protocol):
+    protocol.response_bytes(200, [("content-type", "application/json")], predict(await protocol()))

@@ -21,7 +21,7 @@ DAMAGES = (
 
 
 class DamagedImages:
-    """For engines with images: each is noticed, said, and made anew."""
+    """For engines with images: each is noticed, reported, and made anew."""
 
     engine: ClassVar[str]
     variables: ClassVar[dict[str, str]]
@@ -31,9 +31,9 @@ class DamagedImages:
         model, builder, dependencies = self._built(repo, "moved")
         for name in (builder, dependencies):
             call(self.engine, "tag", "trainyard/base", name)
-        said = self._edited(repo, model)
+        output = self._edited(repo, model)
         for name in (builder, dependencies):
-            assert f"warning: {name} is not the image that was built under this name: it is built again" in said
+            assert f"warning: {name} is not the image that was built under this name: it is built again" in output
         assert "is not the image" not in self._edited(repo, model)
 
     @pytest.mark.slow
@@ -47,9 +47,9 @@ class DamagedImages:
             call(self.engine, *run, builder, "bash", "-c", command)
             call(self.engine, "commit", container, builder)
             call(self.engine, "rm", container)
-            said = self._edited(repo, model)
-            assert f"warning: {builder}: /opt/venv: what is installed is damaged (" in said, said
-            assert file in said
+            output = self._edited(repo, model)
+            assert f"warning: {builder}: /opt/venv: what is installed is damaged (" in output, output
+            assert file in output
         assert "what is installed is damaged" not in self._edited(repo, model)
 
     def _built(self, repo: Monorepo, name: str) -> tuple[Model, str, str]:
@@ -57,8 +57,8 @@ class DamagedImages:
         model = repo.add_model(f"damaged_{name}")
         (model.path / "setup.sh").write_text(f"true {uuid.uuid4()}\n")
         repo.make(model, "build-predict", **self.variables).succeeded()
-        said = call(self.engine, "image", "inspect", "--format", LABEL, f"{model.container}-predict").strip()
-        builder = said.removeprefix("docker.io/")
+        output = call(self.engine, "image", "inspect", "--format", LABEL, f"{model.container}-predict").strip()
+        builder = output.removeprefix("docker.io/")
         return model, builder, builder.rsplit("-", 2)[0]
 
     def _edited(self, repo: Monorepo, model: Model) -> str:

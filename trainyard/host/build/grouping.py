@@ -22,7 +22,7 @@ from trainyard.host.requirements.resolver import Resolver
 
 AUTO = "auto"
 CLASHES = "clashes.txt"  # in place of a lock: there is none
-SHOWN = 3  # packages of a group that are said
+SHOWN = 3  # packages of a group that are printed
 T = TypeVar("T")
 
 

@@ -34,7 +34,11 @@ def bill_of_materials(image: str, labels: Mapping[str, str], facts: Mapping[str,
     bom = Bom()
     bom.metadata.component = root = _image(image, labels)
     hashes = _locked_hashes(facts["lock"])
-    others = [*_python(facts), *(_system_package(said, facts["os"]) for said in facts["system"]), *_binaries(labels)]
+    others = [
+        *_python(facts),
+        *(_system_package(fields, facts["os"]) for fields in facts["system"]),
+        *_binaries(labels),
+    ]
     for component in others:
         bom.components.add(component)
     known: dict[str, Component] = {}  # two environments may have one package in one version, or in two
@@ -50,14 +54,14 @@ def _add_environment(
 ) -> None:  # fmt: skip
     """The packages of one environment and what each needs there; ``known`` has those of all, by their purl."""
     packages: dict[str, Component] = {}
-    for said in installed:
-        component = _python_package(said, hashes)
+    for fields in installed:
+        component = _python_package(fields, hashes)
         component = known.setdefault(str(component.purl), component)
         bom.components.add(component)
-        packages[canonicalize_name(said["name"])] = component
-    for said in installed:
-        needed = {canonicalize_name(name) for name in _required(said["requires"])}
-        own = packages[canonicalize_name(said["name"])]
+        packages[canonicalize_name(fields["name"])] = component
+    for fields in installed:
+        needed = {canonicalize_name(name) for name in _required(fields["requires"])}
+        own = packages[canonicalize_name(fields["name"])]
         bom.register_dependency(own, [packages[name] for name in sorted(needed & packages.keys())])
 
 
@@ -69,18 +73,18 @@ def _reproducible(bom: Bom) -> str:
 
 
 def _image(image: str, labels: Mapping[str, str]) -> Component:
-    told = sorted((key, value) for key, value in labels.items() if key.startswith(OURS))
+    ours = sorted((key, value) for key, value in labels.items() if key.startswith(OURS))
     return Component(
         type=ComponentType.CONTAINER,
         name=image,
         version=labels.get("org.opencontainers.image.revision"),
         bom_ref="image",
-        properties=[Property(name=key, value=value) for key, value in told],
+        properties=[Property(name=key, value=value) for key, value in ours],
     )
 
 
-def _python_package(said: Mapping[str, Any], hashes: Mapping[tuple[str, str], list[str]]) -> Component:
-    name, version = canonicalize_name(said["name"]), said["version"]
+def _python_package(fields: Mapping[str, Any], hashes: Mapping[tuple[str, str], list[str]]) -> Component:
+    name, version = canonicalize_name(fields["name"]), fields["version"]
     purl = PackageURL("pypi", None, name, version)
     sha256 = [HashType(alg=HashAlgorithm.SHA_256, content=text) for text in hashes.get((name, version), [])]
     # The lock has a hash for each archive of a version; one of them was installed, and no other would have been.
@@ -91,20 +95,20 @@ def _python_package(said: Mapping[str, Any], hashes: Mapping[tuple[str, str], li
         hashes=sha256,
     )
     return Component(
-        name=said["name"], version=version, description=said["summary"] or None, purl=purl, bom_ref=str(purl),
-        licenses=_licences(said), external_references=[locked] if sha256 else [],
+        name=fields["name"], version=version, description=fields["summary"] or None, purl=purl, bom_ref=str(purl),
+        licenses=_licences(fields), external_references=[locked] if sha256 else [],
     )  # fmt: skip
 
 
-def _licences(said: Mapping[str, Any]) -> list[License]:
+def _licences(fields: Mapping[str, Any]) -> list[License]:
     """An SPDX expression where the package gives one; else its classifiers; else a text that is short enough for a
     name."""
     factory = LicenseFactory()
-    text = said["licence_text"].strip()
-    if said["licence"]:
-        return [factory.make_from_string(said["licence"])]
-    if said["licences"]:
-        return [factory.make_with_name(name) for name in sorted(set(said["licences"]))]
+    text = fields["licence_text"].strip()
+    if fields["licence"]:
+        return [factory.make_from_string(fields["licence"])]
+    if fields["licences"]:
+        return [factory.make_with_name(name) for name in sorted(set(fields["licences"]))]
     return [factory.make_from_string(text)] if 0 < len(text) <= LONGEST_LICENCE and "\n" not in text else []
 
 
@@ -114,11 +118,11 @@ def _python(facts: Mapping[str, Any]) -> Iterator[Component]:
     yield Component(type=ComponentType.PLATFORM, name="python", version=version, purl=purl, bom_ref=str(purl))
 
 
-def _system_package(said: Mapping[str, str], release: Mapping[str, str]) -> Component:
+def _system_package(fields: Mapping[str, str], release: Mapping[str, str]) -> Component:
     vendor = release.get("ID", "debian")
-    qualifiers = {"arch": said["architecture"], "distro": f"{vendor}-{release.get('VERSION_ID', '')}".rstrip("-")}
-    purl = PackageURL("deb", vendor, said["package"], said["version"], qualifiers)
-    return Component(name=said["package"], version=said["version"], purl=purl, bom_ref=str(purl))
+    qualifiers = {"arch": fields["architecture"], "distro": f"{vendor}-{release.get('VERSION_ID', '')}".rstrip("-")}
+    purl = PackageURL("deb", vendor, fields["package"], fields["version"], qualifiers)
+    return Component(name=fields["package"], version=fields["version"], purl=purl, bom_ref=str(purl))
 
 
 def _binaries(labels: Mapping[str, str]) -> Iterator[Component]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-Output = Callable[[bytes, bool], None]  # what was said, and whether on standard error
+Output = Callable[[bytes, bool], None]  # what was written, and whether on standard error
 CHUNK = 1 << 16
-FLUSH_SECONDS = 2.0  # for what a program said last, where something that it left behind keeps its output open
+FLUSH_SECONDS = 2.0  # for what a program wrote last, where something that it left behind keeps its output open
 
 
 def attached(
@@ -24,9 +24,9 @@ def attached(
 ) -> Attached:
     """Start a program in the foreground; without ``output`` it has our own standard output. ``apart``: we write its
     standard input, and the terminal's Ctrl-C does not reach it."""
-    pipe, said = subprocess.PIPE if output else None, subprocess.PIPE if apart else None
+    pipe, stdin = subprocess.PIPE if output else None, subprocess.PIPE if apart else None
     process = subprocess.Popen(
-        argv, env=env, cwd=cwd, stdin=said, stdout=pipe, stderr=pipe, start_new_session=apart
+        argv, env=env, cwd=cwd, stdin=stdin, stdout=pipe, stderr=pipe, start_new_session=apart
     )  # fmt: skip
     return Attached(process, output)
 
@@ -72,7 +72,7 @@ class Attached:
                 self._threads.append(thread)
 
     def wait(self) -> int:
-        """Until it has ended and all it said is handed on; its exit status."""
+        """Until it has ended and all its output is handed on; its exit status."""
         status = self.process.wait()
         for thread in self._threads:
             thread.join(FLUSH_SECONDS)

@@ -1,4 +1,4 @@
-"""Runs side by side: a table of all that they can be told apart by, and a page with their curves in one picture."""
+"""Runs side by side: a table of all in which they differ, and a page with their curves in one picture."""
 
 from __future__ import annotations
 

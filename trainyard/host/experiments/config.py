@@ -147,7 +147,7 @@ class Config(Section):
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Every parameter with its value where nothing else is said."""
+        """Every parameter with its value where nothing else is given."""
         return {**self.params, **{name: param.default_value for name, param in self.tuning.hyperparams.items()}}
 
     @property
@@ -164,8 +164,8 @@ class Config(Section):
     @property
     def direction(self) -> Direction:
         """Of the primary metric."""
-        said = self.promotion.direction or (self.tuning.direction if self.metric == self.tuning.metric else None)
-        return said or direction_of(self.metric)
+        given = self.promotion.direction or (self.tuning.direction if self.metric == self.tuning.metric else None)
+        return given or direction_of(self.metric)
 
     @property
     def rule(self) -> Rule:
@@ -188,6 +188,6 @@ def read_config(model: Path) -> Config:
     """The configuration of a model directory; all defaults where it has none.
 
     Raises:
-        TrainyardError: naming file, line, key and mend.
+        TrainyardError: naming file, line, key and fix.
     """
     return config_file(model).check(Config)

@@ -75,7 +75,7 @@ def read_experiment(path: Path) -> ExperimentFile:
     """Read a file.
 
     Raises:
-        TrainyardError: naming file, line, key and mend.
+        TrainyardError: naming file, line, key and fix.
     """
     file = read_yaml(path)
     if not isinstance(file.content, dict):

@@ -1,4 +1,4 @@
-"""Which values a training gets for its parameters, and who said so."""
+"""Which values a training gets for its parameters, and where each is from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def defaults_of(model: ModelDir) -> dict[str, Any]:
     """The parameters of config.yaml; none where there is no such file.
 
     Raises:
-        TrainyardError: naming file, line, key and mend.
+        TrainyardError: naming file, line, key and fix.
     """
     if not (model.path / "config.yaml").is_file():
         return {}

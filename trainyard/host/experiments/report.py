@@ -75,10 +75,10 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
 
     def _look(self) -> None:
         if self._there(run_folder.METRICS, run_folder.EVALUATION):
-            with contextlib.suppress(ImportError):  # said at the end, by whoever imports it then
+            with contextlib.suppress(ImportError):  # raised again at the end, where it is imported
                 importlib.import_module(_DRAWING)
         if self._there(run_folder.EVALUATION):
-            # Any error is met again, and said, at the end.
+            # Any error is met again, and reported, at the end.
             with contextlib.suppress(Exception):
                 left = _left_of(self._run, self._reporter)
                 self._drawn = left, _draw(left)

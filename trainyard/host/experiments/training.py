@@ -131,9 +131,9 @@ def _finished(training: Training, run: Run, repository: Repository, reporter: Re
         error = f"no file of the model {training.model_name} was written to models/"
         return end_run(run, "failed", reporter, error=error)
     metrics = metrics_of(record)
-    said = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
+    recorded = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
     own = read_tags(run.path(run_folder.TAGS), reporter)
-    tags = {**run.tags, **{name: str(value) for name, value in said.items() if value}, **own}
+    tags = {**run.tags, **{name: str(value) for name, value in recorded.items() if value}, **own}
     points = read_points(run.path(run_folder.METRICS), reporter)
     metrics = {**{point.name: point.value for point in points}, **metrics}
     params = given if isinstance(given := record.get("params"), dict) and given else run.params

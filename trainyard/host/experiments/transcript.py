@@ -61,24 +61,24 @@ class Transcript(AbstractContextManager["Transcript"]):
         if self._log_error:
             self._reporter.warn(f"{self._log_path}: {self._log_error}: the rest of the log is not kept")
 
-    def __call__(self, said: bytes, is_error: bool) -> None:
-        """The container has said something."""
+    def __call__(self, output: bytes, is_error: bool) -> None:
+        """The container has written something."""
         with self._lock:
-            self._last = (self._last + said)[-_LAST:]
-            self._keep(said)
+            self._last = (self._last + output)[-_LAST:]
+            self._keep(output)
             if not self._in_log_only:
-                self._reporter.output(said, is_error)
+                self._reporter.output(output, is_error)
 
     @property
     def reason(self) -> str:
-        """The line that tells why the training failed, else the last that is not of its progress; may be empty."""
+        """The line that says why the training failed, else the last that is not of its progress; may be empty."""
         lines = [line.strip() for line in self._last.decode(errors="replace").splitlines() if line.strip()]
-        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return next(iter([*told, *(line for line in reversed(lines) if not line.startswith("---> "))]), "")
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return next(iter([*errors, *(line for line in reversed(lines) if not line.startswith("---> "))]), "")
 
-    def _keep(self, said: bytes) -> None:
+    def _keep(self, output: bytes) -> None:
         try:
-            self._log.write(said)
+            self._log.write(output)
         except OSError as error:  # a full disk: the training decides for itself whether it can go on
             self._log_error = error.strerror or str(error)
 

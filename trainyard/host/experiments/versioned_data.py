@@ -26,7 +26,7 @@ def dataset(folder: Path, wanted: str, purpose: str, where: str) -> Path:
     """The file in ``folder`` that ``wanted`` names; ``latest``: the newest for ``purpose``, train or test.
 
     Raises:
-        TrainyardError: there is none, or it cannot be told which one; the message begins with ``where``.
+        TrainyardError: there is none, or it is not clear which one; the message begins with ``where``.
     """
     there = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())
     if wanted != LATEST:
@@ -40,8 +40,8 @@ def dataset(folder: Path, wanted: str, purpose: str, where: str) -> Path:
         named = [path for path in there if "test" not in path.stem.lower()]
     versioned = [path for path in named if version(path)]
     if not versioned:
-        mend = f"name a file, or put one there with a number or a date in its name, as {purpose}_v2{SUFFIX}"
-        raise TrainyardError(f"{where}: latest finds no versioned file for {purpose} in {folder}", mend)
+        fix = f"name a file, or put one there with a number or a date in its name, as {purpose}_v2{SUFFIX}"
+        raise TrainyardError(f"{where}: latest finds no versioned file for {purpose} in {folder}", fix)
     kinds = sorted({_NUMBER.sub("#", path.name) for path in versioned})
     if len(kinds) > 1:
         raise TrainyardError(

@@ -46,8 +46,8 @@ class Section(BaseModel):
         for key in given:
             if key not in cls.model_fields:
                 near = difflib.get_close_matches(str(key), cls.model_fields, 1)
-                mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(cls.model_fields)}"
-                raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "mend": mend})
+                fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(cls.model_fields)}"
+                raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "fix": fix})
         return given
 
 
@@ -72,7 +72,7 @@ class YamlFile:
         """The content as an instance of ``section``.
 
         Raises:
-            TrainyardError: naming file, line, key and mend of the first mistake.
+            TrainyardError: naming file, line, key and fix of the first mistake.
         """
         try:
             return section.model_validate({} if self.content is None else self.content)
@@ -81,7 +81,7 @@ class YamlFile:
             context = first.get("ctx") or {}
             key = (context["key"],) if first["type"] == "unknown_key" else ()
             place: Place = (*first["loc"], *key)
-            raise TrainyardError(f"{self.where(place)}: {_said(place, first)}", context.get("mend", "")) from None
+            raise TrainyardError(f"{self.where(place)}: {_describe(place, first)}", context.get("fix", "")) from None
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -145,7 +145,7 @@ def _lines(node: yaml.Node, place: Place, path: Path) -> Iterator[tuple[Place, i
             yield from _lines(value, (*place, number), path)
 
 
-def _said(place: Place, error: Any) -> str:
+def _describe(place: Place, error: Any) -> str:
     name = ".".join(map(str, place))
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]

@@ -110,10 +110,10 @@ class ModelDir:
             raise TrainyardError(f"{self.path / 'Makefile'}: {variable} is missing", f"add a line {variable} := ...")
         return value
 
-    def _checked(self, variable: str, pattern: re.Pattern[str], mend: str) -> str:
+    def _checked(self, variable: str, pattern: re.Pattern[str], fix: str) -> str:
         value = self._need(variable)
         if not pattern.fullmatch(value.text):
-            raise TrainyardError(f"{value.source}: {variable} {value.text!r} cannot be a name", mend)
+            raise TrainyardError(f"{value.source}: {variable} {value.text!r} cannot be a name", fix)
         return value.text
 
 

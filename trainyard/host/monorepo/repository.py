@@ -85,7 +85,7 @@ class Repository:
             try:
                 others = read_variables(makefile)
             except TrainyardError:
-                continue  # it is said when that model is built
+                continue  # the build of that model reports it
             shared = ["CONTAINER_NAME", *(["MODEL_NAME"] if makefile.parent.parent == model.project else [])]
             for name in shared:
                 mine, other = model.variables.get(name), others.get(name)

@@ -35,7 +35,7 @@ EXCLUDED = {
     ),
 }  # fmt: skip
 EXCLUDED_NAMES = tuple(name for names in EXCLUDED.values() for name in names)
-# At the top of a model's folder: what is mounted, what is said elsewhere in the context.
+# At the top of a model's folder: what is mounted, what is elsewhere in the context.
 EXCLUDED_AT_TOP = (
     *MOUNTED, ".s2i", "Makefile", "requirements*", "setup.sh", "uv.lock", "pylock.toml", "pylock.*.toml",
     # These reach the train function as parameters.

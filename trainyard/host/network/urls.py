@@ -26,7 +26,7 @@ def without_name(url: str) -> str:
 
 
 def check_urls(setting: str, text: str, *, scheme: bool = True) -> None:
-    """See that each URL of a setting has its login, if any, where it can be told from the rest. ``scheme``: that it
+    """See that each URL of a setting has its login, if any, where it can be parted from the rest. ``scheme``: that it
     begins with one, too.
 
     Raises:

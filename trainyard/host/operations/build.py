@@ -145,7 +145,7 @@ def _check(session: Session, model: ModelDir, role: Role) -> None:
 
 
 def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[ModelDir]) -> str:
-    """Build; what assemble says of the context's own file is said of the file that the user can mend."""
+    """Build; where assemble names a file of the context, the error names the file that the user wrote."""
     refuse_secrets(session, plan, folder)
     try:
         built = session.engine.builder.build(replace(plan, labels=_labels(session, plan, models)))

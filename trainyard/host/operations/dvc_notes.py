@@ -1,4 +1,4 @@
-"""What dvc users are told after a training."""
+"""What is printed for users of dvc after a training."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ def refuse_secrets(session: Session, plan: BuildPlan, folder: Path) -> None:
         for finding in _findings(file, credentials):
             with file.open() as content:
                 line = line_at(content, finding.offset)
-            mend = "remove it, or list the file in .s2iignore"
+            fix = "remove it, or list the file in .s2iignore"
             if not finding.known:
-                mend += f"; where it is no secret, say so on its line: {ALLOW.decode()}"
+                fix += f"; where it is no secret, say so on its line: {ALLOW.decode()}"
             place = f"{session.short(_source(session, plan, file, folder))}:{line}"
-            raise TrainyardError(f"{place}: {finding.what} would get into {plan.image}", mend)
+            raise TrainyardError(f"{place}: {finding.what} would get into {plan.image}", fix)
 
 
 def _findings(file: ContextFile, credentials: list[Credential]) -> tuple[Finding, ...]:

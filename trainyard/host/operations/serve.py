@@ -150,7 +150,7 @@ def _wait(session: Session, plan: RunPlan, url: str) -> None:
 
 
 def _need_port(session: Session, plan: RunPlan) -> None:
-    """What keeps a server from starting is said before anything is started.
+    """What keeps a server from starting is reported before anything is started.
 
     Raises:
         TrainyardError: it runs already, PORT is none, BIND is not an address of this machine, the port is in use (with

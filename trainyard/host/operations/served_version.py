@@ -19,7 +19,7 @@ from trainyard.host.operations.version_names import cache_of, name_of
 
 
 def version_mount(session: Session, model: ModelDir) -> Mount:
-    """The folder with the version that VERSION names, verified, for models/; what it is, is said.
+    """The folder with the version that VERSION names, verified, for models/; prints which one it is.
 
     Raises:
         TrainyardError: there is no such version, or its files are not what was registered.
@@ -46,9 +46,7 @@ def start_following(session: Session, model: ModelDir) -> None:
             start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
     seconds = session.experiments.version_poll
-    session.reporter.step(
-        f"Where {wanted} leads to is asked every {seconds} s; what is said goes to {session.short(log)}"
-    )
+    session.reporter.step(f"Where {wanted} leads to is asked every {seconds} s; its log is {session.short(log)}")
 
 
 def follow(session: Session, model: ModelDir) -> None:
@@ -67,7 +65,7 @@ def follow(session: Session, model: ModelDir) -> None:
                 session.reporter.step(f"{wanted} is version {version.number} (sha256 {version.sha256[:12]})")
                 served = version.record_sha256
             complaint = ""
-        except TrainyardError as error:  # what is served goes on; said once, not at every look
+        except TrainyardError as error:  # what is served goes on; warned of once, not at every look
             if str(error) != complaint:
                 session.reporter.warn(str(error))
             complaint = str(error)

@@ -126,19 +126,19 @@ def train_as_run(session: Session, training: Training) -> Run:
         hint = "if its memory ran out, TRAIN_MEMORY allows more" if status == EXIT_KILLED else ""
         raise TrainyardError(f"training {training.model.name} was ended (status {status})", hint, EXIT_FAILED)
     missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
-    mend = f"let the train function write it, or other files whose names begin with {training.model_name}"
-    raise TrainyardError(missing, mend, EXIT_FAILED)
+    fix = f"let the train function write it, or other files whose names begin with {training.model_name}"
+    raise TrainyardError(missing, fix, EXIT_FAILED)
 
 
 def given_payload(session: Session) -> dict[str, Any]:
     """PAYLOAD, a JSON object; empty where it is not set."""
     if not session.settings.payload:
         return {}
-    mend = """write a JSON object: PAYLOAD='{"key": "value"}'"""
+    fix = """write a JSON object: PAYLOAD='{"key": "value"}'"""
     try:
         given = json.loads(session.settings.payload)
     except ValueError as error:
-        raise TrainyardError(f"PAYLOAD is not JSON: {error}", mend) from None
+        raise TrainyardError(f"PAYLOAD is not JSON: {error}", fix) from None
     if not isinstance(given, dict):
-        raise TrainyardError(f"PAYLOAD is a JSON {type(given).__name__}, not an object", mend)
+        raise TrainyardError(f"PAYLOAD is a JSON {type(given).__name__}, not an object", fix)
     return given

@@ -74,16 +74,16 @@ class Compiler:
             return self._run(inputs, Target(python), universal, constraint, preferred)
 
         try:
-            status, said, lock = run(OLDEST_PYTHON)
-            newer = NEEDS_PYTHON.search(said) if status else None
+            status, output, lock = run(OLDEST_PYTHON)
+            newer = NEEDS_PYTHON.search(output) if status else None
             if newer and self.target().python != OLDEST_PYTHON:
-                status, said, lock = run(self.target().python)
+                status, output, lock = run(self.target().python)
             if not status:
                 return lock
             # uv also says so of versions that it only passed by: then a newer Python changes nothing.
             if newer and run(newer[2])[0] == 0:
-                raise self._needs_newer(inputs, said, *newer.groups())
-            raise without_wheel(said, inputs, self) or self._failure(inputs, said)
+                raise self._needs_newer(inputs, output, *newer.groups())
+            raise without_wheel(output, inputs, self) or self._failure(inputs, output)
         except TooSlow as error:
             raise TrainyardError(f"{names_of(inputs)}: cannot be resolved: {error.message}", error.hint) from None
 
@@ -92,8 +92,8 @@ class Compiler:
 
     def complaint(self, pins: Sequence[str], target: Target, *options: str) -> str:
         """What uv says against having ``pins`` as wheels for a target; empty where there is nothing."""
-        status, said, _ = self._ask(pins, target, options)
-        return said if status else ""
+        status, output, _ = self._ask(pins, target, options)
+        return output if status else ""
 
     def newest(self, requirement: str, target: Target, *options: str) -> str:
         """The version that satisfies a requirement and has a wheel for a target; empty where there is none."""
@@ -105,8 +105,8 @@ class Compiler:
         with tempfile.TemporaryDirectory() as name:
             arguments = _write_inputs(Path(name), (asked,), "", "")
             arguments += [*target.options, "--no-deps", *options, *ONLY_WHEELS, *index_options(self.settings)]
-            status, said = run_uv(arguments, Path(name), self.settings)
-            return status, said, (Path(name) / "lock.txt").read_text(encoding="utf-8")
+            status, output = run_uv(arguments, Path(name), self.settings)
+            return status, output, (Path(name) / "lock.txt").read_text(encoding="utf-8")
 
     def _run(
         self, inputs: tuple[Requirement, ...], target: Target, options: Sequence[str], constraint: str, preferred: str
@@ -115,22 +115,24 @@ class Compiler:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             arguments = [*_write_inputs(folder, inputs, constraint, preferred), *target.options, *options]
-            status, said = run_uv([*arguments, *ONLY_WHEELS, *index_options(self.settings)], folder, self.settings)
-            if status and NEEDS_BUILD.search(said):
-                if not may_compile(inputs, self.settings) and (error := without_wheel(said, inputs, self)):
+            status, output = run_uv([*arguments, *ONLY_WHEELS, *index_options(self.settings)], folder, self.settings)
+            if status and NEEDS_BUILD.search(output):
+                if not may_compile(inputs, self.settings) and (error := without_wheel(output, inputs, self)):
                     raise error
-                status, said = self.builder().compile(arguments, folder)
-            return status, said, (folder / "lock.txt").read_text(encoding="utf-8")
+                status, output = self.builder().compile(arguments, folder)
+            return status, output, (folder / "lock.txt").read_text(encoding="utf-8")
 
-    def _failure(self, inputs: tuple[Requirement, ...], said: str) -> TrainyardError:
-        if trouble := explain_index(said, self.settings):
+    def _failure(self, inputs: tuple[Requirement, ...], output: str) -> TrainyardError:
+        if trouble := explain_index(output, self.settings):
             return TrainyardError(f"{names_of(inputs)}: cannot be resolved: {trouble.message}", trouble.hint)
-        kind = Clash if "No solution found" in said else TrainyardError
-        return kind(_explain(said, inputs), "fix the requirements, or the network and INDEX_URL")
+        kind = Clash if "No solution found" in output else TrainyardError
+        return kind(_explain(output, inputs), "fix the requirements, or the network and INDEX_URL")
 
-    def _needs_newer(self, inputs: tuple[Requirement, ...], said: str, comparison: str, python: str) -> TrainyardError:
-        found = re.search(r"([\w.-]+)(==\S+)? (?:depends on|requires) Python", said) or re.search(
-            r"you require ([\w.-]+)", said
+    def _needs_newer(
+        self, inputs: tuple[Requirement, ...], output: str, comparison: str, python: str
+    ) -> TrainyardError:
+        found = re.search(r"([\w.-]+)(==\S+)? (?:depends on|requires) Python", output) or re.search(
+            r"you require ([\w.-]+)", output
         )
         package = found[1] if found else "a package"
         return TrainyardError(
@@ -217,8 +219,8 @@ def named_by(inputs: Sequence[Requirement]) -> list[str]:
     return list(dict.fromkeys(index for item in inputs for index in item.indexes))
 
 
-def _explain(said: str, inputs: tuple[Requirement, ...]) -> str:
-    reason = " ".join(said.encode("ascii", "ignore").decode().split())  # without uv's drawing
+def _explain(output: str, inputs: tuple[Requirement, ...]) -> str:
+    reason = " ".join(output.encode("ascii", "ignore").decode().split())  # without uv's drawing
     for number, item in enumerate(inputs):
         reason = reason.replace(f"{number}.txt", item.path.name)
     return f"{names_of(inputs)}: cannot be resolved: {reason.removeprefix('error: ').rstrip('.')}"

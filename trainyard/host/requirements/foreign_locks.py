@@ -22,7 +22,7 @@ from trainyard.contract.files import read_text
 from trainyard.errors import TrainyardError
 from trainyard.host.network.urls import has_login
 from trainyard.host.requirements.lock_files import Entry
-from trainyard.host.requirements.lock_names import UV_LOCK, mend_of
+from trainyard.host.requirements.lock_names import UV_LOCK, fix_of
 from trainyard.host.requirements.project_files import read_project, read_toml, requirements_in
 from trainyard.host.requirements.requirement_text import IN_SETTINGS
 
@@ -104,7 +104,7 @@ def _export_uv(lock: Path, role: str) -> str:
     )  # fmt: skip
     if done.returncode:
         reason = " ".join(done.stderr.removeprefix("error: ").split())
-        raise TrainyardError(f"{lock}: cannot be exported: {reason}", mend_of(lock))
+        raise TrainyardError(f"{lock}: cannot be exported: {reason}", fix_of(lock))
     return done.stdout
 
 
@@ -137,7 +137,7 @@ def _read_pylock(lock: Path) -> Pylock:
     try:
         return Pylock.from_dict(_read_toml(lock))
     except (PylockValidationError, PylockUnsupportedVersionError) as error:
-        raise TrainyardError(f"{lock}: not a lock of PEP 751: {error}", mend_of(lock)) from None
+        raise TrainyardError(f"{lock}: not a lock of PEP 751: {error}", fix_of(lock)) from None
 
 
 def _project(lock: Path) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _project(lock: Path) -> dict[str, Any]:
 
 
 def _read_toml(lock: Path) -> dict[str, Any]:
-    return read_toml(lock, mend_of(lock))
+    return read_toml(lock, fix_of(lock))
 
 
 def _flat(table: dict[str, list[Any]]) -> list[Any]:

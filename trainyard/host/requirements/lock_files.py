@@ -1,4 +1,4 @@
-"""The text of a lock: one entry a package, each with its hashes; and how a damaged one is told from a whole one.
+"""The text of a lock: one entry a package, each with its hashes; and how a damaged one is recognised.
 
 The first two lines are the hash of what was resolved and the hash of the lines below: so a lock that was cut off,
 merged or edited by hand is noticed before anything is installed from it.
@@ -17,7 +17,7 @@ from trainyard.errors import TrainyardError
 
 INPUTS = "# trainyard lock of inputs sha256:"
 CONTENT = "# content sha256:"
-MEND = "run make lock"
+FIX = "run make lock"
 _PACKAGE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w.,-]*\])?(?P<pin>==\S+| @ \S+)(?: ; (?P<marker>.*))?")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64}|(?:sha384|sha512|md5|blake2b):[0-9a-f]+)")
 INDEX = "--extra-index-url"
@@ -77,12 +77,12 @@ def check_sealed(path: Path, text: str) -> None:
         return
     for number, line in enumerate(text.splitlines(), start=1):
         if _CONFLICT.match(line):
-            raise TrainyardError(f"{path}:{number}: a merge conflict ({line[:20]})", MEND)
+            raise TrainyardError(f"{path}:{number}: a merge conflict ({line[:20]})", FIX)
     for number, (line, start) in enumerate([(inputs, INPUTS), (content, CONTENT)], start=1):
         if not line.startswith(start):
-            raise TrainyardError(f"{path}:{number}: does not begin as make lock wrote it ({start} ...)", MEND)
+            raise TrainyardError(f"{path}:{number}: does not begin as make lock wrote it ({start} ...)", FIX)
     read_entries(text, str(path))
-    raise TrainyardError(f"{path}: damaged: below line 2 it is not what make lock wrote (its sha256 differs)", MEND)
+    raise TrainyardError(f"{path}: damaged: below line 2 it is not what make lock wrote (its sha256 differs)", FIX)
 
 
 def is_whole(path: Path) -> bool:
@@ -94,7 +94,7 @@ def is_whole(path: Path) -> bool:
     return True
 
 
-def read_entries(text: str, where: str, hint: str = MEND) -> list[Entry]:
+def read_entries(text: str, where: str, hint: str = FIX) -> list[Entry]:
     """The entries of a lock; ``where`` names it in errors, ``hint`` says how to make it anew.
 
     Raises:

@@ -13,6 +13,6 @@ def find_lock(folder: Path, role: str) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def mend_of(lock: Path) -> str:
+def fix_of(lock: Path) -> str:
     """How such a lock is made anew."""
     return "run uv lock there" if lock.name == UV_LOCK else "export it again"

@@ -11,7 +11,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.requirements.chosen_file import BOTH
 from trainyard.host.requirements.lock_files import Entry, as_text, is_whole, read_entries, seal
-from trainyard.host.requirements.lock_names import UV_LOCK, find_lock, mend_of
+from trainyard.host.requirements.lock_names import UV_LOCK, find_lock, fix_of
 from trainyard.host.requirements.requirement_files import Requirement, file_requirement, requirement_lines
 
 
@@ -26,7 +26,7 @@ def role_input(model: ModelDir, role: str, cache: Path | None) -> Requirement:
     lock = find_lock(model.path, role)
     if lock is None:
         return file_requirement(model, role)
-    entries = read_entries(_remembered(lock, role, cache), f"{lock}, exported", mend_of(lock))
+    entries = read_entries(_remembered(lock, role, cache), f"{lock}, exported", fix_of(lock))
     if any((model.path / name).is_file() for name in (f"requirements_{role}.txt", BOTH)):
         _check_has(lock, entries, file_requirement(model, role))
     return Requirement(lock, as_text(entries), locked=True, indexes=_indexes(lock))
@@ -69,9 +69,9 @@ def remark_on(item: Requirement, lock: str = "") -> str:
     return f"{item.path}: does not lock all that the server needs ({names})" if missing else ""
 
 
-def mend_lock(item: Requirement) -> str:
-    """How a lock that is stale or does not hold everything is mended."""
-    return f"{mend_of(item.path)}, then make lock" if _is_stale(item) else "run make lock"
+def fix_of_lock(item: Requirement) -> str:
+    """How a lock that is stale or does not hold everything is fixed."""
+    return f"{fix_of(item.path)}, then make lock" if _is_stale(item) else "run make lock"
 
 
 def _is_stale(item: Requirement) -> bool:
@@ -115,7 +115,7 @@ def _check_has(lock: Path, entries: list[Entry], requirement: Requirement) -> No
         asked = Parsed(line.text)
         found = pins.get(line.package, [])
         if not found and not asked.marker:
-            raise TrainyardError(f"{line.where}: not in {lock.name}", f"add it there and {mend_of(lock)}")
+            raise TrainyardError(f"{line.where}: not in {lock.name}", f"add it there and {fix_of(lock)}")
         for pin in found:
             if pin.startswith("==") and not asked.specifier.contains(pin[2:], prereleases=True):
                 raise TrainyardError(f"{line.where}: {lock.name} has {line.package}{pin}", "let them agree")

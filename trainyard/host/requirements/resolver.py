@@ -30,7 +30,7 @@ from trainyard.host.requirements.lock_files import (
     seal,
     with_indexes,
 )
-from trainyard.host.requirements.locked_inputs import fixed_entries, mend_lock, remark_on, role_input
+from trainyard.host.requirements.locked_inputs import fix_of_lock, fixed_entries, remark_on, role_input
 from trainyard.host.requirements.requirement_files import Requirement, read_requirement
 from trainyard.host.requirements.wheels import check_wheels, may_compile
 from trainyard.host.support.product import BUILDER_SOURCES
@@ -86,7 +86,7 @@ class Resolver:
     def model_lock(self, model: ModelDir, role: str) -> Lock:
         """The lock of one model's role: the committed one where it is up to date, else resolved now and remembered.
 
-        That nothing is committed, or something stale, is said, where it is not just asked what is known.
+        Warns of a lock that is not committed or is stale, where it is not just asked what is known.
 
         Raises:
             TrainyardError: no requirements, requirements that cannot be resolved, a damaged lock; with STRICT=1 also
@@ -97,7 +97,7 @@ class Resolver:
         lock = self._committed(inputs, own, lock_path(model, role)) or self._uncommitted(inputs, own, role)
         self._refuse(lock.remark, own)
         if lock.remark and not self.known_only:
-            self.reporter.warn(f"{lock.remark}: {mend_lock(own)}")
+            self.reporter.warn(f"{lock.remark}: {fix_of_lock(own)}")
         return lock
 
     def is_locked(self, model: ModelDir) -> bool:
@@ -120,7 +120,7 @@ class Resolver:
         inputs = self._inputs(model)
         for item in {item.path: item for item in inputs}.values():
             if remark := remark_on(item):
-                self.reporter.warn(f"{remark}: {mend_lock(item)}")
+                self.reporter.warn(f"{remark}: {fix_of_lock(item)}")
         locks = self.together(inputs, renew=True)
         paths = [lock_path(model, role) for role in ROLES]
         for path, lock in zip(paths, locks, strict=True):
@@ -180,7 +180,7 @@ class Resolver:
 
     def _refuse(self, remark: str, own: Requirement) -> None:
         if remark and self.settings.strict and not self.known_only:
-            raise TrainyardError(f"{remark} (STRICT=1)", mend_lock(own))
+            raise TrainyardError(f"{remark} (STRICT=1)", fix_of_lock(own))
 
     def _resolve(self, inputs: tuple[Requirement, ...], preferred: str) -> Iterator[str]:
         """The entries of a lock for each input but the last. Locks of other tools stay as they are."""

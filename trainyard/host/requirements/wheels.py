@@ -63,13 +63,13 @@ def check_wheels(lock: str, inputs: Sequence[Requirement], asked: Asked) -> None
 
 
 def without_wheel(
-    said: str, inputs: Sequence[Requirement], asked: Asked, *, resolved: bool = False
+    output: str, inputs: Sequence[Requirement], asked: Asked, *, resolved: bool = False
 ) -> TrainyardError | None:
     """The error for the version that uv names; None where it names none, or one that is a matter of building it.
 
     Unless it was ``resolved``, a line has to ask for that version: else uv has only tried it on its way to another
     reason."""
-    if not (found := NO_WHEEL.search(said)):
+    if not (found := NO_WHEEL.search(output)):
         return None
     name, version = found[1] or found[3], found[2] or found[4]
     pin = f"{name}=={version}"

@@ -1,4 +1,4 @@
-"""Processes of this machine, told apart from later ones with the same id."""
+"""Processes of this machine, never confused with later ones of the same id."""
 
 from __future__ import annotations
 

@@ -74,61 +74,61 @@ def _file(session: Session, folder: Path) -> Path:
 
 def _model(session: Session, folder: Path, asked: ExperimentFile) -> ModelDir:
     """The model that make was called for, else the one that the file names, by itself or by its image."""
-    said, file = asked.experiment, asked.file
+    content, file = asked.experiment, asked.file
     repository = session.repository
     if folder != repository.root:
         model = repository.model(folder)
-        if said.model not in ("", model.name, model.path.name):
+        if content.model not in ("", model.name, model.path.name):
             raise TrainyardError(
-                f"{file.where(('model',))}: MODEL is {said.model}, and this is {model.name}", "go to its folder"
+                f"{file.where(('model',))}: MODEL is {content.model}, and this is {model.name}", "go to its folder"
             )
         return model
-    image = said.docker_image.rpartition("/")[2].partition(":")[0]
+    image = content.docker_image.rpartition("/")[2].partition(":")[0]
     for path in repository.every_model_path():
-        if said.model and said.model == f"{path.parent.name}/{path.name}":
+        if content.model and content.model == f"{path.parent.name}/{path.name}":
             return repository.model(path)
-        if not said.model and image and image in (name := repository.model(path).container_name, f"{name}-train"):
+        if not content.model and image and image in (name := repository.model(path).container_name, f"{name}-train"):
             return repository.model(path)
     known = ", ".join(f"{path.parent.name}/{path.name}" for path in repository.every_model_path())
-    if said.model:
-        raise TrainyardError(f"{file.where(('model',))}: there is no model {said.model}", f"there are {known}")
+    if content.model:
+        raise TrainyardError(f"{file.where(('model',))}: there is no model {content.model}", f"there are {known}")
     raise TrainyardError(f"{file.path} names no model", f"add a key MODEL, or say MODEL=...; there are {known}")
 
 
 def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Session:
     """The session of somebody who says on the command line what the file says. PAYLOAD wins over it."""
-    said = asked.experiment
-    image = said.docker_image.rpartition("/")[2].partition(":")[0]
+    content = asked.experiment
+    image = content.docker_image.rpartition("/")[2].partition(":")[0]
     if image and image not in (model.container_name, model.image("train")):
         session.reporter.warn(
             f"{asked.file.where(('docker_image',))}: DOCKER_IMAGE means nothing here: {model.name} has its own"
         )
     own = given_payload(session)
     payload: dict[str, Any] = {**_datasets(session, model, asked)}
-    if said.eval_conf is not None:
-        payload["eval_conf"] = said.eval_conf
-    params = spelt_as(defaults_of(model), said.params)
+    if content.eval_conf is not None:
+        payload["eval_conf"] = content.eval_conf
+    params = spelt_as(defaults_of(model), content.params)
     payload = with_params(payload | own, params, {})
-    tags = {**said.tags, "train_set": Path(payload.get("$ref", model.dataset_name)).name}
+    tags = {**content.tags, "train_set": Path(payload.get("$ref", model.dataset_name)).name}
     if "$test_ref" in payload:
         tags["test_set"] = Path(payload["$test_ref"]).name
-    description = session.experiments.description or said.description
+    description = session.experiments.description or content.description
     given = replace(session.experiments, description=description)
-    if said.hypertune and not given.trials:
-        given = replace(given, trials=said.nodes)
+    if content.hypertune and not given.trials:
+        given = replace(given, trials=content.nodes)
     return replace(session, settings=replace(session.settings, payload=json.dumps(payload)), given=given, tags=tags)
 
 
 def _datasets(session: Session, model: ModelDir, asked: ExperimentFile) -> dict[str, str]:
     """The paths of the files that it names, as the train function finds them."""
-    said, file = asked.experiment, asked.file
-    folder, found = data_folder(model.project / "data", said.data_mount, said.image_type)
+    content, file = asked.experiment, asked.file
+    folder, found = data_folder(model.project / "data", content.data_mount, content.image_type)
     if not found:
-        names = " and ".join(name for name in (said.data_mount, said.image_type) if name)
+        names = " and ".join(name for name in (content.data_mount, content.image_type) if name)
         session.reporter.warn(f"{file.path}: {folder} has no folder {names}: looking in it itself")
     paths = {}
     for key, name, purpose in (("$ref", "train_csv", "train"), ("$test_ref", "test_csv", "test")):
-        if wanted := getattr(said, name):
+        if wanted := getattr(content, name):
             paths[key] = dataset(folder, wanted, purpose, f"{file.where((name,))}: {name.upper()}")
     if len(paths) == 2 and version(paths["$ref"]) != version(paths["$test_ref"]):
         session.reporter.warn(f"{file.path}: {paths['$ref'].name} and {paths['$test_ref'].name} are not of one version")

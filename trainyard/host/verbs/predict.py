@@ -57,12 +57,12 @@ def stop_everything(session: Session, _: Path) -> None:
 
 
 def logs_of_model(session: Session, model: ModelDir) -> None:
-    """Print what a model's server in the background has said."""
+    """Print what a model's server in the background has logged."""
     _logs(session, model.image("predict"))
 
 
 def logs_of_all(session: Session, folder: Path) -> None:
-    """Print what the server of an ``all/`` folder has said."""
+    """Print what the server of an ``all/`` folder has logged."""
     _logs(session, all_image(session, folder))
 
 

@@ -40,7 +40,7 @@ class Failed:
 
 
 class ErrorAnswers:
-    """What is said of an exception."""
+    """What is answered to an exception."""
 
     def __init__(self, routes: tuple[Route, ...], other_paths: frozenset[str] = frozenset(), root: str = "") -> None:
         """``other_paths``: of other protocols, beside those below ``/v2``; ``root``: stands before every path."""
@@ -55,7 +55,7 @@ class ErrorAnswers:
         return plain_error_body(text) if is_other else error_body(text)
 
     def describe(self, error: Exception, request: Failed) -> tuple[int, str]:
-        """Status and text; what the caller cannot mend is logged, with its traceback, and told without details."""
+        """Status and text; what the caller cannot fix is logged with its traceback, and answered without details."""
         if isinstance(error, TrainyardError) and error.http_status != 500:
             return error.http_status, str(error)
         if isinstance(error, MethodNotAllowed):

@@ -49,7 +49,7 @@ def heartbeat_folder() -> str:
             return folder
     raise TrainyardError(
         f"no file can be made in {', '.join(TEMPORARY)}: workers need one each",
-        "mount a tmpfs at /dev/shm, or mend that",
+        "mount a tmpfs at /dev/shm, or make one of these writable",
     )
 
 

@@ -84,9 +84,9 @@ class Worker:
                     os.read(woken, CHUNK)
                     self._look_after_child()
                 if 0 in readable:
-                    if not (said := os.read(0, CHUNK)):
+                    if not (received := os.read(0, CHUNK)):
                         return
-                    *lines, rest = (rest + said).split(b"\n")
+                    *lines, rest = (rest + received).split(b"\n")
                     for line in lines:
                         self._do(json.loads(line), line)
         finally:

@@ -121,10 +121,10 @@ def _by_image(archive: Archive, look: Look) -> Iterator[Stored]:
 def _in_config(image: str, config: dict[str, Any], look: Look) -> Iterator[Stored]:
     """What an image says of itself."""
     own = config.get("config") or {}
-    said = [("environment", text.partition("=")[0], text) for text in own.get("Env") or []]
-    said += [("labels", name, f"{name}={value}") for name, value in (own.get("Labels") or {}).items()]
-    said += [("history", f"step {number}", json.dumps(step)) for number, step in enumerate(config.get("history", []))]
-    said += [("command", "CMD", " ".join(own.get("Cmd") or []))]
-    for place, name, text in said:
+    texts = [("environment", text.partition("=")[0], text) for text in own.get("Env") or []]
+    texts += [("labels", name, f"{name}={value}") for name, value in (own.get("Labels") or {}).items()]
+    texts += [("history", f"step {number}", json.dumps(step)) for number, step in enumerate(config.get("history", []))]
+    texts += [("command", "CMD", " ".join(own.get("Cmd") or []))]
+    for place, name, text in texts:
         if findings := look(name, text.encode()):
             yield Stored((image,), place, name, findings)

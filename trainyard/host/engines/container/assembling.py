@@ -105,10 +105,10 @@ class Assembler:
             return {}
         found = self.commands.ask([self.name, "image", "inspect", *asked], unless=NO_IMAGE)
         images: dict[str, Image] = {}
-        for said in json.loads(found or "[]"):
-            image = Image(said["Id"], said["Config"])
+        for inspected in json.loads(found or "[]"):
+            image = Image(inspected["Id"], inspected["Config"])
             images[image.id] = image
-            for tag in said["RepoTags"] or []:
+            for tag in inspected["RepoTags"] or []:
                 images[tag.removeprefix("localhost/").removesuffix(":latest")] = image
         return {name: images[name] for name in asked if name in images}
 
@@ -231,7 +231,7 @@ class Assembler:
 
     def unpacking(self, container: str, folder: str) -> list[str]:
         """The command that unpacks a tar on its standard input."""
-        # podman gives what is copied to the container's user, unless told not to; docker leaves it as it is in the tar.
+        # podman gives what is copied to the container's user, without an option; docker leaves it as it is in the tar.
         kept = ["--archive=false"] if self.name == "podman" else []
         return [self.name, "cp", *kept, "-", f"{container}:{folder}"]
 

@@ -174,7 +174,7 @@ def _make_debian_base(assembler: Assembler, reference: str) -> None:
         lean = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")]
         limit = assembler.limit
         if bundle := ca_bundle(assembler.settings):
-            # mmdebstrap leaves what apt was told in the image.
+            # mmdebstrap leaves apt's options in the image.
             lean.append(f'--aptopt=Acquire::https::CAInfo "{bundle}"')
             lean.append('--customize-hook=rm "$1/etc/apt/apt.conf.d/99mmdebstrap"')
         assembler.commands.run(

@@ -77,7 +77,7 @@ class RegistryCache:
 
     @property
     def _insecure(self) -> list[str]:
-        """docker speaks plain HTTP with this machine itself; podman has to be told."""
+        """docker speaks plain HTTP with this machine itself; podman needs an option."""
         here = LOOPBACK.match(self.settings.cache_registry)
         return ["--tls-verify=false"] if self.engine == "podman" and here else []
 
@@ -87,8 +87,8 @@ class RegistryCache:
         return f"{self.settings.cache_registry}/{name.removeprefix('trainyard/')}-{ARCHITECTURES.get(machine, machine)}"
 
     def _is(self, reference: str, name: str) -> bool:
-        said = json.loads(self._call("image", "inspect", reference))[0]
-        return bool((said["Config"].get("Labels") or {}).get(NAME) == name)
+        inspected = json.loads(self._call("image", "inspect", reference))[0]
+        return bool((inspected["Config"].get("Labels") or {}).get(NAME) == name)
 
     def _give_up(self, error: TrainyardError) -> None:
         self._given_up = True

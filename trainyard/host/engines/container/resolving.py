@@ -21,8 +21,8 @@ NEWEST_GLIBC = 40  # that uv knows a platform for: 2.40
 FAILED = "trainyard: uv failed"  # the first line of what is printed then
 # The cache of packages is not the host's: nothing but the lock comes back.
 SCRIPT = """load_build_settings; find_cache; cd {work}
-if uv {arguments} ${{WHEELHOUSE:+--no-index --find-links "$WHEELHOUSE"}} 2>/tmp/said
-then cat lock.txt; else echo '{failed}'; cat /tmp/said; fi"""
+if uv {arguments} ${{WHEELHOUSE:+--no-index --find-links "$WHEELHOUSE"}} 2>/tmp/output
+then cat lock.txt; else echo '{failed}'; cat /tmp/output; fi"""
 
 
 def compile_in_container(

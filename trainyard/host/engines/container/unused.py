@@ -89,14 +89,20 @@ def _sizes(unused: Sequence[Found], everything: Sequence[Found]) -> dict[str, in
 def _everything(assembler: Assembler) -> Iterator[Found]:
     ids = _listed(assembler)
     text = assembler.commands.ask([assembler.name, "image", "inspect", *ids], unless=NO_IMAGE) if ids else ""
-    for said in json.loads(text or "[]"):
-        names = sorted(tag.removeprefix("localhost/") for tag in said["RepoTags"] or [])
-        yield Found(said["Id"], tuple(names), tuple(said["RootFS"].get("Layers") or []), said["Size"], _made(said))
+    for inspected in json.loads(text or "[]"):
+        names = sorted(tag.removeprefix("localhost/") for tag in inspected["RepoTags"] or [])
+        yield Found(
+            inspected["Id"],
+            tuple(names),
+            tuple(inspected["RootFS"].get("Layers") or []),
+            inspected["Size"],
+            _made(inspected),
+        )
 
 
-def _made(said: dict[str, Any]) -> datetime:
+def _made(inspected: dict[str, Any]) -> datetime:
     """When an image was made, or was pulled and given its name, as far as the engine knows that."""
-    times = (said["Created"], said.get("Metadata", {}).get("LastTagTime", ""))
+    times = (inspected["Created"], inspected.get("Metadata", {}).get("LastTagTime", ""))
     return max(datetime.fromisoformat(time) for time in times if time and not time.startswith("0001-"))
 
 

@@ -135,7 +135,7 @@ class ProcessRunner:
             raise
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """After Ctrl-C the process is ending already; after anything else it is told to."""
+        """After Ctrl-C the process is ending already; otherwise it gets SIGTERM."""
         process.terminate()
         try:
             process.wait(self.stop_timeout)

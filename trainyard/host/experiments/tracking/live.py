@@ -16,13 +16,13 @@ from trainyard.host.support.reporter import Reporter
 
 PAUSE = 2.0  # seconds between two uploads
 LONGEST_PAUSE = 30.0  # while the tracker fails
-SHORT = 1.0  # seconds at the end of which nothing is said
+SHORT = 1.0  # seconds at the end that go without a message
 
 
 class Live(AbstractContextManager["Live"]):
     """Uploads ``run`` while the block runs, and at its end what is left. ``connect`` is called in our thread.
 
-    A tracker that fails is said once; the run is then as if nobody had tracked it, and ``make track-sync`` uploads it.
+    A tracker that fails is reported once. The run is then one that nobody tracked: ``make track-sync`` uploads it.
     """
 
     def __init__(self, run: Run, connect: Callable[[], Uploader], where: str, reporter: Reporter) -> None:

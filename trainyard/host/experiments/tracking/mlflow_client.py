@@ -51,7 +51,7 @@ class Connection:
         try:
             yield
         except _failures() as error:
-            raise _told(self.tracker, self.seconds, error) from None
+            raise _as_error(self.tracker, self.seconds, error) from None
 
     def answers(self) -> bool:
         """Whether the tracker answers now: what it did not answer may have been too large for its time."""
@@ -108,11 +108,11 @@ def connect(tracker: Tracker, seconds: int) -> Connection:
     try:
         return Connection(tracker, make_client(tracker.uri, registry_uri=tracker.uri), seconds)
     except _failures() as error:
-        raise _told(tracker, seconds, error) from None
+        raise _as_error(tracker, seconds, error) from None
 
 
 def _client_class(tracker: Tracker, seconds: int) -> type[MlflowClient]:
-    """MLflow, imported and told our limits."""
+    """MLflow, imported, with our limits."""
     refuse_telemetry()
     try:
         from mlflow import MlflowClient, environment_variables
@@ -156,7 +156,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return MlflowException, RequestException, SQLAlchemyError
 
 
-def _told(tracker: Tracker, seconds: int, error: BaseException) -> TrackingError:
+def _as_error(tracker: Tracker, seconds: int, error: BaseException) -> TrackingError:
     import requests
 
     causes = list(_causes(error))
@@ -165,11 +165,11 @@ def _told(tracker: Tracker, seconds: int, error: BaseException) -> TrackingError
         return TrackingError(f"{tracker.shown}: no answer in {seconds} s", "raise TRACKING_TIMEOUT", silent=True)
     if any(isinstance(cause, requests.ConnectionError) for cause in causes):
         return TrackingError(f"{tracker.shown}: cannot be reached", "start it, as make track does", gone=True)
-    said = without_credentials(" ".join(str(getattr(error, "message", "") or error).split()))
-    said = said.partition("<")[0].strip()  # of a page that some other server answers with
+    text = without_credentials(" ".join(str(getattr(error, "message", "") or error).split()))
+    text = text.partition("<")[0].strip()  # of a page that some other server answers with
     if tracker.password:
-        said = said.replace(tracker.password, "***")
-    return TrackingError(f"{tracker.shown}: {said[:_LONGEST]}", "see what is wrong with that server")
+        text = text.replace(tracker.password, "***")
+    return TrackingError(f"{tracker.shown}: {text[:_LONGEST]}", "see what is wrong with that server")
 
 
 def _causes(error: BaseException) -> Iterator[Any]:

@@ -131,7 +131,7 @@ def end(server: OwnServer, root: Path, seconds: int, reporter: Reporter) -> None
 
 
 def last_lines(root: Path, count: int) -> list[str]:
-    """What it has said last, in the background."""
+    """The end of its log, in the background."""
     try:
         return (root / FOLDER / LOG).read_text(errors="replace").splitlines()[-count:]
     except OSError:

@@ -95,7 +95,7 @@ class Uploader:
         return all(there.get(name) == stamp for name, stamp in files_of(run).items() if Path(name).parts[0] == MODEL)
 
     def page(self, run: Run) -> str:
-        """Where a run that was uploaded is seen. Unless told, MLflow puts it among language models."""
+        """Where a run that was uploaded is seen. Without the last part MLflow puts it among language models."""
         place = f"experiments/{quote(self._experiment(run))}/runs/{self.mlflow_run(run)}"
         return f"{self.connection.tracker.shown}/#/{place}?workflowType=machine_learning"
 

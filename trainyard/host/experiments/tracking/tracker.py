@@ -90,7 +90,7 @@ def without_credentials(text: str) -> str:
 
 def _given(uri: str) -> Tracker:
     """A URL with its credentials apart: MLflow would repeat them in its messages."""
-    mend = "give the URL of an MLflow server, as http://host:5007"
+    fix = "give the URL of an MLflow server, as http://host:5007"
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port
@@ -98,7 +98,7 @@ def _given(uri: str) -> Tracker:
         host, port = None, None
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not host:
-        raise TrainyardError(f"TRACKING_URI={without_credentials(uri)}: not the URL of a server", mend)
+        raise TrainyardError(f"TRACKING_URI={without_credentials(uri)}: not the URL of a server", fix)
     name = f"[{host}]" if ":" in host else host
     clean = urlunsplit((parts.scheme, f"{name}:{port}" if port else name, parts.path.rstrip("/"), "", ""))
     return Tracker(clean, clean, unquote(parts.username or ""), unquote(parts.password or ""))

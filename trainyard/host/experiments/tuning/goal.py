@@ -64,8 +64,8 @@ def read_goal(
     given = own.get("params") or {}
     space = SearchSpace.of({name: section for name, section in config.tuned.items() if name not in given})
     if config.tuned and not space.dimensions:
-        said = f"PAYLOAD fixes all that {file.path} has to tune: {', '.join(config.tuned)}"
-        raise TrainyardError(said, "leave one out of its params")
+        message = f"PAYLOAD fixes all that {file.path} has to tune: {', '.join(config.tuned)}"
+        raise TrainyardError(message, "leave one out of its params")
     if not space.dimensions:
         raise TrainyardError(f"{file.where(('tuning', 'hyperparams'))}: there is nothing to tune", EXAMPLE)
     metric = tuning.metric or config.promotion.metric

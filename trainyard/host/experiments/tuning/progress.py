@@ -15,7 +15,7 @@ SHOWN = 60  # characters of a trial's parameters
 
 
 class TuningProgress(AbstractContextManager["TuningProgress"]):
-    """Is told what happens to trials, ``counted`` of which are over already."""
+    """Shows what happens to trials, ``counted`` of which are over already."""
 
     def __init__(self, goal: Goal, counted: int, reporter: Reporter, best: float = math.nan) -> None:
         self._goal, self._counted, self._reporter, self._best = goal, counted, reporter, best

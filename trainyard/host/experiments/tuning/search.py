@@ -76,7 +76,7 @@ class Tuning:
         self._deadline = time.monotonic() + search.goal.timeout if search.goal.timeout else math.inf
         self._started = 0
         self._restarts = 0
-        self._said_slow = self._said_part = False
+        self._warned_of_imports = self._warned_of_part = False
         self._signal = 0
         self.last_failure = ""
 
@@ -118,19 +118,19 @@ class Tuning:
         self._workers.append(TrialWorker(self._search.runner, plan, self._events, log))
 
     def _handle(self, event: Event) -> None:
-        worker, said = event.worker, event.said
-        if said is None:
+        worker, report = event.worker, event.report
+        if report is None:
             self._worker_ended(worker, event.status)
-        elif "ready" in said:
+        elif "ready" in report:
             worker.ready = True
-            if not said["forks"] and not self._said_slow:
+            if not report["forks"] and not self._warned_of_imports:
                 self._search.reporter.step("Importing the train function starts threads, so each trial imports it anew")
-                self._said_slow = True
+                self._warned_of_imports = True
             self._start_trial(worker)
         elif going := self._going.pop(worker, None):
             self._restarts = 0
             try:
-                self._trial_ended(going, said)
+                self._trial_ended(going, report)
                 self._start_trial(worker)
             finally:
                 self._write_down(going)  # once the worker has something to do
@@ -148,8 +148,8 @@ class Tuning:
             self._write_down(going)
         self._restarts += 1
         if self._restarts > RESTARTS:
-            said = f"workers keep ending (status {status}): {worker.reason or 'they say nothing'}"
-            raise TrainyardError(said, "is there too little memory? try WORKERS=1", EXIT_FAILED)
+            message = f"workers keep ending (status {status}): {worker.reason or 'they say nothing'}"
+            raise TrainyardError(message, "is there too little memory? try WORKERS=1", EXIT_FAILED)
         if self._wants_more:
             self._search.reporter.warn(f"a worker was ended (status {status}); another one is started")
             self._start_worker()
@@ -171,23 +171,23 @@ class Tuning:
         worker.order(trial.number, run.id, {MEASURE_ON: VALIDATION, **self._search.payload, "params": everything})
         self._progress.started()
 
-    def _trial_ended(self, going: Going, said: Mapping[str, Any]) -> None:
+    def _trial_ended(self, going: Going, report: Mapping[str, Any]) -> None:
         metric = self._search.goal.metric
         reporter = self._search.reporter
         points = read_points(going.run.path(run_folder.METRICS), reporter)
-        metrics = {**{point.name: point.value for point in points}, **said.get("metrics", {})}
-        seconds = float(said.get("seconds", 0))
-        part = {MEASURED_ON: str(said[MEASURED_ON])} if said.get(MEASURED_ON) else {}
+        metrics = {**{point.name: point.value for point in points}, **report.get("metrics", {})}
+        seconds = float(report.get("seconds", 0))
+        part = {MEASURED_ON: str(report[MEASURED_ON])} if report.get(MEASURED_ON) else {}
         own = read_tags(going.run.path(run_folder.TAGS), reporter)
         tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **part, **own}
         going.run = replace(going.run, metrics=metrics, tags=tags)
-        if said.get("touched"):
+        if report.get("touched"):
             binary = f"models/{going.run.model_name}.pkl"
             reporter.warn(f"{binary} changed during trial {going.trial.number}: is it written by an absolute path?")
         if going.ended_as == "pruned":
             self._pruned(going)
-        elif going.ended_as or "error" in said:
-            self._failed(going, going.ended_as or str(said["error"]))
+        elif going.ended_as or "error" in report:
+            self._failed(going, going.ended_as or str(report["error"]))
         elif metric not in metrics:
             known = ", ".join(sorted(metrics)) or "none"
             self._failed(going, f"it reports no metric {metric!r}; there are {known}")
@@ -207,12 +207,12 @@ class Tuning:
         self._progress.gave(going.trial.number, value, going.params, seconds)
 
     def _note_part(self, part: str) -> None:
-        if part != self._search.payload.get(MEASURE_ON, VALIDATION) and not self._said_part:
+        if part != self._search.payload.get(MEASURE_ON, VALIDATION) and not self._warned_of_part:
             self._search.reporter.warn(
                 f"the train function does not say that it measures on the {VALIDATION} part ({MEASURE_ON} in its "
                 "payload): trials may be chosen by the rows that the champion is compared on (docs/experiments.md)"
             )
-            self._said_part = True
+            self._warned_of_part = True
 
     def _failed(self, going: Going, reason: str) -> None:
         self.last_failure = reason
@@ -235,8 +235,8 @@ class Tuning:
         """At trials that take too long, or that the pruner gives up."""
         limit, now = self._search.trial_timeout, time.monotonic()
         if limit and any(not worker.ready and now - worker.since > limit for worker in self._workers):
-            said = f"importing the train function takes longer than {limit} s (TRIAL_TIMEOUT)"
-            raise TrainyardError(said, "let it import less, or allow more time", EXIT_FAILED)
+            message = f"importing the train function takes longer than {limit} s (TRIAL_TIMEOUT)"
+            raise TrainyardError(message, "let it import less, or allow more time", EXIT_FAILED)
         for worker, going in list(self._going.items()):
             if going.ended_as:
                 if now - going.since > self._search.stop_timeout:

@@ -36,7 +36,7 @@ class Tried:
 
 
 class Study:
-    """Asks for trials and is told what came of them; ``keep`` writes that down."""
+    """Asks for trials and gets their results; ``keep`` writes that down."""
 
     def __init__(self, study: optuna.Study, kept: optuna.Study, goal: Goal) -> None:
         self._study = study
@@ -169,8 +169,8 @@ def _was_interrupted(trial: optuna.trial.FrozenTrial) -> bool:
 def _check_same(before: Mapping[str, str], now: Mapping[str, str], folder: Path) -> None:
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     if changed:
-        said = ", ".join(f"{name} ({before.get(name, 'absent')}; now {now.get(name, 'absent')})" for name in changed)
-        raise TrainyardError(f"{folder.name}: its search was another: {said}", "start anew, without RESUME=1")
+        changes = ", ".join(f"{name} ({before.get(name, 'absent')}; now {now.get(name, 'absent')})" for name in changed)
+        raise TrainyardError(f"{folder.name}: its search was another: {changes}", "start anew, without RESUME=1")
 
 
 def _optuna() -> Any:

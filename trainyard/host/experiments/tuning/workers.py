@@ -16,15 +16,15 @@ from trainyard.host.engines.engine import Runner
 from trainyard.host.support.shared_folder import SharedFolder
 
 ARGUMENTS = ("trials",)  # of the run script: trainyard/image/train/trials.py
-_LAST = 2000  # bytes of what it said on standard error
+_LAST = 2000  # bytes of what it wrote to standard error
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a worker said, or that it has ended with ``status``."""
+    """A worker's report, or that it has ended with ``status``."""
 
     worker: TrialWorker
-    said: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
     status: int = 0
 
 
@@ -62,28 +62,28 @@ class TrialWorker:
 
     @property
     def reason(self) -> str:
-        """Why it has ended, as far as it said so."""
+        """Why it has ended, as far as it wrote that."""
         lines = [line.strip() for line in self._last.decode(errors="replace").splitlines() if line.strip()]
-        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return next(iter([*told, *reversed(lines)]), "")
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return next(iter([*errors, *reversed(lines)]), "")
 
-    def _heard(self, said: bytes, is_error: bool) -> None:
+    def _heard(self, output: bytes, is_error: bool) -> None:
         """Two threads call this, one for each kind."""
         if is_error:
-            self._keep(said)
+            self._keep(output)
             return
-        *lines, self._rest = (self._rest + said).split(b"\n")
+        *lines, self._rest = (self._rest + output).split(b"\n")
         for line in lines:
             try:
                 self._events.put(Event(self, json.loads(line)))
             except ValueError:  # an image whose run script knows no trials
                 self._keep(line + b"\n")
 
-    def _keep(self, said: bytes) -> None:
-        self._last = (self._last + said)[-_LAST:]
+    def _keep(self, output: bytes) -> None:
+        self._last = (self._last + output)[-_LAST:]
         shared = SharedFolder.of_run(self._log.parent)
         with contextlib.suppress(OSError), shared.append(self._log.name) as log:  # a full disk: trials say so
-            log.write(said)
+            log.write(output)
 
     def _wait(self) -> None:
         self._events.put(Event(self, status=self._conversation.wait()))

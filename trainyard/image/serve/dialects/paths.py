@@ -63,7 +63,7 @@ class OtherDialects:
         """What answers a request to a path that is not in ``prediction_paths``; None where it is no prediction.
 
         Raises:
-            TrainyardError: there is no such model, or it is not said which of several.
+            TrainyardError: there is no such model, or there are several and none is named.
         """
         path = request.path.decode("latin-1")
         if path.startswith(PREFIX):

@@ -67,7 +67,7 @@ class Asking:
         return True
 
     def answered(self) -> Iterator[tuple[Request, PeerFacts]]:
-        """The requests whose others have been asked, and what these said."""
+        """The requests whose others have been asked, and what these have answered."""
         while self._answered:
             yield self._answered.popleft()
 
@@ -124,6 +124,6 @@ def answer_question(kind: str, end: socket.socket, application: Application) -> 
             finally:
                 os.close(content)
         except OSError as error:  # it does not wait any more, or there is no memory left: it says so itself
-            LOG.debug("another group of models was not told its %s: %s", kind, error)
+            LOG.debug("another group of models was not sent its %s: %s", kind, error)
         except Exception:  # what a record holds may be anything; the event loop goes on
-            LOG.exception("another group of models was not told its %s", kind)
+            LOG.exception("another group of models was not sent its %s", kind)

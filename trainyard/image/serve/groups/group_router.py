@@ -26,7 +26,7 @@ from trainyard.image.serve.shared.daemon_context import DaemonContext
 from trainyard.image.serve.shared.other_groups import Neighbours
 
 READYZ = "/readyz/"
-RETRY_SECONDS = 1.0  # said to a client whose group takes no more
+RETRY_SECONDS = 1.0  # what a client is asked to wait whose group takes no more
 
 
 class NotServed(TrainyardError):
@@ -103,14 +103,14 @@ class GroupRouter:
 
     def _hand_over(self, leaver: PendingHandoff) -> bool:
         raw, answered = leaver.connection.unanswered
-        told = {"answered": answered, "asked": leaver.connection.asked | 1 << self._neighbours.number}
+        state = {"answered": answered, "asked": leaver.connection.asked | 1 << self._neighbours.number}
         try:
             content = in_memory(raw)
         except OSError:  # no memory, no descriptor
             return False
         try:
             descriptors = [leaver.connection.sock.fileno(), content]
-            socket.send_fds(self._neighbours.giving[leaver.group], [json.dumps(told).encode()], descriptors)
+            socket.send_fds(self._neighbours.giving[leaver.group], [json.dumps(state).encode()], descriptors)
         except OSError:  # full, or gone
             return False
         finally:

@@ -25,7 +25,7 @@ FROM_WORKER = b"c"  # of the own group: between two requests, with nothing to sa
 class GroupLoop(EventLoop):
     """Serves the routes of one group."""
 
-    quiet_seconds = ACTIVE_SECONDS  # the others' clients may come until they have been told that this server ends
+    quiet_seconds = ACTIVE_SECONDS  # the others' clients may come until they have heard that this server ends
 
     def __init__(
         self, application: Application, listeners: Sequence[socket.socket], wake: tuple[int, int],
@@ -61,11 +61,11 @@ class GroupLoop(EventLoop):
             sock = socket.socket(fileno=descriptors[0])
             if message == FROM_WORKER:
                 return sock
-            told = json.loads(message)
-            if "question" not in told:
-                self._begun[sock.fileno()] = from_memory(descriptors[1]), told["answered"], told["asked"]
+            found = json.loads(message)
+            if "question" not in found:
+                self._begun[sock.fileno()] = from_memory(descriptors[1]), found["answered"], found["asked"]
                 return sock
-            answer_question(told["question"], sock, self._application)
+            answer_question(found["question"], sock, self._application)
 
     def _connect(self, sock: socket.socket) -> Connection:
         return GroupConnection(sock, self._limits, self._handler, self._buffers)

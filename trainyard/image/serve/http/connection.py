@@ -40,7 +40,7 @@ class Connection(Arrival):
         self.lingers = False  # an answer was sent before all was read
         self.keep_alive = True
         self.left = MOST_AT_ONCE  # requests that may be handed on in this turn
-        self.watched = select.EPOLLIN  # what the event loop asks to be told of
+        self.watched = select.EPOLLIN  # the events that epoll reports to the event loop
         self._on_request = handler.on_request
         self._handing_on = False
         self._linger_until = 0.0
@@ -73,7 +73,7 @@ class Connection(Arrival):
         """Read what has come, once; requests that are whole now go to ``on_request``. ``data``: it was read already.
 
         Raises:
-            ConnectionError: the client has closed, or was told that what it sent cannot be understood.
+            ConnectionError: the client has closed, or has the answer that what it sent cannot be understood.
         """
         try:
             data = self.sock.recv(RECEIVE_BYTES) if data is None else data

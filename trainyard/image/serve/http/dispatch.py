@@ -80,8 +80,8 @@ class Dispatcher:
         """Answer what threads have predicted, and predict what waits."""
         self._deliver()
         if self._router:
-            for request, told in self._router.answered():
-                self._render(request, told)
+            for request, facts in self._router.answered():
+                self._render(request, facts)
         self._predict(now)
         if self._access_log:
             self._access_log.write()
@@ -175,8 +175,8 @@ class Dispatcher:
         if not (self._router and self._router.asks(request)):
             self._render(request, NOBODY)
 
-    def _render(self, request: Request, told: PeerFacts) -> None:
-        known = {REQUEST_ID: request.id, OTHERS: told}
+    def _render(self, request: Request, facts: PeerFacts) -> None:
+        known = {REQUEST_ID: request.id, OTHERS: facts}
         try:
             status, body, content_type, more = call_wsgi(self._application, request, known)
         except Exception as error:  # noqa: BLE001 -- Flask has an error handler, so this is our own mistake

@@ -115,7 +115,7 @@ class EventLoop:
         self._draining_since = self._draining_since or now
         lasts = now - self._draining_since
         for connection in list(self._connections.values()):
-            # A client that was told that the connection stays may be sending its next request at this moment.
+            # A client whose last answer keeps the connection open may be sending its next request at this moment.
             if connection.is_idle and not connection.is_active(now):
                 self._on_event(connection, select.EPOLLIN)  # or it has come already
                 if connection.is_idle and not connection.closed:
@@ -157,7 +157,7 @@ class EventLoop:
     # -- connections --------------------------------------------------------------------------------------------
 
     def _listen(self, on: bool, pause: float = PAUSE) -> None:
-        """Ask, or do not ask for a while, to be told of new connections."""
+        """Have epoll report new connections, or not for a while."""
         self._listening = on
         for fd in self._sources:
             if on:
@@ -252,7 +252,7 @@ class EventLoop:
             self._drop(connection)
 
     def _watch(self, connection: Connection) -> None:
-        """Be told of what this connection waits for, and of nothing else."""
+        """Have epoll report what this connection waits for, and nothing else."""
         wanted = select.EPOLLOUT if connection.sending else 0 if connection.paused else select.EPOLLIN
         if wanted != connection.watched and not connection.closed:
             connection.watched = wanted

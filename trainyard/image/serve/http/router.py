@@ -24,4 +24,4 @@ class Router(Protocol):
         """Whether a page shows what others know, too; then they are asked, and it comes back by ``answered``."""
 
     def answered(self) -> Iterable[tuple[Request, PeerFacts]]:
-        """The requests for pages whose others have been asked, and what these said."""
+        """The requests for pages whose others have been asked, and what these have answered."""

@@ -24,10 +24,10 @@ def call_wsgi(
         request: goes into the environment.
         more: further keys of the environment.
     """
-    told: list[tuple[str, list[tuple[str, str]]]] = []
+    started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[[bytes], None]:
-        told.append((status, headers))
+        started.append((status, headers))
         return lambda _piece: None
 
     pieces = application(_environ(request) | more, start_response)
@@ -36,7 +36,7 @@ def call_wsgi(
     finally:
         if hasattr(pieces, "close"):
             pieces.close()
-    status, headers = told[-1]
+    status, headers = started[-1]
     content_type = next((value for name, value in headers if name.lower() == "content-type"), "text/plain")
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _OURS)
     return int(status.split(" ", 1)[0]), body, content_type, lines

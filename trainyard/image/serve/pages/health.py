@@ -8,7 +8,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
 from trainyard.image.serve.application import Application
-from trainyard.image.serve.pages.peer_facts import told
+from trainyard.image.serve.pages.peer_facts import peer_facts
 from trainyard.image.serve.prediction.page_values import page_json
 from trainyard.image.serve.request import JSON_TYPE
 from trainyard.image.serve.shared.outages import Outage
@@ -51,9 +51,9 @@ def _readyz(application: Application, only: str | None = None) -> Response:
 def every_route(application: Application) -> dict[str, dict[str, Any]]:
     """What is known of each route of the server; a group of models that does not answer is not ready."""
     known = route_facts(application)
-    for facts in told().facts:
+    for facts in peer_facts().facts:
         known |= facts
-    for path, reason in told().silent.items():
+    for path, reason in peer_facts().silent.items():
         known[path] = {"ready": False, "version": None, "reason": reason}
     return {path: known[path] for path in application.every_path if path in known}
 
@@ -81,7 +81,9 @@ def _metrics(application: Application) -> Response:
 
     if application.common is None:  # no workers, nothing counted
         raise NotFound
-    return Response(exposition([families(application), *told().facts], told().silent), content_type=CONTENT_TYPE)
+    return Response(
+        exposition([families(application), *peer_facts().facts], peer_facts().silent), content_type=CONTENT_TYPE
+    )
 
 
 def _json(value: Any, status: int = 200) -> Response:

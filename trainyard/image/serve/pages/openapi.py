@@ -178,8 +178,8 @@ def _answer(endpoint: Endpoint) -> dict[str, Any]:
     }
     answer = {"type": "object", "properties": {"payload": {"type": "object", "properties": properties}}}
     sample = endpoint.models[0].record.get("sample") if len(endpoint.models) == 1 else None
-    told = {key: value for key, value in sample.items() if key != "instances"} if isinstance(sample, dict) else {}
-    return {"schema": answer | {"required": ["payload"]}} | ({"example": {"payload": told}} if told else {})
+    example = {key: value for key, value in sample.items() if key != "instances"} if isinstance(sample, dict) else {}
+    return {"schema": answer | {"required": ["payload"]}} | ({"example": {"payload": example}} if example else {})
 
 
 def _ref(kind: str, name: str) -> dict[str, Any]:

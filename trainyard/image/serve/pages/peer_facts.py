@@ -21,7 +21,7 @@ class PeerFacts:
 NOBODY = PeerFacts()
 
 
-def told() -> PeerFacts:
+def peer_facts() -> PeerFacts:
     """What goes with the request that is being answered."""
     found = request.environ.get(OTHERS, NOBODY)
     assert isinstance(found, PeerFacts)

@@ -14,7 +14,7 @@ from trainyard.image.serve.dialects.model_names import PREFIX, FoundModel, versi
 from trainyard.image.serve.dialects.open_inference import output_tensors
 from trainyard.image.serve.dialects.tensor_rows import datatype_of
 from trainyard.image.serve.pages.health import every_route, unready
-from trainyard.image.serve.pages.peer_facts import told
+from trainyard.image.serve.pages.peer_facts import peer_facts
 from trainyard.image.serve.prediction.endpoint import Endpoint
 from trainyard.image.serve.prediction.message_body import parse
 from trainyard.image.serve.prediction.page_values import page_json
@@ -65,8 +65,8 @@ def _repository(application: Application, settings: ImageSettings) -> Response:
     body = unpacked(request.get_data(), encoding, settings.max_body_mb << 20)
     asked = parse(body) if body.strip() else {}
     only_ready = isinstance(asked, dict) and asked.get("ready") is True
-    silent = [_index_entry(path, "", reason) for path, reason in told().silent.items()]
-    entries = [entry for group in (index_entries(application), *told().facts, silent) for entry in group]
+    silent = [_index_entry(path, "", reason) for path, reason in peer_facts().silent.items()]
+    entries = [entry for group in (index_entries(application), *peer_facts().facts, silent) for entry in group]
     entries.sort(key=lambda entry: application.every_path.index(entry["name"]))
     return _json([entry for entry in entries if not (entry["reason"] and only_ready)])
 

@@ -22,7 +22,7 @@ from trainyard import __version__
 from trainyard.contract.data_parts import MEASURED_ON
 from trainyard.image.serve.application import Application
 from trainyard.image.serve.pages.openapi import document, parts, sample_of
-from trainyard.image.serve.pages.peer_facts import told
+from trainyard.image.serve.pages.peer_facts import peer_facts
 from trainyard.image.serve.pages.row_schemas import what_training_saw
 from trainyard.image.serve.prediction.endpoint import Endpoint
 from trainyard.image.serve.prediction.opened_models import ServedModel
@@ -48,7 +48,9 @@ def add_pages(flask: Flask, application: Application) -> None:
         return _page("index.html", cards=_every_card(application), shown=SHOWN_CATEGORIES, base=base)
 
     def described() -> dict[str, Any]:
-        return document([parts(application), *told().facts], told().silent, application.every_path, request.script_root)
+        return document(
+            [parts(application), *peer_facts().facts], peer_facts().silent, application.every_path, request.script_root
+        )
 
     def docs() -> Response:
         return _page("docs.html", document=described())
@@ -82,8 +84,8 @@ def cards(application: Application) -> list[dict[str, Any]]:
 
 
 def _every_card(application: Application) -> list[dict[str, Any]]:
-    silent = [_problem(path, reason) for path, reason in told().silent.items()]
-    found = [card for group in (cards(application), *told().facts, silent) for card in group]
+    silent = [_problem(path, reason) for path, reason in peer_facts().silent.items()]
+    found = [card for group in (cards(application), *peer_facts().facts, silent) for card in group]
     return sorted(found, key=lambda card: application.every_path.index(card["path"]))
 
 

@@ -92,7 +92,7 @@ class Endpoint:
 
     @property
     def warning(self) -> str:
-        """What is to be said of its models although they are served."""
+        """What is wrong with its models although they are served."""
         return self._loaded.warning
 
     @property

@@ -30,7 +30,7 @@ from trainyard.image.serve.shared.reports import Refused, Renewed
 from trainyard.image.serve.shared.signals import MEANINGLESS, ignore
 
 LOG = logging.getLogger("trainyard.serve")
-ALL = "*"  # where what is said of a route holds for all
+ALL = "*"  # in place of a route: all of them
 QUICK_STOP_SECONDS = 1
 UNSHAREABLE = 77  # exit status: load the models in each worker
 
@@ -40,7 +40,7 @@ class Successor(BaseException):
 
 
 def run_generation(common: DaemonContext, number: int, *, shared: bool) -> NoReturn:
-    """In a process of its own: load the models, unless each worker is to, and serve until told to stop."""
+    """In a process of its own: load the models, unless each worker is to, and serve until a signal ends it."""
     kernel.end_with_parent()
     reset_signals()
     forks.set_apart(*common.sockets)

@@ -34,7 +34,7 @@ class Generation:
         self.outages = OutOfService(common)
         self.upkeep = Upkeep()
         self.workers = 1
-        self._said = ""
+        self._logged = ""
         self._row = self._take_row()
 
     def load(self, check: Callable[[], object] = lambda: None) -> Application:
@@ -69,9 +69,9 @@ class Generation:
         shared, loaded, limits = self.application is not None, self.common.loaded_bytes, self.common.limits
         self.workers = limits.fitting(loaded, shared=shared)
         level, text = limits.remark(loaded, shared=shared)
-        if text not in ("", self._said):
+        if text not in ("", self._logged):
             LOG.log(level, "%s", text)
-        self._said = text
+        self._logged = text
 
     def claim_row(self) -> Row:
         """The row of a worker that is about to be forked."""

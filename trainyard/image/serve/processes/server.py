@@ -58,7 +58,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         worker.notify()  # gunicorn never ends one that hangs before its first heartbeat
 
     def _after_exit(self, arbiter: Any, worker: Any) -> None:
-        if arbiter.LISTENERS:  # else it was told to stop
+        if arbiter.LISTENERS:  # else a signal has ended it
             self._generation.outages.blame(worker.row, killed=worker.killed)
         self._common.board.release(worker.row)
 

@@ -92,7 +92,7 @@ class Supervisor:
         for number in signals:
             if number in STOPPING:
                 return self._stop(number)
-        while report := self._common.told():
+        while report := self._common.next_report():
             self._on_report(report)
         status = self._reap()
         if status is not None:
@@ -200,7 +200,7 @@ class Supervisor:
         candidate, now = self._candidate, time.monotonic()
         seconds = self._common.settings.load_timeout
         if candidate and now > candidate.deadline and not candidate.pid:
-            self._on_candidate_end(-signal.SIGKILL, "")  # before it said a word
+            self._on_candidate_end(-signal.SIGKILL, "")  # before it has reported anything
         elif candidate and now > candidate.deadline:
             kill(candidate.pid, signal.SIGKILL)
             self._refuse({route_loading(self._common, candidate.pid) or ALL: took_too_long(seconds)})
@@ -237,7 +237,7 @@ class Supervisor:
         if code == UNSHAREABLE:
             self._shared = False
         elif code >= 0 and not was_ready:
-            return code or 1  # said why
+            return code or 1  # it has logged why
         else:
             LOG.error("the server has ended (%s): it is started again", how(code))
             now = time.monotonic()

@@ -19,7 +19,7 @@ Signature = dict[str, tuple[int, int, int]]  # name -> inode, size, time of chan
 
 
 class Watch:
-    """Looks at one folder. A change is told once all files of its model are as they were at the look before.
+    """Looks at one folder. A change is reported once all files of its model are as they were at the look before.
 
     Of folders in it, the files are looked at that a record names.
     """
@@ -31,7 +31,7 @@ class Watch:
         self._next = time.monotonic() + WATCH_SECONDS
 
     def changed(self, now: float) -> set[str]:
-        """The names that were added, removed or replaced since they were last told, and do not change any more."""
+        """The names that were added, removed or replaced since they were last reported, and do not change any more."""
         if now < self._next:
             return set()
         found = signature(self._folder)
@@ -41,13 +41,13 @@ class Watch:
         model_of = models_by_file(moving | new, self._folder)
         changing = {model_of[name] for name in moving}
         self._seen = found
-        told = {name for name in new if model_of[name] not in changing}
-        for name in told:
+        settled = {name for name in new if model_of[name] not in changing}
+        for name in settled:
             if name in found:
                 self._known[name] = found[name]
             else:
                 del self._known[name]
-        return told
+        return settled
 
 
 def _differing(one: Signature, other: Signature) -> set[str]:

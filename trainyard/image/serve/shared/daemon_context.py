@@ -20,7 +20,7 @@ DRAINING = "draining"
 class DaemonContext:
     """Made by the supervisor before it forks.
 
-    ``report`` is both ends of what it is told through, ``handover`` of what connections are passed on through;
+    ``report`` are both ends of the channel of reports to it, ``handover`` those of the one that passes connections on;
     ``own`` is the supervisor's row of the board, in which what holds for all processes is written; ``neighbours`` are
     other groups of models behind the same port, where there are any.
     """
@@ -98,7 +98,7 @@ class DaemonContext:
 
     @property
     def seconds_to_finish(self) -> int:
-        """What a worker that is told to stop gets: where others go on serving there is no hurry."""
+        """What a worker has left once it has to stop: where others go on serving there is no hurry."""
         settings = self.settings
         return settings.stop_timeout if self.is_draining else max(settings.stop_timeout, settings.timeout)
 
@@ -106,7 +106,7 @@ class DaemonContext:
         """Report to the supervisor."""
         self.report[1].send(encoded(report))
 
-    def told(self) -> Report | None:
+    def next_report(self) -> Report | None:
         """The next report; None where there is none."""
         try:
             return decoded(self.report[0].recv(LONGEST_REPORT))

@@ -15,7 +15,7 @@ STATUSES = (200, 400, 401, 404, 405, 408, 413, 414, 415, 422, 431, 500, 503, 504
 PAGES = ""  # the route under which everything is counted that is no prediction
 MICRO = 1_000_000
 LABEL_BYTES = 80
-KINDS = 32  # of errors that are told apart
+KINDS = 32  # of errors that are counted apart
 OTHER = "other"
 
 # Names on the board: the metric, then its labels' names and values, separated by tabs.

@@ -82,8 +82,8 @@ class Neighbours:
 
     @classmethod
     def inherit(cls, routes: tuple[Route, ...], groups: Groups, text: str) -> Neighbours:
-        """As a process that started this one has said it."""
-        told = json.loads(text)
-        states, given, *giving = told["descriptors"]
+        """From the text that the process which started this one has given it."""
+        found = json.loads(text)
+        states, given, *giving = found["descriptors"]
         ends = tuple(socket.socket(fileno=descriptor) for descriptor in (given, *giving))
-        return cls(routes, groups, told["number"], States(states), ends[0], ends[1:])
+        return cls(routes, groups, found["number"], States(states), ends[0], ends[1:])

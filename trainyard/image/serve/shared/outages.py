@@ -1,4 +1,4 @@
-"""Routes that are out of service: what every process of a daemon sees of them, and what is said of it."""
+"""Routes that are out of service: what every process of a daemon sees of them, and what is logged."""
 
 from __future__ import annotations
 

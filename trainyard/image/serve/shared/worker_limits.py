@@ -36,7 +36,7 @@ class WorkerLimits:
         return next((count for count in range(most, 1, -1) if self._fits(count, loaded, shared=shared)), 1)
 
     def remark(self, loaded: int, *, shared: bool) -> tuple[int, str]:
-        """What is to be said of that, and how loudly (a level of ``logging``); an empty text where all is well."""
+        """What to log of that, and at which level of ``logging``; an empty text where all is well."""
         most = self.most(shared=shared)
         count = self.fitting(loaded, shared=shared)
         if not self.memory or not loaded or (count == most and self._fits(count, loaded, shared=shared)):
