@@ -14,6 +14,7 @@ from trainyard.host.experiments.metrics_log import Point
 from trainyard.host.experiments.run_files import new_run
 from trainyard.host.experiments.run_lines import as_csv, as_json
 from trainyard.host.experiments.training_metrics import history_table
+from trainyard.host.support.reporter import SILENT
 
 
 def test_lines_for_programs_hide_and_break_nothing(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_runs_side_by_side_have_the_best_marked(tmp_path: Path) -> None:
     assert rows["metric loss"] == ("2", "1 *", "nan")
     assert rows["metric f1"] == ("0.5", "0.5", "0.5"), "none is the best"
     assert rows["param x"] == ("1", "2", "<b>")
-    assert "<b>" not in comparison_page(runs)
+    assert "<b>" not in comparison_page(runs, SILENT)
 
 
 def test_a_history_has_a_line_for_each_step() -> None:
