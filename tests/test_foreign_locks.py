@@ -10,6 +10,8 @@ import pytest
 import uv
 from monorepo import Model, Monorepo
 
+pytestmark = pytest.mark.slow
+
 SDIST = "https://example.org/lib-1.tar.gz"
 PROJECT = """\
 [project]
@@ -73,7 +75,6 @@ def installed(repo: Monorepo, model: Model, role: str) -> set[str]:
     return {path.name for path in (repo.path / ".trainyard/process" / venv[1]).glob("lib/*/site-packages/*.dist-info")}
 
 
-@pytest.mark.slow
 def test_uv_lock_is_installed_with_the_servers_own_packages(repo: Monorepo, model: Model) -> None:
     write_uv_lock(model)
     made = repo.make(model, "build-train").succeeded()
@@ -84,7 +85,6 @@ def test_uv_lock_is_installed_with_the_servers_own_packages(repo: Monorepo, mode
     assert not any(name.startswith(("pluggy", "iniconfig")) for name in there)  # of dev, of predict
 
 
-@pytest.mark.slow
 def test_make_lock_completes_uv_lock_for_both_roles(repo: Monorepo, model: Model) -> None:
     write_uv_lock(model)
     repo.make(model, "lock").succeeded()
@@ -97,14 +97,12 @@ def test_make_lock_completes_uv_lock_for_both_roles(repo: Monorepo, model: Model
     assert "projects/sums/one/requirements_train.lock" in shown.out
 
 
-@pytest.mark.slow
 def test_hashes_of_a_foreign_lock_are_enforced(repo: Monorepo, model: Model) -> None:
     path = write_pylock(model, "tabulate<0.9\n")
     path.write_text(re.sub('sha256 = "[0-9a-f]{64}"', f'sha256 = "{"0" * 64}"', path.read_text()))
     repo.make(model, "build-predict").failed("requirements.lock", "not the one that was locked")
 
 
-@pytest.mark.slow
 def test_uv_lock_of_another_pyproject_is_stale(repo: Monorepo, model: Model) -> None:
     write_uv_lock(model)
     (model.path / "pyproject.toml").write_text(PROJECT.replace('version = "1"', 'version = "2"'))
@@ -119,14 +117,12 @@ def test_uv_lock_of_another_pyproject_is_stale(repo: Monorepo, model: Model) -> 
     repo.make(model, "build-train", "STRICT=1").failed("uv.lock: stale", "uv lock", "STRICT=1")
 
 
-@pytest.mark.slow
 def test_uv_lock_without_its_project(repo: Monorepo, model: Model) -> None:
     write_uv_lock(model)
     (model.path / "pyproject.toml").unlink()
     repo.make(model, "build-train").failed(f"{model.path}/uv.lock: no pyproject.toml beside it")
 
 
-@pytest.mark.slow
 def test_a_damaged_uv_lock_is_named_with_its_line(repo: Monorepo, model: Model) -> None:
     path = write_uv_lock(model)
     whole = path.read_text()
@@ -136,7 +132,6 @@ def test_a_damaged_uv_lock_is_named_with_its_line(repo: Monorepo, model: Model) 
     repo.make(model, "build-train").failed(f"{path}: damaged", "at end of document", "uv lock")
 
 
-@pytest.mark.slow
 def test_pylock_of_a_role_comes_before_the_one_for_both_and_that_before_uv_lock(repo: Monorepo, model: Model) -> None:
     write_uv_lock(model, PROJECT.replace("colorama==0.4.5", "colorama==0.4.4"))
     write_pylock(model, "tabulate==0.8.9\n")
@@ -149,13 +144,11 @@ def test_pylock_of_a_role_comes_before_the_one_for_both_and_that_before_uv_lock(
     assert "iniconfig==2.0.0" in pins(model, "predict") - pins(model, "train")
 
 
-@pytest.mark.slow
 def test_a_pylock_that_the_server_cannot_live_with(repo: Monorepo, model: Model) -> None:
     write_pylock(model, "flask==2.3.3\n")
     repo.make(model, "build-predict").failed("pylock.toml", "the server needs", "flask")
 
 
-@pytest.mark.slow
 def test_a_pylock_with_everything_needs_no_lock_of_ours(repo: Monorepo, model: Model) -> None:
     runtime = Path(__file__).parent.parent / "builders/base/requirements.txt"
     write_pylock(model, runtime.read_text() + "tabulate<0.9\n")
@@ -164,14 +157,12 @@ def test_a_pylock_with_everything_needs_no_lock_of_ours(repo: Monorepo, model: M
     assert "tabulate-0.8.10.dist-info" in installed(repo, model, "predict")
 
 
-@pytest.mark.slow
 def test_two_pylocks_with_different_versions_of_one_package(repo: Monorepo, model: Model) -> None:
     write_pylock(model, "tabulate==0.8.9\n", "pylock.train.toml")
     write_pylock(model, "tabulate==0.8.10\n", "pylock.predict.toml")
     repo.make(model, "lock").failed("pylock.train.toml has tabulate==0.8.9, pylock.predict.toml tabulate==0.8.10")
 
 
-@pytest.mark.slow
 def test_requirements_beside_a_foreign_lock_have_to_be_in_it(repo: Monorepo, model: Model) -> None:
     write_pylock(model, "tabulate==0.8.9\n")
     wanted = model.path / "requirements_predict.txt"
@@ -181,7 +172,6 @@ def test_requirements_beside_a_foreign_lock_have_to_be_in_it(repo: Monorepo, mod
     repo.make(model, "build-predict").failed(f"{wanted}:1 (colorama)", "not in pylock.toml")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "expected"),
     [

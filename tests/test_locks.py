@@ -171,6 +171,7 @@ def with_another_hash(text: str) -> str:
     return re.sub("(?<=--hash=sha256:)[0-9a-f]{64}", "0" * 64, text, count=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [damaged_by_a_merge, cut_off, with_another_hash])
 def test_a_damaged_lock_is_one_line_and_made_anew_by_make_lock(
     repo: Monorepo, model: Model, damage: Callable[[str], str]
@@ -197,6 +198,7 @@ def test_build_all_says_what_is_not_locked_also_where_nothing_is_to_be_built(rep
     assert "(and 1 more): make lock" in made.err
 
 
+@pytest.mark.slow
 def test_a_damaged_remembered_lock_is_resolved_again(repo: Monorepo, model: Model) -> None:
     repo.make(model, "show").succeeded()
     remembered = list(repo.path.glob(".trainyard/locks/*/1.lock"))

@@ -139,6 +139,7 @@ def test_a_pin_without_a_wheel_is_named_with_the_nearest_version_that_has_one(im
     assert not images.built
 
 
+@pytest.mark.slow
 def test_a_pin_for_an_older_python_than_the_images_names_the_image_that_has_it(images: Images, tmp_path: Path) -> None:
     line = refused(images, requirement(tmp_path, "middle==1.0\n"))
     assert "middle==1.0 has no wheel for Python 3.12: write middle==2.0" in line
@@ -147,6 +148,7 @@ def test_a_pin_for_an_older_python_than_the_images_names_the_image_that_has_it(i
     assert "requirements_predict.txt: middle==1.0 has no wheel" in line
 
 
+@pytest.mark.slow
 def test_with_a_setup_script_a_compiler_may_be_there(images: Images, tmp_path: Path) -> None:
     found = requirement(tmp_path, "late==1.0\n")
     assert "late==1.0 has no wheel for Python 3.12: write late==2.0" in refused(images, found)
@@ -156,6 +158,7 @@ def test_with_a_setup_script_a_compiler_may_be_there(images: Images, tmp_path: P
     assert len(images.built) == 1
 
 
+@pytest.mark.slow
 def test_a_package_for_newer_pythons_is_locked_for_that_of_the_images(images: Images, tmp_path: Path) -> None:
     assert resolve(images, requirement(tmp_path, "newer\n")).startswith("newer==1.0")
     line = refused(images, requirement(tmp_path, "newest\n"))

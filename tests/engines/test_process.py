@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from engines.contract.bills_of_materials import BillsOfMaterials
 from engines.contract.building import EngineContract
 from engines.contract.killed_builds import kill_in_the_middle
@@ -46,6 +47,7 @@ class TestProcess(BillsOfMaterials, PrunedDependencies, EngineContract):
     def depend_on_its_own(self, model: Model) -> None:
         (model.path / "requirements_predict.txt").write_text(f"tinydb==4.8.{model.name[-1]}\n")
 
+    @pytest.mark.slow
     def test_prune_frees_room(self, repo: Monorepo) -> None:
         model = repo.add_model("frugal")
         (model.path / "requirements_predict.txt").write_text("tinydb==4.7.1\n")
@@ -80,6 +82,7 @@ class TestProcess(BillsOfMaterials, PrunedDependencies, EngineContract):
         assert words in repo.make(model, "-n", "predict").succeeded().err
         assert words not in repo.make(model, "-n", "predict", "HARDENED=0").succeeded().err
 
+    @pytest.mark.slow
     def test_an_edit_starts_no_installer(self, repo: Monorepo, tmp_path: Path) -> None:
         """uv makes its cache as soon as it is asked to install anything."""
         model = repo.add_model("counted")
@@ -96,6 +99,7 @@ class TestProcess(BillsOfMaterials, PrunedDependencies, EngineContract):
         made = repo.make(model, "build-predict").succeeded()
         assert f"setup.sh of {model.container}-predict is not run" in made.err
 
+    @pytest.mark.slow
     def test_a_server_survives_a_rebuild_of_its_image(self, repo: Monorepo) -> None:
         model = repo.add_model("steady")
         repo.make(model, "train").succeeded()

@@ -193,7 +193,6 @@ def test_a_star_is_everybody_and_off_is_nobody(start, daemon, tmp_path):
     assert not [name for name in preflight(daemon, "https://any.example", "/sum").headers if "Access-Control" in name]
 
 
-@pytest.mark.slow
 def test_a_browser_may_give_the_token_as_a_password(start):
     daemon = start("basic", WORKERS="1", API_TOKEN="secret-1")
     refused = requests.get(f"{daemon.url}/", timeout=5)

@@ -80,7 +80,6 @@ def test_both_workers_answer(daemon):
     until(both, 15)
 
 
-@pytest.mark.slow
 def test_the_sample_was_predicted_before_the_first_request(start):
     daemon = start("basic", WORKERS="1")
     assert daemon.post("sum").json()["payload"]["calls"] > 1
@@ -107,14 +106,12 @@ def test_a_missing_binary_is_a_503_until_it_appears(start):
     assert answer.json()["payload"]["predictions"] == ["trained"]
 
 
-@pytest.mark.slow
 def test_a_historical_module_imports_cortex_and_reads_the_old_spelling(start):
     daemon = start("historical", WORKERS="1", MODElNAME="price_rf")
     answer = daemon.post("price/predict", [[1, 2]])
     assert answer.json() == {"payload": {"predictions": ["price_rf: 3"]}}
 
 
-@pytest.mark.slow
 def test_one_spelling_of_the_model_name_sets_both(start):
     daemon = start("historical", WORKERS="1", MODEL_NAME="price_lr")
     assert daemon.post("price/predict", [[4]]).json()["payload"]["predictions"] == ["price_lr: 4"]

@@ -55,7 +55,6 @@ def test_waiting_requests_share_a_call_unless_told_not_to(start, tmp_path, batch
     assert largest >= most if batch == "1" else largest <= most
 
 
-@pytest.mark.slow
 def test_a_bad_request_among_good_ones_spoils_none_of_them(start, tmp_path):
     daemon = batch_daemon(start, tmp_path)
     answers = ask_many(daemon, [[[0, "bad"]] if number == 5 else [[number, 1]] for number in range(10)])

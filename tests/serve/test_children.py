@@ -39,7 +39,6 @@ def ends(pid):
     return until(lambda: not is_running(pid), SECONDS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_pool_in_a_function_works_request_after_request(daemon, method):
     for _ in range(5):
@@ -55,7 +54,6 @@ def test_a_fork_has_none_of_the_servers_sockets(daemon):
     assert predictions(daemon, "sockets", "fork") == ["[]"]
 
 
-@pytest.mark.slow
 def test_a_program_inherits_no_socket_that_went_from_worker_to_worker(start):
     daemon = start("children", WORKERS="2")
     with requests.Session() as session:
@@ -100,7 +98,6 @@ def test_what_goes_into_the_background_stays_as_long_as_the_server(start):
     assert ends(child)
 
 
-@pytest.mark.slow
 def test_nothing_outlives_the_server(start):
     daemon = start("children", WORKERS="1", STOP_TIMEOUT="5")
     children = [predictions(daemon, route)[0] for route in ("stray", "sleeper", "stubborn", "background")]

@@ -192,7 +192,6 @@ def test_every_protocol_refuses_in_its_own_shape(server, protocol, body, encodin
     assert (response.status_code, reason in error, "\n" in error) == (status, True, False), error
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("length", [10, 100_000, 1_500_000])
 def test_small_and_large_bodies_arrive_whole(server, length):
     rows = [[number, number + 0.5, 1] for number in range(length // 16)] or [[1, 2, 3]]

@@ -205,7 +205,6 @@ def test_workers_that_are_killed_are_replaced_and_the_other_group_notices_nothin
     assert daemon.stop() == 0
 
 
-@pytest.mark.slow
 def test_a_group_that_cannot_be_started_answers_503_and_the_others_serve(start, tmp_path):
     daemon = start("groups", VENV_2=str(tmp_path / "nowhere"))
     assert daemon.post("first/predict").status_code == 200
@@ -216,7 +215,6 @@ def test_a_group_that_cannot_be_started_answers_503_and_the_others_serve(start, 
     assert daemon.stop() == 0
 
 
-@pytest.mark.slow
 def test_a_group_whose_packages_are_broken_answers_503_and_the_others_serve(start, tmp_path):
     (tmp_path / "bin").mkdir()
     python = tmp_path / "bin" / "python"

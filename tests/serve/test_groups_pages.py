@@ -131,7 +131,6 @@ def test_pages_do_not_wait_for_each_other(grouped):
             wire.close()
 
 
-@pytest.mark.slow
 def test_a_group_that_could_not_be_started_is_not_hidden(start, tmp_path):
     daemon = start("groups", VENV_2=str(tmp_path / "nowhere"))
     ready = requests.get(f"{daemon.url}/readyz", timeout=20)
@@ -141,7 +140,6 @@ def test_a_group_that_could_not_be_started_is_not_hidden(start, tmp_path):
     assert requests.get(f"{daemon.url}/health", timeout=20).status_code == 200
 
 
-@pytest.mark.slow
 def test_pages_need_the_token(start):
     daemon = start("groups", API_TOKEN="for-all-of-them", **SAME)
     assert requests.get(f"{daemon.url}/openapi.json", timeout=20).status_code == 401

@@ -58,7 +58,6 @@ def test_while_it_drains_it_is_not_ready(start):
         slow.join()
 
 
-@pytest.mark.slow
 def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     import os
 

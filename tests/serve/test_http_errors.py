@@ -127,7 +127,6 @@ def test_what_would_end_a_process_ends_no_worker(start, route):
     assert daemon.post("pid").json() == before
 
 
-@pytest.mark.slow
 def test_a_sample_that_would_end_a_process_ends_no_worker(start, tmp_path):
     (tmp_path / ".s2i").mkdir()
     (tmp_path / ".s2i/environment").write_text("ROUTES=a:a.predict:predict\n")

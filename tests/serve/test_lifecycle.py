@@ -68,7 +68,6 @@ def test_a_worker_that_dies_is_replaced(start):
     assert second != first
 
 
-@pytest.mark.slow
 def test_the_log_has_no_complaint_of_gunicorn(start):
     daemon = start("historical", WORKERS="1", MODEL_NAME="m")
     assert daemon.stop() == 0
@@ -86,7 +85,6 @@ def open_to_all(folder):
             part.chmod(0o755)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
 def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     home = tmp_path / "action"
@@ -99,7 +97,6 @@ def test_an_arbitrary_uid_without_a_home_serves(tmp_path, start):
     assert not [line for line in daemon.text().splitlines() if "[ERROR]" in line and "route /" not in line]
 
 
-@pytest.mark.slow
 def test_ctrl_c_while_it_is_imported_is_no_traceback(folder, tmp_path):
     elsewhere = tmp_path / "packages"
     elsewhere.mkdir()

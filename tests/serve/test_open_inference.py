@@ -269,7 +269,6 @@ def test_no_claim_of_a_client_is_a_500_or_keeps_it_waiting(server, length, size,
         assert set(response.json()) == {"error"}
 
 
-@pytest.mark.slow
 def test_requests_that_wait_share_a_call_whatever_they_speak(start, tmp_path):
     folder = town.build(
         tmp_path / "action", "houses:town.houses.predict:predict_value,largest:town.houses.predict:largest_call"

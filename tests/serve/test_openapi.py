@@ -98,7 +98,6 @@ def test_errors_have_the_shape_that_is_documented(daemon, document):
     assert set(described["required"]) == set(payload) == {"success", "error"}
 
 
-@pytest.mark.slow
 def test_routes_of_like_names_are_operations_of_different_names(start, tmp_path):
     folder = people.write(tmp_path / "action")
     (folder / ".s2i/environment").write_text(

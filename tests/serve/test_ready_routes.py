@@ -94,7 +94,6 @@ def test_an_answer_that_cannot_be_written_makes_its_route_not_ready_and_no_other
     assert daemon.post("moment").json()["payload"]["predictions"] == ["2026-01-02T00:00:00"]
 
 
-@pytest.mark.slow
 def test_another_client_changes_nobodys_answer(daemon):
     seen = set()
 

@@ -165,7 +165,6 @@ def test_drift_is_answered_and_counted_once(daemon, route):
     assert drift() == {}
 
 
-@pytest.mark.slow
 def test_a_record_without_a_schema_leaves_rows_to_the_function(start, tmp_path):
     daemon = people.served(start, tmp_path / "action", schema=None)
     assert daemon.post("people/plain", [[1], [2]]).json()["payload"]["predictions"] == [[1], [2]]

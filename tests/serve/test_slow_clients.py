@@ -64,7 +64,6 @@ def trickle(client, piece, seconds):
     return b""
 
 
-@pytest.mark.slow
 def test_a_body_may_take_as_long_as_it_moves(hasty, connect):
     body = b'{"payload": {"instances": [[1, 2]]}}'
     client = connect(hasty, HEAD + b"Content-Length: %d\r\n\r\n" % (len(body) + 100))
@@ -74,14 +73,12 @@ def test_a_body_may_take_as_long_as_it_moves(hasty, connect):
     assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.slow
 def test_a_head_that_trickles_is_late(hasty, connect):
     answer = trickle(connect(hasty, HEAD + b"X-Slow: "), b"x", 6)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"HEAD_TIMEOUT=2 s" in answer
 
 
-@pytest.mark.slow
 def test_a_stalled_head_is_a_408(hasty, connect):
     stalled = [connect(hasty, HEAD) for _ in range(2)]
     for client in stalled:
@@ -95,7 +92,6 @@ def test_silent_connections_hold_no_thread(hasty, connect):
     assert requests.get(f"{hasty.url}/health", timeout=10).status_code == 200
 
 
-@pytest.mark.slow
 def test_the_time_to_arrive_and_the_time_to_predict_are_counted_apart(hasty):
     with requests.Session() as session:
         for seconds in (2.5, 0):

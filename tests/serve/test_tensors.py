@@ -137,7 +137,6 @@ def test_the_length_of_the_json_parts_it_from_the_bytes():
     assert read(GOOD + BINARY, str(len(GOOD)).encode()) == ROWS
 
 
-@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     length=st.just(b"%d" % len(GOOD)) | st.integers(-5, 10**20).map(lambda n: b"%d" % n) | st.binary(max_size=8),
@@ -179,7 +178,6 @@ def test_a_size_that_is_only_claimed_takes_no_memory(entry):
         tracemalloc.stop()
 
 
-@pytest.mark.slow
 @given(value=JUNK | st.lists(st.dictionaries(TEXT, JUNK, max_size=3), max_size=3))
 def test_any_value_of_an_answer_is_a_tensor_or_none(value):
     tensor = output_tensor("x", copy.deepcopy(value))
