@@ -13,7 +13,7 @@ from trainyard.settings.host import NetworkSettings
 SCRIPT = Path(__file__).resolve().parents[1] / "builders" / "common" / "index_errors.sh"
 SHELL = f'die() {{ printf "%s" "$*"; exit; }}; . {SCRIPT}; explain_index "$1"'
 NETWORK = "check the network, INDEX_URL and HTTPS_PROXY"
-SAID = {
+MESSAGES = {
     "error sending request\n  Caused by: invalid peer certificate: UnknownIssuer":
         "the certificate of the package index is not trusted: set CA_BUNDLE to your company's CA file",
     "HTTP status client error (401 Unauthorized)":
@@ -32,15 +32,15 @@ SAID = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("said", SAID)
-def test_host_and_builds_blame_the_index_alike(said: str) -> None:
-    trouble = explain_index(said, NetworkSettings())
-    assert (str(trouble) if trouble else "") == SAID[said]
-    done = subprocess.run(["bash", "-Eeuo", "pipefail", "-c", SHELL, "sh", said], capture_output=True, text=True)
-    assert (done.stdout, done.stderr, done.returncode) == (SAID[said], "", 0)
+@pytest.mark.parametrize("output", MESSAGES)
+def test_host_and_builds_blame_the_index_alike(output: str) -> None:
+    trouble = explain_index(output, NetworkSettings())
+    assert (str(trouble) if trouble else "") == MESSAGES[output]
+    done = subprocess.run(["bash", "-Eeuo", "pipefail", "-c", SHELL, "sh", output], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == (MESSAGES[output], "", 0)
 
 
 def test_the_host_names_the_index_without_its_user() -> None:
-    said = "error sending request for url (http://me:word@host/simple/x/): operation timed out"
-    trouble = explain_index(said, NetworkSettings(index_timeout=7))
+    output = "error sending request for url (http://me:word@host/simple/x/): operation timed out"
+    trouble = explain_index(output, NetworkSettings(index_timeout=7))
     assert str(trouble).startswith("http://host/simple/x/ did not answer within 7 s: ")

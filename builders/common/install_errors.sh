@@ -1,7 +1,7 @@
 # Sourced by ../common.sh. What uv says of a package that cannot be installed, in one line with the fix.
 # shellcheck shell=bash
 
-# end_installing OUTPUT FILE: what uv said, then the one line.
+# end_installing OUTPUT FILE: what uv printed, then the one line.
 end_installing() {
     # Indented: the one line that begins with error: is ours. Without the user and the password that a URL may have.
     printf '%s\n' "$1" | sed -E 's|(://)[^/@[:space:]]*@|\1***@|g; s/^/    /' >&2

@@ -67,8 +67,8 @@ def normal(line: str) -> str:
 def test_the_program_hands_over_to_the_version_of_the_monorepo(made: Path, program: str) -> None:
     make(made, "list")  # sets up
     version = made / ".venv" / "bin" / "python"
-    told = run([str(version), "-P", "-c", "import trainyard; print(trainyard.__file__)"])
-    module = Path(told.strip())
+    path = run([str(version), "-P", "-c", "import trainyard; print(trainyard.__file__)"])
+    module = Path(path.strip())
     text = module.read_text()
     module.unlink()  # it may be a link to the file of the program
     try:

@@ -28,9 +28,9 @@ def make(path: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> list[s
 def test_apt_is_told_which_authorities_to_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = tmp_path / "company ca.pem"
     bundle.touch()
-    said = "\n".join(make(tmp_path, monkeypatch, CA_BUNDLE=str(bundle)))
-    assert f"'--aptopt=Acquire::https::CAInfo \"{bundle}\"'" in said
-    assert "99mmdebstrap" in said, "which the image must not keep"
+    output = "\n".join(make(tmp_path, monkeypatch, CA_BUNDLE=str(bundle)))
+    assert f"'--aptopt=Acquire::https::CAInfo \"{bundle}\"'" in output
+    assert "99mmdebstrap" in output, "which the image must not keep"
 
 
 def test_a_bundle_that_is_not_there_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,9 +176,9 @@ def test_what_mlflow_cannot_take_is_cut_or_renamed_and_reported(
     assert mine.data.params["plain"] == "1"
     assert mine.data.metrics[named("f1(a)")] == 0.5
     assert mine.data.tags[named("where@")] == "here"
-    (said,) = reporter.noted("warning")
-    assert all(name in said for name in ("text", "where@", "f1(a)"))
-    assert "plain" not in said
+    (warning,) = reporter.noted("warning")
+    assert all(name in warning for name in ("text", "where@", "f1(a)"))
+    assert "plain" not in warning
 
 
 def test_more_than_mlflow_takes_at_once(connection: Connection, uploader: Uploader, project: Path) -> None:

@@ -22,9 +22,9 @@ def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> Non
     process = repo.spawn(model, "tune", "WORKERS=2", "TRIALS=6")
     until(lambda: sum(run["status"] == "finished" for run in runs(model, "trial")) >= 2)
     until(lambda: any(run["status"] == "running" for run in runs(model, "trial")))
-    said = interrupt(process)
-    assert re.search(r"error: interrupted: \d of 6 trials are done: make tune RESUME=1 goes on", said), said
-    assert "Traceback" not in said
+    output = interrupt(process)
+    assert re.search(r"error: interrupted: \d of 6 trials are done: make tune RESUME=1 goes on", output), output
+    assert "Traceback" not in output
     assert not workers(model)
     assert tuning(model)["status"] == "interrupted"
     given_up = [run["params"]["x"] for run in trials(model) if run["status"] == "interrupted"]

@@ -1,4 +1,4 @@
-"""What assemble says of a build that fails, as classes: told apart where its output is read, and nowhere else."""
+"""Failures of assemble, as classes: recognised where its output is read, and nowhere else."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ WIDTH, HEIGHT, DPI = 4.8, 3.6, 160  # small in inches: the text is still read on
 MOST_CURVES, MOST_COMPARED = 4, 12  # pictures of metrics by step: of one run, of several side by side
 MOST_BARS = 12
 LONGEST = 24  # letters of a name
-# Told apart with any kind of colour vision, and on paper.
+# Distinct with any kind of colour vision, and on paper.
 COLOURS = (
     "#0f6b5c", "#d1602b", "#3b6fb6", "#b3589a", "#8a6d00", "#5a4fa2", "#2e9ac4", "#a23b3b", "#6b8f23", "#555555",
 )  # fmt: skip

@@ -135,7 +135,7 @@ def say_written(session: Session, paths: list[Path]) -> None:
 
 
 def _check(session: Session, model: ModelDir, role: Role) -> None:
-    """Everything that can be said before an engine starts."""
+    """Report all that can be reported before an engine starts."""
     for warning in model.environment.warnings:
         session.reporter.warn(warning)
     if role == "train":

@@ -33,7 +33,7 @@ class Session:
 
     @property
     def reporter(self) -> Reporter:
-        """What is told how things go; all that is made here has it."""
+        """Shows how things go; everything that is made here reports to it."""
         return self.commands.reporter
 
     @cached_property

@@ -173,8 +173,8 @@ def _latest(session: Session, model: ModelDir) -> Run:
     if not runs:
         raise TrainyardError(f"RESUME=1: {model.name} has no tuning to go on with", "make tune without it starts one")
     if runs[-1].status == "running":
-        said = f"RESUME=1: {runs[-1].id} is still going (process {runs[-1].pid})"
-        raise TrainyardError(said, "wait for it, or stop it")
+        message = f"RESUME=1: {runs[-1].id} is still going (process {runs[-1].pid})"
+        raise TrainyardError(message, "wait for it, or stop it")
     return runs[-1]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from trainyard.errors import TrainyardError
 from trainyard.settings.host import NetworkSettings
 
-# The status among uv's words, in the second group; and what is said where there is none.
+# The status among uv's words, in the second group; and what is printed where there is none.
 ANSWER = r"status (server|client) error \(([^)]*)\)"
 NO_LIST = "what is no list of packages"
 NETWORK = "check the network, INDEX_URL and HTTPS_PROXY"
@@ -45,9 +45,9 @@ TROUBLES = (
 )
 
 
-def explain_index(said: str, settings: NetworkSettings) -> TrainyardError | None:
+def explain_index(output: str, settings: NetworkSettings) -> TrainyardError | None:
     """What is wrong with the index, and the fix; None where the requirements are to blame."""
-    text = re.sub(r"(?<=://)[^/\s@]*@", "", said)  # uv hides passwords; users may be tokens
+    text = re.sub(r"(?<=://)[^/\s@]*@", "", output)  # uv hides passwords; users may be tokens
     if settings.wheelhouse:
         missing = re.search(r"[Bb]ecause (?:there (?:is|are) no versions? of (\S+)|(\S+) was not found)", text)
         if not missing:

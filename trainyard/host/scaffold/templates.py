@@ -18,7 +18,7 @@ from trainyard.host.monorepo.revision import git
 from trainyard.host.support.product import PACKAGE, PRODUCT
 from trainyard.settings.own_process import callers_environment
 
-# What a rendered folder says it came from. Nobody serves it: git is told that it is the repository made here.
+# What a rendered folder names as its source. Nobody serves it: git maps it to the repository that is made here.
 URL = "https://trainyard.invalid/templates.git"
 TEMPLATES = PACKAGE / "templates"
 HISTORY = TEMPLATES / "history.bundle"  # the versions before this one; there is none before the first release

@@ -216,12 +216,12 @@ def _too_long(argv: Sequence[str], limit: Limit) -> TrainyardError:
 
 
 def _failed(argv: Sequence[str], output: str, causes: Causes = ()) -> TrainyardError:
-    said = _last_lines(output.strip())
-    return _kind(said, causes)(f"{argv[0]} {argv[1]} failed: {said}", exit_code=EXIT_FAILED)
+    reason = _last_lines(output.strip())
+    return _kind(reason, causes)(f"{argv[0]} {argv[1]} failed: {reason}", exit_code=EXIT_FAILED)
 
 
-def _kind(said: str, causes: Causes) -> type[TrainyardError]:
-    return next((kind for pattern, kind in causes if pattern.search(said)), TrainyardError)
+def _kind(reason: str, causes: Causes) -> type[TrainyardError]:
+    return next((kind for pattern, kind in causes if pattern.search(reason)), TrainyardError)
 
 
 def _last_lines(output: str, count: int = 3) -> str:

@@ -16,7 +16,7 @@ Counted = Callable[[int, str], None]  # how many are over, and a remark
 
 
 class Reporter(Protocol):
-    """Is told what goes on, while it goes on."""
+    """Shows what goes on, while it goes on."""
 
     def step(self, text: str) -> None:
         """One line of progress."""
@@ -37,13 +37,13 @@ class Reporter(Protocol):
         """Something long goes on while the block runs."""
 
     def progress(self) -> AbstractContextManager[Callable[[str], None]]:
-        """Gives what is told where something long is."""
+        """Gives a function that takes how far something long is."""
 
     def status(self, text: str) -> bool:
         """A line below the output, in place of the last; an empty one removes it. False where nothing is shown so."""
 
     def counting(self, what: str, total: int) -> AbstractContextManager[Counted | None]:
-        """Gives what is told how many of ``total`` are over; None where nothing is shown so."""
+        """Gives a function that takes how many of ``total`` are over; None where nothing is shown so."""
 
 
 class Silent:
@@ -82,7 +82,7 @@ class Silent:
 
 
 class Recording(Silent):
-    """Keeps what it is told, in the order in which it came."""
+    """Keeps what is reported, in the order in which it came."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

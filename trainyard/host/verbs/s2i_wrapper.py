@@ -31,7 +31,7 @@ def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path, rep
     Args:
         arguments: what follows ``s2i``.
         settings: what a build gets mounted; every other command runs as it is.
-        reporter: is told what is installed.
+        reporter: shows what is installed.
         wrapper: our own ``bin/s2i``, which is not the real one.
 
     Raises:
