@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from waiting import until
 from trainyard.errors import TrainyardError
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
-from trainyard.host.support.reporter import SILENT
+from trainyard.host.support.reporter import SILENT, Recording
 
 
 def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
@@ -45,6 +46,21 @@ def test_waiting_ends_with_the_settings_name(tmp_path: Path) -> None:
             pass
         with pytest.raises(TrainyardError, match=r"stop it$"), locked(lock, "it", Limit("", 0), SILENT):
             pass
+
+
+def test_who_holds_it_is_named_where_no_folder_was(tmp_path: Path) -> None:
+    lock = tmp_path / "state" / "locks" / "lock"
+    message = rf"^it: another process \({os.getpid()}\) did not end within 0 s"
+    for _ in range(2):  # the second time another's number is in the file
+        said = Recording()
+        with (
+            locked(lock, "it", Limit("", 5), said),
+            pytest.raises(TrainyardError, match=message),
+            locked(lock, "it", Limit("", 0), said),
+        ):
+            pass
+        assert said.noted("step") == [f"Waiting for another process ({os.getpid()}) that works on it ..."]
+        lock.write_text("12345678901234567890")
 
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
