@@ -1,9 +1,12 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+VERBS := help check build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
+
+check: $(SETUP) ## every mistake of the model directory that can be seen without building it
+	@$(RUN) check .
 
 build-train: $(SETUP) ## build the train image
 	@$(RUN) build-train .

@@ -1,8 +1,8 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list affected builders track track-stop track-sync dvc prune wheelhouse train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list check affected builders track track-stop track-sync dvc prune wheelhouse train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
 .PHONY: $(VERBS)
-MODEL_VERBS := help build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+MODEL_VERBS := help check build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
@@ -45,6 +45,9 @@ create-routes: ## generate the files of all/
 
 ifeq ($(MODEL),)
 help: ## this list
+
+check: $(SETUP) ## every mistake of the model directories that can be seen without building; FORMAT=json or sarif
+	@$(RUN) check .
 
 experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
 	@$(RUN) experiment .

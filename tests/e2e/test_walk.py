@@ -30,6 +30,7 @@ def project(repo: Monorepo) -> Path:
 def test_a_model(repo: Monorepo, project: Path) -> None:
     walk, port = Walk(repo, MODEL, project / "first"), f"PORT={free_port()}"
     walk("help", part="build-predict")
+    walk("check")
     walk("show", part=r"MODEL_NAME +first +projects/.*Makefile:1")
     walk("lock", part="requirements_train.lock")
     walk("build-train", part="Built")
@@ -73,6 +74,7 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("help", part="track-sync")
     walk("demo", port, part=r"other/predict +200")
     walk("list", part=rf"{PROJECT} +first")
+    walk("check")
     walk("affected", "SINCE=HEAD", part=r"\{")
     walk("builders")
     walk("lock")

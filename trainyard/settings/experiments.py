@@ -24,7 +24,8 @@ class ExperimentSettings(FromEnvironment):
     format: str = setting(
         "FORMAT",
         "table",
-        "make runs: table, or for programs all of them as json (an array, a line for each run) or csv",
+        "make runs: table, or for programs all of them as json (an array, a line for each run) or csv; "
+        "make check: table, json or sarif",
     )
     everything: bool = setting(
         "ALL", False, "1: make runs shows all runs, not the first 20; make clean leaves nothing of us"

@@ -115,6 +115,20 @@ class Resolver:
             return False
         return all(lock and not lock.remark for lock in found)
 
+    def lock_remarks(self, model: ModelDir) -> list[str]:
+        """Why a build of the model may get other packages than the next one, for each role; nothing is resolved.
+
+        Raises:
+            TrainyardError: the requirements cannot be read, or a lock is damaged.
+        """
+        inputs = self._inputs(model)
+        remarks = []
+        for own, role in zip(inputs, ROLES, strict=False):
+            path = lock_path(model, role)
+            lock = self._committed(inputs, own, path)
+            remarks.append(lock.remark if lock else _uncommitted_remark(own, path))
+        return [remark for remark in dict.fromkeys(remarks) if remark]
+
     def write_locks(self, model: ModelDir) -> list[Path]:
         """``make lock``: resolve anew and write both lock files beside the requirements."""
         inputs = self._inputs(model)
@@ -166,12 +180,7 @@ class Resolver:
         return Lock(text, str(path), remark_on(own)) if is_of(text, _digest(inputs)) else None
 
     def _uncommitted(self, inputs: tuple[Requirement, ...], own: Requirement, role: str) -> Lock:
-        path = own.path.with_name(f"requirements_{role}.lock")
-        remark = remark_on(own)
-        if path.is_file():
-            remark = f"{path}: stale, its requirements have changed"
-        elif not own.locked:
-            remark = f"{path}: not there, so every clone may get other packages"
+        remark = _uncommitted_remark(own, own.path.with_name(f"requirements_{role}.lock"))
         self._refuse(remark, own)  # before the index is asked
         lock = self.together(inputs)[ROLES.index(role)]
         if own.locked and not remark:
@@ -213,6 +222,13 @@ class Resolver:
     def _short(self, path: Path) -> str:
         root = self.repository.root
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _uncommitted_remark(own: Requirement, path: Path) -> str:
+    """What is to say where the lock at ``path`` is of other requirements, or there is none."""
+    if path.is_file():
+        return f"{path}: stale, its requirements have changed"
+    return remark_on(own) if own.locked else f"{path}: not there, so every clone may get other packages"
 
 
 def _pins(lock: str) -> str:

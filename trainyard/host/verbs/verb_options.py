@@ -46,6 +46,7 @@ READS: dict[str, tuple[str, ...]] = {
     "build-predict": BUILD,
     "build-train": BUILD,
     "builders": BUILD,
+    "check": ("FORMAT",),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
     "create-routes": BUILD,

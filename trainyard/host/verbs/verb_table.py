@@ -49,6 +49,9 @@ VERBS = (
     _by_hand("help", "this list", MODEL | ALL | TOP),
     # Of the repository.
     Verb("list", TOP, "a table: project, model, routes, binaries, images", "inventory:list_models"),
+    _model("check", "check:check_model", "every mistake of the model directory that can be seen without building it"),
+    Verb("check", TOP, "every mistake of the model directories that can be seen without building; FORMAT=json or sarif",
+         "check:check_models"),
     Verb("affected", TOP, "the models that changed since the git ref SINCE, as JSON for a CI matrix",
          "affected:print_affected"),
     Verb("builders", TOP, "the builder images trainyard/base, trainyard/train, trainyard/daemon",
