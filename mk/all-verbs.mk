@@ -11,7 +11,7 @@ build-all: $(SETUP) ## build what changed: the images of the members, and the me
 	@$(RUN) build-all .
 
 build-image: $(SETUP) ## build the merged image alone
-	@$(RUN) build-all-image .
+	@$(RUN) build-image .
 
 predict-all: $(SETUP) ## build the merged image, serve it on PORT (5111); DETACH=1 returns when it is ready
 	@$(RUN) predict-all .
@@ -23,16 +23,16 @@ create-routes: $(SETUP) ## generate .s2i/environment, predict.py, requirements.t
 	@$(RUN) create-routes .
 
 stop: $(SETUP) ## stop the server
-	@$(RUN) stop-all .
+	@$(RUN) stop .
 
 logs: $(SETUP) ## the log of a server started with DETACH=1; FOLLOW=1 stays
-	@$(RUN) logs-all .
+	@$(RUN) logs .
 
 sbom: $(SETUP) ## the bill of materials of the merged image: .trainyard/sbom/<image>.cdx.json
-	@$(RUN) sbom-all .
+	@$(RUN) sbom .
 
 audit: $(SETUP) ## look for credentials in the merged image
-	@$(RUN) audit-all .
+	@$(RUN) audit .
 
 clean: $(SETUP) ## remove the merged image and the generated files
-	@$(RUN) clean-all .
+	@$(RUN) clean .

@@ -50,13 +50,13 @@ experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
 	@$(RUN) experiment .
 
 stop: $(SETUP) ## stop every server of ours
-	@$(RUN) stop-everything .
+	@$(RUN) stop .
 
 lock: $(SETUP) ## resolve the requirements of every model whose locks are missing or stale, write both lock files
-	@$(RUN) lock-all .
+	@$(RUN) lock .
 
 audit: $(SETUP) ## look for credentials in every image: environment, history, every layer
-	@$(RUN) audit-everything .
+	@$(RUN) audit .
 
 runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
 	@$(RUN) runs .
@@ -71,5 +71,5 @@ report: $(SETUP) ## draw the report of the run ID, or of the latest: runs/<id>/r
 	@$(RUN) report .
 
 clean: $(SETUP) ## stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay; ALL=1: leave nothing of us
-	@$(RUN) clean-everything .
+	@$(RUN) clean .
 endif

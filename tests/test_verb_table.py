@@ -5,12 +5,18 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from tools.make_files import generated
+from trainyard.errors import TrainyardError
+from trainyard.host.verbs.commands import row_for
+from trainyard.host.verbs.verb_options import DECLARED, READS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Where, commands, verbs_of
+from trainyard.settings.experiments import ExperimentSettings
+from trainyard.settings.host import HostSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "trainyard"
@@ -52,5 +58,39 @@ def test_verbs_call_functions_that_exist() -> None:
             module, _, function = verb.calls.partition(":")
             tree = ast.parse((PACKAGE / "host/verbs" / f"{module}.py").read_text())
             assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, verb
-            known = commands()[verb.on_command_line]
-            assert (verb.calls, verb.of_model, verb.local) == (known.calls, known.of_model, known.local), verb
+
+
+def test_a_kind_of_folder_has_one_row_of_a_verb() -> None:
+    for name, rows in commands().items():
+        for kind in (MODEL, ALL, TOP):
+            assert sum(kind in verb.where for verb in rows) <= 1, (name, kind)
+
+
+def test_every_setting_is_an_option_of_some_verb() -> None:
+    assert set(READS) <= set(commands())
+    known = {name for names in READS.values() for name in names}
+    assert known <= set(DECLARED)
+    of_the_host = {declared.metadata["env"] for one in (HostSettings, ExperimentSettings) for declared in fields(one)}
+    assert of_the_host & set(DECLARED) <= known
+
+
+@pytest.mark.parametrize(
+    ("verb", "folder", "calls"),
+    [
+        ("stop", ".", "predict:stop_everything"),
+        ("stop", "projects/p/all", "predict:stop_all"),
+        ("stop", "projects/p/m", "predict:stop_model"),
+        ("list", "projects/p/m", "inventory:list_models"),
+        ("train", "projects/p/m", "train:train"),
+        ("train-all", "all", ""),
+    ],
+)
+def test_the_folder_decides_what_a_verb_does(tmp_path: Path, verb: str, folder: str, calls: str) -> None:
+    assert row_for(commands()[verb], tmp_path, tmp_path / folder).calls == calls
+
+
+@pytest.mark.parametrize(("verb", "folder"), [("train", "."), ("train", "all"), ("predict-all", "projects/p/m")])
+def test_a_verb_of_another_kind_of_folder_is_refused(tmp_path: Path, verb: str, folder: str) -> None:
+    rows = [row for row in commands()[verb] if TOP not in row.where]
+    with pytest.raises(TrainyardError, match="say which: trainyard"):
+        row_for(rows, tmp_path, tmp_path / folder)

@@ -78,7 +78,7 @@ def _rule(verb: Verb) -> str:
     if not verb.calls:
         return f"\n{verb.name}: ## {verb.help}\n"
     needed = "$(EXTRA)" if verb.experiments else "$(SETUP)"
-    return f"\n{verb.name}: {needed} ## {verb.help}\n\t@$(RUN) {verb.on_command_line} .\n"
+    return f"\n{verb.name}: {needed} ## {verb.help}\n\t@$(RUN) {verb.name} .\n"
 
 
 def _settings() -> str:

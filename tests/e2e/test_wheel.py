@@ -52,17 +52,18 @@ def test_a_model_in_a_folder_without_our_sources(program: Path, tmp_path: Path, 
     (mine / "trainyard.toml").touch()
     model = mine / "projects" / made.project / made.name
 
-    def trainyard(*arguments: str, **env: str) -> str:
-        return run([str(program), *arguments, str(model)], tmp_path, ENGINE=engine, **env)
+    def trainyard(*arguments: str) -> str:
+        """Options in place of make's variables."""
+        return run([str(program), *arguments, "--engine", engine, str(model)], tmp_path)
 
     for verb in ("build-train", "train", "build-predict"):
         trainyard(verb)
     port = free_port()
-    trainyard("predict", DETACH="1", PORT=str(port))
+    trainyard("predict", "--detach", "--port", str(port))
     try:
         status, text = ask(port, "prices/predict", b'{"payload": {"instances": [[1, 2]]}}')
         assert (status, json.loads(text)["payload"]) == (200, {"predictions": [6]})
-        trainyard("test-endpoint", PORT=str(port))
+        trainyard("test-endpoint", "--port", str(port))
     finally:
         trainyard("stop")
         trainyard("clean")
@@ -72,3 +73,23 @@ def test_a_folder_that_is_no_monorepo(program: Path, tmp_path: Path) -> None:
     done = attempt([str(program), "list", str(tmp_path)])
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path}: not inside a Trainyard monorepo (no trainyard.toml above it)")
+
+
+def test_a_shell_completes_verbs_and_options(program: Path, tmp_path: Path) -> None:
+    script = run([str(program), "completion", "bash"])
+    asked = 'COMP_WORDS=(trainyard {}); COMP_CWORD={}; _trainyard_completion trainyard; echo "${{COMPREPLY[@]}}"'
+    path = f"{program.parent}:{os.environ['PATH']}"
+
+    def completed(words: str, at: int) -> list[str]:
+        return run(["bash", "-c", f"{script}\n{asked.format(words, at)}"], tmp_path, PATH=path).split()
+
+    assert completed("pre", 1) == ["predict-all", "predict", "predict-local"]
+    assert "--port" in completed("predict --p", 2)
+    assert "--trials" not in completed("predict --tr", 2)
+
+
+def test_a_mistake_is_one_line(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "trainyard.toml").touch()
+    done = attempt([str(program), "train", str(tmp_path)])
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: train is of a model directory") and done.stderr.count("\n") == 1

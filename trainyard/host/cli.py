@@ -5,7 +5,6 @@ Errors become exit codes here and nowhere else.
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -17,22 +16,23 @@ from types import FrameType
 
 import click
 
+import trainyard
 from trainyard.errors import EXIT_FAILED, EXIT_INTERRUPTED, AlreadyPrinted, TrainyardError
 from trainyard.host.monorepo.environment import other_python
 from trainyard.host.monorepo.repository import enclosing_monorepo
 from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.operations.session import open_session
 from trainyard.host.support import console
-from trainyard.host.verbs.verb_table import Verb, commands
+from trainyard.host.verbs.commands import FOLDER, Verbs, load
+from trainyard.host.verbs.verb_table import commands
 
-FOLDER = click.argument("folder", type=click.Path(path_type=Path), default=".")
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(trainyard.__version__, message="%(version)s")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would run; run nothing.")
 @click.pass_context
 def cli(context: click.Context, dry_run: bool) -> None:
-    """Build, train and serve machine-learning models from their directories. `make help` lists the settings."""
+    """Build, train and serve machine-learning models from their directories."""
     context.obj = dry_run or _make_dry_run()
 
 
@@ -43,30 +43,6 @@ def _make_dry_run() -> bool:
     return bool({"n", "q"} & set(first)) and "=" not in first and not first.startswith("-")
 
 
-def _register(name: str, verb: Verb) -> None:
-    @cli.command(name, help=verb.help, short_help=verb.help)
-    @FOLDER
-    @click.pass_obj
-    def command(dry_run: bool, folder: Path) -> None:
-        session = open_session(folder, console.Terminal(), dry_run=dry_run)
-        function = _load(verb.calls)
-        if verb.of_model:
-            function(session.local() if verb.local else session, session.repository.model(folder))
-        else:
-            function(session, folder.resolve())
-
-
-def _load(verb: str) -> Callable[..., object]:
-    """Only what is called is imported: a build has no time for what a server needs."""
-    module, _, function = verb.partition(":")
-    loaded: Callable[..., object] = getattr(importlib.import_module(f"trainyard.host.verbs.{module}"), function)
-    return loaded
-
-
-for _name, _verb in commands().items():
-    _register(_name, _verb)
-
-
 @cli.command("build", help="build one image, as build.sh does")
 @click.argument("image")
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -74,21 +50,30 @@ for _name, _verb in commands().items():
 @click.pass_obj
 def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
     session = open_session(folder, console.Terminal(), dry_run=dry_run)
-    _load("build:build_named")(session, session.repository.model(folder), role, image)
+    load("build:build_named")(session, session.repository.model(folder), role, image)
 
 
 @cli.command("init", help="make FOLDER a monorepo, with one example in it")
 @FOLDER
 @click.pass_obj
 def init_command(dry_run: bool, folder: Path) -> None:
-    _load("init:init")(folder, console.Terminal(), dry_run=dry_run)
+    load("init:init")(folder, console.Terminal(), dry_run=dry_run)
 
 
 @cli.command("upgrade", help="move the monorepo to the version of this program; its changed files are merged")
 @FOLDER
 @click.pass_obj
 def upgrade_command(dry_run: bool, folder: Path) -> None:
-    _load("init:upgrade")(folder, console.Terminal(), dry_run=dry_run)
+    load("init:upgrade")(folder, console.Terminal(), dry_run=dry_run)
+
+
+@cli.command("completion", help="print what makes a shell complete this program, for its start-up file")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    from click.shell_completion import get_completion_class
+
+    if found := get_completion_class(shell):
+        console.result(found(cli, {}, "trainyard", "_TRAINYARD_COMPLETE").source())
 
 
 @cli.command("s2i", help="run the real s2i with this machine's build settings, as bin/s2i does")
@@ -108,10 +93,11 @@ def program() -> None:
 def _hand_over() -> None:
     """Replaces this process where the monorepo of a verb has an environment of its own."""
     arguments = sys.argv[1:]
-    verb = commands().get(next((word for word in arguments if not word.startswith("-")), ""))
+    rows = commands().get(next((word for word in arguments if not word.startswith("-")), ""), [])
+    experiments = any(verb.experiments for verb in rows) or any(word.startswith("--version") for word in arguments)
     folder = next((Path(word) for word in arguments[1:] if Path(word).is_dir()), Path())
     root = enclosing_monorepo(folder.resolve())
-    if verb and root and (python := other_python(root, experiments=verb.experiments)):
+    if rows and root and (python := other_python(root, experiments=experiments)):
         os.execv(python, [str(python), "-P", "-m", "trainyard", *arguments])  # noqa: S606 -- the same program
 
 
@@ -122,7 +108,7 @@ def main(prepare: Callable[[], None] = lambda: None) -> None:
             signal.signal(number, _terminated)
     try:
         prepare()
-        cli(standalone_mode=False)
+        cli(prog_name="trainyard", standalone_mode=False)
     except AlreadyPrinted as error:
         sys.exit(error.exit_code)
     except TrainyardError as error:

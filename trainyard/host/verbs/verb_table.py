@@ -28,14 +28,9 @@ class Verb:
     where: Where
     help: str
     calls: str = ""  # module:function below verbs/; empty: the Makefile has a recipe of its own
-    command: str = ""  # its name on the command line, where that is not the target's
     of_model: bool = False  # the function takes a model; else a folder
     local: bool = False  # without containers
     experiments: bool = False  # needs MLflow or Optuna, which other verbs do not wait for
-
-    @property
-    def on_command_line(self) -> str:
-        return self.command or self.name
 
 
 def _model(
@@ -76,7 +71,7 @@ VERBS = (
          "build_all:build_changed"),
     Verb("build-all", TOP, "build what changed: the images of each model, each project's all/, and all/",
          "build_all:build_changed"),
-    Verb("build-image", ALL, "build the merged image alone", "build:build_all_image", "build-all-image"),
+    Verb("build-image", ALL, "build the merged image alone", "build:build_all_image"),
     Verb("predict-all", ALL, "build the merged image, serve it on PORT (5111); DETACH=1 returns when it is ready",
          "predict:predict_all"),
     _by_hand("predict-all", "serve every model of every project on PORT (5111)"),
@@ -99,24 +94,24 @@ VERBS = (
     _model("test-endpoint", "test_endpoint:test_model",
            "post test/test_instances.json, show the answer, fail on anything but a good one"),
     _model("stop", "predict:stop_model", "stop the server"),
-    Verb("stop", ALL, "stop the server", "predict:stop_all", "stop-all"),
-    Verb("stop", TOP, "stop every server of ours", "predict:stop_everything", "stop-everything"),
+    Verb("stop", ALL, "stop the server", "predict:stop_all"),
+    Verb("stop", TOP, "stop every server of ours", "predict:stop_everything"),
     _model("logs", "predict:logs_of_model", "the log of a server started with DETACH=1; FOLLOW=1 stays"),
-    Verb("logs", ALL, "the log of a server started with DETACH=1; FOLLOW=1 stays", "predict:logs_of_all", "logs-all"),
+    Verb("logs", ALL, "the log of a server started with DETACH=1; FOLLOW=1 stays", "predict:logs_of_all"),
     _model("shell", "predict:shell", "a shell in the predict image"),
     _model("train-local", "train:train", "train without containers", local=True),
     _model("predict-local", "predict:predict", "serve without containers", local=True),
     _model("lock", "lock:lock_model", "resolve the requirements, write both lock files"),
     Verb("lock", TOP, "resolve the requirements of every model whose locks are missing or stale, write both lock files",
-         "lock:lock_models", "lock-all"),
+         "lock:lock_models"),
     _model("show", "inventory:show", "every value and where it came from"),
     _model("sbom", "sbom:sbom_model", "the bill of materials of both images: .trainyard/sbom/<image>.cdx.json"),
     Verb("sbom", ALL, "the bill of materials of the merged image: .trainyard/sbom/<image>.cdx.json",
-         "sbom:sbom_all", "sbom-all"),
+         "sbom:sbom_all"),
     _model("audit", "audit:audit_model", "look for credentials in both images: environment, history, every layer"),
-    Verb("audit", ALL, "look for credentials in the merged image", "audit:audit_all", "audit-all"),
+    Verb("audit", ALL, "look for credentials in the merged image", "audit:audit_all"),
     Verb("audit", TOP, "look for credentials in every image: environment, history, every layer",
-         "audit:audit_everything", "audit-everything"),
+         "audit:audit_everything"),
     Verb("runs", MODEL, "a table of the runs; SORT=<metric>, ALL=1, FORMAT=json or csv for programs", "runs:list_runs"),
     Verb("runs", TOP, "a table of the runs of every model; SORT=<metric>, ALL=1, FORMAT=json or csv for programs",
          "runs:list_runs"),
@@ -130,10 +125,10 @@ VERBS = (
            experiments=True),
     _model("rollback", "promotion:rollback", "the champion before this one is the champion again", experiments=True),
     _model("clean", "clean:clean_model", "remove the images; binaries in models/ stay"),
-    Verb("clean", ALL, "remove the merged image and the generated files", "clean:clean_all", "clean-all"),
+    Verb("clean", ALL, "remove the merged image and the generated files", "clean:clean_all"),
     Verb("clean", TOP,
          "stop, and remove every model's images, generated files and .trainyard/; binaries in models/ stay; "
-         "ALL=1: leave nothing of us", "clean:clean_everything", "clean-everything"),
+         "ALL=1: leave nothing of us", "clean:clean_everything"),
 )  # fmt: skip
 
 
@@ -142,10 +137,9 @@ def verbs_of(where: Where) -> list[Verb]:
     return [verb for verb in VERBS if verb.where & where]
 
 
-def commands() -> dict[str, Verb]:
-    """The verbs of the command line, by their names there."""
-    found: dict[str, Verb] = {}
+def commands() -> dict[str, list[Verb]]:
+    """The verbs of the command line by their names: a row for each kind of folder in which one says something else."""
+    found: dict[str, list[Verb]] = {}
     for verb in VERBS:
-        if verb.calls:
-            found.setdefault(verb.on_command_line, verb)
+        found.setdefault(verb.name, []).append(verb)
     return found

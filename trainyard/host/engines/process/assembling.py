@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import compileall
 import contextlib
+import errno
 import os
 import py_compile
 import shutil
@@ -190,4 +191,6 @@ def _disk_full_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise TrainyardError(f"{folder}: {error.strerror}", "free some disk space", EXIT_FAILED) from None

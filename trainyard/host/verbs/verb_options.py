@@ -1,0 +1,81 @@
+"""Which settings a verb reads: the options of ``trainyard <verb>``, in place of make's variables."""
+
+from __future__ import annotations
+
+from dataclasses import Field, fields
+from typing import Any
+
+from trainyard.settings.declarations import FromEnvironment
+from trainyard.settings.experiments import ExperimentSettings
+from trainyard.settings.host import (
+    PASSED_ON,
+    BuildSettings,
+    EngineSettings,
+    HostSettings,
+    NetworkSettings,
+    ServerSettings,
+    TrainSettings,
+)
+from trainyard.settings.image import ImageSettings
+
+DECLARED: dict[str, Field[Any]] = {
+    declared.metadata["env"]: declared
+    for settings in (ImageSettings, ExperimentSettings, HostSettings)
+    for declared in fields(settings)
+    if declared.repr
+    and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
+}
+
+
+def _names(*classes: type[FromEnvironment]) -> tuple[str, ...]:
+    own = (declared.metadata["env"] for settings in classes for declared in fields(settings))  # type: ignore[arg-type]
+    return tuple(dict.fromkeys(name for name in own if name in DECLARED))
+
+
+ENGINE = _names(EngineSettings)
+LOCK = (*ENGINE, *_names(NetworkSettings), "LOCK_TIMEOUT")
+BUILD = _names(EngineSettings, BuildSettings)
+TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *BUILD)
+SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
+TRACKER = ("TRACKING_TIMEOUT",)
+READS: dict[str, tuple[str, ...]] = {
+    "affected": ("SINCE",),
+    "audit": ENGINE,
+    "build-all": BUILD,
+    "build-image": BUILD,
+    "build-predict": BUILD,
+    "build-train": BUILD,
+    "builders": BUILD,
+    "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
+    "compare": ("ID",),
+    "create-routes": BUILD,
+    "demo": ("KEEP", "PORT", *BUILD),
+    "experiment": ("CONFIG", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
+    "follow-version": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
+    "list": ENGINE,
+    "lock": LOCK,
+    "logs": ("FOLLOW", *ENGINE),
+    "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
+    "predict-all": SERVE,
+    "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
+    "promote": ("ID", "VERSION", "FORCE", *TRACKER, *BUILD),
+    "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
+    "report": ("ID",),
+    "rollback": TRACKER,
+    "run-show": ("ID",),
+    "runs": ("SORT", "FORMAT", "ALL"),
+    "sbom": BUILD,
+    "shell": BUILD,
+    "show": ENGINE,
+    "stop": ("STOP_TIMEOUT", *ENGINE),
+    "test-all": ("PORT", "REQUEST_TIMEOUT", "ROOT_PATH", *ENGINE),
+    "test-endpoint": ("PORT", "REQUEST_TIMEOUT", "ROOT_PATH", *ENGINE),
+    "track": ("TRACK_PORT", "TRACK_ARTIFACTS", "BIND", "DETACH", "READY_TIMEOUT", "STOP_TIMEOUT"),
+    "track-stop": ("STOP_TIMEOUT",),
+    "track-sync": TRACKER,
+    "train": (*TRACKER, *TRAIN),
+    "train-all": (*TRACKER, *TRAIN),
+    "train-local": (*TRACKER, *TRAIN),
+    "tune": ("TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
+    "wheelhouse": ("WHEELHOUSE", *LOCK),
+}
