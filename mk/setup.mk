@@ -52,4 +52,4 @@ $(EXTRA): $(PIN) | $(SETUP)
 
 # Lists the `target: ## help` lines of the makefiles given, and the settings.
 SHOW_HELP = @sed -n 's/^\([a-z][a-z-]*\):.*\#\# \(.*\)/  \1\t\2/p' $(1) | awk -F '\t' '{printf "%-18s %s\n", $$1, $$2}'; \
-	printf '\nVariables: $(MODEL_VARIABLES)\n           $(wordlist 1,8,$(SETTINGS)) ... (docs/contract.md)\n'
+	printf '\nVariables: $(MODEL_VARIABLES)\n           $(wordlist 1,8,$(SETTINGS)) ... ($(if $(INSTALLED),$(MK)/../)docs/contract.md)\n'

@@ -30,7 +30,7 @@ def test_one_copy_of_each_file(wheel: Path) -> None:
     """Builders and make files are those at the top of the clone, and can be executed where these can."""
     with zipfile.ZipFile(wheel) as archive:
         packed = {info.filename: info for info in archive.infolist()}
-        for folder in ("builders", "mk"):
+        for folder in ("builders", "mk", "docs"):
             tracked = run(["git", "ls-files", folder], ROOT).split()
             assert {f"trainyard/product/{path}" for path in tracked} == {
                 name for name in packed if name.startswith(f"trainyard/product/{folder}/")

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.yaml_files import Section, YamlFile, read_yaml
+from trainyard.host.support.product import page
 
 FILES = ("experiment.yaml", "exp_config.json")
 ELSEWHERE = {
@@ -79,7 +80,9 @@ def read_experiment(path: Path) -> ExperimentFile:
     """
     file = read_yaml(path)
     if not isinstance(file.content, dict):
-        raise TrainyardError(f"{path}:1: not a mapping of names to values", "see docs/experiments.md for an example")
+        raise TrainyardError(
+            f"{path}:1: not a mapping of names to values", f"see {page('experiments.md')} for an example"
+        )
     known: dict[str, Any] = {}
     ignored = []
     for key, value in file.content.items():

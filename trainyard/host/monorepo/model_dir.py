@@ -20,6 +20,7 @@ from trainyard.contract.files import read_text
 from trainyard.contract.namesakes import owner_of
 from trainyard.contract.routes import Route, routes_of
 from trainyard.errors import TrainyardError
+from trainyard.host.support.product import page
 
 Role = Literal["train", "predict"]
 ROLES: tuple[Role, ...] = ("train", "predict")
@@ -159,7 +160,9 @@ def _is_there(path: Path, kind: Callable[[int], bool]) -> bool:
 def read_variables(makefile: Path) -> dict[str, Value]:
     """The plain assignments of a leaf Makefile, without running make; quotes around a value are dropped."""
     if not _is_there(makefile, stat.S_ISREG):
-        raise TrainyardError(f"{makefile}: no such file", "write three variables and an include; see docs/contract.md")
+        raise TrainyardError(
+            f"{makefile}: no such file", f"write three variables and an include; see {page('contract.md')}"
+        )
     lines = read_text(makefile).split("\n")
     variables: dict[str, Value] = {}
     for number, line in enumerate(lines, start=1):

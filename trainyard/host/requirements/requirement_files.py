@@ -16,6 +16,7 @@ from trainyard.host.requirements.local_packages import LocalPackage
 from trainyard.host.requirements.lock_files import INDEX
 from trainyard.host.requirements.lock_names import find_lock
 from trainyard.host.requirements.requirement_text import CONTINUED, Line, logical_lines, read_requirement_text
+from trainyard.host.support.product import page
 
 INCLUDE = {"-r", "--requirement"}
 CONSTRAIN = {"-c", "--constraint"}
@@ -160,7 +161,7 @@ class _Found:
         elif option == INDEX and re.match("https?://", value):
             self.indexes.append(value.rstrip("/"))
         elif option not in HELD_ANYWAY:
-            fix = FIXES.get(option, "take it out, or write the requirements out; see docs/contract.md")
+            fix = FIXES.get(option, f"take it out, or write the requirements out; see {page('contract.md')}")
             raise line.error("is an option that builds do not know", fix)
 
     def _included(self, line: Line, name: str) -> Path:

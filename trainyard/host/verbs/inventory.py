@@ -13,6 +13,7 @@ from trainyard.host.engines.container import s2i
 from trainyard.host.monorepo.model_dir import MODEL_VARIABLES, ROLES, ModelDir
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
+from trainyard.host.support.product import page
 from trainyard.host.support.tables import table
 from trainyard.settings.declarations import variables_of
 from trainyard.settings.host import SECRETS, HostSettings
@@ -25,7 +26,7 @@ def list_models(session: Session, _: Path) -> None:
     found = [_read(session, path) for path in session.repository.every_model_path()]
     images = session.engine.images.built(image for model in found for image in model.images)
     if not found:
-        console.result("no models yet: add a directory projects/<project>/<model>; see docs/contract.md")
+        console.result(f"no models yet: add a directory projects/<project>/<model>; see {page('contract.md')}")
     for line in table([HEADER, *(model.row(images) for model in found)]):
         console.result(line)
     if problems := sum(not model.images for model in found):

@@ -52,9 +52,7 @@ def _evaluate(target: Target, sources: Path) -> UserFunction:
     resolve(target, sources)  # says what is wrong with the module
     found = getattr(importlib.import_module(target.module), EVALUATE, None)
     if not callable(found):
-        raise TrainyardError(
-            f"{target.module} has no function {EVALUATE}(msg)", "write one that returns metrics: docs/experiments.md"
-        )
+        raise TrainyardError(f"{target.module} has no function {EVALUATE}(msg)", "write one that returns the metrics")
     evaluate: UserFunction = found
     return evaluate
 

@@ -13,8 +13,10 @@ from trainyard.host.experiments.config import Config
 from trainyard.host.experiments.parameters import with_params
 from trainyard.host.experiments.tuning.search_space import SearchSpace
 from trainyard.host.experiments.yaml_files import YamlFile
+from trainyard.host.support.product import page
 
-EXAMPLE = "give a parameter default_value and tuning: {param_type: float, min: 0.01, max: 1}: docs/experiments.md"
+EXAMPLE = "give a parameter default_value and tuning: {param_type: float, min: 0.01, max: 1}: "
+EXAMPLE += page("experiments.md")
 
 
 @dataclass(frozen=True)

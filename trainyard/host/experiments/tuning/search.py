@@ -25,6 +25,7 @@ from trainyard.host.experiments.tuning.goal import Goal
 from trainyard.host.experiments.tuning.progress import TuningProgress
 from trainyard.host.experiments.tuning.study import RUN, Study
 from trainyard.host.experiments.tuning.workers import Event, Events, TrialWorker
+from trainyard.host.support.product import page
 from trainyard.host.support.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class Tuning:
         if part != self._search.payload.get(MEASURE_ON, VALIDATION) and not self._warned_of_part:
             self._search.reporter.warn(
                 f"the train function does not say that it measures on the {VALIDATION} part ({MEASURE_ON} in its "
-                "payload): trials may be chosen by the rows that the champion is compared on (docs/experiments.md)"
+                f"payload): trials may be chosen by the rows that the champion is compared on ({page('experiments.md')})"
             )
             self._warned_of_part = True
 
