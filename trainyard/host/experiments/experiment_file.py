@@ -80,9 +80,7 @@ def read_experiment(path: Path) -> ExperimentFile:
     """
     file = read_yaml(path)
     if not isinstance(file.content, dict):
-        raise TrainyardError(
-            f"{path}:1: not a mapping of names to values", f"see {page('experiments.md')} for an example"
-        )
+        raise TrainyardError(f"{path}:1: not a mapping of names to values", f"example: {page('experiments.md')}")
     known: dict[str, Any] = {}
     ignored = []
     for key, value in file.content.items():

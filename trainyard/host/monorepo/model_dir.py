@@ -161,7 +161,7 @@ def read_variables(makefile: Path) -> dict[str, Value]:
     """The plain assignments of a leaf Makefile, without running make; quotes around a value are dropped."""
     if not _is_there(makefile, stat.S_ISREG):
         raise TrainyardError(
-            f"{makefile}: no such file", f"write three variables and an include; see {page('contract.md')}"
+            f"{makefile}: no such file", f"write three variables and an include: {page('contract.md')}"
         )
     lines = read_text(makefile).split("\n")
     variables: dict[str, Value] = {}

@@ -211,7 +211,7 @@ class Tuning:
         if part != self._search.payload.get(MEASURE_ON, VALIDATION) and not self._warned_of_part:
             self._search.reporter.warn(
                 f"the train function does not say that it measures on the {VALIDATION} part ({MEASURE_ON} in its "
-                f"payload): trials may be chosen by the rows that the champion is compared on ({page('experiments.md')})"
+                f"payload): trials may be chosen by rows that the champion is compared on ({page('experiments.md')})"
             )
             self._warned_of_part = True
 
