@@ -87,7 +87,9 @@ class ServerSettings(FromEnvironment):
     port: int = setting("PORT", 5111, "host port that make predict publishes")
     bind: str = setting("BIND", "127.0.0.1", "host address that make predict publishes on; 0.0.0.0 for every one")
     workers: int = setting(
-        "WORKERS", 0, "worker processes of the server, or of make tune; 0: as many as cores and memory allow"
+        "WORKERS",
+        0,
+        "workers of a predict server, make tune or make track; 0: as many as cores and memory allow, make track: one",
     )
     detach: bool = setting("DETACH", False, "1: make predict returns when the server is ready")
     hardened: bool = setting(
