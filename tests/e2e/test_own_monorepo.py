@@ -7,12 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from monorepo import ROOT, free_port
+from waiting import until
 from wheels import attempt, build_wheel, install, run
 
 pytestmark = pytest.mark.slow  # the wheel is built and installed; tests/test_adding.py is quick
@@ -115,13 +115,18 @@ def test_where_no_monorepo_can_be(program: str, tmp_path: Path, name: str, reaso
 
 
 def test_ctrl_c_leaves_nothing(program: str, tmp_path: Path) -> None:
-    folder = tmp_path / "new"
-    process = subprocess.Popen([program, "init", str(folder)], start_new_session=True, stderr=subprocess.PIPE)
-    time.sleep(0.6)  # somewhere in the middle
+    folder, scratch = tmp_path / "new", tmp_path / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [program, "init", str(folder)], start_new_session=True, stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )  # fmt: skip
+    until(lambda: [*scratch.iterdir()])  # it renders
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode in (0, 130)
     assert folder.exists() == (process.returncode == 0)
+    assert not [*scratch.iterdir()]
 
 
 def test_an_upgrade_merges_and_moves_the_pin(made: Path, program: str, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ READS: dict[str, tuple[str, ...]] = {
     "stop": ("STOP_TIMEOUT", *ENGINE),
     "test-all": ("PORT", "REQUEST_TIMEOUT", "ROOT_PATH", *ENGINE),
     "test-endpoint": ("PORT", "REQUEST_TIMEOUT", "ROOT_PATH", *ENGINE),
-    "track": ("TRACK_PORT", "TRACK_ARTIFACTS", "BIND", "DETACH", "READY_TIMEOUT", "STOP_TIMEOUT"),
+    "track": ("WORKERS", "TRACK_PORT", "TRACK_ARTIFACTS", "BIND", "DETACH", "READY_TIMEOUT", "STOP_TIMEOUT"),
     "track-stop": ("STOP_TIMEOUT",),
     "track-sync": TRACKER,
     "train": (*TRACKER, *TRAIN),
