@@ -10,33 +10,34 @@ import pytest
 
 from trainyard.host import cli
 
-LEFT = """
-import concurrent.futures, runpy, {module}, trainyard.host.cli
-{left}
-trainyard.host.cli.main = lambda: None
+# As a verb is: imported when it is called.
+CALLED = """
+import importlib, runpy, trainyard.host.cli
+trainyard.host.cli.main = lambda: importlib.import_module("verb")
 runpy.run_module("trainyard", run_name="__main__")
 """
 
 
-def end(module: str, left: str, timeout: float = 30) -> None:
-    subprocess.run([sys.executable, "-c", LEFT.format(module=module, left=left)], check=True, timeout=timeout)
+def end(folder: Path, verb: str, timeout: float = 30) -> None:
+    (folder / "verb.py").write_text(verb)
+    command = [sys.executable, "-B", "-c", f"import sys; sys.path.insert(0, {str(folder)!r}){CALLED}"]
+    subprocess.run(command, check=True, timeout=timeout)
+    (folder / "verb.py").unlink()
 
 
 @pytest.mark.slow
-def test_a_pool_of_threads_that_nobody_closed() -> None:
+def test_a_pool_of_threads_that_nobody_closed(tmp_path: Path) -> None:
     """As of an artifact repository of MLflow's."""
-    end("os", "pool = concurrent.futures.ThreadPoolExecutor(); pool.submit(int).result()")
+    pool = "pool = concurrent.futures.ThreadPoolExecutor(); pool.submit(int).result()"
+    end(tmp_path, f"import concurrent.futures; {pool}")
 
 
 @pytest.mark.slow
 def test_a_database_is_whole_without_its_log(tmp_path: Path) -> None:
     """A study.db that is copied is the study."""
     file = tmp_path / "study.db"
-    left = (
-        f"base = sqlite3.connect({str(file)!r}, isolation_level=None)\n"
-        "base.execute('PRAGMA journal_mode=WAL'); base.execute('CREATE TABLE trials (number)')"
-    )
-    end("sqlite3", left)
+    base = f"import sqlite3\nbase = sqlite3.connect({str(file)!r}, isolation_level=None)"
+    end(tmp_path, f"{base}\nbase.execute('PRAGMA journal_mode=WAL'); base.execute('CREATE TABLE trials (number)')")
     assert [path.name for path in tmp_path.iterdir()] == ["study.db"]
     assert b"trials" in file.read_bytes()
 
