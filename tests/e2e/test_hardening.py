@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from monorepo import Model, Monorepo, free_port
 
+pytestmark = pytest.mark.slow  # the walk shows the same verbs, on models as they should be
+
 
 @pytest.mark.parametrize("variable", ["MODEL_NAME", "CONTAINER_NAME"])
 def test_a_name_that_another_model_has(repo: Monorepo, model: Model, variable: str) -> None:
