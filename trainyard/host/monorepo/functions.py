@@ -8,9 +8,9 @@ from pathlib import Path
 
 from trainyard.contract.files import read_text
 from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.sources import SHARED
 from trainyard.host.support.product import PACKAGE
 
-SHARED = ("common_utils", "utils")
 OWN = "trainyard"
 
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +54,8 @@ def read_pin(root: Path) -> Pin:
     Raises:
         TrainyardError: a file that cannot be read, is no TOML, or has anything but the two keys.
     """
+    import tomllib  # which takes 3 ms: every verb imports the name of the file
+
     path = root / FILE
     try:
         found = tomllib.loads(read_text(path))

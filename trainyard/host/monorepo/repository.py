@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.model_dir import STATE, ModelDir, read_model_dir, read_variables
+from trainyard.host.monorepo.model_dir import STATE, ModelDir, Value, read_model_dir, read_variables
 from trainyard.host.monorepo.pin import FILE
 from trainyard.host.monorepo.revision import commit_of, git
 from trainyard.host.monorepo.sources import SHARED, shown
@@ -79,21 +81,25 @@ class Repository:
         Raises:
             TrainyardError: another directory has the CONTAINER_NAME, or one of the project the MODEL_NAME.
         """
+        for clash in self.clashes([model]):
+            raise TrainyardError(
+                f"two directories have the {clash.variable} {clash.mine.text!r}: "
+                f"{clash.mine.source} and {clash.other.source}",
+                "rename one of them",
+            )
+
+    def clashes(self, models: Iterable[ModelDir]) -> Iterator[Clash]:
+        """The names of ``models`` that another directory has, too, an ``all/`` of a project included."""
+        taken: dict[tuple[str, Path | None, str], list[tuple[Path, Value]]] = defaultdict(list)
         for makefile in sorted(self.root.glob("projects/*/*/Makefile")):
-            if makefile.parent == model.path:
-                continue
-            try:
-                others = read_variables(makefile)
-            except TrainyardError:
-                continue  # the build of that model reports it
-            shared = ["CONTAINER_NAME", *(["MODEL_NAME"] if makefile.parent.parent == model.project else [])]
-            for name in shared:
-                mine, other = model.variables.get(name), others.get(name)
-                if mine and other and mine.text == other.text and mine.source != "command line":
-                    raise TrainyardError(
-                        f"two directories have the {name} {mine.text!r}: {mine.source} and {other.source}",
-                        "rename one of them",
-                    )
+            with contextlib.suppress(TrainyardError):  # the build of that model reports it
+                for name, value in _names(read_variables(makefile)):
+                    taken[name, _scope(name, makefile.parent), value.text].append((makefile.parent, value))
+        for model in models:
+            for name, mine in _names(model.variables):
+                for folder, other in taken[name, _scope(name, model.path), mine.text]:
+                    if folder != model.path and mine.source != "command line":
+                        yield Clash(model, name, mine, folder, other)
 
     def commit(self, models: Iterable[ModelDir]) -> str:
         """The git commit of the work tree, with ``-dirty`` where something that images or trainings of ``models`` are
@@ -122,6 +128,30 @@ class Repository:
         changed = git(self.root, "diff", *DIFF, since, "--", ".")
         untracked = git(self.root, "ls-files", "--others", "--exclude-standard", "-z")
         return sorted({path for path in (changed + untracked).split("\0") if path})
+
+
+@dataclass(frozen=True)
+class Clash:
+    """``model`` and the directory ``folder`` have the same name."""
+
+    model: ModelDir
+    variable: str
+    mine: Value
+    folder: Path
+    other: Value
+
+
+def _names(variables: Mapping[str, Value]) -> list[tuple[str, Value]]:
+    return [
+        (name, variables[name])
+        for name in ("CONTAINER_NAME", "MODEL_NAME")
+        if name in variables and variables[name].text
+    ]
+
+
+def _scope(variable: str, folder: Path) -> Path | None:
+    """Where nobody else may have that name: binaries lie in a project, images on an engine."""
+    return folder.parent if variable == "MODEL_NAME" else None
 
 
 def _has_makefile(folder: Path) -> bool:

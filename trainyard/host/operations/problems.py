@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,10 @@ def problems_of(session: Session, folders: list[Path]) -> list[Problem]:
         for rule, look in LOOK.items():
             with _caught(found, rule, model.path):
                 found += look(session, model)
-    found += _namesakes(models, [*_readable(session)])
+    for clash in session.repository.clashes(models):
+        other = f"{clash.folder.parent.name}/{clash.folder.name}"
+        what = f"{other} has the {clash.variable} {clash.mine.text!r}, too"
+        found.append(_problem("error", "names", f"{clash.mine.source}: {what}", "rename one of them", clash.model.path))
     return sorted(set(found), key=lambda one: (str(one.path), one.line, one.what))
 
 
@@ -64,15 +66,18 @@ def _caught(found: list[Problem], rule: str, path: Path) -> Iterator[None]:
     try:
         yield
     except TrainyardError as error:
-        match = _PLACE.fullmatch(error.message)
-        if match and Path(match["path"]).is_absolute():
-            place, line, what = Path(match["path"]), int(match["line"] or 0), match["what"]
-        else:
-            place, line, what = path, 0, error.message
-        found.append(Problem("error", rule, place, line, what, error.hint))
+        found.append(_problem("error", rule, error.message, error.hint, path))
     except OSError as error:
         place = Path(error.filename or path)
         found.append(Problem("error", rule, place, 0, str(error.strerror), "check its permissions"))
+
+
+def _problem(level: Level, rule: str, message: str, fix: str, path: Path) -> Problem:
+    """Of a message that begins with the file, and perhaps the line; else it is about ``path``."""
+    match = _PLACE.fullmatch(message)
+    if match and Path(match["path"]).is_absolute():
+        return Problem(level, rule, Path(match["path"]), int(match["line"] or 0), match["what"], fix)
+    return Problem(level, rule, path, 0, message, fix)
 
 
 # What a build, a training or a request reads first: each raises what is wrong with it.
@@ -93,20 +98,14 @@ def _dataset(_: Session, model: ModelDir) -> Iterator[Problem]:
     data = model.project / model.dataset_name
     in_dvc = any(path.with_name(f"{path.name}.dvc").exists() for path in (data, data.parent))
     if not data.exists() and not in_dvc:
-        yield _about(model, "DATASET_NAME", "warning", f"{data} is not there", "put the data there before you train")
-
-
-def _about(model: ModelDir, variable: str, level: Level, what: str, fix: str) -> Problem:
-    """A problem with a variable of the Makefile, at its line."""
-    source, _, line = model.variables[variable].source.rpartition(":")
-    place = (Path(source), int(line)) if line.isdecimal() else (model.path / "Makefile", 0)  # of the command line
-    return Problem(level, "names" if level == "error" else "makefile", *place, what, fix)
+        where = model.variables["DATASET_NAME"].source
+        what, fix = f"{where}: {data} is not there", "put the data there before you train"
+        yield _problem("warning", "makefile", what, fix, model.path)
 
 
 def _unknown_keys(_: Session, model: ModelDir) -> Iterator[Problem]:
     for warning in model.environment.warnings:
-        path, line, what = warning.split(":", 2)
-        yield Problem("warning", "wiring", Path(path), int(line), what.strip(), "remove the line, or fix the name")
+        yield _problem("warning", "wiring", warning, "remove the line, or fix the name", model.path)
 
 
 def _functions(_: Session, model: ModelDir) -> list[Problem]:
@@ -127,8 +126,7 @@ def _functions(_: Session, model: ModelDir) -> list[Problem]:
 
 def _locks(session: Session, model: ModelDir) -> Iterator[Problem]:
     for remark in session.resolver.lock_remarks(model):
-        path, _, what = remark.partition(": ")
-        yield Problem("warning", "locks", Path(path), 0, what, "run make lock")
+        yield _problem("warning", "locks", remark, "run make lock", model.path)
 
 
 LOOK: dict[str, Callable[[Session, ModelDir], Iterable[Problem]]] = {
@@ -138,25 +136,3 @@ LOOK: dict[str, Callable[[Session, ModelDir], Iterable[Problem]]] = {
     "locks": _locks,
 }
 RULES = sorted({*(rule for rule, _ in READ), *LOOK, "names"})
-
-
-def _readable(session: Session) -> Iterator[ModelDir]:
-    for path in session.repository.every_model_path():
-        with contextlib.suppress(TrainyardError, OSError):
-            yield session.repository.model(path)
-
-
-def _namesakes(models: list[ModelDir], known: list[ModelDir]) -> Iterator[Problem]:
-    """Names by which models would overwrite each other's images or binaries."""
-    asked = {model.path for model in models}
-    for name in ("CONTAINER_NAME", "MODEL_NAME"):
-        users: dict[tuple[object, str], list[ModelDir]] = defaultdict(list)
-        for model in known:
-            if name in model.variables:
-                project = model.project if name == "MODEL_NAME" else None
-                users[project, model.variables[name].text].append(model)
-        for (_, text), sharing in users.items():
-            for model in sharing if len(sharing) > 1 else ():
-                if model.path in asked:
-                    others = " and ".join(other.name for other in sharing if other is not model)
-                    yield _about(model, name, "error", f"{others} has the {name} {text!r}, too", "rename one of them")

@@ -9,11 +9,10 @@ from pathlib import Path, PurePosixPath
 
 @dataclass
 class Added:
-    """Paths below the folder: written now, there with another content, there with the same."""
+    """Paths below the folder: what is not there yet, and what has another content. Equal files are neither."""
 
     written: list[PurePosixPath] = field(default_factory=list)
     in_the_way: list[PurePosixPath] = field(default_factory=list)
-    there: list[PurePosixPath] = field(default_factory=list)
 
 
 def plan(rendered: Path, target: Path) -> Added:
@@ -28,9 +27,7 @@ def plan(rendered: Path, target: Path) -> Added:
             added.in_the_way.append(PurePosixPath(blocked.relative_to(target)))
         elif not own.exists() and not own.is_symlink():
             added.written.append(name)
-        elif own.is_file() and own.read_bytes() == path.read_bytes():
-            added.there.append(name)
-        else:
+        elif not (own.is_file() and own.read_bytes() == path.read_bytes()):
             added.in_the_way.append(name)
     added.in_the_way = list(dict.fromkeys(added.in_the_way))
     return added

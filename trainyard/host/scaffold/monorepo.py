@@ -28,7 +28,7 @@ def make_monorepo(folder: Path, *, dry_run: bool) -> Added:
         raise TrainyardError(f"{folder}: not a folder", "name another")
     with tempfile.TemporaryDirectory(prefix="trainyard-init-") as name:
         rendered = Path(name)
-        render("monorepo", rendered, {})
+        render("monorepo", rendered)
         _put_pin(rendered, *own_pin())
         found = plan(rendered, folder)
         if not dry_run:

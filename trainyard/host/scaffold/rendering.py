@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import trainyard
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.scaffold.templates import template_source
 
 
-def render(kind: str, target: Path, answers: Mapping[str, Any]) -> None:
+def render(kind: str, target: Path) -> None:
     """Write the files of the template ``kind`` to ``target``, which is empty.
 
     Raises:
@@ -21,9 +20,7 @@ def render(kind: str, target: Path, answers: Mapping[str, Any]) -> None:
     import copier
 
     with template_source() as source, _as_our_error():
-        copier.run_copy(
-            source, target, {**answers, "kind": kind}, vcs_ref=trainyard.__version__, defaults=True, quiet=True
-        )
+        copier.run_copy(source, target, {"kind": kind}, vcs_ref=trainyard.__version__, defaults=True, quiet=True)
 
 
 def update(target: Path) -> None:

@@ -38,22 +38,25 @@ def template_source() -> Iterator[str]:
     Raises:
         TrainyardError: there is no git.
     """
-    with tempfile.TemporaryDirectory(prefix="trainyard-templates-") as name:
-        folder = Path(name)
-        _make_repository(folder)
-        with _known_to_git(folder):
-            yield URL
+    with _repository() as folder, _known_to_git(folder):
+        yield URL
 
 
 def keep_version() -> None:
     """Add the templates of this version to the history that later versions update from: a step of a release."""
-    with tempfile.TemporaryDirectory(prefix="trainyard-templates-") as name:
-        folder = Path(name)
-        _make_repository(folder)
+    with _repository() as folder:
         _git(folder, "bundle", "create", "--quiet", str(HISTORY), "--tags", "main")
 
 
-def _make_repository(folder: Path) -> None:
+@contextlib.contextmanager
+def _repository() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="trainyard-templates-") as name:
+        folder = Path(name)
+        _fill(folder)
+        yield folder
+
+
+def _fill(folder: Path) -> None:
     _git(folder, "init", "--quiet")
     if HISTORY.is_file():
         _git(folder, "fetch", "--quiet", "--tags", str(HISTORY), "main")
