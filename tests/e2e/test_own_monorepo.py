@@ -22,16 +22,6 @@ IDENTITY = {f"GIT_{who}_{what}": "somebody" for who in ("AUTHOR", "COMMITTER") f
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(ROOT, tmp_path_factory.mktemp("dist"))
-
-
-@pytest.fixture(scope="module")
-def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(install(wheel, tmp_path_factory.mktemp("installed") / "venv"))
-
-
-@pytest.fixture(scope="module")
 def made(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A monorepo in a folder with a space in its name, as init leaves it."""
     folder = tmp_path_factory.mktemp("made") / "my models"

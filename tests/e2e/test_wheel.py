@@ -11,19 +11,9 @@ from pathlib import Path
 import pytest
 from monorepo import ROOT, Monorepo, ask, free_port
 from needs import need
-from wheels import attempt, build_wheel, install, run
+from wheels import attempt, run
 
 pytestmark = pytest.mark.slow  # what is installed is what a clone runs; each engine installs it anew
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(ROOT, tmp_path_factory.mktemp("dist"))
-
-
-@pytest.fixture(scope="module")
-def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(wheel, tmp_path_factory.mktemp("installed") / "venv")
 
 
 def test_one_copy_of_each_file(wheel: Path) -> None:
@@ -42,7 +32,7 @@ def test_one_copy_of_each_file(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["process", "docker"])
-def test_a_model_in_a_folder_without_our_sources(program: Path, tmp_path: Path, engine: str) -> None:
+def test_a_model_in_a_folder_without_our_sources(program: str, tmp_path: Path, engine: str) -> None:
     if engine != "process":
         need(engine)
     made = Monorepo(tmp_path / "clone", engine).add_model("prices")
@@ -54,7 +44,7 @@ def test_a_model_in_a_folder_without_our_sources(program: Path, tmp_path: Path, 
 
     def trainyard(*arguments: str) -> str:
         """Options in place of make's variables."""
-        return run([str(program), *arguments, "--engine", engine, str(model)], tmp_path)
+        return run([program, *arguments, "--engine", engine, str(model)], tmp_path)
 
     for verb in ("build-train", "train", "build-predict"):
         trainyard(verb)
@@ -69,16 +59,16 @@ def test_a_model_in_a_folder_without_our_sources(program: Path, tmp_path: Path, 
         trainyard("clean")
 
 
-def test_a_folder_that_is_no_monorepo(program: Path, tmp_path: Path) -> None:
-    done = attempt([str(program), "list", str(tmp_path)])
+def test_a_folder_that_is_no_monorepo(program: str, tmp_path: Path) -> None:
+    done = attempt([program, "list", str(tmp_path)])
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path}: not inside a Trainyard monorepo (no trainyard.toml above it)")
 
 
-def test_a_shell_completes_verbs_and_options(program: Path, tmp_path: Path) -> None:
-    script = run([str(program), "completion", "bash"])
+def test_a_shell_completes_verbs_and_options(program: str, tmp_path: Path) -> None:
+    script = run([program, "completion", "bash"])
     asked = 'COMP_WORDS=(trainyard {}); COMP_CWORD={}; _trainyard_completion trainyard; echo "${{COMPREPLY[@]}}"'
-    path = f"{program.parent}:{os.environ['PATH']}"
+    path = f"{Path(program).parent}:{os.environ['PATH']}"
 
     def completed(words: str, at: int) -> list[str]:
         return run(["bash", "-c", f"{script}\n{asked.format(words, at)}"], tmp_path, PATH=path).split()
@@ -88,8 +78,8 @@ def test_a_shell_completes_verbs_and_options(program: Path, tmp_path: Path) -> N
     assert "--trials" not in completed("predict --tr", 2)
 
 
-def test_a_mistake_is_one_line(program: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line(program: str, tmp_path: Path) -> None:
     (tmp_path / "trainyard.toml").touch()
-    done = attempt([str(program), "train", str(tmp_path)])
+    done = attempt([program, "train", str(tmp_path)])
     assert done.returncode == 2
     assert done.stderr.startswith("error: train is of a model directory") and done.stderr.count("\n") == 1

@@ -91,7 +91,10 @@ def program() -> None:
 
 
 def _hand_over() -> None:
-    """Replaces this process where the monorepo of a verb has an environment of its own."""
+    """Replaces this process where the monorepo of a verb has an environment of its own.
+
+    Before the options are parsed: that version may have others.
+    """
     arguments = sys.argv[1:]
     rows = commands().get(next((word for word in arguments if not word.startswith("-")), ""), [])
     experiments = any(verb.experiments for verb in rows) or any(word.startswith("--version") for word in arguments)
