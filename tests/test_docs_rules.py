@@ -52,3 +52,22 @@ def test_mk_readme_lists_every_file() -> None:
     text = (ROOT / "mk" / "README.md").read_text()
     for path in (ROOT / "mk").iterdir():
         assert path.name in ("README.md", "__pycache__") or f"`{path.name}`" in text, path
+
+
+def test_the_example_of_a_new_monorepo_is_that_of_the_page() -> None:
+    """docs/your-own-model.md writes the model that `trainyard init` brings; one text in two places stays one."""
+    template = ROOT / "trainyard" / "templates" / "monorepo"
+    page = (ROOT / "docs" / "your-own-model.md").read_text()
+    files = re.findall(r"^    # (projects/\S+)\n((?:    .*\n|\n)+)", page, re.MULTILINE)
+    assert len(files) == len([path for path in (template / "projects").rglob("*") if path.is_file()]) - 1  # .gitkeep
+    for name, text in files:
+        path = template / name
+        own = (path if path.is_file() else path.with_name(f"{path.name}.jinja")).read_text()
+        assert own == re.sub("^    ", "", text, flags=re.MULTILINE).rstrip() + "\n", name
+
+
+def test_a_new_monorepo_ignores_what_ours_does() -> None:
+    template = ROOT / "trainyard" / "templates" / "monorepo"
+    ours = (ROOT / ".gitignore").read_text().splitlines()
+    assert set((template / ".gitignore").read_text().splitlines()) <= set(ours)
+    assert (template / ".gitattributes").read_text() == (ROOT / ".gitattributes").read_text()

@@ -53,6 +53,16 @@ def test_nothing_changed(repo: Monorepo) -> None:
     assert "All 8 images are up to date" in made.err
 
 
+def test_from_another_folder(repo: Monorepo, one: Model, tmp_path: Path) -> None:
+    """By the program, which has no folder of its own to start make in."""
+    edit(one.path / "train.py")
+    program = [str(repo.path / ".venv" / "bin" / "python"), "-m", "trainyard", "build-all", str(repo.path)]
+    environment = repo.environment(PYTHONPATH=str(repo.path))
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert built(Made(done.returncode, done.stdout, done.stderr)) >= {"sums-one-train", "sums-all"}
+    assert built(repo.make(None, "build-all")) == set()
+
+
 def test_an_edit_builds_its_model_and_what_merges_it(repo: Monorepo, one: Model) -> None:
     edit(one.path / "predict.py")
     changed = {"sums-one-train", "sums-one-predict", "sums-all", "all"}

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, NoReturn
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
@@ -164,11 +165,11 @@ class Commands:
         """Ours, and what is added."""
         return {**os.environ, **added}
 
-    def become_make(self, arguments: Sequence[str]) -> NoReturn:
+    def become_make(self, folder: Path, arguments: Sequence[str]) -> NoReturn:
         """The make that called us (mk/setup.mk says which), in our place: so it has that one's job slots."""
         make = os.environ.get("TRAINYARD_MAKE", "make")
         try:
-            os.execvp(make, [make, *arguments])  # noqa: S606 -- no shell
+            os.execvp(make, [make, "--no-print-directory", "-C", str(folder), *arguments])  # noqa: S606 -- no shell
         except OSError as error:
             raise TrainyardError(f"{make}: {error.strerror}", "install GNU make", EXIT_FAILED) from None
 

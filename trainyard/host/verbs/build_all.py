@@ -47,7 +47,7 @@ def build_changed(session: Session, folder: Path) -> None:
             console.result(f"build {target.image}")
         return
     session.reporter.step(f"To build: {len(stale)} of {len(targets)} images")
-    session.commands.become_make(["--no-print-directory", *(target.name for target in stale)])
+    session.commands.become_make(folder, [target.name for target in stale])
 
 
 def _say_unlocked(session: Session, remarks: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import click
 
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import MODEL_VARIABLES
-from trainyard.host.operations.session import open_session
+from trainyard.host.operations.session import Session, open_session
 from trainyard.host.support import console
 from trainyard.host.verbs.verb_options import DECLARED, READS
 from trainyard.host.verbs.verb_table import ALL, MODEL, NOWHERE, TOP, Verb, commands
@@ -41,7 +40,7 @@ def _command(name: str, rows: Sequence[Verb]) -> click.Command:
         session = open_session(folder, console.Terminal(), dry_run=dry_run)
         verb = row_for(rows, session.repository.root, folder.resolve())
         if not verb.calls:
-            _run_make(verb, folder, dry_run=dry_run)
+            _run_make(session, verb, folder)
         elif verb.of_model:
             load(verb.calls)(session.local() if verb.local else session, session.repository.model(folder))
         else:
@@ -75,15 +74,11 @@ def load(verb: str) -> Callable[..., object]:
     return loaded
 
 
-def _run_make(verb: Verb, folder: Path, *, dry_run: bool) -> None:
-    """A verb that is a recipe of make alone, for which make replaces this process."""
+def _run_make(session: Session, verb: Verb, folder: Path) -> None:
+    """A verb that is a recipe of make alone."""
     environment = callers_environment()
     given = [f"{name}={environment[name]}" for name in environment.get(GIVEN, "").split()]
-    flags = ["--no-print-directory", *(["-n"] if dry_run else [])]
-    try:
-        os.execvp("make", ["make", *flags, "-C", str(folder), verb.name, *given])  # noqa: S606 -- no shell
-    except FileNotFoundError:
-        raise TrainyardError("make is not on PATH", "install make") from None
+    session.commands.become_make(folder, [*(["-n"] if session.commands.dry_run else []), verb.name, *given])
 
 
 def _option(name: str) -> click.Option:
