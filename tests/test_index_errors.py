@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from trainyard.host.requirements.index_errors import explain_index
 from trainyard.settings.host import NetworkSettings
 
 SCRIPT = Path(__file__).resolve().parents[1] / "builders" / "common" / "index_errors.sh"
-SHELL = f'die() {{ printf "%s" "$*"; exit; }}; . {SCRIPT}; explain_index "$1"'
+SHELL = f'die() {{ printf "%s" "$*"; exit; }}; . {shlex.quote(str(SCRIPT))}; explain_index "$1"'
 NETWORK = "check the network, INDEX_URL and HTTPS_PROXY"
 MESSAGES = {
     "error sending request\n  Caused by: invalid peer certificate: UnknownIssuer":

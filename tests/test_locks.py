@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import shlex
 import shutil
 import subprocess
 import venv
@@ -214,7 +215,7 @@ def test_sources_without_a_lock_are_said_by_assemble(tmp_path: Path, strict: str
     (tmp_path / "requirements.txt").write_text("tabulate\n")
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)
-    script = f". {ROOT}/builders/common.sh; install_requirements {tmp_path}/requirements.txt"
+    script = f". {shlex.quote(str(ROOT))}/builders/common.sh; install_requirements {tmp_path}/requirements.txt"
     venv.create(tmp_path / "venv")
     variables = {
         "PATH": f"{tmp_path}:/usr/bin:/bin", "STRICT": strict, "VENV": str(tmp_path / "venv"),

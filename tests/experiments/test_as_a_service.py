@@ -45,6 +45,7 @@ def asked(session: Session, **params: float) -> Session:
     return replace(session, settings=replace(session.settings, payload=json.dumps({"params": params})))
 
 
+@pytest.mark.slow
 def test_build_train_serve_and_compare(
     session: Session, model: Model, reporter: Recording, capfd: pytest.CaptureFixture[str]
 ) -> None:

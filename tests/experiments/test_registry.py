@@ -33,6 +33,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "projects" / tmp_path.name
 
 
+@pytest.mark.slow
 def test_a_run_is_one_version(registry: Registry, project: Path) -> None:
     first, second = (kept_run(project, factor=factor) for factor in (1.0, 2.0))
     with ThreadPoolExecutor(4) as pool:

@@ -123,6 +123,7 @@ def test_runs_are_listed_sorted_and_shown(repo: Monorepo, model: Model) -> None:
     repo.make(model, "compare", f"ID={first} nothing").failed("ID=nothing: no such run")
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_is_a_failed_run(repo: Monorepo, model: Model) -> None:
     made = repo.make(model, "train", payload(crash=True))
     assert made.status == 2

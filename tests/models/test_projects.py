@@ -196,6 +196,7 @@ def test_training_again_gives_the_same_bytes(project: str, trained: Any, tmp_pat
     assert json.loads((again / "run/evaluation.json").read_text())["importance"]["columns"]
 
 
+@pytest.mark.slow
 def test_the_shipped_instances_are_answered(model: Any) -> None:
     directory, predict = model
     instances = instances_of(directory)

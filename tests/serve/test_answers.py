@@ -92,6 +92,7 @@ def test_health_is_small_and_quick(daemon):
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.slow
 def test_a_missing_binary_is_a_503_until_it_appears(start):
     daemon = start("basic", WORKERS="1")
     for route, binary in (("file", "price"), ("late", "late")):

@@ -26,6 +26,7 @@ def operation(document, route):
     return document["paths"][f"/{route}"]["post"]
 
 
+@pytest.mark.slow
 def test_the_document_is_valid(document):
     from openapi_spec_validator import OpenAPIV31SpecValidator  # takes two seconds
 

@@ -64,6 +64,7 @@ def trickle(client, piece, seconds):
     return b""
 
 
+@pytest.mark.slow
 def test_a_body_may_take_as_long_as_it_moves(hasty, connect):
     body = b'{"payload": {"instances": [[1, 2]]}}'
     client = connect(hasty, HEAD + b"Content-Length: %d\r\n\r\n" % (len(body) + 100))
