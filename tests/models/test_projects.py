@@ -211,6 +211,7 @@ def test_the_shipped_instances_are_answered(model: Any) -> None:
         assert all(0 < prediction < 400 for prediction in answer["predictions"])
 
 
+@pytest.mark.slow
 def test_a_model_answers_its_recorded_sample_as_in_training(model: Any) -> None:
     directory, predict = model
     sample = json.loads(Path(f"models/{makefile(directory)['MODEL_NAME']}.json").read_text())["sample"]
@@ -218,6 +219,7 @@ def test_a_model_answers_its_recorded_sample_as_in_training(model: Any) -> None:
     assert answer == sample
 
 
+@pytest.mark.slow
 def test_rows_are_answered_in_their_order_and_one_flat_row_alone(model: Any) -> None:
     directory, predict = model
     instances = instances_of(directory)
@@ -229,6 +231,7 @@ def test_rows_are_answered_in_their_order_and_one_flat_row_alone(model: Any) -> 
     assert len(set(forwards)) > 1
 
 
+@pytest.mark.slow
 def test_a_bad_row_is_a_bad_request(model: Any) -> None:
     directory, predict = model
     instances = instances_of(directory)
@@ -239,6 +242,7 @@ def test_a_bad_row_is_a_bad_request(model: Any) -> None:
 
 
 @pytest.mark.parametrize("model", [d for d in MODELS if d.startswith("finance")], indirect=True)
+@pytest.mark.slow
 def test_an_unseen_category_is_answered(model: Any) -> None:
     directory, predict = model
     row = instances_of(directory)[0]
