@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,6 +244,25 @@ def test_what_comes_after_the_pictures_were_drawn_is_in_them(tmp_path: Path, mon
         metrics.write_text('{"name": "late", "value": 1, "step": 0}\n')
     write_report(run, SILENT, ahead)
     assert drawn == [0, 0, 1]
+
+
+def test_nobody_draws_on_once_the_training_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An interpreter that ended while a thread was importing numpy ended with a segmentation fault.
+    run = new_run(tmp_path, "p/m", "m")
+    run.path("evaluation.json").write_text(json.dumps(REGRESSION))
+    drawing = threading.Event()
+
+    def slowly(*_: object) -> list[object]:
+        drawing.set()
+        time.sleep(0.3)
+        return []
+
+    monkeypatch.setattr("trainyard.host.experiments.plots.draw", slowly)
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="the training failed"), DrawnAhead(run, SILENT):
+        drawing.wait(10)
+        raise RuntimeError("the training failed")
+    assert threading.active_count() == before
 
 
 def test_nothing_is_imported_for_a_run_that_left_nothing(tmp_path: Path) -> None:

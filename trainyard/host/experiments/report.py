@@ -65,13 +65,18 @@ class DrawnAhead(AbstractContextManager["DrawnAhead"]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._end()
 
     def plots(self, left: _Left) -> list[Plot]:
         """The pictures of what is left of the run, in the end."""
-        self._over.set()  # what is not there by now does not come any more
-        self._thread.join()
+        self._end()
         return self._drawn[1] if self._drawn and self._drawn[0] == left else _draw(left)
+
+    def _end(self) -> None:
+        """What is not there by now does not come any more. An interpreter that ends while the thread is inside of
+        numpy's import ends with a segmentation fault, so the thread is waited for whatever has failed."""
+        self._over.set()
+        self._thread.join()
 
     def _look(self) -> None:
         if self._there(run_folder.METRICS, run_folder.EVALUATION):
