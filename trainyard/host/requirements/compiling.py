@@ -155,7 +155,7 @@ def run_uv(arguments: Sequence[str], folder: Path, settings: BuildSettings) -> t
     try:
         done = subprocess.run(
             [uv.find_uv_bin(), *arguments], cwd=folder, capture_output=True, text=True, check=False,
-            env=_environment(settings), timeout=limit or None,
+            env=uv_environment(settings), timeout=limit or None,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise TooSlow(
@@ -170,7 +170,8 @@ def names_of(inputs: tuple[Requirement, ...]) -> str:
     return " and ".join(str(item.path) for item in inputs[:-1] or inputs)
 
 
-def _environment(settings: BuildSettings) -> dict[str, str]:
+def uv_environment(settings: BuildSettings) -> dict[str, str]:
+    """What uv may see of the caller's environment, and the settings of indexes."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     if settings.ca_bundle and (bundle := ca_bundle(settings)):
         kept["SSL_CERT_FILE"] = str(bundle)

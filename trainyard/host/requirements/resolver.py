@@ -32,6 +32,7 @@ from trainyard.host.requirements.lock_files import (
 )
 from trainyard.host.requirements.locked_inputs import fix_of_lock, fixed_entries, remark_on, role_input
 from trainyard.host.requirements.requirement_files import Requirement, read_requirement
+from trainyard.host.requirements.requirement_text import Reader, read_requirement_text
 from trainyard.host.requirements.wheels import check_wheels, may_compile
 from trainyard.host.support.product import BUILDER_SOURCES
 from trainyard.host.support.reporter import Reporter
@@ -131,16 +132,25 @@ class Resolver:
 
     def write_locks(self, model: ModelDir) -> list[Path]:
         """``make lock``: resolve anew and write both lock files beside the requirements."""
-        inputs = self._inputs(model)
+        locks = self.new_locks(model)
+        for path, text in locks.items():
+            if not self.dry_run:
+                write_whole(path, text)
+        return [*locks]
+
+    def new_locks(self, model: ModelDir, read: Reader = read_requirement_text) -> dict[Path, str]:
+        """Both lock files, resolved anew; ``read`` gives the text of a requirements file, which may be another than is
+        there. In a dry run they are empty.
+
+        Raises:
+            TrainyardError: as ``model_lock``.
+        """
+        inputs = self._inputs(model, read)
         for item in {item.path: item for item in inputs}.values():
             if remark := remark_on(item):
                 self.reporter.warn(f"{remark}: {fix_of_lock(item)}")
         locks = self.together(inputs, renew=True)
-        paths = [lock_path(model, role) for role in ROLES]
-        for path, lock in zip(paths, locks, strict=True):
-            if not self.dry_run:
-                write_whole(path, lock.text)
-        return paths
+        return {lock_path(model, role): lock.text for role, lock in zip(ROLES, locks, strict=True)}
 
     def together(
         self, inputs: tuple[Requirement, ...], *, preferred: str = "", renew: bool = False
@@ -215,9 +225,9 @@ class Resolver:
                 found = union if whole else compiler.compile((item, runtime), constraint=fixed + union)
             yield with_indexes(with_given_hashes(found, item), item.indexes)
 
-    def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
+    def _inputs(self, model: ModelDir, read: Reader = read_requirement_text) -> tuple[Requirement, ...]:
         cache = None if self.dry_run else self.repository.state / "locks"
-        return (*(role_input(model, role, cache) for role in ROLES), self.runtime)
+        return (*(role_input(model, role, cache, read) for role in ROLES), self.runtime)
 
     def _short(self, path: Path) -> str:
         root = self.repository.root

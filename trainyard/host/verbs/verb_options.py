@@ -56,6 +56,7 @@ READS: dict[str, tuple[str, ...]] = {
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
+    "modernize": LOCK,
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
