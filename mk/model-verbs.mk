@@ -47,7 +47,7 @@ predict-local: $(SETUP) ## serve without containers
 lock: $(SETUP) ## resolve the requirements, write both lock files
 	@$(RUN) lock .
 
-modernize: $(SETUP) ## move pins that the images have no wheel of to the nearest version that they have, then lock; make -n shows it
+modernize: $(SETUP) ## move pins that the images have no wheel of to the nearest version that has one, then lock
 	@$(RUN) modernize .
 
 show: $(SETUP) ## every value and where it came from

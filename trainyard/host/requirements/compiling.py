@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ KEPT = (
     "HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "USER", "SSL_CERT_DIR", "SSL_CERT_FILE", "UV_CACHE_DIR",
     "XDG_CACHE_HOME",
 )  # fmt: skip
-ONLY_WHEELS = ("--only-binary", ":all:")
+# Any Python will do. Where none is named, uv looks for the one that is resolved for; pyenv takes seconds to say no.
+ONLY_WHEELS = ("--only-binary", ":all:", "--python", sys.executable)
 NEEDS_BUILD = re.compile(r"no usable wheels|[Bb]uilding (?:from source|source distributions)[^.]*disabled")
 NEEDS_PYTHON = re.compile(r"(?:does not satisfy|requires) Python ?(>=?)([\d.]+)")
 

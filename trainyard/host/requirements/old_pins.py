@@ -71,14 +71,17 @@ def find_moves(inputs: Sequence[Requirement], asked: Asked, settings: NetworkSet
 
 
 def moved_specifier(text: str, version: str) -> str:
-    """The version specifiers of a requirement with ``version`` among what they admit: those that keep it out are
-    rewritten as exact as they were, the others stay. ``~=1.2, !=1.4`` and 1.5 give ``~=1.5, !=1.4``."""
+    """The version specifiers of a requirement with ``version`` among what they admit: limits that keep it out
+    are rewritten, as exact as they were. ``~=1.2, !=1.4`` and 1.5 give ``~=1.5, !=1.4``."""
     from packaging.specifiers import SpecifierSet
 
     def admits(part: str) -> bool:
         return SpecifierSet(part).contains(version, prereleases=True)
 
-    moved = PART.sub(lambda part: part[0] if admits(part[0]) else _admitting(part, version), text)
+    def changed(part: re.Match[str]) -> str:
+        return part[0] if part[1] not in LIMITS or admits(part[0]) else _admitting(part, version)
+
+    moved = PART.sub(changed, text)
     return moved if admits(moved) else f"=={version}"
 
 

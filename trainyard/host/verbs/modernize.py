@@ -1,4 +1,4 @@
-"""make modernize: pins that the images have no wheel of, moved to the nearest version that they have; then the locks."""
+"""make modernize: pins that the images have no wheel of, moved to the nearest version that has one; then the locks."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def find_removed_of_numpy(files: Sequence[Path], locked: Version, settings: Buil
         path, start = Path(one["filename"]), one["location"]
         if one["code"] not in SINCE:  # a file that is not Python, which has been said
             continue
-        name = _name(path, one)
+        name = _name(path, start, one["end_location"])
         last = name.rpartition(".")[2]
         since = LATER.get(last, SINCE[one["code"]])
         if last not in KEPT and locked >= Version(since):
@@ -78,17 +78,18 @@ def _missing(reason: str) -> TrainyardError:
     return TrainyardError(f"names that NumPy has removed are not looked for: {RUFF} cannot be run ({reason})", "")
 
 
-def _name(path: Path, one: dict[str, Any]) -> str:
-    """What stands there in the code."""
-    start, end = one["location"], one["end_location"]
-    line = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()[start["row"] - 1]
-    last = end["column"] - 1 if end["row"] == start["row"] else len(line)
-    return line[start["column"] - 1 : last]
+def _name(path: Path, start: dict[str, int], end: dict[str, int]) -> str:
+    """What stands there in the code, on one line."""
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()[start["row"] - 1 : end["row"]]
+    lines[-1] = lines[-1][: end["column"] - 1]
+    lines[0] = lines[0][start["column"] - 1 :]
+    return "".join(line.strip() for line in lines)
 
 
 def _fix(message: str) -> str:
     """What ruff says to do: the end of its sentence."""
     for before in (". ", ", ", "; "):
         if before in message:
-            return message.partition(before)[2].rstrip(".")
-    return message
+            message = message.partition(before)[2].rstrip(".")
+            break
+    return message[:1].lower() + message[1:]
