@@ -33,6 +33,7 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     walk("check")
     walk("show", part=r"MODEL_NAME +first +projects/.*Makefile:1")
     walk("lock", part="requirements_train.lock")
+    walk("modernize", part="none is moved")
     walk("build-train", part="Built")
     walk("train", part="trained by process")
     walk("build-predict", part="Built")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -29,13 +28,19 @@ class Outcome:
 
 def lock_each(session: Session, paths: Sequence[Path]) -> Iterator[Outcome]:
     """Lock the model directories that need it; the outcome of each as it comes. One that fails stops no other."""
+    stale = []
+    for path in paths:
+        known = _known(session, path)
+        if known:
+            yield known
+        else:
+            stale.append(path)
+    if not stale:
+        return
     lines = replace(session, commands=replace(session.commands, reporter=_Lines(session.reporter)))
     lines.engine  # noqa: B018 -- found once, and not by each thread
-    with (
-        session.reporter.counting("Locks", len(paths)) as counted,
-        ThreadPoolExecutor(min(AT_ONCE, 2 * (os.cpu_count() or 1))) as pool,
-    ):
-        asked = [pool.submit(_lock, lines, path) for path in paths]
+    with session.reporter.counting("Locks", len(stale)) as counted, ThreadPoolExecutor(AT_ONCE) as pool:
+        asked = [pool.submit(_lock, lines, path) for path in stale]
         try:
             for number, done in enumerate(as_completed(asked), start=1):
                 outcome = done.result()
@@ -46,14 +51,20 @@ def lock_each(session: Session, paths: Sequence[Path]) -> Iterator[Outcome]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _known(session: Session, path: Path) -> Outcome | None:
+    """The outcome of a model that has its locks, or that cannot be read."""
+    try:
+        model = read_model_dir(path, session.repository.root)
+        return Outcome(path) if session.resolver.is_locked(model) else None
+    except (TrainyardError, OSError) as error:
+        return Outcome(path, error=error)
+
+
 def _lock(session: Session, path: Path) -> Outcome:
     try:
         model = read_model_dir(path, session.repository.root)
-        resolver = session.resolver
-        if resolver.is_locked(model):
-            return Outcome(path)
         check_requirements(model)
-        return Outcome(path, tuple(resolver.write_locks(model)))
+        return Outcome(path, tuple(session.resolver.write_locks(model)))
     except (TrainyardError, OSError) as error:
         return Outcome(path, error=error)
 

@@ -119,18 +119,16 @@ def _nearest(text: str, target: Target, asked: Asked, indexes: Sequence[str]) ->
 
 
 def _candidates(required: Parsed, target: Target, asked: Asked, indexes: Sequence[str]) -> Iterator[str]:
-    """The smallest version above that has the same first number, the smallest above, the greatest below."""
+    """The smallest version above, the greatest below."""
     from packaging.version import Version
 
     limits = [one for one in required.specifier if one.operator in LIMITS]
     oldest = min(Version(one.version.removesuffix(".*")) for one in limits)
-    base, epoch = oldest.public, f"{oldest.epoch}!" if oldest.epoch else ""
+    base = oldest.public
     options = ["--prerelease", "allow" if oldest.is_prerelease else "disallow", *indexes]
     others = [str(one) for one in required.specifier if one.operator not in LIMITS]
     above = ",".join([f"{required.name}>={base}", *(f"!={one.version}" for one in limits if _is_exact(one)), *others])
-    lowest = ("--resolution", "lowest-direct")
-    yield asked.newest(f"{above},<{epoch}{oldest.major + 1}", target, *lowest, *options)
-    yield asked.newest(above, target, *lowest, *options)
+    yield asked.newest(above, target, "--resolution", "lowest-direct", *options)
     yield asked.newest(f"{required.name}<{base}", target, *options)
 
 
