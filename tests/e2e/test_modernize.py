@@ -58,7 +58,7 @@ def test_pins_move_with_a_reason_and_are_locked(repo: Monorepo, model: Model, in
     made = repo.make(None, "modernize", "MODEL=sums/old", INDEX_URL=index).succeeded()
     assert re.search(r"^-tool == 1.0  # keep\n-next.*\n\+tool == 1.3  # keep\n\+next\[x\]==2.1 ;", made.out, re.M)
     assert "requirements_train.txt:2 (tool == 1.0) has no wheel for Python 3." in made.err
-    assert "moved to 1.3, the nearest that has" in made.err
+    assert "moved to 1.3, the nearest that has one" in made.err
     train = (model.path / "requirements_train.txt").read_bytes()
     assert train == PINNED.replace(b"tool == 1.0", b"tool == 1.3").replace(b"]==1.0", b"]==2.1")
     assert (model.path / "requirements_predict.txt").read_text() == "tool==1.3\n-c ../limits.txt\n"
@@ -80,9 +80,15 @@ def test_what_does_not_resolve_is_named_and_nothing_is_written(repo: Monorepo, m
         file.write("needs==1.0\r\n")
     before = files(repo)
     line = repo.make(model, "modernize", INDEX_URL=index).failed("no file was changed")
-    assert f"{model.path}/requirements_train.txt:5 (needs==1.0) moved to 1.1" in line
-    assert f"{model.path}/requirements_train.txt:2 (tool == 1.0) moved to 1.3" in line
+    assert f"{model.path}/requirements_train.txt:5 (needs==1.0), moved to 1.1" in line
+    assert f"{model.path}/requirements_train.txt:2 (tool == 1.0), moved to 1.3" in line
     assert "next[x]" not in line
+    assert files(repo) == before
+    (model.path / "requirements_train.txt").write_text("plain\nneeds==1.0\n\ntool==1.3\n")
+    before = files(repo)
+    line = repo.make(model, "modernize", INDEX_URL=index).failed("depends on tool>=1.4")
+    assert f"{model.path}/requirements_train.txt:2 (needs==1.0), moved to 1.1" in line
+    assert f"{model.path}/requirements_train.txt:4 (tool==1.3)" in line  # which stays
     assert files(repo) == before
     repo.make(model, "modernize", INDEX_URL="http://127.0.0.1:9/simple").failed("cannot be reached")
     (model.path / "uv.lock").write_text("version = 1\n")

@@ -16,6 +16,7 @@ from trainyard.host.operations.removed.finding import Finding
 from trainyard.host.operations.removed.in_model import PACKAGES, removed_in_model
 from trainyard.host.operations.removed.table import PYTHON
 from trainyard.host.operations.session import Session
+from trainyard.host.requirements.compiling import Clash
 from trainyard.host.requirements.edited_files import edited_files, reader_of
 from trainyard.host.requirements.install_target import Target
 from trainyard.host.requirements.lock_files import read_entries
@@ -76,21 +77,32 @@ def apply(session: Session, model: ModelDir, plan: Plan) -> list[Path]:
         return []
     try:
         locks = resolver.new_locks(model, reader_of(plan.contents))
-    except TrainyardError as error:
-        raise _together(plan.moves, error) from None
+    except Clash as error:
+        raise _together(model, plan.moves, error) from None
     contents = {**plan.contents, **{path.resolve(): text.encode() for path, text in locks.items()}}
     if not session.commands.dry_run:
         write_together(contents)
     return [*contents]
 
 
-def _together(moves: Iterable[Move], error: TrainyardError) -> TrainyardError:
-    """``error``, with those of the moves that it is about."""
-    found = [move for move in moves if re.search(rf"\b{re.escape(move.line.package)}\b", error.message)]
-    if not found:
+def _together(model: ModelDir, moves: Iterable[Move], error: TrainyardError) -> TrainyardError:
+    """``error``, with the lines that it is about, moved or not; each package once for one version."""
+    moved = {move.line.text: f", moved to {move.version}" for move in moves}
+    inputs = [file_requirement(model, role) for role in ROLES]
+    lines = [line for item in inputs for line in (*item.lines, *item.limits)]
+    named = {
+        (line.package, moved.get(line.text, line.text)): f"{line.where}{moved.get(line.text, '')}"
+        for line in reversed(lines)
+        if re.search(rf"(?<![\w.-]){re.escape(line.package)}(?![\w-])", error.message)
+    }
+    if not named:
         return error
-    pins = ", ".join(f"{move.line.where} moved to {move.version}" for move in found)
-    return TrainyardError(f"{pins}: does not resolve, and no file was changed: {error.message}", error.hint)
+    reason = (error.message.partition("cause: ")[2] or error.message).partition(" hint: ")[0]
+    what = "cannot be had together" if len(named) > 1 else "cannot be had"
+    return TrainyardError(
+        f"{'; '.join(reversed(named.values()))}: {what}, and no file was changed: {reason}",
+        "write other versions in these lines",
+    )
 
 
 def other_readers(session: Session, model: ModelDir, plan: Plan) -> list[tuple[Path, str]]:

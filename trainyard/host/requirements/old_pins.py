@@ -40,7 +40,8 @@ class Move:
 
     @property
     def reason(self) -> str:
-        text = f"{self.line.where} has no wheel for Python {self.python}: moved to {self.version}, the nearest that has"
+        text = f"{self.line.where} has no wheel for Python {self.python}: "
+        text += f"moved to {self.version}, the nearest that has one"
         if count := len(self.line.hashes):
             text += f"; its {count} --hash, of other files, taken out: the lock has those of {self.version}"
         return text
