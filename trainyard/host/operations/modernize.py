@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from trainyard.host.operations.removed.finding import Finding
 from trainyard.host.operations.removed.in_model import PACKAGES, removed_in_model
 from trainyard.host.operations.removed.table import PYTHON
 from trainyard.host.operations.session import Session
-from trainyard.host.requirements.compiling import Clash
+from trainyard.host.requirements.compiling import Clash, Compiler
 from trainyard.host.requirements.edited_files import edited_files, reader_of
 from trainyard.host.requirements.install_target import Target
 from trainyard.host.requirements.lock_files import read_entries
@@ -61,8 +61,13 @@ def plan_moves(session: Session, model: ModelDir) -> Plan:
             )
     inputs = [file_requirement(model, role) for role in ROLES]
     with session.reporter.waiting(f"Looking for the wheels of {session.short(model.path)} ..."):
-        moves = find_moves(inputs, session.resolver.compiler, session.settings)
+        moves = find_moves(inputs, _asking(session), session.settings)
     return Plan(tuple(moves), edited_files(moves, model.project))
+
+
+def _asking(session: Session) -> Compiler:
+    """Also in a dry run it asks which Python the images have, and the index: neither changes anything."""
+    return replace(session, commands=replace(session.commands, dry_run=False)).resolver.compiler
 
 
 def apply(session: Session, model: ModelDir, plan: Plan) -> list[Path]:
@@ -124,7 +129,7 @@ def removed(session: Session, model: ModelDir, plan: Plan) -> list[Finding]:
     """
     from packaging.version import Version
 
-    target = session.resolver.compiler.target()
+    target = _asking(session).target()
     there = all(lock_path(model, role).is_file() for role in ROLES)
     known = there and not (session.commands.dry_run and plan.moves)
     versions = {**(_locked(model, target) if known else _pinned(model, plan)), PYTHON: Version(target.python)}
