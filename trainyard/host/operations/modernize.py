@@ -16,8 +16,9 @@ from trainyard.host.operations.removed.finding import Finding
 from trainyard.host.operations.removed.in_model import PACKAGES, removed_in_model
 from trainyard.host.operations.removed.table import PYTHON
 from trainyard.host.operations.session import Session
-from trainyard.host.requirements.compiling import Clash, Compiler
+from trainyard.host.requirements.compiling import Compiler
 from trainyard.host.requirements.edited_files import edited_files, reader_of
+from trainyard.host.requirements.errors import Clash
 from trainyard.host.requirements.install_target import Target
 from trainyard.host.requirements.lock_files import read_entries
 from trainyard.host.requirements.lock_names import find_lock, fix_of
