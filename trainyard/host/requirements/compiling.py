@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ KEPT = (
 )  # fmt: skip
 # Any Python will do. Where none is named, uv looks for the one that is resolved for; pyenv takes seconds to say no.
 ONLY_WHEELS = ("--only-binary", ":all:", "--python", sys.executable)
+_FINDING = threading.Lock()  # the first two threads that ask sysconfig at once get half of its answers
 NEEDS_BUILD = re.compile(r"no usable wheels|[Bb]uilding (?:from source|source distributions)[^.]*disabled")
 NEEDS_PYTHON = re.compile(r"(?:does not satisfy|requires) Python ?(>=?)([\d.]+)")
 
@@ -153,7 +155,7 @@ def run_uv(arguments: Sequence[str], folder: Path, settings: BuildSettings) -> t
     limit = settings.build_timeout
     try:
         done = subprocess.run(
-            [uv.find_uv_bin(), *arguments], cwd=folder, capture_output=True, text=True, check=False,
+            [uv_program(), *arguments], cwd=folder, capture_output=True, text=True, check=False,
             env=uv_environment(settings), timeout=limit or None,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -162,6 +164,12 @@ def run_uv(arguments: Sequence[str], folder: Path, settings: BuildSettings) -> t
             "check the network and INDEX_URL, or set BUILD_TIMEOUT to allow more seconds",
         ) from None
     return done.returncode, without_logins(done.stderr)
+
+
+def uv_program() -> str:
+    """The path of uv."""
+    with _FINDING:
+        return uv.find_uv_bin()
 
 
 def names_of(inputs: tuple[Requirement, ...]) -> str:

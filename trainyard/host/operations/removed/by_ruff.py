@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uv
-
 from trainyard.errors import TrainyardError
 from trainyard.host.network.build_settings import index_options
 from trainyard.host.operations.removed.finding import Finding
-from trainyard.host.requirements.compiling import uv_environment
+from trainyard.host.requirements.compiling import uv_environment, uv_program
 from trainyard.settings.host import BuildSettings
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ def find_removed_of_numpy(files: Sequence[Path], locked: Version, settings: Buil
 
 def _run(files: Sequence[Path], settings: BuildSettings) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [uv.find_uv_bin(), "tool", "run", "--quiet", *index_options(settings), "--from", RUFF, "ruff"]
+        command = [uv_program(), "tool", "run", "--quiet", *index_options(settings), "--from", RUFF, "ruff"]
         try:
             done = subprocess.run(
                 [*command, *ARGUMENTS, "--", *map(str, files)], cwd=folder, env=uv_environment(settings),
