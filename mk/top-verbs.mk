@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check affected builders track track-stop track-sync dvc prune wheelhouse train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list check affected builders track track-stop track-sync dvc prune wheelhouse new-project new-model train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -31,6 +31,12 @@ prune: $(SETUP) ## remove dependencies that no image is built on any more; make 
 
 wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
 	@$(RUN) wheelhouse .
+
+new-project: $(SETUP) ## the folder of a project: PROJECT=
+	@$(RUN) new-project .
+
+new-model: $(SETUP) ## a model written from a table: DATASET=, TARGET=, FRAMEWORK=; asks for what is not given
+	@$(RUN) new-model .
 
 train-all: ## build and run the train image of every model
 

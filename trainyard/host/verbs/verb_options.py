@@ -17,10 +17,11 @@ from trainyard.settings.host import (
     TrainSettings,
 )
 from trainyard.settings.image import ImageSettings
+from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
     declared.metadata["env"]: declared
-    for settings in (ImageSettings, ExperimentSettings, HostSettings)
+    for settings in (ImageSettings, ExperimentSettings, HostSettings, ScaffoldSettings)
     for declared in fields(settings)
     if declared.repr
     and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
@@ -57,6 +58,8 @@ READS: dict[str, tuple[str, ...]] = {
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
     "modernize": LOCK,
+    "new-model": (*_names(ScaffoldSettings), *LOCK),
+    "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),

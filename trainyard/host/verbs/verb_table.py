@@ -67,6 +67,9 @@ VERBS = (
     Verb("wheelhouse", TOP, "download what every lock names into the folder WHEELHOUSE, for builds without a network",
          "wheelhouse:fill_wheelhouse"),
     Verb("demo", NOWHERE, "set up, build, train, serve and ask the models of an all/", "demo:demo"),
+    Verb("new-project", TOP, "the folder of a project: PROJECT=", "new_model:new_project"),
+    Verb("new-model", TOP, "a model written from a table: DATASET=, TARGET=, FRAMEWORK=; asks for what is not given",
+         "new_model:new_model"),
     # Of several models.
     _by_hand("train-all", "build and run every train image", ALL),
     _by_hand("train-all", "build and run the train image of every model"),
