@@ -57,6 +57,7 @@ READS: dict[str, tuple[str, ...]] = {
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
+    "modernize": LOCK,
     "new-model": (*_names(ScaffoldSettings), *LOCK),
     "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
