@@ -17,10 +17,11 @@ from trainyard.settings.host import (
     TrainSettings,
 )
 from trainyard.settings.image import ImageSettings
+from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
     declared.metadata["env"]: declared
-    for settings in (ImageSettings, ExperimentSettings, HostSettings)
+    for settings in (ImageSettings, ExperimentSettings, ScaffoldSettings, HostSettings)
     for declared in fields(settings)
     if declared.repr
     and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
@@ -39,6 +40,7 @@ TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *BUILD)
 SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
 READS: dict[str, tuple[str, ...]] = {
+    "adopt": ("MODEL_FILE", "DATASET", "PROJECT", "NAME", "TARGET", "LOCK_TIMEOUT"),
     "affected": ("SINCE",),
     "audit": ENGINE,
     "build-all": BUILD,
@@ -61,6 +63,8 @@ READS: dict[str, tuple[str, ...]] = {
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "promote": ("ID", "VERSION", "FORCE", *TRACKER, *BUILD),
     "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
+    "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
+    "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "report": ("ID",),
     "rollback": TRACKER,
     "run-show": ("ID",),

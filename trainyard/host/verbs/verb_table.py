@@ -66,6 +66,10 @@ VERBS = (
          "prune:prune"),
     Verb("wheelhouse", TOP, "download what every lock names into the folder WHEELHOUSE, for builds without a network",
          "wheelhouse:fill_wheelhouse"),
+    Verb("adopt", TOP, "a model directory that serves the fitted model of MODEL_FILE, with rows like those of DATASET",
+         "adopt:adopt"),
+    Verb("rename", TOP, "rename MODEL to TO, with all that belongs to it; make -n rename shows it", "manage:rename"),
+    Verb("remove", TOP, "remove MODEL, with all that belongs to it; make -n remove shows it", "manage:remove"),
     Verb("demo", NOWHERE, "set up, build, train, serve and ask the models of an all/", "demo:demo"),
     # Of several models.
     _by_hand("train-all", "build and run every train image", ALL),
