@@ -13,7 +13,8 @@ from trainyard.host.support.reporter import Reporter
 class Step:
     """One thing that belongs to a model. ``do`` may be called again after it was interrupted.
 
-    ``what`` is empty where nobody has to see it. ``needed``: where it fails, those after it are not done. ``final``: it is done only where none before it failed.
+    ``what`` is empty where nobody has to see it. ``needed``: where it fails, those after it are not done. ``final``: it
+    is done only where none before it failed.
     """
 
     what: str

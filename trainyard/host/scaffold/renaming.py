@@ -6,13 +6,14 @@ runs, the registry, the files that list models. Each step may be done again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from trainyard.contract.files import read_text, write_whole
 from trainyard.errors import TrainyardError
+from trainyard.host.experiments.experiment_file import FILES as EXPERIMENTS
 from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.experiments.training_metrics import FOLDER as METRICS
 from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
@@ -22,7 +23,13 @@ from trainyard.host.scaffold.model_names import Place, called_after, check_new, 
 from trainyard.host.scaffold.plans import Plan, Step
 from trainyard.host.scaffold.removing import image_steps, remove_ours
 from trainyard.host.scaffold.rename_journal import Journal, read_journal
-from trainyard.host.scaffold.source_edits import edited_environment, edited_makefile, edited_python, mentions
+from trainyard.host.scaffold.source_edits import (
+    edited_environment,
+    edited_experiment,
+    edited_makefile,
+    edited_python,
+    mentions,
+)  # fmt: skip
 
 
 def rename_plan(session: Session, old: Place, new: Place) -> Plan:
@@ -112,8 +119,12 @@ def _own_edits(folder: Path, journal: Journal) -> project_files.Edits:
     values = {"MODEL_NAME": journal.model_name, "CONTAINER_NAME": journal.container_name}
     found = {folder / "Makefile": partial(edited_makefile, values=values)}
     found[folder / ".s2i" / "environment"] = partial(edited_environment, names=journal.names)
-    for path in sorted(folder.rglob("*.py")):
-        found[path] = partial(edited_python, names=journal.names)
+    found |= {folder / name: partial(edited_experiment, names=journal.names) for name in EXPERIMENTS}
+    found |= {path: partial(edited_python, names=journal.names) for path in sorted(folder.rglob("*.py"))}
+    return _edited(found)
+
+
+def _edited(found: Mapping[Path, Callable[[str], str]]) -> project_files.Edits:
     edits = {}
     for path, edited in found.items():
         if path.is_file() and not path.is_symlink():
@@ -165,7 +176,10 @@ def _registry(session: Session, journal: Journal, plan: Plan) -> Iterator[Step]:
 def _lists(session: Session, journal: Journal, model: ModelDir, plan: Plan) -> Iterator[Step]:
     old, new = journal.places
     last = not [path for path in session.repository.model_paths(old.path(model.root).parent) if path != model.path]
-    edits = project_files.renamed_member(session, old, new, plan, last=last)
+    around = {model.root, *(place.path(model.root).parent for place in (old, new))}
+    files = [folder / name for folder in sorted(around) for name in EXPERIMENTS]
+    edits = _edited({path: partial(edited_experiment, names=journal.names) for path in files})
+    edits |= project_files.renamed_member(session, old, new, plan, last=last)
     plan.diff += project_files.diff(session, edits)
     for path, text in edits.items():
         yield Step("edit", session.short(path), partial(project_files.write, path, text))
@@ -185,7 +199,7 @@ def _write_pipelines(session: Session, projects: set[Path]) -> None:
 
 def _notes(session: Session, journal: Journal, model: ModelDir) -> Iterator[str]:
     (old, new), root = journal.places, session.repository.root
-    edits = _own_edits(model.path, journal)
+    own = _own_edits(model.path, journal)
     for variable, (before, after) in (("MODEL_NAME", journal.model_name), ("CONTAINER_NAME", journal.container_name)):
         if before == after:
             yield f"{variable} stays {before}"
@@ -196,7 +210,7 @@ def _notes(session: Session, journal: Journal, model: ModelDir) -> Iterator[str]
             yield f"put the data there: projects/{old.project}/{data.text} -> projects/{new.project}/{data.text}"
         if (root / "projects" / old.project / "common_utils").is_dir():
             yield f"projects/{old.project}/common_utils stays: what the model imports of it is not in {new.project}"
-    yield from (f"names it still: {line}" for line in mentions(root, journal.names, tuple(edits)))
+    yield from (f"names it still: {line}" for line in mentions(root, journal.names, tuple(own)))
     yield from (
         f"{image} holds the old one until it is built again" for image in belongings.merged_images(session, model)
     )

@@ -91,6 +91,15 @@ def edited_environment(text: str, names: Names) -> str:
     return "\n".join(lines)
 
 
+def edited_experiment(text: str, names: Names) -> str:
+    """An experiment file, YAML or JSON, whose MODEL is the new name."""
+    found = re.compile(
+        rf"""^(?P<key>\s*["']?model["']?\s*:\s*["']?){re.escape(str(names.old))}(?=["']?\s*,?\s*(#.*)?$)""",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    return found.sub(lambda match: match["key"] + str(names.new), text)
+
+
 def _renamed_entry(part: str, names: Names) -> str:
     name = part.strip()
     return part.replace(names.old_model, names.new_model, 1) if is_of_model(name, names.old_model) else part
