@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import trainyard
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.scaffold.templates import template_source
 
 
-def render(kind: str, target: Path) -> None:
-    """Write the files of the template ``kind`` to ``target``, which is empty.
+def render(kind: str, target: Path, values: Mapping[str, Any] | None = None) -> None:
+    """Write the files of the template ``kind`` to ``target``, which is empty; ``values`` are what it has variables for.
 
     Raises:
         TrainyardError: no git; whatever Copier has to say.
@@ -20,7 +21,8 @@ def render(kind: str, target: Path) -> None:
     import copier
 
     with template_source() as source, _as_our_error():
-        copier.run_copy(source, target, {"kind": kind}, vcs_ref=trainyard.__version__, defaults=True, quiet=True)
+        answers = {**(values or {}), "kind": kind}
+        copier.run_copy(source, target, answers, vcs_ref=trainyard.__version__, defaults=True, quiet=True)
 
 
 def update(target: Path) -> None:

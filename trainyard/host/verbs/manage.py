@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,9 +13,8 @@ from trainyard.host.scaffold.model_names import Place, model_at, place_of
 from trainyard.host.scaffold.plans import Plan, carry_out
 from trainyard.host.scaffold.removing import removal
 from trainyard.host.scaffold.renaming import command, rename_plan
+from trainyard.host.scaffold.turns import alone
 from trainyard.host.support import console
-from trainyard.host.support.command import Limit
-from trainyard.host.support.locking import locked
 from trainyard.host.support.tables import table
 from trainyard.settings.scaffold import ScaffoldSettings
 
@@ -30,7 +27,7 @@ def rename(session: Session, folder: Path) -> None:
     if not given.to:
         raise TrainyardError("TO is missing", f"make rename MODEL={old} TO=<project>/<model>")
     new = place_of(given.to, "TO")
-    with _alone(session):
+    with alone(session):
         plan = rename_plan(session, old, new)
         _show(plan)
         if session.commands.dry_run:
@@ -46,7 +43,7 @@ def remove(session: Session, folder: Path) -> None:
     TrainyardError: there is none, it is in use, nobody confirms; a part was not done."""
     given = ScaffoldSettings.read(session.repository.overrides)
     place = _asked(session, folder, given.model, "remove")
-    with _alone(session):
+    with alone(session):
         plan = removal(session, model_at(session.repository, place), place)
         _show(plan)
         if session.commands.dry_run:
@@ -67,17 +64,6 @@ def _asked(session: Session, folder: Path, model: str, verb: str) -> Place:
     if folder.parent.parent == session.repository.root / "projects":
         return Place(folder.parent.name, folder.name)
     raise TrainyardError("which model?", f"make {verb} MODEL=<project>/<model>; make list shows them")
-
-
-@contextlib.contextmanager
-def _alone(session: Session) -> Iterator[None]:
-    """One at a time; what is only shown waits for nobody."""
-    if session.commands.dry_run:
-        yield
-        return
-    limit = Limit("LOCK_TIMEOUT", session.settings.lock_timeout)
-    with locked(session.repository.state / "locks" / "models", "the models", limit, session.reporter):
-        yield
 
 
 def _show(plan: Plan) -> None:
