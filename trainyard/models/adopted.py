@@ -1,4 +1,4 @@
-"""Serves a fitted model that ``make adopt`` has brought here: a pickled estimator, or a file in its library's own format.
+"""Serves a fitted model that ``make adopt`` has brought here: a pickled estimator, or a file in a library's own format.
 
 Its record says what it is (``adopted``) and what its columns are (``schema``). A predict.py has one line:
 
@@ -50,7 +50,7 @@ def _loaded(_folder: str, model_name: str) -> Callable[[Rows], Answer]:
     columns: Columns = schema["columns"]
     if facts["kind"] == "pickle":
         return _pickled(model_name, facts, columns)
-    path = MODELS / str(facts["file"])
+    path = MODELS / f"{model_name}{facts['suffix']}"
     try:
         content = path.read_bytes()  # compared with the record by the server
         return KINDS[facts["kind"]](content, facts, columns)
@@ -110,7 +110,7 @@ def _lightgbm(content: bytes, facts: Mapping[str, Any], columns: Columns) -> Cal
     booster = lightgbm.Booster(model_str=content.decode())
 
     def answer(rows: Rows) -> Answer:
-        found = booster.predict(
+        found: Any = booster.predict(
             _frame(rows, columns) if facts.get("categories") else _matrix(rows, columns), num_threads=1
         )
         if facts.get("objective") == "binary":

@@ -1,4 +1,4 @@
-"""The first rows of a table as JSON, for a program that has no reader of tables: ``python -m trainyard.models.table_preview``."""
+"""The first rows of a table as JSON, for a program that has no reader of tables: run it with a path and a number."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from trainyard.contract.files import sha256_of
@@ -63,7 +63,7 @@ def adoption(session: Session, given: ScaffoldSettings) -> Adoption:
         if not value:
             raise TrainyardError(f"{name} is missing", "make adopt MODEL_FILE=model.joblib DATASET=data/x.csv")
     root = session.repository.root
-    source = root / given.model_file
+    source = Path.cwd() / given.model_file
     model = describe(source)
     dataset, project = _dataset(root, given)
     place = Place(given.project or project or PROJECT, given.name or _name_after(source))
@@ -82,7 +82,7 @@ def adoption(session: Session, given: ScaffoldSettings) -> Adoption:
 
 def _dataset(root: Path, given: ScaffoldSettings) -> tuple[Path, str]:
     """The dataset, and the project that has it; empty where none has."""
-    tried = [root / given.dataset, root / "projects" / given.project / given.dataset]
+    tried = [Path.cwd() / given.dataset, root / given.dataset, root / "projects" / given.project / given.dataset]
     path = next((path for path in tried if path.is_file()), None)
     if path is None:
         what = "a folder" if tried[0].is_dir() else "no such file"
@@ -141,7 +141,8 @@ def _write(rendered: Path, found: Adoption) -> None:
         (home / found.data).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.table.path, home / found.data)
     render("adopted", folder, {
-        "place": str(found.place), "package": found.place.package, "model_name": found.model_name, "dataset": found.data,
+        "place": str(found.place), "package": found.place.package, "model_name": found.model_name,
+        "dataset": found.data,
         "container_name": found.container_name, "requirements": _requirements(found.model), "file": found.file,
         "packages": list(found.model.packages), "library": found.model.library, "sha256": sha256,
         "width": len(found.columns),
@@ -163,8 +164,8 @@ def _record(found: Adoption, sha256: str) -> dict[str, Any]:
         "sha256": sha256 if found.model.suffix == BINARY else digest_of(files),
         "files": files,
         "origin": "adopted",
-        "adopted": {**found.model.facts, "kind": found.model.kind, "file": found.file, "library": found.model.library,
-                    "from": PurePosixPath(found.source).name},
+        "adopted": {**found.model.facts, "kind": found.model.kind, "suffix": found.model.suffix,
+                    "library": found.model.library, "from": found.source.name},
         "schema": {"columns": found.columns},
         "metrics": {},
         "params": {},

@@ -33,6 +33,8 @@ def describe_xgboost(content: bytes) -> Described:
         raise NotAModel(
             "an XGBoost model of categories, whose codes no table says", "save a pipeline that encodes them"
         )
+    if not version or not all(0 <= part < 1000 for part in version):
+        raise NotAModel("an XGBoost model that is damaged: it has no version", "copy it again")
     if not 0 < width < 1_000_000 or (names and len(names) != width):
         raise NotAModel("an XGBoost model that is damaged: its columns do not match", "copy it again")
     shown = ".".join(map(str, version[:3]))
@@ -51,7 +53,9 @@ def describe_lightgbm(content: bytes) -> Described:
     except UnicodeDecodeError as error:
         raise NotAModel(f"a LightGBM model that is damaged ({error.reason})", "copy it again") from None
     head = dict(line.split("=", 1) for line in text.partition("\n\n")[0].split("\n") if "=" in line)
-    if not {"max_feature_idx", "feature_names", "objective"} <= head.keys() or "\nend of trees" not in text:
+    if not {"max_feature_idx", "feature_names", "objective"} <= head.keys() or not all(
+        end in text for end in _ends(text)
+    ):
         raise NotAModel("a LightGBM model that is damaged: its end is missing", "copy it again")
     names = tuple(head["feature_names"].split(" "))
     if not head["max_feature_idx"].isdecimal() or len(names) != int(head["max_feature_idx"]) + 1:
@@ -66,6 +70,11 @@ def describe_lightgbm(content: bytes) -> Described:
         names if by_name else (), len(names), None if categories else frozenset(), missing=True,
         packages=("libgomp1",), facts=facts,
     ).check()  # fmt: skip
+
+
+def _ends(text: str) -> list[str]:
+    """What stands in a file that is whole."""
+    return ["\nend of trees", *(["\nend of parameters"] if "\nparameters:" in text else [])]
 
 
 def _categories(text: str) -> list[Any]:

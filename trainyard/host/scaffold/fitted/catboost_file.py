@@ -48,14 +48,14 @@ def _describe(tables: _Tables) -> Described:
     names = [found[place] for place in places]
     plain = all(names) and names != [str(place) for place in places]  # else fitted on an array
     width = len(places) if plain else max(places, default=-1) + 1
-    facts = {"width": max(places, default=-1) + 1, "places": places if plain else [*range(width)]}
-    facts["categories"] = sorted(texts)
+    taken = places if plain else [*range(width)]
+    facts = {"width": max(places, default=-1) + 1, "places": taken, "categories": sorted(texts)}
     version = _VERSION.search(infos.get("catboost_version_info", ""))
     required = f"catboost>={version[1]},<2" if version else "catboost>=1.2.8,<2"
     return Described(
         "catboost", f"CatBoost {version[1]}" if version else "CatBoost", ".cbm", (required,),
         tuple(names) if plain else (), width,
-        frozenset(number for number, place in enumerate(facts["places"]) if place in texts), missing=True,
+        frozenset(number for number, place in enumerate(taken) if place in texts), missing=True,
         facts={**facts, "loss": _loss(infos.get("params", ""))},
     ).check()  # fmt: skip
 

@@ -68,6 +68,7 @@ def _describe(content: bytes) -> Described:
         place for place, one in enumerate(inputs) if by_name and one.kind == "string"
     )  # fmt: skip
     producer = " ".join(filter(None, (_bytes(model, number).decode()[:40] for number in (PRODUCER, PRODUCER_VERSION))))
+    producer = "".join(letter for letter in producer if letter.isalnum() or letter in " .-_+")
     facts = {"inputs": [[one.name, one.kind, len(one.shape)] for one in inputs], "outputs": outputs}
     return Described(
         "onnx", f"ONNX{f' of {producer}' if producer else ''}", ".onnx", ("numpy>=2,<3", "onnxruntime>=1.22,<2"),

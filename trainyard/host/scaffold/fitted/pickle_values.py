@@ -17,7 +17,9 @@ from typing import Any, Protocol
 LARGEST_TEXT = 1 << 20  # bytes of a text that is kept; a longer one is skipped
 MOST_OPCODES = 50_000_000
 NESTED = 8  # arrays of objects in arrays of objects
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _COUNTED = {"1": 1, "4": 4, "8": 8}
+_NAME = re.compile(r"[\w.<>]{1,400}")
 _ITEM = re.compile(r"[<>|=]?([a-zA-Z?])(\d*)")
 
 
@@ -108,7 +110,7 @@ class _Walk:
         try:
             for _ in range(MOST_OPCODES):
                 code = self._source.read(1).decode("latin-1")
-                opcode = pickletools.code2op.get(code)
+                opcode = _OPCODES.get(code)
                 if opcode is None:
                     raise NotAPickle(f"byte {code!a}" if code else "it ends too early")
                 if opcode.name == "STOP":
@@ -178,9 +180,9 @@ class _Walk:
         return found
 
     def _global(self, module: Any, name: Any) -> None:
-        if not (isinstance(module, str) and isinstance(name, str)):
+        if not (isinstance(module, str) and isinstance(name, str) and _NAME.fullmatch(f"{module}.{name}")):
             raise NotAPickle("a class without a name")
-        found = Global(module[:200], name[:200])
+        found = Global(module, name)
         self._found.append(found)
         self._stack.append(found)
 
@@ -196,6 +198,9 @@ class _Walk:
             self._marks.pop()
         else:
             self._pop()
+
+    def pop_mark(self) -> None:
+        self._marked()
 
     def make_tuple(self, count: int | None) -> None:
         items = self._marked() if count is None else [self._pop() for _ in range(count)][::-1]
@@ -279,7 +284,7 @@ def _push_new(kind: Callable[[], Any]) -> Callable[[_Walk], None]:
 _ACTIONS: dict[str, Callable[[_Walk], None]] = {
     "NONE": _push(None), "NEWTRUE": _push(True), "NEWFALSE": _push(False),
     "EMPTY_LIST": _push_new(list), "EMPTY_DICT": _push_new(Pairs), "EMPTY_SET": _push_new(list),
-    "EMPTY_TUPLE": _push(()), "MARK": _Walk.mark, "POP": _Walk.pop, "POP_MARK": lambda walk: walk._marked() and None,
+    "EMPTY_TUPLE": _push(()), "MARK": _Walk.mark, "POP": _Walk.pop, "POP_MARK": _Walk.pop_mark,
     "DUP": lambda walk: walk._stack.append(walk._stack[-1]),
     "MEMOIZE": lambda walk: walk._memo.__setitem__(len(walk._memo), walk._stack[-1]),
     "TUPLE": lambda walk: walk.make_tuple(None), "TUPLE1": lambda walk: walk.make_tuple(1),

@@ -93,7 +93,7 @@ class _Reader:
 
     def _object(self, depth: int) -> dict[str, Any]:
         kind, count = self._header()
-        found = {}
+        found: dict[str, Any] = {}
         while (count is None and self._peek() != "}") or (count is not None and len(found) < count):
             key = self._text()
             found[key] = self.value(depth + 1, kind)
