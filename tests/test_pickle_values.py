@@ -145,3 +145,20 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     ):
         with pytest.raises(TrainyardError, match=reason):
             describe(path)
+
+
+def test_a_pipeline_of_texts_takes_one_column(tmp_path: Path) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(pipeline))
+    with pytest.raises(TrainyardError, match="was not fitted"):
+        describe(path)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        path.write_bytes(pickle.dumps(pipeline.fit(["a few words", "other words"], [0, 1]), protocol))
+        found = describe(path)
+        assert (found.width, found.texts, found.facts["texts"]) == (1, {0}, True)
+        assert found.requirements[0].startswith("scikit-learn==")

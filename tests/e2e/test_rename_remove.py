@@ -186,6 +186,14 @@ def test_a_half_broken_model_can_be_removed(repo: Monorepo) -> None:
     assert "no usable CONTAINER_NAME" in made.out and not model.path.exists()
 
 
+def test_files_that_two_models_claim_stay(repo: Monorepo) -> None:
+    twin = repo.add_model("twin", "rents")
+    twin.replace("Makefile", "MODEL_NAME     := twin", "MODEL_NAME     := linear")
+    made = repo.make(None, "remove", "MODEL=rents/twin", "FORCE=1").succeeded()
+    assert "projects/rents/linear has the MODEL_NAME linear, too" in made.out and not twin.path.exists()
+    assert {"linear.pkl", "linear.json"} <= {*listed(repo.path / "projects/rents/models")}
+
+
 def test_the_program_takes_a_folder_and_options(repo: Monorepo) -> None:
     command = [str(repo.path / ".venv/bin/python"), "-P", "-m", "trainyard"]
     env = repo.environment(PYTHONPATH=str(Path(__file__).parents[2]))

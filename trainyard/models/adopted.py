@@ -66,6 +66,8 @@ def _pickled(model_name: str, facts: Mapping[str, Any], columns: Columns) -> Cal
             from trainyard.models.frame_schemas import frame_of
 
             features: Any = frame_of(rows, columns)
+        elif facts.get("texts"):
+            features = [row[0] for row in rows]
         else:
             features = _matrix(rows, columns)
         return _estimated(model, features)

@@ -44,7 +44,9 @@ def files_in_models(session: Session, model: ModelDir) -> list[str]:
     with contextlib.suppress(TrainyardError):
         own |= {*declared_files(model.environment)}
     own |= {path.partition("/")[0] for path in files_named_by(record, links=False)} | {record.name}
-    others = [other for other in _names_beside(session, model) if other != name]
+    others = [*_names_beside(session, model)]
+    if name in others:  # nobody knows whose they are
+        return []
     found = [
         entry for entry in folder.names()
         if (entry in own or is_of_model(entry, name)) and not any(_is_rather_of(entry, other, name) for other in others)

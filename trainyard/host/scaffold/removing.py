@@ -39,6 +39,10 @@ def removal(session: Session, model: ModelDir, place: Place) -> Plan:
                 f"{session.short(model.path)}/Makefile has no usable {variable}: no {what} are looked for"
             )
     name = belongings.name_or_empty(model, "MODEL_NAME")
+    for clash in session.repository.clashes([model]):
+        plan.notes.append(f"{session.short(clash.folder)} has the {clash.variable} {clash.mine.text}, too")
+        if clash.variable == "MODEL_NAME":
+            name = ""  # whose its files are nobody knows
     registered = registered_name(place.project, name) if name else ""
     plan.steps += image_steps(session, model)
     plan.steps += _registry(session, registered, plan)

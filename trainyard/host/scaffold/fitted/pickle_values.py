@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 LARGEST_TEXT = 1 << 20  # bytes of a text that is kept; a longer one is skipped
 MOST_OPCODES = 50_000_000
+MAKERS = ("copy_reg._reconstructor", "copyreg._reconstructor", "copyreg.__newobj__")
 NESTED = 8  # arrays of objects in arrays of objects
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _COUNTED = {"1": 1, "4": 4, "8": 8}
@@ -226,11 +227,13 @@ class _Walk:
             target.items.extend(items)
 
     def reduce(self) -> None:
+        """What protocols 0 and 1 make objects by is seen through: it is given their class."""
         arguments, by = self._pop(), self._pop()
+        if isinstance(by, Global) and str(by) in MAKERS and isinstance(arguments, tuple) and arguments:
+            by, arguments = arguments[0], arguments[1:]
         self._stack.append(Made(by, arguments))
 
     def new(self) -> None:
-        """copyreg's way to say the class of an old-style object is seen through."""
         arguments, by = self._pop(), self._pop()
         self._stack.append(Made(by, arguments))
 

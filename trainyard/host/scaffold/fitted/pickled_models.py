@@ -26,6 +26,7 @@ from trainyard.host.scaffold.fitted.pickle_values import (
     read_pickle,
 )
 
+OF_TEXTS = "sklearn.feature_extraction.text."
 LARGEST = 8 << 30  # bytes of an unpacked pickle
 # What a pickled model may name, by its first module, and the package that has it.
 PACKAGES = {
@@ -37,7 +38,7 @@ OF_PYTHON = frozenset({
     "builtins.object", "builtins.set", "builtins.frozenset", "builtins.list", "builtins.dict", "builtins.tuple",
     "builtins.slice", "builtins.complex", "builtins.bytearray", "builtins.range", "builtins.int", "builtins.float",
     "builtins.str", "builtins.bool", "builtins.bytes", "builtins.type", "builtins.NoneType",
-    "copyreg._reconstructor", "_codecs.encode", "collections.OrderedDict",
+    "copyreg._reconstructor", "copyreg.__newobj__", "_codecs.encode", "collections.OrderedDict",
     "collections.defaultdict", "functools.partial", "datetime.datetime", "datetime.date", "datetime.timedelta",
     "decimal.Decimal", "uuid.UUID", "types.SimpleNamespace",
 })  # fmt: skip
@@ -45,7 +46,7 @@ PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # as protocols 0 
 # Of those packages, what runs or reads what it is given.
 DANGEROUS = re.compile(
     r"(testing|f2py|distutils|ctypeslib|_pytesttester|io\.|externals\.loky|computation|memmap|exec|eval|load|open|system"
-    r"|import_module|getattr|fromregex|DataSource|Parallel|Memory|runstring|savetxt|genfromtxt)",
+    r"|import_module|getattr|fromregex|DataSource|Parallel|runstring|savetxt|genfromtxt)",
 )
 _VERSION = re.compile(r"\d+(\.\d+){1,3}((a|b|rc|\.post)\d+)?")
 _UNPACK: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
@@ -81,27 +82,55 @@ def _described(found: Pickle) -> Described:
     if not isinstance(model, Made) or _first(model.kind) not in PACKAGES or _first(model.kind) in ("numpy", "pandas"):
         raise NotAModel(f"a pickle of {_shown(model)}, and of no fitted estimator", "save the estimator by itself")
     parts = [*_parts(model)]
+    if not any(map(_was_fitted, parts)):
+        raise NotAModel(f"{model.kind} in it was not fitted", "fit it, and save it again")
     version = next((text for part in parts if isinstance(text := part.get("_sklearn_version"), str)), "")
     if version and not _VERSION.fullmatch(version):
         raise NotAModel(f"its scikit-learn has the version {version[:40]!r}", "save it again")
-    owner = next(
-        (part for part in parts if part.get("n_features_in_") is not None or part.get("feature_names_in_")), None
-    )
-    columns = _texts_of(owner.get("feature_names_in_")) if owner else ()
-    width = owner.get("n_features_in_") if owner else _width_of_boosted(parts)
-    if owner is None and _first(model.kind) == "sklearn":
-        raise NotAModel(f"{model.kind} in it was not fitted", "fit it, and save it again")
-    library = model.kind.rpartition(".")[2] + (
-        f" of scikit-learn {version}" if version else f" of {_first(model.kind)}"
-    )
+    owner = f"scikit-learn {version}" if version else _first(model.kind)
+    library = f"{model.kind.rpartition('.')[2]} of {owner}"
+    if _entry(model).kind.startswith(OF_TEXTS):
+        facts = {"texts": True, "class": model.kind}
+        required = (*_requirements(found.globals, version, by_name=False),)
+        return Described("pickle", library, ".pkl", required, (), 1, frozenset({0}), facts=facts)
+    columns, width = _features(parts)
     return Described(
-        "pickle", library, ".pkl", tuple(_requirements(found.globals, version, by_name=bool(columns))), tuple(columns),
-        width if isinstance(width, int) and 0 < width < 1_000_000 else 0, None,
-        facts={"by_name": bool(columns), "class": model.kind},
+        "pickle", library, ".pkl", tuple(_requirements(found.globals, version, by_name=bool(columns))), columns,
+        width if 0 < width < 1_000_000 else 0, None, facts={"by_name": bool(columns), "class": model.kind},
     ).check()  # fmt: skip
 
 
-def _width_of_boosted(parts: list[Made]) -> Any:
+def _was_fitted(part: Made) -> bool:
+    """By the attributes that scikit-learn's estimators have after that; boosters have a handle."""
+    states = part.state if isinstance(part.state, tuple) else (part.state,)
+    names = [key for state in states if isinstance(state, Pairs) for key, _ in state if isinstance(key, str)]
+    return any(name == "handle" or (name.endswith("_") and not name.endswith("__")) for name in names) or (
+        part.kind.startswith("catboost.")
+    )
+
+
+def _entry(model: Made) -> Made:
+    """What sees the rows first: of a search the best estimator, of a pipeline its first step."""
+    for _ in range(20):
+        steps, best = model.get("steps"), model.get("best_estimator_")
+        first = steps[0] if isinstance(steps, list) and steps else None
+        inner = first[1] if isinstance(first, tuple) and len(first) == 2 else best
+        if not isinstance(inner, Made):
+            break
+        model = inner
+    return model
+
+
+def _features(parts: list[Made]) -> tuple[tuple[str, ...], int]:
+    """The names of the columns, and their number; none, or 0, where it does not say them."""
+    for part in parts:
+        names, width = _texts_of(part.get("feature_names_in_")), part.get("n_features_in_")
+        if names or isinstance(width, int):
+            return names, width if isinstance(width, int) else len(names)
+    return (), _width_of_boosted(parts)
+
+
+def _width_of_boosted(parts: list[Made]) -> int:
     """What a booster that is not scikit-learn's own says; 0 where it does not, or is too large to be read here."""
     for part in parts:
         if isinstance(width := part.get("_n_features"), int):
