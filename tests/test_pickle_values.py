@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.fitted.pickle_values import Global, Made, NotAPickle, Pairs, Skipped, read_pickle
+from trainyard.host.scaffold.fitted.pickle_values import NotAPickle, read_pickle
+from trainyard.host.scaffold.fitted.pickled_objects import Global, Made, Pairs, Skipped
 from trainyard.host.scaffold.fitted.recognizing import describe
 
 VALUES = st.recursive(

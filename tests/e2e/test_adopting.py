@@ -24,6 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from waiting import until
 
 from trainyard.contract.records import read_record
 
@@ -208,6 +209,18 @@ def test_a_file_that_was_cut_off_is_no_model(repo: Monorepo, fitted: dict[str, F
     (tmp_path / "other.pkl").write_bytes(pickle.dumps({"weights": [1, 2]}))
     made = repo.make(None, "adopt", f"MODEL_FILE={tmp_path}/other.pkl", f"DATASET={fitted['onnx'].data}")
     made.failed("a pickle of a dict with 'weights'")
+
+
+def test_ctrl_c_leaves_nothing_or_a_model(repo: Monorepo, fitted: dict[str, Fitted]) -> None:
+    one, folder = fitted["onnx"], repo.path / "projects" / "stopped"
+    given = [f"MODEL_FILE={one.file}", f"DATASET={one.data}", "PROJECT=stopped"]
+    process = repo.spawn(None, "adopt", *given)
+    until(lambda: [*(repo.path / ".trainyard").glob("adopting-*")] or process.poll() is not None)
+    text = interrupt(process)
+    assert "Traceback" not in text
+    assert folder.exists() == (process.returncode == 0), text
+    assert not [*(repo.path / ".trainyard").glob("adopting-*")]
+    assert folder.exists() or repo.make(None, "adopt", *given).succeeded()
 
 
 def test_two_at_once_become_two_models(repo: Monorepo, fitted: dict[str, Fitted]) -> None:

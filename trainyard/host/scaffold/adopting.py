@@ -141,9 +141,9 @@ def _write(rendered: Path, found: Adoption) -> None:
         (home / found.data).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.table.path, home / found.data)
     render("adopted", folder, {
-        "place": str(found.place), "package": found.place.package, "model_name": found.model_name,
+        "package": found.place.package, "model_name": found.model_name,
         "dataset": found.data,
-        "container_name": found.container_name, "requirements": _requirements(found.model), "file": found.file,
+        "container_name": found.container_name, "requirements": _requirements(found.model), "source": re.sub(r"[^\w. -]", "_", found.source.name)[:LONGEST],
         "packages": list(found.model.packages), "library": found.model.library, "sha256": sha256,
         "width": len(found.columns),
     })  # fmt: skip

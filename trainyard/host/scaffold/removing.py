@@ -11,6 +11,7 @@ from pathlib import Path
 
 from trainyard.contract.files import size_of
 from trainyard.errors import TrainyardError
+from trainyard.host.engines.engine import Engine
 from trainyard.host.experiments.run_files import FOLDER
 from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.monorepo.model_dir import ModelDir
@@ -32,17 +33,7 @@ def removal(session: Session, model: ModelDir, place: Place) -> Plan:
     """
     belongings.check_unused(session, model, str(place))
     plan = Plan()
-    for variable in ("MODEL_NAME", "CONTAINER_NAME"):
-        if not belongings.name_or_empty(model, variable):
-            what = "files in models/, no version" if variable == "MODEL_NAME" else "images"
-            plan.notes.append(
-                f"{session.short(model.path)}/Makefile has no usable {variable}: no {what} are looked for"
-            )
-    name = belongings.name_or_empty(model, "MODEL_NAME")
-    for clash in session.repository.clashes([model]):
-        plan.notes.append(f"{session.short(clash.folder)} has the {clash.variable} {clash.mine.text}, too")
-        if clash.variable == "MODEL_NAME":
-            name = ""  # whose its files are nobody knows
+    name = _name(session, model, plan)
     registered = registered_name(place.project, name) if name else ""
     plan.steps += image_steps(session, model)
     plan.steps += _registry(session, registered, plan)
@@ -61,17 +52,30 @@ def removal(session: Session, model: ModelDir, place: Place) -> Plan:
     return plan
 
 
+def _name(session: Session, model: ModelDir, plan: Plan) -> str:
+    """Its MODEL_NAME; empty where it has none, or where another model has the same: whose its files are nobody knows."""
+    for variable, what in (("MODEL_NAME", "files in models/, no version"), ("CONTAINER_NAME", "images")):
+        if not belongings.name_or_empty(model, variable):
+            place = session.short(model.path / "Makefile")
+            plan.notes.append(f"{place} has no usable {variable}: no {what} are looked for")
+    name = belongings.name_or_empty(model, "MODEL_NAME")
+    for clash in session.repository.clashes([model]):
+        plan.notes.append(f"{session.short(clash.folder)} has the {clash.variable} {clash.mine.text}, too")
+        name = "" if clash.variable == "MODEL_NAME" else name
+    return name
+
+
 def image_steps(session: Session, model: ModelDir) -> Iterator[Step]:
     for engine in session.engines():
         there = engine.images.built(belongings.images_of(model))
         for image in belongings.images_of(model):
             if image in there:
+                yield Step("image", f"{image} ({engine.name})", partial(_remove_image, engine, image))
 
-                def remove(image: str = image, engine=engine) -> None:  # type: ignore[no-untyped-def]
-                    engine.runner.stop(container_name(image))  # what a server left behind when it crashed
-                    engine.images.remove(image)
 
-                yield Step("image", f"{image} ({engine.name})", remove)
+def _remove_image(engine: Engine, image: str) -> None:
+    engine.runner.stop(container_name(image))  # what a server left behind when it crashed
+    engine.images.remove(image)
 
 
 def _registry(session: Session, registered: str, plan: Plan) -> Iterator[Step]:
