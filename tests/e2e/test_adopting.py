@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from monorepo import ROOT, Monorepo, ask
+from monorepo import ROOT, Monorepo, ask, interrupt
 from skl2onnx import to_onnx
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier

@@ -140,10 +140,11 @@ def _write(rendered: Path, found: Adoption) -> None:
     if found.comes:
         (home / found.data).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.table.path, home / found.data)
+    source = re.sub(r"[^\w. -]", "_", found.source.name)[:LONGEST]
     render("adopted", folder, {
         "package": found.place.package, "model_name": found.model_name,
         "dataset": found.data,
-        "container_name": found.container_name, "requirements": _requirements(found.model), "source": re.sub(r"[^\w. -]", "_", found.source.name)[:LONGEST],
+        "container_name": found.container_name, "requirements": _requirements(found.model), "source": source,
         "packages": list(found.model.packages), "library": found.model.library, "sha256": sha256,
         "width": len(found.columns),
     })  # fmt: skip

@@ -53,7 +53,7 @@ def removal(session: Session, model: ModelDir, place: Place) -> Plan:
 
 
 def _name(session: Session, model: ModelDir, plan: Plan) -> str:
-    """Its MODEL_NAME; empty where it has none, or where another model has the same: whose its files are nobody knows."""
+    """Its MODEL_NAME; empty where it has none, or where another model has it, too: whose files are they?"""
     for variable, what in (("MODEL_NAME", "files in models/, no version"), ("CONTAINER_NAME", "images")):
         if not belongings.name_or_empty(model, variable):
             place = session.short(model.path / "Makefile")
