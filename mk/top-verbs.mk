@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check affected builders track track-stop track-sync dvc prune wheelhouse adopt rename remove train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list check affected builders track track-stop track-sync dvc prune wheelhouse adopt rename remove new-project new-model train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -40,6 +40,12 @@ rename: $(SETUP) ## rename MODEL to TO, with all that belongs to it; make -n ren
 
 remove: $(SETUP) ## remove MODEL, with all that belongs to it; make -n remove shows it
 	@$(RUN) remove .
+
+new-project: $(SETUP) ## the folder of a project: PROJECT=
+	@$(RUN) new-project .
+
+new-model: $(SETUP) ## a model written from a table: DATASET=, TARGET=, FRAMEWORK=; asks for what is not given
+	@$(RUN) new-model .
 
 train-all: ## build and run the train image of every model
 

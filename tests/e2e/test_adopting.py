@@ -141,7 +141,7 @@ def test_an_adopted_model_is_served_at_once_and_trained_by_nobody(repo: Monorepo
     assert trained.status == 2 and "was adopted with make adopt" in trained.out + trained.err
     assert "Traceback" not in trained.out + trained.err
     again = repo.make(None, "adopt", f"MODEL_FILE={one.file}", f"DATASET={one.data}")
-    again.failed("projects/adopted/forest is there already", "NAME")
+    again.failed("projects/adopted/forest: there already", "NAME")
     repo.make(None, "rename", "MODEL=adopted/forest", "TO=adopted/trees").succeeded()
     with repo.serving(model.with_name("trees")) as port:
         assert '"cheap"' in repo.make(model.with_name("trees"), "test-endpoint", f"PORT={port}").succeeded().out
@@ -183,9 +183,9 @@ def test_a_table_that_does_not_fit(
 @pytest.mark.parametrize(
     ("given", "parts"),
     [
-        (["NAME=" + "x" * 300], ["has 300 characters"]),
-        (["NAME=a b"], ["cannot be the name of a folder"]),
-        (["NAME=../x"], ["cannot be the name of a folder"]),
+        (["NAME=" + "x" * 300], ["is longer than 40 characters"]),
+        (["NAME=a b"], ["cannot name a Python package"]),
+        (["NAME=../x"], ["cannot name a Python package"]),
         (["PROJECT=json"], ["Python's own library"]),
         (["DATASET="], ["DATASET is missing"]),
         (["MODEL_FILE="], ["MODEL_FILE is missing"]),

@@ -12,7 +12,7 @@ import pytest
 from monorepo import Model, Monorepo, free_port
 
 from trainyard.host.operations.session import Session, open_session
-from trainyard.host.scaffold.model_names import Place
+from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.plans import carry_out
 from trainyard.host.scaffold.renaming import rename_plan
 from trainyard.host.support.reporter import Recording
@@ -148,9 +148,9 @@ OLD, NEW = Place("rents", "linear"), Place("houses", "ridge")
     [
         (["rename", "MODEL=rents/linear"], ["TO is missing"]),
         (["rename", "MODEL=rents/linear", "TO=rents/linear"], ["that is its name already"]),
-        (["rename", "MODEL=rents/linear", "TO=rents/linear_2"], ["is there already"]),
+        (["rename", "MODEL=rents/linear", "TO=rents/linear_2"], ["linear_2: there already"]),
         (["rename", "MODEL=rents/linear", "TO=../x"], ["TO"]),
-        (["rename", "MODEL=rents/linear", "TO=rents/a b"], ["cannot be the name of a folder"]),
+        (["rename", "MODEL=rents/linear", "TO=rents/a b"], ["TO=a b cannot name a Python package"]),
         (["rename", "MODEL=rents/linear", "TO=json/x"], ["Python's own library"]),
         (["rename", "MODEL=rents/nobody", "TO=rents/x"], ["no such model", "rents/linear"]),
         (["remove", "MODEL=../..", "FORCE=1"], ["not a model"]),

@@ -79,12 +79,20 @@ def test_many_models(repo: Monorepo, project: Path) -> None:
     walk.was_whole()
 
 
+def table(repo: Monorepo) -> Path:
+    path = repo.path / "table.csv"
+    path.write_text("size,rent\n" + "".join(f"{size % 13},{size * 11.5}\n" for size in range(30)))
+    return path
+
+
 def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk, port = Walk(repo, TOP, repo.path), f"PORT={free_port()}"
     walk("help", part="track-sync")
     walk("demo", port, part=r"other/predict +200")
     walk("list", part=rf"{PROJECT} +first")
     walk("check")
+    walk("new-project", "-n", "PROJECT=another", part="would write")
+    walk("new-model", "-n", f"DATASET={table(repo)}", part="is to be predicted")
     (repo.path / "old.json").write_text(json.dumps(MODEL_OF_XGBOOST))
     walk("adopt", "MODEL_FILE=old.json", f"DATASET={project}/data/numbers.csv", part="wrote .*old/predict.py")
     walk("rename", f"MODEL={PROJECT}/old", f"TO={PROJECT}/older", part="Renamed")

@@ -1,4 +1,7 @@
-"""What the verbs listen to that make, move and remove model directories."""
+"""What the verbs that write, rename and remove model directories listen to.
+
+They are read from make's command line alone: ``NAME`` and ``PROJECT`` mean other things in many environments.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,37 @@ from trainyard.settings.declarations import FromEnvironment, setting
 
 @dataclass(frozen=True)
 class ScaffoldSettings(FromEnvironment):
-    """Settings of ``make adopt``, ``make rename`` and ``make remove``, as make's command line gives them."""
+    """Settings of ``make new-project``, ``make new-model``, ``make adopt``, ``make rename`` and ``make remove``."""
 
+    project: str = setting("PROJECT", "", "make new-project, make new-model, make adopt: the folder below projects/")
+    name: str = setting(
+        "NAME",
+        "",
+        "make new-model, make adopt: the model's folder below its project; default: the framework, or the file",
+    )
+    dataset: str = setting(
+        "DATASET",
+        "",
+        "make new-model, make adopt: a table; one that lies outside of the project is copied into its data/",
+    )
+    target: str = setting(
+        "TARGET", "", "make new-model, make adopt: the column to predict; default of make new-model: the last one"
+    )
+    framework: str = setting(
+        "FRAMEWORK",
+        "",
+        "make new-model: scikit-learn (default), xgboost, catboost, lightgbm, pytorch, keras, or plain: your own code",
+    )
+    family: str = setting("FAMILY", "", "make new-model with scikit-learn: linear (default), forest or boosting")
+    task: str = setting(
+        "TASK", "", "make new-model: classification or regression; default: what the values of TARGET are"
+    )
+    encoding: str = setting("ENCODING", "", "make new-model: of a text file that is not UTF-8, such as cp1252")
+    separator: str = setting(
+        "SEPARATOR",
+        "",
+        "make new-model: what stands between the fields of a text file, where its first lines do not say it",
+    )
+    model_file: str = setting("MODEL_FILE", "", "make adopt: the file of a fitted model")
     model: str = setting("MODEL", "", "make rename, make remove: the model, as <project>/<model>")
     to: str = setting("TO", "", "make rename: what the model shall be called, as <project>/<model>")
-    model_file: str = setting("MODEL_FILE", "", "make adopt: the file of a fitted model")
-    dataset: str = setting("DATASET", "", "make adopt: a table with rows as the model takes them, as data/x.csv")
-    project: str = setting("PROJECT", "", "make adopt: the project; default: the one that has the dataset, or adopted")
-    name: str = setting("NAME", "", "make adopt: the folder of the model; default: after its file")
-    target: str = setting("TARGET", "", "make adopt: the column of the table that the model predicts")

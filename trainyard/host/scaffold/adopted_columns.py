@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainyard.contract.columns import BOOLEAN, CATEGORY, NUMBER, TEXT, parse_number
-from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.contract.datasets.table_files import read_lines
+from trainyard.errors import TrainyardError
 from trainyard.host.scaffold.fitted.described import Described
 
 ROWS = 10_000  # that are looked at
@@ -35,29 +34,20 @@ class Table:
         return [None if _is_missing(row[place]) else row[place] for row in self.rows]
 
 
-def read_table(path: Path) -> Table:
-    """In a process of its own, by the reader that trainings use.
+def read_table(path: Path, *, separator: str = "", encoding: str = "") -> Table:
+    """The first rows, by the reader that trainings use.
 
     Raises:
         TrainyardError: it is no table, or has no rows.
     """
-    command = [sys.executable, "-P", "-m", "trainyard.models.table_preview", str(path), str(ROWS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    try:
-        found = json.loads(done.stdout)
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise TrainyardError(f"{path}: cannot be read as a table ({last})", "save it as CSV", EXIT_FAILED) from None
-    if "error" in found:
-        raise TrainyardError(
-            found["error"], found["hint"].replace("or name another by DATASET_NAME", "or name another")
-        )
-    names = [str(name).strip() for name in found["names"]]
-    if not found["rows"]:
+    lines = itertools.islice(read_lines(path, separator=separator, encoding=encoding), ROWS + 1)
+    header, *rows = [[*fields] for _, fields in lines] or [[]]
+    names = [str(name).strip() for name in header]
+    if not rows:
         raise TrainyardError(f"{path}: the table has no rows", "give one with rows as the model takes them")
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise TrainyardError(f"{path}: two columns are called {twice[:40]!r}", "rename one of them")
-    return Table(path, names, found["rows"])
+    return Table(path, names, rows)
 
 
 def chosen_columns(model: Described, table: Table, target: str) -> list[str]:

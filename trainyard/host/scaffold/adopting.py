@@ -20,7 +20,8 @@ from trainyard.host.scaffold.adding import Added, add, plan
 from trainyard.host.scaffold.adopted_columns import Table, chosen_columns, instances_of, read_table, schema_of
 from trainyard.host.scaffold.fitted.described import Described
 from trainyard.host.scaffold.fitted.recognizing import describe
-from trainyard.host.scaffold.model_names import LONGEST, Place, check_new
+from trainyard.host.scaffold.model_names import LONGEST, check_model, check_project, name_from
+from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.rendering import render
 from trainyard.settings.scaffold import ScaffoldSettings
 
@@ -66,14 +67,14 @@ def adoption(session: Session, given: ScaffoldSettings) -> Adoption:
     source = Path.cwd() / given.model_file
     model = describe(source)
     dataset, project = _dataset(root, given)
-    place = Place(given.project or project or PROJECT, given.name or _name_after(source))
-    check_new(place, "NAME" if given.name else "PROJECT" if given.project else "NAME")
-    home = root / "projects" / place.project
+    place = Place(given.project or project or PROJECT, given.name or name_from(source.name.partition(".")[0]))
+    home = check_project(place.project, session.repository)
+    check_model(place.model, home)
     comes = not dataset.is_relative_to(home)
     data = f"data/{re.sub(r'[^A-Za-z0-9._-]', '_', dataset.name)}" if comes else dataset.relative_to(home).as_posix()
     if not _PLAIN.fullmatch(data):
         raise TrainyardError(f"{dataset}: its name cannot stand in a Makefile", "rename it")
-    table = read_table(dataset)
+    table = read_table(dataset, separator=given.separator, encoding=given.encoding)
     columns = schema_of(model, table, chosen_columns(model, table, given.target))
     found = Adoption(place, source, model, table, columns, data, comes)
     _check_free(session, found)
@@ -92,15 +93,8 @@ def _dataset(root: Path, given: ScaffoldSettings) -> tuple[Path, str]:
     return path, below[0] if len(below) > 2 else ""
 
 
-def _name_after(source: Path) -> str:
-    name = re.sub(r"[^A-Za-z0-9]+", "_", source.name.partition(".")[0]).strip("_").lower()
-    return (f"model_{name}" if not name or name[0].isdigit() else name)[:LONGEST]
-
-
 def _check_free(session: Session, found: Adoption) -> None:
     path = found.place.path(session.repository.root)
-    if path.exists() or path.is_symlink():
-        raise TrainyardError(f"{path} is there already", "give another NAME, or remove it first")
     where = f"the new {found.place}"
     names = {"MODEL_NAME": Value(found.model_name, where), "CONTAINER_NAME": Value(found.container_name, where)}
     for clash in session.repository.clashes([ModelDir(path, session.repository.root, names)]):
@@ -140,7 +134,7 @@ def _write(rendered: Path, found: Adoption) -> None:
     if found.comes:
         (home / found.data).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.table.path, home / found.data)
-    source = re.sub(r"[^\w. -]", "_", found.source.name)[:LONGEST]
+    source = re.sub(r"[^\w. -]", "_", found.source.name)[: 2 * LONGEST]
     render("adopted", folder, {
         "package": found.place.package, "model_name": found.model_name,
         "dataset": found.data,

@@ -1,103 +1,75 @@
-"""The name of a model directory: what it may be, and what else is called after it."""
+"""Names that a project and a model can have: they become Python packages, images, routes and files."""
 
 from __future__ import annotations
 
 import keyword
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.contract.namesakes import owner_of
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.model_dir import ModelDir, read_variables
 from trainyard.host.monorepo.repository import Repository
 
-LONGEST = 100  # characters: a run is called after its model, and a name on a disk has at most 255 bytes
-OF_PROJECTS = ("all", "common_utils", "data", "models", "runs", "training_metrics")
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+LONGEST = 40
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Folders of a project that are no models.
+TAKEN = frozenset({"all", "common_utils", "data", "models", "runs", "test", "utils"})
+# Packages that a model may import: a project of that name would hide them.
+PACKAGES = frozenset({
+    "catboost", "joblib", "keras", "lightgbm", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow",
+    "requests", "scipy", "sklearn", "tensorflow", "torch", "xgboost",
+})  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Place:
-    """A model directory, whether or not it is there."""
-
-    project: str
-    model: str
-
-    def __str__(self) -> str:
-        return f"{self.project}/{self.model}"
-
-    @property
-    def package(self) -> str:
-        return f"{self.project}.{self.model}"
-
-    def path(self, root: Path) -> Path:
-        return root / "projects" / self.project / self.model
-
-
-def place_of(text: str, setting: str) -> Place:
-    """``<project>/<model>``, of a model that may have a name that no new one can have.
+def check_project(name: str, repository: Repository, variable: str = "PROJECT") -> Path:
+    """The folder of the project of that name, which need not be there.
 
     Raises:
-        TrainyardError: it is not of that form; the message begins with the ``setting``.
+        TrainyardError: no project can have that name.
     """
-    parts = text.removeprefix("projects/").rstrip("/").split("/")
-    if len(parts) != 2 or any(not part or part.startswith(".") or "\0" in part for part in parts):
-        raise TrainyardError(f"{setting}={text[:LONGEST]}: not a model", f"say {setting}=<project>/<model>")
-    return Place(*parts)
+    _check(variable, name)
+    owner = owner_of(name) or ("a Python package" if name.lower() in PACKAGES else "")
+    if owner:
+        raise TrainyardError(f"{variable}={name} is the name of {owner}, which it would hide", "choose another")
+    path = repository.root / "projects" / name
+    if path.exists() and not path.is_dir():
+        raise TrainyardError(f"{path}: not a folder", f"remove it, or choose another {variable}")
+    return path
 
 
-def check_new(place: Place, setting: str) -> None:
-    """Raises:
-    TrainyardError: no model can be called so."""
-    for part in (place.project, place.model):
-        what = f"{setting}: {part[:LONGEST]!r} cannot be the name of a folder of models"
-        if not _IDENTIFIER.fullmatch(part) or keyword.iskeyword(part):
-            raise TrainyardError(
-                f"{what}: it is a Python package", "use letters, digits and '_', and no word of Python"
-            )
-        if len(part) > LONGEST:
-            raise TrainyardError(f"{what}: it has {len(part)} characters", f"use at most {LONGEST}")
-    if owner := owner_of(place.project):
-        raise TrainyardError(
-            f"{setting}: a project cannot be named {place.project!r}: {owner} has that name", "rename it"
-        )
-    if place.model in OF_PROJECTS:
-        raise TrainyardError(
-            f"{setting}: a model cannot be named {place.model!r}: projects have such a folder", "rename it"
-        )
-
-
-def model_at(repository: Repository, place: Place, setting: str = "MODEL") -> ModelDir:
-    """The model directory, even where its name, or a variable of its Makefile, could be no new one's.
+def check_model(name: str, project: Path, variable: str = "NAME") -> Path:
+    """The folder of a model that is not there yet.
 
     Raises:
-        TrainyardError: it is not there, is a link, or its Makefile cannot be read.
+        TrainyardError: no model can have that name, or there is one.
     """
-    path = place.path(repository.root)
-    if place.model == "all":
+    _check(variable, name)
+    if name in TAKEN:
         raise TrainyardError(
-            f"{setting}={place}: all/ merges models, it is none", "remove or rename its folder by hand"
+            f"{variable}={name}: a project has a folder of that name for other things", "choose another"
         )
-    if path.is_symlink() or path.parent.is_symlink():
-        raise TrainyardError(f"{path}: a link", "name the folder that it leads to")
-    if not (path / "Makefile").is_file():
-        known = ", ".join(f"{one.parent.name}/{one.name}" for one in repository.every_model_path())
-        raise TrainyardError(f"{setting}={place}: no such model", f"there are: {known}")
-    return ModelDir(path, repository.root, read_variables(path / "Makefile"))
+    path = project / name
+    same = [other.name for other in project.iterdir() if other.name.lower() == name.lower()] if project.is_dir() else []
+    if same or path.is_symlink():
+        raise TrainyardError(f"{project / (same or [name])[0]}: there already", f"choose another {variable}")
+    return path
 
 
-def called_after(value: str, old: Place, new: Place) -> str:
-    """A MODEL_NAME or CONTAINER_NAME, with the words in it that are the old names replaced by the new ones."""
-    for before, after in ((old.project, new.project), (old.model, new.model)):
-        for dressed in (str, _with_dashes):
-            pattern = rf"(?<![A-Za-z0-9]){re.escape(dressed(before))}(?![A-Za-z0-9])"
-            if before != after and re.search(pattern, value):
-                value = re.sub(pattern, dressed(after), value)
-                break
-    return value
+def _check(variable: str, name: str) -> None:
+    shown = name if name.isprintable() and len(name) <= LONGEST else ascii(name[:LONGEST]) + "..."
+    if not _NAME.fullmatch(name):
+        raise TrainyardError(
+            f"{variable}={shown} cannot name a Python package",
+            "begin with a letter, and use letters of English, digits and _",
+        )
+    if len(name) > LONGEST:
+        raise TrainyardError(f"{variable}={shown} is longer than {LONGEST} characters", "choose a shorter one")
+    if keyword.iskeyword(name):
+        raise TrainyardError(f"{variable}={name} is a word of Python's own", "choose another")
 
 
-def _with_dashes(name: str) -> str:
-    """As images are called."""
-    return name.lower().replace("_", "-")
+def name_from(text: str) -> str:
+    """A name made of any text, such as a file's; ``project`` where nothing of it can be used."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:LONGEST].strip("_")
+    name = name if name[:1].isalpha() else f"project_{name}".strip("_")
+    return f"{name}_project"[:LONGEST] if keyword.iskeyword(name) or owner_of(name) or name in PACKAGES else name

@@ -19,7 +19,7 @@ from trainyard.host.monorepo.revision import git
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold import belongings, project_files
-from trainyard.host.scaffold.model_names import Place
+from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.plans import Plan, Step
 from trainyard.host.scaffold.source_edits import Names, mentions
 from trainyard.host.support.shared_folder import SharedFolder

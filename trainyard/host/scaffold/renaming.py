@@ -19,7 +19,7 @@ from trainyard.host.experiments.training_metrics import FOLDER as METRICS
 from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold import belongings, project_files, renamed_files
-from trainyard.host.scaffold.model_names import Place, called_after, check_new, model_at
+from trainyard.host.scaffold.model_places import Place, called_after, check_new, model_at
 from trainyard.host.scaffold.plans import Plan, Step
 from trainyard.host.scaffold.removing import image_steps, remove_ours
 from trainyard.host.scaffold.rename_journal import Journal, read_journal
@@ -42,7 +42,6 @@ def rename_plan(session: Session, old: Place, new: Place) -> Plan:
     journal = read_journal(state, old)
     if journal and journal.new != str(new):
         raise TrainyardError(f"a rename of {old} to {journal.new} did not end", f"end it: {command(*journal.places)}")
-    check_new(new, "TO")
     here = new if journal and not old.path(root).exists() else old
     model = model_at(session.repository, here)
     if journal is None:
@@ -87,8 +86,7 @@ def _check_free(session: Session, model: ModelDir, journal: Journal) -> None:
     target = new.path(session.repository.root)
     if old == new:
         raise TrainyardError(f"TO={new}: that is its name already", "give another")
-    if target.exists() or target.is_symlink():
-        raise TrainyardError(f"TO={new}: {target} is there already", "give another name, or remove it first")
+    check_new(new, session.repository, "TO")
     if target.parent.is_symlink():
         raise TrainyardError(f"{target.parent}: a link", "name the folder that it leads to")
     for clash in session.repository.clashes([_as_named(model, new, journal, 1)]):

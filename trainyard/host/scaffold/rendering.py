@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import trainyard
@@ -12,8 +13,8 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.scaffold.templates import template_source
 
 
-def render(kind: str, target: Path, values: Mapping[str, Any] | None = None) -> None:
-    """Write the files of the template ``kind`` to ``target``, which is empty; ``values`` are what it has variables for.
+def render(kind: str, target: Path, answers: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Write the files of the template ``kind`` to ``target``, which is empty; ``answers`` to its other questions.
 
     Raises:
         TrainyardError: no git; whatever Copier has to say.
@@ -21,8 +22,9 @@ def render(kind: str, target: Path, values: Mapping[str, Any] | None = None) -> 
     import copier
 
     with template_source() as source, _as_our_error():
-        answers = {**(values or {}), "kind": kind}
-        copier.run_copy(source, target, answers, vcs_ref=trainyard.__version__, defaults=True, quiet=True)
+        copier.run_copy(
+            source, target, {"kind": kind, **answers}, vcs_ref=trainyard.__version__, defaults=True, quiet=True
+        )
 
 
 def update(target: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.contract.model_files import KEY, is_of_model
-from trainyard.host.scaffold.model_names import Place
+from trainyard.host.scaffold.model_places import Place
 
 LOADERS = frozenset({"served_model_name", "predictor", "load_model", "save_model"})
 VARIABLES = frozenset({"MODEL_NAME", "MODElNAME"})

@@ -9,7 +9,7 @@ import click
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold.model_names import Place, model_at, place_of
+from trainyard.host.scaffold.model_places import Place, model_at, place_of
 from trainyard.host.scaffold.plans import Plan, carry_out
 from trainyard.host.scaffold.removing import removal
 from trainyard.host.scaffold.renaming import command, rename_plan

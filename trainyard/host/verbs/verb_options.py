@@ -21,7 +21,7 @@ from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
     declared.metadata["env"]: declared
-    for settings in (ImageSettings, ExperimentSettings, ScaffoldSettings, HostSettings)
+    for settings in (ImageSettings, ExperimentSettings, HostSettings, ScaffoldSettings)
     for declared in fields(settings)
     if declared.repr
     and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
@@ -39,8 +39,9 @@ BUILD = _names(EngineSettings, BuildSettings)
 TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *BUILD)
 SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
+TABLE = ("PROJECT", "NAME", "DATASET", "TARGET", "ENCODING", "SEPARATOR")
 READS: dict[str, tuple[str, ...]] = {
-    "adopt": ("MODEL_FILE", "DATASET", "PROJECT", "NAME", "TARGET", "LOCK_TIMEOUT"),
+    "adopt": ("MODEL_FILE", *TABLE, *LOCK),
     "affected": ("SINCE",),
     "audit": ENGINE,
     "build-all": BUILD,
@@ -58,6 +59,8 @@ READS: dict[str, tuple[str, ...]] = {
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
+    "new-model": (*TABLE, "FRAMEWORK", "FAMILY", "TASK", *LOCK),
+    "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),

@@ -71,6 +71,9 @@ VERBS = (
     Verb("rename", TOP, "rename MODEL to TO, with all that belongs to it; make -n rename shows it", "manage:rename"),
     Verb("remove", TOP, "remove MODEL, with all that belongs to it; make -n remove shows it", "manage:remove"),
     Verb("demo", NOWHERE, "set up, build, train, serve and ask the models of an all/", "demo:demo"),
+    Verb("new-project", TOP, "the folder of a project: PROJECT=", "new_model:new_project"),
+    Verb("new-model", TOP, "a model written from a table: DATASET=, TARGET=, FRAMEWORK=; asks for what is not given",
+         "new_model:new_model"),
     # Of several models.
     _by_hand("train-all", "build and run every train image", ALL),
     _by_hand("train-all", "build and run the train image of every model"),
