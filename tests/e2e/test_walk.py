@@ -13,6 +13,9 @@ import pytest
 from monorepo import Monorepo, ask, free_port
 from walking import PROJECT, Walk, repository
 
+import trainyard
+from trainyard.host.scaffold.templates import URL
+from trainyard.host.scaffold.updating import ANSWERS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
 
 # As much of one as says what it is.
@@ -43,6 +46,8 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     walk("check")
     walk("show", part=r"MODEL_NAME +first +projects/.*Makefile:1")
     walk("lock", part="requirements_train.lock")
+    (project / "first" / ANSWERS).write_text(f"_src_path: {URL}\n_commit: {trainyard.__version__}\n")
+    walk("update-model", part="already")
     walk("build-train", part="Built")
     walk("train", part="trained by process")
     walk("build-predict", part="Built")
@@ -93,6 +98,7 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("check")
     walk("new-project", "-n", "PROJECT=another", part="would write")
     walk("new-model", "-n", f"DATASET={table(repo)}", part="is to be predicted")
+    walk("update-models", part="have the files of version")
     (repo.path / "old.json").write_text(json.dumps(MODEL_OF_XGBOOST))
     walk("adopt", "MODEL_FILE=old.json", f"DATASET={project}/data/numbers.csv", part="wrote .*old/predict.py")
     walk("rename", f"MODEL={PROJECT}/old", f"TO={PROJECT}/older", part="Renamed")
