@@ -15,10 +15,12 @@ from trainyard.host.monorepo.repository import Repository
 from trainyard.host.scaffold.model_places import Place, called_after, check_new, place_of
 from trainyard.host.scaffold.source_edits import (
     Names,
+    edited_answers,
     edited_environment,
     edited_experiment,
     edited_makefile,
     edited_members,
+    edited_page,
     edited_python,
     mentions,
 )
@@ -102,6 +104,15 @@ def test_wiring_keeps_routes_and_moves_modules_and_files() -> None:
 )
 def test_an_experiment_file(text: str, wanted: str) -> None:
     assert edited_experiment(text, NAMES) == wanted
+
+
+def test_answers_and_pages_of_a_generated_model() -> None:
+    answers = {"name": ("linear", "no"), "project": ("rents", "houses")}
+    text = "# by us\n_src_path: x\nname: linear\nproject: 'rents'\ntask: linear\n"
+    assert edited_answers(text, answers) == "# by us\n_src_path: x\nname: 'no'\nproject: houses\ntask: linear\n"
+    page = "make train MODEL=rents/linear\n`projects/rents/linear/train.py`, rents/linear_2, my/rents/linear\n"
+    wanted = "make train MODEL=houses/ridge\n`projects/houses/ridge/train.py`, rents/linear_2, my/rents/linear\n"
+    assert edited_page(page, NAMES) == wanted
 
 
 def test_what_is_named_elsewhere(tmp_path: Path) -> None:

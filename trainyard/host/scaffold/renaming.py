@@ -24,12 +24,15 @@ from trainyard.host.scaffold.plans import Plan, Step
 from trainyard.host.scaffold.removing import image_steps, remove_ours
 from trainyard.host.scaffold.rename_journal import Journal, read_journal
 from trainyard.host.scaffold.source_edits import (
+    edited_answers,
     edited_environment,
     edited_experiment,
     edited_makefile,
+    edited_page,
     edited_python,
     mentions,
 )  # fmt: skip
+from trainyard.host.scaffold.updating import ANSWERS, is_generated
 
 
 def rename_plan(session: Session, old: Place, new: Place) -> Plan:
@@ -118,6 +121,12 @@ def _own_edits(folder: Path, journal: Journal) -> project_files.Edits:
     found = {folder / "Makefile": partial(edited_makefile, values=values)}
     found[folder / ".s2i" / "environment"] = partial(edited_environment, names=journal.names)
     found |= {folder / name: partial(edited_experiment, names=journal.names) for name in EXPERIMENTS}
+    if is_generated(folder):
+        old, new = journal.places
+        answers = {"project": (old.project, new.project), "name": (old.model, new.model)}
+        answers |= {"model_name": journal.model_name, "container": journal.container_name}
+        found[folder / ANSWERS] = partial(edited_answers, values=answers)
+    found |= {path: partial(edited_page, names=journal.names) for path in sorted(folder.glob("*.md"))}
     found |= {path: partial(edited_python, names=journal.names) for path in sorted(folder.rglob("*.py"))}
     return _edited(found)
 

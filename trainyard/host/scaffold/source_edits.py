@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from trainyard.contract.model_files import KEY, is_of_model
 from trainyard.host.scaffold.model_places import Place
 
@@ -98,6 +100,22 @@ def edited_experiment(text: str, names: Names) -> str:
         re.IGNORECASE | re.MULTILINE,
     )
     return found.sub(lambda match: match["key"] + str(names.new), text)
+
+
+def edited_answers(text: str, values: Mapping[str, tuple[str, str]]) -> str:
+    """Copier's answers, in which each that is the first of its ``values`` becomes the second."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        key, colon, value = line.partition(": ")
+        if colon and key in values and value.strip("'\"") == values[key][0]:
+            lines[number] = f"{key}: {yaml.safe_dump(values[key][1]).splitlines()[0]}"
+    return "\n".join(lines)
+
+
+def edited_page(text: str, names: Names) -> str:
+    """A page about the model, with its new place."""
+    old = re.compile(rf"(?<![\w./-])(projects/)?{re.escape(str(names.old))}(?!\w)")
+    return old.sub(lambda match: f"{match[1] or ''}{names.new}", text)
 
 
 def _renamed_entry(part: str, names: Names) -> str:
