@@ -48,6 +48,7 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     walk("lock", part="requirements_train.lock")
     (project / "first" / ANSWERS).write_text(f"_src_path: {URL}\n_commit: {trainyard.__version__}\n")
     walk("update-model", part="already")
+    walk("modernize", part="none is moved")
     walk("build-train", part="Built")
     walk("train", part="trained by process")
     walk("build-predict", part="Built")

@@ -59,6 +59,7 @@ READS: dict[str, tuple[str, ...]] = {
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
+    "modernize": LOCK,
     "new-model": (*TABLE, "FRAMEWORK", "FAMILY", "TASK", *LOCK),
     "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),

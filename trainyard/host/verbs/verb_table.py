@@ -117,6 +117,8 @@ VERBS = (
     _model("lock", "lock:lock_model", "resolve the requirements, write both lock files"),
     Verb("lock", TOP, "resolve the requirements of every model whose locks are missing or stale, write both lock files",
          "lock:lock_models"),
+    _model("modernize", "modernize:modernize",
+           "move pins that the images have no wheel of to the nearest version that has one, then lock"),
     _model("show", "inventory:show", "every value and where it came from"),
     _model("sbom", "sbom:sbom_model", "the bill of materials of both images: .trainyard/sbom/<image>.cdx.json"),
     Verb("sbom", ALL, "the bill of materials of the merged image: .trainyard/sbom/<image>.cdx.json",
