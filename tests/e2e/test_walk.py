@@ -5,6 +5,7 @@ What else a verb promises is tested in the files beside this one, which take lon
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ import trainyard
 from trainyard.host.scaffold.templates import URL
 from trainyard.host.scaffold.updating import ANSWERS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
+
+# As much of one as says what it is.
+MODEL_OF_XGBOOST = {
+    "version": [3, 0, 0],
+    "learner": {
+        "feature_names": ["a", "b"], "learner_model_param": {"num_class": "0", "num_feature": "2"},
+        "objective": {"name": "reg:squarederror"},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +100,10 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("new-project", "-n", "PROJECT=another", part="would write")
     walk("new-model", "-n", f"DATASET={table(repo)}", part="is to be predicted")
     walk("update-models", part="have the files of version")
+    (repo.path / "old.json").write_text(json.dumps(MODEL_OF_XGBOOST))
+    walk("adopt", "MODEL_FILE=old.json", f"DATASET={project}/data/numbers.csv", part="wrote .*old/predict.py")
+    walk("rename", f"MODEL={PROJECT}/old", f"TO={PROJECT}/older", part="Renamed")
+    walk("remove", f"MODEL={PROJECT}/older", "FORCE=1", part="Removed")
     walk("affected", "SINCE=HEAD", part=r"\{")
     walk("builders")
     walk("lock")
