@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.fitted.pickle_values import NotAPickle, read_pickle
-from trainyard.host.scaffold.fitted.pickled_objects import Global, Made, Pairs, Skipped
-from trainyard.host.scaffold.fitted.recognizing import describe
+from trainyard.host.scaffold.adopting.fitted.pickle_values import NotAPickle, read_pickle
+from trainyard.host.scaffold.adopting.fitted.pickled_objects import Global, Made, Pairs, Skipped
+from trainyard.host.scaffold.adopting.fitted.recognizing import describe
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),

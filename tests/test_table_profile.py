@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trainyard.contract.columns import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.table_profile import TableProfile, guess_target, read_profile, task_of
+from trainyard.host.scaffold.tables.table_profile import TableProfile, guess_target, read_profile, task_of
 from trainyard.models.tables import Schema, read_table
 
 FILLER = [str(number % 7) for number in range(40)]

@@ -14,7 +14,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.scaffold.adding import add, plan
 from trainyard.host.scaffold.rendering import render
-from trainyard.host.scaffold.table_profile import TableProfile, Use, is_columnar
+from trainyard.host.scaffold.tables.table_profile import TableProfile, Use, is_columnar
 
 FAMILIES = ("linear", "forest", "boosting")
 SCIKIT_LEARN = "scikit-learn"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold import adopting
-from trainyard.host.scaffold.turns import alone
+from trainyard.host.scaffold.adopting import adopting
+from trainyard.host.scaffold.alone import alone
 from trainyard.host.support import console
 from trainyard.host.verbs.new_model import lock_new, provide_reader
 from trainyard.settings.scaffold import ScaffoldSettings

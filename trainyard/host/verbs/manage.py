@@ -9,11 +9,11 @@ import click
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold.model_places import Place, model_at, place_of
-from trainyard.host.scaffold.plans import Plan, carry_out
-from trainyard.host.scaffold.removing import removal
-from trainyard.host.scaffold.renaming import command, rename_plan
-from trainyard.host.scaffold.turns import alone
+from trainyard.host.scaffold.alone import alone
+from trainyard.host.scaffold.moving.model_places import Place, model_at, place_of
+from trainyard.host.scaffold.moving.plans import Plan, carry_out
+from trainyard.host.scaffold.moving.removing import removal
+from trainyard.host.scaffold.moving.renaming import command, rename_plan
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
 from trainyard.settings.scaffold import ScaffoldSettings

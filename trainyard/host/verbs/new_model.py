@@ -26,7 +26,14 @@ from trainyard.host.scaffold.new_model import (
     write_model,
 )
 from trainyard.host.scaffold.new_project import write_project
-from trainyard.host.scaffold.table_profile import TASKS, TableProfile, guess_target, is_columnar, read_profile, task_of
+from trainyard.host.scaffold.tables.table_profile import (
+    TASKS,
+    TableProfile,
+    guess_target,
+    is_columnar,
+    read_profile,
+    task_of,
+)
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
 from trainyard.settings.scaffold import ScaffoldSettings

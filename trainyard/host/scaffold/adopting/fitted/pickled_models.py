@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from trainyard.host.scaffold.fitted import ubjson
-from trainyard.host.scaffold.fitted.described import Described, NotAModel
-from trainyard.host.scaffold.fitted.pickle_values import LARGEST_TEXT, NotAPickle, Pickle, read_pickle
-from trainyard.host.scaffold.fitted.pickled_objects import Global, Made, Pairs
+from trainyard.host.scaffold.adopting.fitted import ubjson
+from trainyard.host.scaffold.adopting.fitted.described import Described, NotAModel
+from trainyard.host.scaffold.adopting.fitted.pickle_values import LARGEST_TEXT, NotAPickle, Pickle, read_pickle
+from trainyard.host.scaffold.adopting.fitted.pickled_objects import Global, Made, Pairs
 
 OF_TEXTS = "sklearn.feature_extraction.text."
 LARGEST = 8 << 30  # bytes of an unpacked pickle

@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from trainyard.host.scaffold.fitted.described import Described, NotAModel
+from trainyard.host.scaffold.adopting.fitted.described import Described, NotAModel
 
 MAGIC = b"CBM1"
 MOST = 100_000  # features, or facts, of a file that is not damaged

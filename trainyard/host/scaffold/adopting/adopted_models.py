@@ -17,11 +17,11 @@ from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ModelDir, Value
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.adding import Added, add, plan
-from trainyard.host.scaffold.adopted_columns import Table, chosen_columns, instances_of, read_table, schema_of
-from trainyard.host.scaffold.fitted.described import Described
-from trainyard.host.scaffold.fitted.recognizing import describe
+from trainyard.host.scaffold.adopting.adopted_columns import Table, chosen_columns, instances_of, read_table, schema_of
+from trainyard.host.scaffold.adopting.fitted.described import Described
+from trainyard.host.scaffold.adopting.fitted.recognizing import describe
 from trainyard.host.scaffold.model_names import LONGEST, check_model, check_project, name_from
-from trainyard.host.scaffold.model_places import Place
+from trainyard.host.scaffold.moving.model_places import Place
 from trainyard.host.scaffold.rendering import render
 from trainyard.settings.scaffold import ScaffoldSettings
 

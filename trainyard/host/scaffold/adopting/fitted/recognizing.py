@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.fitted import boosted_files, catboost_file, onnx_file, pickled_models
-from trainyard.host.scaffold.fitted.described import Described, NotAModel, as_error
+from trainyard.host.scaffold.adopting.fitted import boosted_files, catboost_file, onnx_file, pickled_models
+from trainyard.host.scaffold.adopting.fitted.described import Described, NotAModel, as_error
 
 KNOWN = "a pickled estimator of scikit-learn, or a file of XGBoost, CatBoost, LightGBM or ONNX"
 LARGEST = 4 << 30  # bytes of a file that is read at once

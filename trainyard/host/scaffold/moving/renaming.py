@@ -18,12 +18,12 @@ from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.experiments.training_metrics import FOLDER as METRICS
 from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold import belongings, project_files, renamed_files
-from trainyard.host.scaffold.model_places import Place, called_after, check_new, model_at
-from trainyard.host.scaffold.plans import Plan, Step
-from trainyard.host.scaffold.removing import image_steps, remove_ours
-from trainyard.host.scaffold.rename_journal import Journal, read_journal
-from trainyard.host.scaffold.source_edits import (
+from trainyard.host.scaffold.moving import belongings, project_files, renamed_files
+from trainyard.host.scaffold.moving.model_places import Place, called_after, check_new, model_at
+from trainyard.host.scaffold.moving.plans import Plan, Step
+from trainyard.host.scaffold.moving.removing import image_steps, remove_ours
+from trainyard.host.scaffold.moving.rename_journal import Journal, read_journal
+from trainyard.host.scaffold.moving.source_edits import (
     edited_answers,
     edited_environment,
     edited_experiment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainyard.host.scaffold.fitted.described import Described, NotAModel
+from trainyard.host.scaffold.adopting.fitted.described import Described, NotAModel
 
 # Numbers of fields.
 PRODUCER, PRODUCER_VERSION, GRAPH, OPERATORS = 2, 3, 7, 8  # of ModelProto

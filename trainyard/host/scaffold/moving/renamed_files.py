@@ -13,8 +13,8 @@ from trainyard.contract.renamed_models import renamed_path, renamed_record, rena
 from trainyard.contract.run_folder import MODEL, RECORD
 from trainyard.host.experiments.run_files import FOLDER, Run, runs_of
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold.plans import Step
-from trainyard.host.scaffold.rename_journal import Journal
+from trainyard.host.scaffold.moving.plans import Step
+from trainyard.host.scaffold.moving.rename_journal import Journal
 from trainyard.host.support.shared_folder import SharedFolder
 
 

@@ -15,7 +15,7 @@ from trainyard.contract.datasets import arrow_files
 from trainyard.contract.datasets.arrow_files import Field
 from trainyard.contract.datasets.table_files import read_parts
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.column_profile import MOST_KEPT, ColumnProfile
+from trainyard.host.scaffold.tables.column_profile import MOST_KEPT, ColumnProfile
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 TASKS = (CLASSIFICATION, REGRESSION)

@@ -11,7 +11,7 @@ from typing import Any
 from trainyard.contract.columns import BOOLEAN, CATEGORY, NUMBER, TEXT, parse_number
 from trainyard.contract.datasets.table_files import read_lines
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.fitted.described import Described
+from trainyard.host.scaffold.adopting.fitted.described import Described
 
 ROWS = 10_000  # that are looked at
 SHOWN = 2  # rows of the test instance

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
 
-from trainyard.host.scaffold.fitted.pickled_objects import Global, Made, Pairs, Skipped
+from trainyard.host.scaffold.adopting.fitted.pickled_objects import Global, Made, Pairs, Skipped
 
 LARGEST_TEXT = 1 << 20  # bytes of a text that is kept; a longer one is skipped
 MOST_OPCODES = 50_000_000

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from trainyard.host.scaffold.fitted import ubjson
-from trainyard.host.scaffold.fitted.described import Described, NotAModel
+from trainyard.host.scaffold.adopting.fitted import ubjson
+from trainyard.host.scaffold.adopting.fitted.described import Described, NotAModel
 
 OLD_XGBOOST = (b"binf", b"bs64")
 LIGHTGBM = b"tree\nversion="

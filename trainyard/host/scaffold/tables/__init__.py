@@ -1,0 +1,1 @@
+"""What the columns of a table are, and what a model will do with them."""
