@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold.adopting import adopting
+from trainyard.host.scaffold.adopting import adopted_models
 from trainyard.host.scaffold.alone import alone
 from trainyard.host.support import console
 from trainyard.host.verbs.new_model import lock_new, provide_reader
@@ -19,11 +19,11 @@ def adopt(session: Session, _: Path) -> None:
     with alone(session):
         if (table := Path(given.dataset)).is_file():
             provide_reader(session, table)
-        found = adopting.adoption(session, given)
+        found = adopted_models.adoption(session, given)
         columns = ", ".join(f"{column['name']} ({column['type']})" for column in found.columns[:8])
         more = f" and {len(found.columns) - 8} more" if len(found.columns) > 8 else ""
         session.reporter.step(f"{session.short(found.source)}: {found.model.library}, columns {columns}{more}")
-        added = adopting.adopt(session, found)
+        added = adopted_models.adopt(session, found)
     for name in added.written:
         console.result(f"{'would write' if session.commands.dry_run else 'wrote'} {name}")
     if not session.commands.dry_run:
