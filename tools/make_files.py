@@ -17,6 +17,7 @@ from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Verb, Where,
 from trainyard.settings.declarations import FromEnvironment, given_to_make
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import PASSED_ON, HostSettings
+from trainyard.settings.scaffold import ScaffoldSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 MK = ROOT / "mk"
@@ -86,6 +87,7 @@ def _settings() -> str:
         _list("What may be given on the command line, or come from the environment.", "SETTINGS", _names(HostSettings))
         + _list("What make predict hands on to the server.", "SERVER", PASSED_ON)
         + _list("What the verbs about runs listen to.", "EXPERIMENTS", _names(ExperimentSettings))
+        + _list("What the verbs that make projects and models listen to.", "SCAFFOLD", _names(ScaffoldSettings))
     )
 
 

@@ -17,10 +17,11 @@ from trainyard.settings.host import (
     TrainSettings,
 )
 from trainyard.settings.image import ImageSettings
+from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
     declared.metadata["env"]: declared
-    for settings in (ImageSettings, ExperimentSettings, HostSettings)
+    for settings in (ImageSettings, ExperimentSettings, HostSettings, ScaffoldSettings)
     for declared in fields(settings)
     if declared.repr
     and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
@@ -53,6 +54,7 @@ READS: dict[str, tuple[str, ...]] = {
     "demo": ("KEEP", "PORT", *BUILD),
     "experiment": ("CONFIG", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
     "follow-version": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
+    "import": ("FROM", "PROJECT"),
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
