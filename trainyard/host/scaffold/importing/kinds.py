@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from trainyard.errors import TrainyardError
+from trainyard.host.scaffold.importing import bentoml_project, cog_project, max_repository, mlflow_folder
+from trainyard.host.scaffold.importing.functions import kind as functions
 from trainyard.host.scaffold.importing.historical import kind as historical
 from trainyard.host.scaffold.importing.kind import Kind
 from trainyard.host.scaffold.importing.source_tree import SourceTree
 
-KINDS = (historical.KIND,)
+KINDS = (
+    historical.KIND, mlflow_folder.KIND, cog_project.KIND, bentoml_project.KIND, max_repository.KIND, functions.KIND,
+)  # fmt: skip
 
 
 def kind_of(tree: SourceTree) -> Kind:

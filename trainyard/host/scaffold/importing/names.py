@@ -71,6 +71,11 @@ class Names:
             name, (f"{name}_{number}" for number in count(2)), self.projects, "project", decided, wanted=wanted
         )
 
+    def models_of(self, project: str) -> set[str]:
+        """The folders of a project that is there, or is not."""
+        folder = self.root / PROJECTS / project
+        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
     def model_folder(self, wanted: str, taken: set[str], decided: list[str]) -> str:
         name = identifier(wanted)
         name = "all_model" if name == "all" else name

@@ -34,8 +34,9 @@ def to_do_of(unit: Unit, problems: Sequence[Problem]) -> list[str]:
     """What the user has to do, with what make check says."""
     of_check = [f"{one}" for one in problems if one.path.is_relative_to(unit.folder)]
     names = [str(path.relative_to("projects")) for path in unit.models]
-    train = f"make train MODEL={names[0]}" if len(names) == 1 else f"make train MODEL=... of each: {' '.join(names)}"
-    return [*unit.to_do, *of_check, f"make lock, then {train}"]
+    verb = "predict" if unit.untrained else "train"
+    each = f"make {verb} MODEL={names[0]}" if len(names) == 1 else f"make train MODEL=... of each: {' '.join(names)}"
+    return [*unit.to_do, *of_check, f"make lock, then {each}"]
 
 
 def summary(unit: Unit, problems: Sequence[Problem], report: PurePosixPath) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from trainyard.contract.missing_modules import DISTRIBUTIONS, OF_THE_SAME_NAME
 from trainyard.contract.namesakes import SERVER, SHARED
 from trainyard.host.scaffold.importing.python_code import Code
-from trainyard.host.scaffold.importing.source_tree import TOP, SourceTree
+from trainyard.host.scaffold.importing.source_tree import SourceTree
 from trainyard.host.scaffold.importing.unit import place
 
 REQUIREMENTS = "requirements.txt"
@@ -67,7 +67,7 @@ def _read(tree: SourceTree, path: PurePosixPath, found: list[str], seen: set[Pur
 
 def guessed(tree: SourceTree, paths: Iterable[PurePosixPath], to_do: list[str]) -> list[str]:
     """What the Python files ``paths`` import, as requirements without versions; the rest is for the user to do."""
-    own = {name.removesuffix(".py") for name in tree.names(TOP)}
+    own = {name for path in tree.files if path.suffix == ".py" for name in (*path.parts[:-1], path.stem)}
     chosen = list(paths)
     packages, unknown = known_packages([Code(tree.read(path)) for path in chosen], own)
     if unknown:

@@ -38,6 +38,7 @@ class Unit:
     impossible: list[str] = field(default_factory=list)
     to_do: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    untrained: bool = False  # nothing trains it
 
     def bring(self, path: PurePosixPath, source: PurePosixPath) -> None:
         """A file as it is."""

@@ -174,6 +174,7 @@ class NewModel:
         self.unit.write(
             path, NOTHING_TRAINS.format(model=self.package, path=path), "the wiring names no train function"
         )
+        self.unit.untrained = len(self.project.models) == 1
         self.unit.to_do.append(f"{path}: write train(msg), or go without: the model serves what it came with")
         return f"{self.package}.{path.stem}"
 
