@@ -48,9 +48,17 @@ def fetched(source: str, reporter: Reporter) -> Iterator[SourceTree]:
     with tempfile.TemporaryDirectory(prefix="trainyard-import-") as name:
         url, _, branch = source.partition("#")
         target = Path(name) / "clone"
-        _clone(url if _is_url(source) else str(folder.resolve()), branch, target, reporter)
-        label = re.sub("(?<=://)[^/@]*@", "", source)
+        label = _without_password(source)
+        try:
+            _clone(url if _is_url(source) else str(folder.resolve()), branch, target, reporter)
+        except TrainyardError as error:
+            reason = _without_password(error.message)
+            raise TrainyardError(f"FROM={label}: {reason}", "check the URL, and that git may read it") from None
         yield read_tree(target, re.sub(r"\.git$", "", re.split("[/:]", url.rstrip("/"))[-1]), label)
+
+
+def _without_password(text: str) -> str:
+    return re.sub("(?<=://)[^/@]*@", "", text)
 
 
 def _is_url(source: str) -> bool:

@@ -13,6 +13,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.sources import EXCLUDED, NOTICED, excluded, shown
 
 TOP = PurePosixPath()
+TABLES = (".csv", ".tsv", ".parquet", ".feather")  # ends of names of tables
 TEXT_BYTES = 4 << 20  # the largest file that is read as text
 NOT_OURS = (*EXCLUDED[""], ".git*", ".gitlab*", "build-context", "node_modules", ".tox", ".dvc", "mlruns", "runs")
 LFS = b"version https://git-lfs.github.com/spec/"

@@ -15,12 +15,11 @@ from trainyard.host.scaffold.importing.names import Names
 from trainyard.host.scaffold.importing.one_model import MADE, ORIGINAL, SAMPLE, OneModel, one_model
 from trainyard.host.scaffold.importing.python_code import Code
 from trainyard.host.scaffold.importing.requirements import REQUIREMENTS, guessed, lines_of, package_of
-from trainyard.host.scaffold.importing.source_tree import SourceTree
+from trainyard.host.scaffold.importing.source_tree import TABLES, SourceTree
 from trainyard.host.scaffold.importing.unit import Unit, place
 from trainyard.host.scaffold.importing.wiring import dataset_name
 
 NAME = "folder with a train and a predict function"
-TABLES = (".csv", ".tsv", ".parquet", ".feather")
 TRAIN_FILE = '''\
 """Calls {name} of original/{file}. {made}"""
 
@@ -147,8 +146,8 @@ def _train(model: OneModel, train: Found, paths: Paths) -> bool:
     model.trained_by(f"{model.package}.train")
     for name in unknown:
         model.unit.to_do.append(
-            f"{place(train.path, train.function.line)}: {train.function.name} wants {name}: say it in train.py, or as a "
-            f"parameter: PAYLOAD='{{\"{name}\": ...}}'"
+            f"{place(train.path, train.function.line)}: {train.function.name} wants {name}: say it in train.py, or as "
+            f"a parameter: PAYLOAD='{{\"{name}\": ...}}'"
         )
     return "models/" in text
 

@@ -15,7 +15,7 @@ from trainyard.host.scaffold.importing.makefiles import builders_of, image_of, t
 from trainyard.host.scaffold.importing.names import Names
 from trainyard.host.scaffold.importing.python_code import Code, moved
 from trainyard.host.scaffold.importing.requirements import REQUIREMENTS, guessed, written
-from trainyard.host.scaffold.importing.source_tree import TOP, SourceTree
+from trainyard.host.scaffold.importing.source_tree import TABLES, TOP, SourceTree
 from trainyard.host.scaffold.importing.unit import Unit, place
 from trainyard.host.scaffold.importing.wiring import MAKEFILES, WIRING, dataset_name, makefile, route_texts
 
@@ -30,7 +30,6 @@ from trainyard.errors import TrainyardError
 def train(msg):
     raise TrainyardError("nothing trains {model}", "write train(msg) in {path}")
 '''
-TABLES = (".csv", ".tsv", ".parquet", ".feather")
 
 
 @dataclass
