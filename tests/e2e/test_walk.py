@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from monorepo import Monorepo, ask, free_port
+from monorepo import ROOT, Monorepo, ask, free_port
 from walking import PROJECT, Walk, repository
 
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
+
+FOREIGN = ROOT / "tests/importing/sources/prices"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,7 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("demo", port, part=r"other/predict +200")
     walk("list", part=rf"{PROJECT} +first")
     walk("check")
+    walk("import", "-n", f"FROM={FOREIGN}", part="Would bring projects/prices/model")
     walk("affected", "SINCE=HEAD", part=r"\{")
     walk("builders")
     walk("lock")

@@ -100,6 +100,7 @@ def test_a_git_repository_is_cloned(repo: Monorepo, tmp_path: Path) -> None:
     ("source", "parts"),
     [
         ("nowhere", ("FROM=nowhere", "no such folder")),
+        ("/", ("this monorepo lies in there",)),
         ("", ("FROM is missing", "make import FROM=")),
         ("ext::sh -c true", ("no such folder",)),
         ("ftp://host/x.git", ("ftp is not fetched",)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -29,12 +29,24 @@ class Assigned:
 def variables_of(text: str) -> dict[str, Assigned]:
     """The assignments outside of recipes; the last of a name counts, and one is looked up in those before it."""
     found: dict[str, Assigned] = {}
-    for number, line in enumerate(re.sub(r"\\\n", "  ", text).split("\n"), start=1):
+    for number, line in _whole_lines(text):
         if line.startswith("\t") or not (match := _ASSIGNMENT.fullmatch(line.strip())):
             continue
         value = re.sub(r"(^|\s)#.*", "", match[2]).strip().strip("\"'").strip()
         found[match[1]] = Assigned(_expanded(value, found), number)
     return found
+
+
+def _whole_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with those that a backslash continues them by, and the number of the first."""
+    before, start = "", 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        start = start if before else number
+        if line.endswith("\\"):
+            before += line[:-1] + " "
+        else:
+            yield start, before + line
+            before = ""
 
 
 def _expanded(value: str, before: Mapping[str, Assigned]) -> str:

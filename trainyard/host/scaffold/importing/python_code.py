@@ -188,9 +188,18 @@ def with_moves(content: bytes, moves: Mapping[str, str]) -> bytes:
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     edits = [*_import_edits(code, text, starts, moves), *_name_edits(code, starts, moves)]
-    for edit in sorted(edits, key=lambda one: one.start, reverse=True):
+    for edit in sorted(_outermost(edits), key=lambda one: one.start, reverse=True):
         text = text[: edit.start] + edit.text.encode() + text[edit.end :]
     return text.decode().encode(encoding) if edits else content
+
+
+def _outermost(edits: list[_Edit]) -> Iterator[_Edit]:
+    """Of ``a.b`` and the ``a`` in it, which have moved both, the whole counts."""
+    reached = 0
+    for edit in sorted(edits, key=lambda one: (one.start, -one.end)):
+        if edit.start >= reached:
+            reached = edit.end
+            yield edit
 
 
 def _import_edits(code: Code, text: bytes, starts: list[int], moves: Mapping[str, str]) -> Iterator[_Edit]:

@@ -71,6 +71,7 @@ def move_in_place(stage: Path, root: Path) -> None:
     """
     moved: list[tuple[Path, Path]] = []
     (stage / MARKER).unlink()
+    shutil.rmtree(stage / STATE, ignore_errors=True)  # what checking left
     try:
         for path in _topmost(stage, root):
             source, target = stage / path, root / path
