@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
@@ -13,7 +14,7 @@ from trainyard.host.scaffold.importing.kind import Kind
 from trainyard.host.scaffold.importing.makefiles import variables_of
 from trainyard.host.scaffold.importing.names import Names
 from trainyard.host.scaffold.importing.source_tree import TOP, SourceTree
-from trainyard.host.scaffold.importing.unit import Unit
+from trainyard.host.scaffold.importing.unit import Planned, Unit
 from trainyard.host.scaffold.importing.wiring import all_makefile
 
 
@@ -46,35 +47,39 @@ def _top(tree: SourceTree, projects: list[OldProject], names: Names, units: list
     folders = [project.folder for project in projects]
     if TOP in folders:
         return
-    first = units[0]
     taken = {one.source for unit in units for one in unit.files.values()} | {
         left.path for unit in units for left in unit.left
     }
+    tops = Counter(project.top for project in projects)
+    top = tops.most_common(1)[0][0]
     rest = [path for path in tree.files if not any(path.is_relative_to(folder) for folder in folders)]
     for path in rest:
-        if path.parent == TOP and path.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE")):
+        if path.parent in (TOP, top) and path.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE")):
             for unit in units:
-                if unit.folder / path.name not in unit.files:
-                    unit.bring(unit.folder / path.name, path)
+                unit.files.setdefault(unit.folder / path.name, Planned(path))
             taken.add(path)
-    _merged(tree, dict(zip(folders, units, strict=True)), names, taken)
-    _name_rest((path for path in rest if path not in taken), first)
+    _merged(tree, top, dict(zip(folders, units, strict=True)), names, taken)
+    _name_rest((path for path in rest if path not in taken), units[0])
 
 
-def _merged(tree: SourceTree, units: dict[PurePosixPath, Unit], names: Names, taken: set[PurePosixPath | None]) -> None:
-    source, target = TOP / ALL / "Makefile", PurePosixPath(ALL) / "Makefile"
+def _merged(
+    tree: SourceTree,
+    top: PurePosixPath,
+    units: dict[PurePosixPath, Unit],
+    names: Names,
+    taken: set[PurePosixPath | None],
+) -> None:
+    source, target = top / ALL / "Makefile", PurePosixPath(ALL) / "Makefile"
     if not tree.has(source):
         return
     first = next(iter(units.values()))
-    taken |= set(tree.below(TOP / ALL))
+    taken |= set(tree.below(top / ALL))
     if (names.root / ALL).exists():
-        first.drop(
-            source, "an all/ is there already: it merges every project, these included, unless MODEL_DIRS is set"
-        )
+        first.drop(source, "an all/ is there already: it merges every project, unless its MODEL_DIRS says which")
         return
     given = variables_of(tree.text(source))
     wanted = given["MODEL_DIRS"].text.split() if "MODEL_DIRS" in given and not given["MODEL_DIRS"].computed else []
-    members = [unit.folder.name for folder, unit in units.items() if folder.name in wanted and folder.parent == TOP]
+    members = [unit.folder.name for folder, unit in units.items() if folder.name in wanted and folder.parent == top]
     image = given["CONTAINER_NAME"].text if "CONTAINER_NAME" in given and not given["CONTAINER_NAME"].computed else ""
     text = all_makefile(names.image(image, ALL, "models", first.decided), members, "../mk")
     first.write(target, text, "what is merged, in place of its recipes", source)

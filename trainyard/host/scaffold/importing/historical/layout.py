@@ -32,11 +32,22 @@ class OldModel:
 
 @dataclass
 class OldProject:
-    """A folder of models. ``package`` is the name by which their code imports it."""
+    """A folder of models. ``package`` is the name by which their code imports it; it may lie in ``top_package``, the
+    folder of all projects."""
 
     folder: PurePosixPath
     package: str
+    top_package: str
     models: list[OldModel] = field(default_factory=list)
+
+    @property
+    def top(self) -> PurePosixPath:
+        """Where what several projects share lies."""
+        return self.folder.parent
+
+    def local(self, module: str) -> str:
+        """A module without the package that all projects lie in."""
+        return module.removeprefix(f"{self.top_package}.") if self.folder != TOP else module
 
     @property
     def all(self) -> PurePosixPath:
@@ -60,7 +71,7 @@ def read_layout(tree: SourceTree) -> list[OldProject]:
     for folder in wired_folders(tree):
         around = folder.parent
         model = OldModel(folder, read_wiring(tree.text(folder / WIRING)))
-        projects.setdefault(around, OldProject(around, "")).models.append(model)
+        projects.setdefault(around, OldProject(around, "", around.parent.name or tree.name)).models.append(model)
     for project in projects.values():
         project.package = _package(project, tree)
     return list(projects.values())

@@ -101,12 +101,12 @@ def _merged(tree: SourceTree, project: OldProject, names: Names, folders: dict[s
 
 def _build_script(tree: SourceTree, project: OldProject, shared: SharedCode, unit: Unit) -> None:
     """A build.sh that puts more into images than ours do."""
-    for script in {project.folder / BUILD, TOP / BUILD}:
+    for script in {project.folder / BUILD, project.top / BUILD}:
         if not tree.has(script):
             continue
         brought = {path.name for path in shared.files} | {path.parts[0] for path in shared.files.values()}
         for name in sorted(copied_by(tree.text(script)) - IN_IMAGES - brought):
-            for path in {project.folder / name, TOP / name}:
+            for path in {project.folder / name, project.top / name}:
                 if tree.has(path) or (tree.is_folder(path) and path not in [one.folder for one in project.models]):
                     unit.to_do.append(
                         f"{place(script)}: puts {place(path)} into images: move it to {unit.folder / COMMON}, "

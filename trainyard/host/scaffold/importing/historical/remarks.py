@@ -62,7 +62,7 @@ def _imports(path: PurePosixPath, code: Code, project: OldProject, model: OldMod
         for name in {one.module, *(f"{one.module}.{inner}" for inner in one.names)} & MOVED.keys():
             if not one.guarded:
                 yield f"{place(path, one.line)}: {name} is gone from its package: write {MOVED[name]}"
-        parts = one.module.split(".")
+        parts = project.local(one.module).split(".")
         if (
             parts[0] == project.package
             and (set(parts[1:2]) | (set(one.names) if len(parts) == 1 else set())) & siblings
@@ -87,6 +87,6 @@ def remarks_on_others(tree: SourceTree, projects: Mapping[str, OldProject]) -> l
                 found += [
                     f"{place(path, one.line)}: imports {one.module}, of another project: move it to utils"
                     for one in Code(tree.read(path)).imports
-                    if one.module.split(".")[0] in others
+                    if project.local(one.module).split(".")[0] in others
                 ]
     return found

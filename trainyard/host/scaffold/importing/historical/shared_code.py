@@ -15,6 +15,8 @@ from trainyard.host.scaffold.importing.python_code import Code
 from trainyard.host.scaffold.importing.source_tree import TOP, SourceTree
 from trainyard.host.scaffold.importing.unit import Unit
 
+LOCAL_SERVER = PurePosixPath("utils/local_server.py")
+
 
 @dataclass
 class SharedCode:
@@ -32,15 +34,21 @@ def shared_code(
     found, looked = SharedCode(), set[PurePosixPath]()
     if name != project.package:
         found.moves[project.package] = name
+    if project.folder != TOP and project.top_package != name:
+        found.moves |= {f"{project.top_package}.{inner}": inner for inner in SHARED}
+        found.moves[f"{project.top_package}.{project.package}"] = name
     common = PurePosixPath("projects") / name / COMMON
     waiting = [path for path in _own_code(tree, project) if path.suffix == ".py"]
     while waiting:
         path = waiting.pop()
         looked.add(path)
         for imported in Code(tree.read(path)).imports:
-            for files in _reached(tree, project, imported.module, imported.names, others):
+            for files in _reached(tree, project, project.local(imported.module), imported.names, others):
                 added = _place(tree, files, project, name, root, common, found, unit)
                 waiting += [one for one in added if one.suffix == ".py" and one not in looked]
+    for module, new in list(found.moves.items()):  # by its longer name, too
+        if project.folder != TOP and not module.startswith(f"{project.top_package}."):
+            found.moves.setdefault(f"{project.top_package}.{module}", new)
     return found
 
 
@@ -59,7 +67,7 @@ def _reached(
     if parts[0] == project.package and len(parts) > 1:
         candidates = [project.folder / parts[1]] if parts[1] not in own else []
     elif project.folder != TOP:
-        candidates = [TOP / parts[0]]
+        candidates = [project.top / parts[0]]
     else:
         candidates = [TOP / parts[0]] if parts[0] in SHARED else []
     for path in candidates:
@@ -76,8 +84,9 @@ def _place(
     found: SharedCode, unit: Unit,
 ) -> list[PurePosixPath]:  # fmt: skip
     """Put what lies at ``source`` where images have it; the files that came anew."""
-    if source.parent == TOP and source.name in SHARED and not (project.folder == TOP and source.name == COMMON):
-        pairs = [_at_top(tree, path, name, root, common, found, unit) for path in tree.below(source)]
+    if source.parent == project.top and source.name in SHARED and not (project.folder == TOP and source.name == COMMON):
+        paths = [path for path in tree.below(source) if not _is_ours(path.relative_to(project.top), root, found)]
+        pairs = [(_at_top(tree, path, project.top, name, root, found, unit), path) for path in paths]
     else:
         old = [project.package] if source.parent == project.folder and project.folder != TOP else []
         module = ".".join([*old, source.stem])
@@ -90,30 +99,33 @@ def _place(
     return [path for _, path in new]
 
 
+def _is_ours(inside: PurePosixPath, root: Path, found: SharedCode) -> bool:
+    """The server for debugging: ours has the same function. Theirs reads the wiring when it is imported."""
+    if inside != LOCAL_SERVER:
+        return False
+    if not (root / inside).exists():
+        found.moves["utils.local_server"] = "trainyard.models.local_server"
+    return True
+
+
 def _at_top(
-    tree: SourceTree, path: PurePosixPath, name: str, root: Path, common: PurePosixPath, found: SharedCode, unit: Unit
-) -> tuple[PurePosixPath, PurePosixPath]:
-    """A file of ``utils`` or ``common_utils``: at the top where it can be, else in the project's ``common_utils``."""
-    own = root / path
+    tree: SourceTree, path: PurePosixPath, top: PurePosixPath, name: str, root: Path, found: SharedCode, unit: Unit
+) -> PurePosixPath:
+    """Where a file of ``utils`` or ``common_utils`` goes: to the top where it can, else to ``common_utils`` of the
+    project."""
+    inside = path.relative_to(top)
+    own = root / inside
     if not own.exists() and not own.is_symlink():
-        return path, path
+        return inside
     if own.is_file() and (own.read_bytes() == tree.read(path) or not _says_something(tree, path)):
-        return path, path
-    if _re_exports(own):
-        return path, path
-    target = common / path.name
+        return inside
+    target = PurePosixPath("projects") / name / COMMON / path.name
     if path.suffix == ".py":
-        module = ".".join(path.with_suffix("").parts)
+        module = ".".join(inside.with_suffix("").parts)
         if module not in found.moves:
-            unit.decided.append(f"{path} is {target}: another file has its place here, and imports follow")
+            unit.decided.append(f"{inside} is {target}: another file has its place here, and imports follow")
         found.moves[module] = f"{name}.{COMMON}.{path.stem}"
-    return target, path
-
-
-def _re_exports(path: Path) -> bool:
-    """Whether a file here is but an older name of what we have, as ``utils/local_server.py``."""
-    code = Code(path.read_bytes()) if path.is_file() and path.suffix == ".py" else Code(b"")
-    return f"trainyard.models.{path.stem}" in {f"{one.module}.{name}" for one in code.imports for name in one.names}
+    return target
 
 
 def _says_something(tree: SourceTree, path: PurePosixPath) -> bool:
