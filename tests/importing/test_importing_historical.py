@@ -67,10 +67,14 @@ def test_an_imported_model_trains_and_serves(imported: Monorepo, model: str) -> 
         imported.make(path, "test-endpoint", f"PORT={port}").succeeded()
 
 
-def test_a_model_at_the_top_of_its_sources_serves(imported: Monorepo) -> None:
+@pytest.mark.slow
+def test_a_model_at_the_top_of_its_sources_serves_and_says_that_nothing_trains_it(imported: Monorepo) -> None:
     path = imported.path / "projects/tutorial/flowers"
     assert "TRAIN_MODULE=tutorial.flowers.untrained" in (path / ".s2i/environment").read_text()
     assert "nothing trains tutorial.flowers" in imported.make(path, "train").failed("write train(msg)")
+    with imported.serving(path) as port:
+        answer = ask(port, "flower_svc/predict", b'{"payload": {"instances": [[1.5, 0.3], [6.1, 2.4]]}}')
+        assert answer == (200, '{"payload":{"predictions":["setosa","virginica"]}}')
 
 
 def test_again_everything_gets_names_of_its_own(imported: Monorepo, tmp_path: Path) -> None:
@@ -144,3 +148,24 @@ def make_project(folder: Path, count: int) -> None:
         path.write_text(
             path.read_text().replace("MODEL_DIRS := " + " ".join(names), f"MODEL_DIRS := {' '.join(names[:count])}")
         )
+
+
+def test_a_monorepo_in_a_folder_that_is_a_package_itself(tmp_path: Path) -> None:
+    """As the public one is today: `from modelServer.utils...` two folders below the top of the repository."""
+    top = copy_of("historical", tmp_path / "source" / "package" / "modelServer")
+    for name in ("lending", "all"):
+        shutil.rmtree(top / name)
+    shutil.move(top / "tutorial", tmp_path / "source" / "Tutorial")
+    (tmp_path / "source" / "LICENSE.md").write_text("theirs\n")
+    for path in top.rglob("*.py"):
+        path.write_text(re.sub(r"from (utils|shopping)\b", r"from modelServer.\1", path.read_text()))
+    repo = Monorepo(tmp_path / "repo")
+    shutil.rmtree(repo.path / "utils")
+    repo.make(None, "import", f"FROM={tmp_path / 'source'}").succeeded()
+    linear = repo.path / "projects/shopping/linear"
+    assert "from shopping.common_utils.train_utils import read_rows" in (linear / "train.py").read_text()
+    assert "from trainyard.models.local_server import assemble_server" in (linear / "predict.py").read_text()
+    assert not (repo.path / "utils/local_server.py").exists()
+    assert (repo.path / "projects/shopping/LICENSE.md").read_text() == "theirs\n"
+    assert (repo.path / "projects/Tutorial/flowers/predict.py").exists()
+    assert not [path for path in repo.path.glob("projects/**/*.py") if "modelServer" in path.read_text()]

@@ -45,7 +45,7 @@ def prepared(tmp_path: Path) -> Path:
 
 
 def nothing_ran(made: Made, tmp_path: Path, repo: Monorepo) -> None:
-    for verb in (["list"], ["check"], ["-n", "train-all"], ["help"]):
+    for verb in (["check"], ["-n", "train-all"]):
         repo.make(None, *verb)
     assert not (tmp_path / "ran").exists()
     brought = [path for path in (repo.path / "projects").rglob("*") if path.is_file()]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign import commit, copy_of
-from monorepo import Monorepo, ask
+from foreign import SOURCES, commit, copy_of
+from monorepo import ROOT, Monorepo, ask
 
 from trainyard.errors import TrainyardError
 from trainyard.host.operations.session import open_session
@@ -29,10 +30,10 @@ CASES = {
     "iris_service": (UNTRAINED, "iris_service/classify", [[1.5, 0.3], [6.1, 2.4]], [0, 2]),
     "churn_mlflow": (TRAINED, "churn/predict", [[1, 95.0], [65, 22.0]], [1, 0]),
 }  # fmt: skip
-INSTALL = ("iris_service", "churn_mlflow")  # packages: numpy, scikit-learn
+LONG = ("iris_service", "churn_mlflow", "max_length")  # the first two install packages
 
 
-@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.slow if one in INSTALL else ()) for one in CASES])
+@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.slow if one in LONG else ()) for one in CASES])
 def test_an_imported_model_passes_check_and_answers(repo: Monorepo, tmp_path: Path, name: str) -> None:
     trains, route, rows, expected = CASES[name]
     source = copy_of(name, tmp_path / name)
@@ -144,3 +145,30 @@ def test_a_source_that_is_broken(
     (source / file).write_text(text)
     refused(repo, str(source), *parts)
     assert not (repo.path / "projects" / "broken").exists()
+
+
+def test_one_broken_model_of_several_stops_no_other(repo: Monorepo, tmp_path: Path) -> None:
+    source = tmp_path / "runs_of_mlflow"
+    for name in ("good", "broken"):
+        (source / name).mkdir(parents=True)
+        text = (
+            (SOURCES / "churn_mlflow" / "MLmodel").read_text().replace("artifact_path: churn", f"artifact_path: {name}")
+        )
+        (source / name / "MLmodel").write_text(text)
+        (source / name / "model.pkl").write_bytes(b"a pickle, which nobody opens")
+    (source / "broken" / "MLmodel").write_text("flavors: {}\n")
+    made = repo.make(None, "import", f"FROM={source}")
+    assert "broken: broken/MLmodel: no flavors" in made.failed("1 model(s) could not be brought")
+    assert (repo.path / "projects/good/model/Makefile").is_file()
+    assert "broken/MLmodel: no flavors" in (repo.path / "projects/good/model/IMPORTED.md").read_text()
+
+
+def test_the_program_takes_options(repo: Monorepo, tmp_path: Path) -> None:
+    """A folder as the value of an option is not the one that the verb is called for."""
+    source = copy_of("prices", tmp_path / "by_option")
+    done = subprocess.run(
+        [ROOT / ".venv/bin/trainyard", "-n", "import", "--from", str(source), "--project", "somewhere"],
+        cwd=repo.path, env=repo.environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "Would bring projects/somewhere/by_option" in done.stderr
+    assert not (repo.path / "projects/somewhere").exists()

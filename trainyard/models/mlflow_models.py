@@ -37,7 +37,8 @@ def predict(msg: Mapping[str, Any], model_name: str, flavor: str, file: str, col
         flavor: of MLflow; ``python_function`` needs MLflow itself.
         file: of the model, in that folder.
         columns: names and types of the signature; empty: rows are arrays of numbers.
-        made_by: ``module.Class`` that reads ``file``, where the flavor alone does not say it.
+        made_by: ``module.Class`` that reads ``file``, where the flavor alone does not say it; of skops the types that
+            are trusted besides its own, with commas.
         dtype: of an array, where the signature has one.
 
     Raises:
@@ -65,6 +66,13 @@ def _model(folder: Path, flavor: str, file: str, made_by: str) -> Any:
 def _pickled(folder: Path, file: str, _: str) -> Any:
     with (folder / file).open("rb") as content:
         return pickle.load(content)  # noqa: S301 -- the server has compared its sha256
+
+
+def _skops(folder: Path, file: str, trusted: str) -> Any:
+    """What MLflow writes of scikit-learn today: types, of which only known ones and ``trusted`` are made."""
+    import skops.io
+
+    return skops.io.load(folder / file, trusted=trusted.split(",") if trusted else None)
 
 
 def _joblib(folder: Path, file: str, _: str) -> Any:
@@ -106,9 +114,14 @@ class _Booster:
 
 
 LOADERS: dict[str, Callable[[Path, str, str], Any]] = {
-    "sklearn": _pickled, "cloudpickle": _pickled, "pickle": _pickled, "joblib": _joblib, "xgboost": _own_format,
-    "catboost": _own_format, "lightgbm": _lightgbm,
-}  # fmt: skip
+    "catboost": _own_format,
+    "joblib": _joblib,
+    "lightgbm": _lightgbm,
+    "pickle": _pickled,
+    "sklearn": _pickled,
+    "skops": _skops,
+    "xgboost": _own_format,
+}
 
 
 def _frame(rows: Sequence[Any], columns: Columns) -> Any:

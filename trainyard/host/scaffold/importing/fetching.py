@@ -29,15 +29,17 @@ MINUTES = 30
 
 
 @contextlib.contextmanager
-def fetched(source: str, reporter: Reporter) -> Iterator[SourceTree]:
+def fetched(source: str, root: Path, reporter: Reporter) -> Iterator[SourceTree]:
     """The files that ``source`` names: a path, or a URL of git, with ``#<branch or tag>`` after it or not.
 
     Raises:
-        TrainyardError: there is nothing, or git cannot clone it.
+        TrainyardError: there is nothing, git cannot clone it, or the monorepo ``root`` lies in it.
     """
     if not source:
         raise TrainyardError("FROM is missing", "say which: make import FROM=<folder or git URL>")
     folder = Path(source).expanduser()
+    if folder.is_dir() and root.resolve().is_relative_to(folder.resolve()):
+        raise TrainyardError(f"FROM={source}: this monorepo lies in there", "name what is to come here")
     if folder.is_dir() and not _is_bare(folder):
         yield read_tree(folder, folder.resolve().name, source)
         return

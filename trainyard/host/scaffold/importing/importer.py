@@ -47,9 +47,7 @@ def import_from(session: Session, source: str, project: str) -> Imported:
     """
     root, dry_run = session.repository.root, session.commands.dry_run
     _check_project(project)
-    with fetched(source, session.reporter) as tree:
-        if root.resolve().is_relative_to(tree.root):
-            raise TrainyardError(f"FROM={tree.label}: this monorepo lies in there", "name what is to come here")
+    with fetched(source, root, session.reporter) as tree:
         units = kind_of(tree).bring(tree, Names(session.repository, project))
         for left in reversed(tree.left):
             units[0].left.insert(0, left)

@@ -6,6 +6,7 @@ https://mlflow.org/docs/latest/model/
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -35,6 +36,7 @@ def {function}(msg):
         msg, "{name}", flavor="{flavor}", file={file}, columns=COLUMNS{more}
     )
 '''
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 OWN = {"sklearn": "scikit-learn", "xgboost": "xgboost", "catboost": "catboost", "lightgbm": "lightgbm"}
 EXAMPLES = {"long": 1, "integer": 1, "double": 1.0, "float": 1.0, "boolean": True, "string": "text"}
 EXAMPLE_FILES = ("input_example.json", "serving_input_example.json")
@@ -118,8 +120,12 @@ def _own_flavor(flavors: dict[str, Any]) -> Flavor | None:
         if not isinstance(file, str):
             continue
         kind = str(facts.get("model_class") or facts.get("model_type") or "")
-        if name == "sklearn" and facts.get("serialization_format", "pickle") in ("pickle", "cloudpickle"):
+        form = facts.get("serialization_format", "pickle")
+        if name == "sklearn" and form in ("pickle", "cloudpickle"):
             return Flavor(name, file, OWN[name])
+        if name == "sklearn" and form == "skops":
+            trusted = [one for one in texts(facts.get("skops_trusted_types")) if _DOTTED.fullmatch(one)]
+            return Flavor(form, file, "skops", ",".join(trusted))
         if name == "lightgbm":
             return Flavor("pickle" if file.endswith(".pkl") else name, file, OWN[name])
         if name == "xgboost" and kind.startswith("xgboost."):
@@ -157,7 +163,12 @@ def _requirements(
         lines = without(lines, "mlflow", "mlflow-skinny")
     known = {package_of(line) for line in lines}
     known |= {"xgboost"} if "xgboost-cpu" in known else set()
-    added = [one for one in (flavor.package, "pandas" if with_frames else "numpy") if one not in known]
+    wanted = [
+        flavor.package,
+        *(["scikit-learn"] if flavor.name == "skops" else []),
+        "pandas" if with_frames else "numpy",
+    ]
+    added = [one for one in wanted if one not in known]
     why = f"of {place(folder / REQUIREMENTS)}"
     model.requirements([*lines, *added], why + (", without MLflow" if flavor.package != "mlflow" else ""))
 

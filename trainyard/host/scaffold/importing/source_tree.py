@@ -110,7 +110,10 @@ def _walk(
         with os.scandir(tree.root / real) as found:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise TrainyardError(f"{shown(tree.root / real)}: cannot be read ({error.strerror})", "check it") from None
+        if path == TOP:
+            raise TrainyardError(f"{tree.label}: cannot be read ({error.strerror})", "check it") from None
+        tree.left.append(Left(path, f"cannot be read ({error.strerror})"))
+        return
     for entry in entries:
         here, there = path / entry.name, real / entry.name
         if excluded(entry.name, NOT_OURS):
