@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,23 @@ def test_files_come_and_go_in_base64(tmp_path: Path) -> None:
     assert each_row(turned, message([f"data:image/png;base64,{sent}"])) == {"predictions": [expected]}
     with pytest.raises(BadRequest, match="not base64"):
         each_row(turned, message(["a picture"]))
+
+
+def test_a_description_of_an_input_has_its_default() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    def judged(text: str = pydantic.Field(), bias: int = pydantic.Field(default=2)) -> Any:
+        return Judged(text, bias)
+
+    assert each_row(judged, message(["a"])) == {"predictions": [{"text": "a", "bias": 2}]}
+    with pytest.raises(BadRequest, match="text is missing"):
+        each_row(judged, message({"bias": 1}))
+
+
+@dataclasses.dataclass
+class Judged:
+    text: str
+    bias: int
 
 
 def test_coroutines_and_generators_are_waited_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import inspect
 import re
 import tempfile
@@ -95,10 +96,22 @@ def _arguments(row: Any, parameters: Mapping[str, inspect.Parameter], where: str
         if len(values) > len(parameters):
             raise BadRequest(f"{where}: {len(values)} values", f"inputs are {', '.join(parameters)}")
         given = dict(zip(parameters, values, strict=False))
+    found = {name: _value(value, parameters[name], where) for name, value in given.items()}
     for name, one in parameters.items():
-        if name not in given and (one.default is MISSING or getattr(one.default, "is_required", False)):
-            raise BadRequest(f"{where}: {name} is missing", f"inputs are {', '.join(parameters)}")
-    return {name: _value(value, parameters[name], where) for name, value in given.items()}
+        if name not in given:
+            found[name] = _default(one)
+            if found[name] is MISSING:
+                raise BadRequest(f"{where}: {name} is missing", f"inputs are {', '.join(parameters)}")
+    return found
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    """The default of a parameter, also where it is a description that has one: Cog's ``Input(default=...)``."""
+    default = parameter.default
+    if type(default).__module__.partition(".")[0] in ("cog", "pydantic") and hasattr(default, "default"):
+        default = default.default
+    unset = default is ... or type(default).__name__ == "PydanticUndefinedType"
+    return MISSING if unset or getattr(default, "is_required", False) else default
 
 
 def _takes_row(parameter: inspect.Parameter, row: Any) -> bool:
@@ -156,6 +169,8 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
