@@ -1,7 +1,7 @@
-"""The older name of ``trainyard.models.arrow_files``: the same module."""
+"""The older name of ``trainyard.contract.datasets.arrow_files``: the same module."""
 
 import sys
 
-from trainyard.models import arrow_files
+from trainyard.contract.datasets import arrow_files
 
 sys.modules[__name__] = arrow_files

@@ -1,7 +1,7 @@
-"""The older name of ``trainyard.models.table_files``: the same module."""
+"""The older name of ``trainyard.contract.datasets.table_files``: the same module."""
 
 import sys
 
-from trainyard.models import table_files
+from trainyard.contract.datasets import table_files
 
 sys.modules[__name__] = table_files

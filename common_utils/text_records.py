@@ -1,7 +1,7 @@
-"""The older name of ``trainyard.models.text_records``: the same module."""
+"""The older name of ``trainyard.contract.datasets.text_records``: the same module."""
 
 import sys
 
-from trainyard.models import text_records
+from trainyard.contract.datasets import text_records
 
 sys.modules[__name__] = text_records

@@ -1,12 +1,15 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help check build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
 
 check: $(SETUP) ## every mistake of the model directory that can be seen without building it
 	@$(RUN) check .
+
+update-model: $(SETUP) ## merge what this version's templates changed into a model that make new-model wrote
+	@$(RUN) update-model .
 
 build-train: $(SETUP) ## build the train image
 	@$(RUN) build-train .

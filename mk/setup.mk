@@ -22,11 +22,12 @@ ifneq ($(UNKNOWN),)
 $(error unknown variable $(firstword $(UNKNOWN)) on the command line; known: $(KNOWN))
 endif
 
-# A payload is JSON, in which `$$ref` is a name: as it was typed, not as make would expand it.
-ifneq ($(filter command,$(firstword $(origin PAYLOAD))),)
-override PAYLOAD := $(value PAYLOAD)
-export PAYLOAD
-endif
+# A payload is JSON, in which `$$ref` is a name; a column may be called `$$`: as typed, not as make would expand it.
+define AS_TYPED
+override $(1) := $$(value $(1))
+export $(1)
+endef
+$(foreach name,$(filter PAYLOAD $(SCAFFOLD),$(GIVEN)),$(eval $(call AS_TYPED,$(name))))
 
 # The package reads the values from the environment; make exports those of its command line by itself.
 export TRAINYARD_COMMAND_LINE := $(GIVEN)

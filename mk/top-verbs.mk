@@ -1,8 +1,8 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync dvc prune wheelhouse train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list check import affected builders track track-stop track-sync dvc prune wheelhouse new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
 .PHONY: $(VERBS)
-MODEL_VERBS := help check build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+MODEL_VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
@@ -34,6 +34,15 @@ prune: $(SETUP) ## remove dependencies that no image is built on any more; make 
 
 wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
 	@$(RUN) wheelhouse .
+
+new-project: $(SETUP) ## the folder of a project: PROJECT=
+	@$(RUN) new-project .
+
+new-model: $(SETUP) ## a model written from a table: DATASET=, TARGET=, FRAMEWORK=; asks for what is not given
+	@$(RUN) new-model .
+
+update-models: $(SETUP) ## the same for every model that make new-model wrote
+	@$(RUN) update-models .
 
 train-all: ## build and run the train image of every model
 

@@ -10,7 +10,8 @@ import pytest
 from package_index import hash_of, sdist, served, wheel
 
 from trainyard.errors import TrainyardError
-from trainyard.host.requirements.compiling import Clash, Compiler, run_uv
+from trainyard.host.requirements.compiling import Compiler, run_uv
+from trainyard.host.requirements.errors import Clash
 from trainyard.host.requirements.given_hashes import with_given_hashes
 from trainyard.host.requirements.install_target import Target
 from trainyard.host.requirements.requirement_files import Requirement, read_requirement

@@ -35,7 +35,7 @@ def test_numbers_that_are_none(text: str) -> None:
 
 def test_every_setting_is_in_the_docs() -> None:
     text = (DOCS / "contract.md").read_text()
-    for variables, value, help_text in table(HostSettings, ExperimentSettings, ScaffoldSettings, ImageSettings):
+    for variables, value, help_text in table(HostSettings, ExperimentSettings, ImageSettings, ScaffoldSettings):
         default = {"False": "0", "True": "1"}.get(value, value)
         shown = f"| `{variables}` | {f'`{default}`' if default else ''} | {help_text} |"
         assert shown in text, f"docs/contract.md lacks: {shown}"

@@ -87,7 +87,7 @@ def _settings() -> str:
         _list("What may be given on the command line, or come from the environment.", "SETTINGS", _names(HostSettings))
         + _list("What make predict hands on to the server.", "SERVER", PASSED_ON)
         + _list("What the verbs about runs listen to.", "EXPERIMENTS", _names(ExperimentSettings))
-        + _list("What the verbs that make projects and models listen to.", "SCAFFOLD", _names(ScaffoldSettings))
+        + _list("What the verbs that write model directories listen to.", "SCAFFOLD", _names(ScaffoldSettings))
     )
 
 

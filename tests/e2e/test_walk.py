@@ -12,6 +12,9 @@ import pytest
 from monorepo import ROOT, Monorepo, ask, free_port
 from walking import PROJECT, Walk, repository
 
+import trainyard
+from trainyard.host.scaffold.templates import URL
+from trainyard.host.scaffold.updating import ANSWERS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
 
 FOREIGN = ROOT / "tests/importing/sources/prices"
@@ -35,6 +38,8 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     walk("check")
     walk("show", part=r"MODEL_NAME +first +projects/.*Makefile:1")
     walk("lock", part="requirements_train.lock")
+    (project / "first" / ANSWERS).write_text(f"_src_path: {URL}\n_commit: {trainyard.__version__}\n")
+    walk("update-model", part="already")
     walk("build-train", part="Built")
     walk("train", part="trained by process")
     walk("build-predict", part="Built")
@@ -71,6 +76,12 @@ def test_many_models(repo: Monorepo, project: Path) -> None:
     walk.was_whole()
 
 
+def table(repo: Monorepo) -> Path:
+    path = repo.path / "table.csv"
+    path.write_text("size,rent\n" + "".join(f"{size % 13},{size * 11.5}\n" for size in range(30)))
+    return path
+
+
 def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk, port = Walk(repo, TOP, repo.path), f"PORT={free_port()}"
     walk("help", part="track-sync")
@@ -78,6 +89,9 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("list", part=rf"{PROJECT} +first")
     walk("check")
     walk("import", "-n", f"FROM={FOREIGN}", part="Would bring projects/prices/model")
+    walk("new-project", "-n", "PROJECT=another", part="would write")
+    walk("new-model", "-n", f"DATASET={table(repo)}", part="is to be predicted")
+    walk("update-models", part="have the files of version")
     walk("affected", "SINCE=HEAD", part=r"\{")
     walk("builders")
     walk("lock")

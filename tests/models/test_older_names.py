@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("trainyard.models", "trainyard.contract.datasets")
 OLDER = sorted(
     f"{folder}.{path.stem}"
     for folder in ("common_utils", "utils")
@@ -19,7 +20,9 @@ OLDER = sorted(
 
 @pytest.mark.parametrize("name", OLDER)
 def test_an_older_name_is_the_same_module(name: str) -> None:
-    assert importlib.import_module(name) is importlib.import_module(f"trainyard.models.{name.partition('.')[2]}")
+    module = importlib.import_module(name)
+    assert module.__name__ in {f"{room}.{name.partition('.')[2]}" for room in ROOMS}
+    assert module is importlib.import_module(module.__name__)
 
 
 def test_a_pickle_from_before_is_read() -> None:

@@ -116,6 +116,27 @@ def test_a_bad_dataset_is_one_line_that_names_the_place(tmp_path: Path, text: st
     assert "\n" not in str(caught.value)
 
 
+def test_a_text_may_stand_for_a_missing_value(tmp_path: Path) -> None:
+    schema = Schema(("age", "job"), "income", frozenset({"job"}), missing=frozenset({"NA", "?"}))
+    table = table_of(tmp_path, "age,job,income\nna,?,0\n 3 ,NAN,1\n", schema)
+    assert table.rows == [[None, None], [3, "NAN"]]
+    with pytest.raises(TrainyardError, match=r"people\.csv:2: the label income is empty"):
+        table_of(tmp_path, "age,job,income\n1,a,NA\n", schema)
+
+
+def test_a_comma_may_stand_before_a_fraction(tmp_path: Path) -> None:
+    schema = Schema(("age",), "income", numeric_label=True, decimal=",")
+    table = table_of(tmp_path, "age;income\n3,5;-0,25\n4;1.5\n", schema)
+    assert (table.rows, table.labels) == ([[3.5], [4]], [-0.25, 1.5])
+
+
+def test_rows_without_a_label_may_be_left_out(tmp_path: Path) -> None:
+    schema = Schema(("age",), "income", missing=frozenset({"NA"}), drop_unlabelled=True)
+    assert table_of(tmp_path, "age,income\n1,a\n2,\n3,NA\n4,b\n", schema).rows == [[1], [4]]
+    with pytest.raises(TrainyardError, match="the dataset has no label in the column income"):
+        table_of(tmp_path, "age,income\n1,\n", schema)
+
+
 def test_no_dataset_and_a_folder_in_its_place(tmp_path: Path) -> None:
     with pytest.raises(TrainyardError, match=r"absent\.csv: no such dataset.*DATASET_NAME"):
         read_table(tmp_path / "absent.csv", SCHEMA)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.contract.columns import BELONGS, BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column, Value
+from trainyard.contract.datasets.arrow_files import Field
+from trainyard.contract.datasets.table_files import read_parts
 from trainyard.errors import TrainyardError
-from trainyard.models.arrow_files import Field
-from trainyard.models.table_files import read_parts
 
 Row = list[Value]
 _WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
@@ -29,6 +29,9 @@ class Schema:
         texts: those of the features that hold free text.
         dates: those that hold dates, or dates and times, as ISO 8601 writes them: 2026-01-31, 2026-01-31T12:00:00Z.
         booleans: those that hold true or false (also yes or no, 1 or 0).
+        missing: texts that stand for a missing value, such as NA; blanks around them and their case do not count.
+        decimal: what stands before the fraction of a number: a point, or the comma of many European tables.
+        drop_unlabelled: leave out rows without a label, which else are an error.
 
     Every other feature holds numbers. A blank field of a feature is a missing value.
     """
@@ -40,6 +43,9 @@ class Schema:
     texts: frozenset[str] = frozenset()
     dates: frozenset[str] = frozenset()
     booleans: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+    decimal: str = "."
+    drop_unlabelled: bool = False
 
     def kind(self, feature: str) -> str:
         """What the values of a feature are, as ``trainyard.contract.columns`` calls it."""
@@ -72,7 +78,8 @@ def read_table(path: Path, schema: Schema, *, separator: str = "", encoding: str
     """Read the columns that ``schema`` names; others are left aside, their order in the file is free.
 
     Args:
-        path: a file of any form that `trainyard.models.table_files` reads, or a folder of them with the same columns.
+        path: a file of any form that `trainyard.contract.datasets.table_files` reads, or a folder of such files with
+            the same columns.
         separator, encoding: of a text file, where it does not say them itself.
 
     Raises:
@@ -81,6 +88,7 @@ def read_table(path: Path, schema: Schema, *, separator: str = "", encoding: str
     """
     rows: list[Row] = []
     labels: list[Any] = []
+    reader = _Reader(frozenset(text.strip().casefold() for text in schema.missing), schema.decimal)
     columns = [Column(name, schema.kind(name), nullable=True) for name in schema.features]
     label = Column(schema.label, NUMBER if schema.numeric_label else CATEGORY)
     wanted = (*schema.features, schema.label)
@@ -90,10 +98,13 @@ def read_table(path: Path, schema: Schema, *, separator: str = "", encoding: str
             raise TrainyardError(f"{part}: the dataset is empty", "it needs a header line and rows")
         positions = _positions(part, header, schema)
         for number, fields in lines:
-            rows.append([_value(part, number, column, fields[positions[column.name]]) for column in columns])
-            labels.append(_label(part, number, label, fields[positions[label.name]]))
+            if schema.drop_unlabelled and reader.is_missing(fields[positions[label.name]]):
+                continue
+            rows.append([reader.value(part, number, column, fields[positions[column.name]]) for column in columns])
+            labels.append(reader.label(part, number, label, fields[positions[label.name]]))
     if not rows:
-        raise TrainyardError(f"{path}: the dataset has a header and no rows", "add rows to train on")
+        what = f"no label in the column {schema.label}" if schema.drop_unlabelled else "a header and no rows"
+        raise TrainyardError(f"{path}: the dataset has {what}", "add rows to train on")
     kinds = tuple(column.kind for column in columns)
     return Table(path, schema.features, rows, labels if schema.numeric_label else _whole_classes(labels), kinds)
 
@@ -110,30 +121,53 @@ def _positions(path: Path, header: Sequence[Field], schema: Schema) -> dict[str,
     return {name: names.index(name) for name in needed}
 
 
-def _value(path: Path, number: int, column: Column, field: Field) -> Value:
-    try:
-        return column.parse(field) if isinstance(field, str) else _typed(column, field)
-    except ValueError:
-        raise TrainyardError(
-            f"{path}:{number}: {column.name} is {str(field).strip()[:40]!r}, not {BELONGS[column.kind]}",
-            "correct that line; leave the field blank where the value is missing",
-        ) from None
+@dataclass(frozen=True)
+class _Reader:
+    """What a field means; ``missing`` (casefolded) and ``decimal`` as of a Schema."""
+
+    missing: frozenset[str]
+    decimal: str
+
+    def is_missing(self, field: Field) -> bool:
+        """Whether a field of any column holds nothing."""
+        if isinstance(field, str):
+            text = field.strip()
+            return not text or (bool(self.missing) and text.casefold() in self.missing)
+        return field is None or field != field
+
+    def value(self, path: Path, number: int, column: Column, field: Field) -> Value:
+        """The value of a field in line ``number`` of a file; None where there is none.
+
+        Raises:
+            TrainyardError: it is not of the column's kind.
+        """
+        if column.nullable and self.is_missing(field):
+            return None
+        try:
+            if not isinstance(field, str):
+                return _typed(column, field)
+            if self.decimal != "." and column.kind == NUMBER:
+                return column.parse(field.replace(self.decimal, "."))
+            return column.parse(field)
+        except ValueError:
+            raise TrainyardError(
+                f"{path}:{number}: {column.name} is {str(field).strip()[:40]!r}, not {BELONGS[column.kind]}",
+                "correct that line; leave the field blank where the value is missing",
+            ) from None
+
+    def label(self, path: Path, number: int, column: Column, field: Field) -> Value:
+        """The label in a field. Errors as of ``value``; there also has to be one."""
+        if self.is_missing(field):
+            raise TrainyardError(f"{path}:{number}: the label {column.name} is empty", "label that row or drop it")
+        return self.value(path, number, column, field)
 
 
 def _typed(column: Column, field: Field) -> Value:
     """What a field of Parquet or Arrow means: as its text would, where the column is of another type."""
-    if field is None or field != field:
-        return column.parse("")
     try:
         return column.clean(field)
     except ValueError:
         return column.parse(str(field))
-
-
-def _label(path: Path, number: int, column: Column, field: Field) -> Value:
-    if field is None or not str(field).strip():
-        raise TrainyardError(f"{path}:{number}: the label {column.name} is empty", "label that row or drop it")
-    return _value(path, number, column, field)
 
 
 def _whole_classes(labels: list[Any]) -> list[Any]:

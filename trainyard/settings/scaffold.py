@@ -1,4 +1,7 @@
-"""What the verbs that make projects and models listen to."""
+"""What the verbs that write model directories listen to.
+
+They are read from make's command line alone: ``NAME`` and ``PROJECT`` mean other things in many environments.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,28 @@ from trainyard.settings.declarations import FromEnvironment, setting
 
 @dataclass(frozen=True)
 class ScaffoldSettings(FromEnvironment):
-    """Settings of ``make import``."""
+    """Settings of ``make new-project``, ``make new-model`` and ``make import``; what the first two are not given is
+    asked for on a terminal."""
 
     source: str = setting("FROM", "", "make import: the folder, or the URL of a git repository, that is brought here")
-    project: str = setting("PROJECT", "", "make import: the project that it comes to; default: as it is called there")
+    project: str = setting("PROJECT", "", "make new-project, make new-model, make import: the folder below projects/")
+    name: str = setting("NAME", "", "make new-model: the model's folder below its project; default: the framework")
+    dataset: str = setting(
+        "DATASET", "", "make new-model: a table; one that lies outside of the project is copied into its data/"
+    )
+    target: str = setting("TARGET", "", "make new-model: the column to predict; default: the last one")
+    framework: str = setting(
+        "FRAMEWORK",
+        "",
+        "make new-model: scikit-learn (default), xgboost, catboost, lightgbm, pytorch, keras, or plain: your own code",
+    )
+    family: str = setting("FAMILY", "", "make new-model with scikit-learn: linear (default), forest or boosting")
+    task: str = setting(
+        "TASK", "", "make new-model: classification or regression; default: what the values of TARGET are"
+    )
+    encoding: str = setting("ENCODING", "", "make new-model: of a text file that is not UTF-8, such as cp1252")
+    separator: str = setting(
+        "SEPARATOR",
+        "",
+        "make new-model: what stands between the fields of a text file, where its first lines do not say it",
+    )

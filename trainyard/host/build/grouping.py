@@ -13,8 +13,8 @@ from trainyard.contract.groups import file_of
 from trainyard.errors import TrainyardError
 from trainyard.host.build.merge import Merged
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.requirements.compiling import Clash
 from trainyard.host.requirements.conflicts import explain_conflict
+from trainyard.host.requirements.errors import Clash
 from trainyard.host.requirements.lock_files import is_whole, packages_of
 from trainyard.host.requirements.merged_requirements import union_of
 from trainyard.host.requirements.requirement_files import Requirement, model_requirement, requirement_lines

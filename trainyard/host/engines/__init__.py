@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trainyard.errors import TrainyardError
-from trainyard.host.engines.container.engine import container_engine
 from trainyard.host.engines.engine import Engine
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.support.command import Commands
@@ -14,14 +13,21 @@ from trainyard.settings.host import HostSettings
 Factory = Callable[[str, Repository, HostSettings, Commands], Engine]
 
 
+# Either is imported when it is asked: a verb with one of them does not wait for the other.
+def _container(name: str, repository: Repository, settings: HostSettings, commands: Commands) -> Engine:
+    from trainyard.host.engines.container.engine import container_engine
+
+    return container_engine(name, repository, settings, commands)
+
+
 def _process(name: str, repository: Repository, settings: HostSettings, commands: Commands) -> Engine:
-    from trainyard.host.engines.process.engine import process_engine  # an edit with docker does not wait for it
+    from trainyard.host.engines.process.engine import process_engine
 
     return process_engine(name, repository, settings, commands)
 
 
 # In the order in which the default asks them.
-ENGINES: dict[str, Factory] = {"docker": container_engine, "podman": container_engine, "process": _process}
+ENGINES: dict[str, Factory] = {"docker": _container, "podman": _container, "process": _process}
 
 
 def resolve(repository: Repository, settings: HostSettings, commands: Commands) -> tuple[Engine, str]:

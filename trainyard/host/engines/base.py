@@ -3,7 +3,7 @@ container a process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
@@ -25,8 +25,8 @@ class BuildPlan:
     """One image to build: ``lock`` and ``setup`` decide the dependency image, ``context`` what comes on top, ``baked``
     what lies in its models/. ``more_locks`` are of further groups of models (GROUPS=auto), each with an environment of
     its own. Where it is not ``locked``, ``lock`` is the text of a requirements.txt. ``setup_files`` lie beside setup.sh
-    where it is run. ``labels`` say where the image came from; they change nothing else. ``local_packages`` are files
-    that the locks name by their hashes, and that no index has."""
+    where it is run. ``labels`` say where the image came from; they change nothing else, and are asked for once it is
+    built: git takes its time. ``local_packages`` are files that the locks name by their hashes, and no index has."""
 
     image: str
     role: Role
@@ -34,7 +34,7 @@ class BuildPlan:
     lock: str
     setup: bytes = b""
     baked: tuple[BakedFile, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Callable[[], Mapping[str, str]] = dict
     more_locks: tuple[str, ...] = ()
     locked: bool = True
     setup_files: tuple[ContextFile, ...] = ()

@@ -24,7 +24,16 @@ def other_python(root: Path, *, experiments: bool) -> Path | None:
     environment = root / ".venv"
     extras = ["", "experiments"] if experiments else [""]
     for extra in extras:
-        done = subprocess.run(["sh", str(root / SETUP), str(root), extra], check=False)
-        if done.returncode:
-            raise AlreadyPrinted(f"{SETUP} failed", exit_code=done.returncode)
+        provide(root, extra)
     return None if Path(sys.prefix).resolve() == environment.resolve() else environment / "bin" / "python"
+
+
+def provide(root: Path, extra: str) -> None:
+    """Install the packages of an extra into the environment of the monorepo at ``root``, where they are not.
+
+    Raises:
+        AlreadyPrinted: they cannot be; the script says why.
+    """
+    done = subprocess.run(["sh", str(root / SETUP), str(root), extra], check=False)
+    if done.returncode:
+        raise AlreadyPrinted(f"{SETUP} failed", exit_code=done.returncode)

@@ -7,12 +7,15 @@ common_utils/  utils/                                               shared by ev
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import functools
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from trainyard.contract.files import link_target, open_regular
@@ -38,6 +41,7 @@ EXCLUDED_NAMES = tuple(name for names in EXCLUDED.values() for name in names)
 # At the top of a model's folder: what is mounted, what is elsewhere in the context.
 EXCLUDED_AT_TOP = (
     *MOUNTED, ".s2i", "Makefile", "requirements*", "setup.sh", "uv.lock", "pylock.toml", "pylock.*.toml",
+    ".copier-answers.yml",
     # These reach the train function as parameters.
     "config.yaml", "hyperparameters.yaml", "experiment.yaml", "exp_config.json",
 )  # fmt: skip
@@ -122,11 +126,8 @@ def read_own(path: Path, root: Path) -> bytes:
     """
     if path.is_symlink():
         _check_link(path, root, ())
-    try:
-        with open_regular(path) as file:
-            return file.read()
-    except OSError as error:
-        raise TrainyardError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
+    with _readable(path), open_regular(path) as file:
+        return file.read()
 
 
 @dataclass
@@ -162,10 +163,12 @@ class _Walk:
             raise TrainyardError(f"{shown(path)}: the name is not UTF-8", f"rename it{self._ignoring}")
         if path.is_symlink():
             _check_link(path, self.root, around, self._ignoring)
-        if path.is_dir():
+        with _readable(path):
+            found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             yield from self.below(here, around)
-        elif path.is_file():
-            yield ContextFile(self.target / here, self._content(path), os.access(path, os.X_OK))
+        elif stat.S_ISREG(found.st_mode):
+            yield ContextFile(self.target / here, self._content(path, found.st_size), os.access(path, os.X_OK))
         else:
             raise TrainyardError(f"{path}: neither a file nor a folder", f"remove it{self._ignoring}")
 
@@ -179,23 +182,26 @@ class _Walk:
             return f"a container has {self.target.parts[0]}/{here} in its place" if here.name in MOUNTED else ""
         return ".s2iignore" if self.ignored.has(here) else None
 
-    def _content(self, path: Path) -> bytes | HashedFile:
-        try:
-            size = path.stat().st_size
+    def _content(self, path: Path, size: int) -> bytes | HashedFile:
+        with _readable(path):
             if size > self.room:
                 return hashed(path, self.reporter)
             self.room -= size
             with open_regular(path) as file:
                 return file.read()
-        except OSError as error:
-            raise TrainyardError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
 
 
 def _entries(folder: Path) -> list[Path]:
+    with _readable(folder):
+        return sorted(folder.iterdir(), key=attrgetter("name"))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        return sorted(folder.iterdir())
+        yield
     except OSError as error:
-        raise TrainyardError(f"{folder}: cannot be read ({error.strerror})", "check its permissions") from None
+        raise TrainyardError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
 
 
 def _check_link(link: Path, root: Path, around: tuple[Path, ...], ignoring: str = "") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from trainyard.contract.routes import train_target
@@ -21,9 +22,10 @@ from trainyard.host.monorepo.sources import model_context, read_setup, setup_fil
 from trainyard.host.operations.secret_check import refuse_secrets
 from trainyard.host.operations.session import Session
 from trainyard.host.requirements.conflicts import check_requirements
+from trainyard.host.requirements.errors import Unresolved
 from trainyard.host.requirements.merged_requirements import union_of
 from trainyard.host.requirements.requirement_files import model_requirement
-from trainyard.host.requirements.resolver import Lock, Resolver, Unresolved
+from trainyard.host.requirements.resolver import Lock, Resolver
 
 LABEL_REVISION = "org.opencontainers.image.revision"
 
@@ -148,7 +150,7 @@ def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[Mod
     """Build; where assemble names a file of the context, the error names the file that the user wrote."""
     refuse_secrets(session, plan, folder)
     try:
-        built = session.engine.builder.build(replace(plan, labels=_labels(session, plan, models)))
+        built = session.engine.builder.build(replace(plan, labels=partial(_labels, session, plan, models)))
     except BadWiring as error:
         raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
     if not built:

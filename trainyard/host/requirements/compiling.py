@@ -17,6 +17,7 @@ import uv
 from trainyard.errors import TrainyardError
 from trainyard.host.network.build_settings import ca_bundle, index_environment, index_options
 from trainyard.host.network.urls import without_logins
+from trainyard.host.requirements.errors import Clash
 from trainyard.host.requirements.index_errors import explain_index
 from trainyard.host.requirements.install_target import OLDEST_PYTHON, Target
 from trainyard.host.requirements.local_packages import FOLDER
@@ -33,10 +34,6 @@ KEPT = (
 ONLY_WHEELS = ("--only-binary", ":all:")
 NEEDS_BUILD = re.compile(r"no usable wheels|[Bb]uilding (?:from source|source distributions)[^.]*disabled")
 NEEDS_PYTHON = re.compile(r"(?:does not satisfy|requires) Python ?(>=?)([\d.]+)")
-
-
-class Clash(TrainyardError):
-    """Requirements that cannot be had together."""
 
 
 class TooSlow(TrainyardError):

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ROLES, ModelDir
-from trainyard.host.requirements.compiling import Clash
+from trainyard.host.requirements.errors import Clash
 from trainyard.host.requirements.requirement_files import Requirement, model_requirement, requirement_lines
 from trainyard.host.requirements.requirement_text import Line
 from trainyard.host.requirements.resolver import Resolver

@@ -9,39 +9,33 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainyard.contract.files import read_text, write_whole
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ROLES, ModelDir
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.requirements.compiling import Compiler, PackageBuilder
-from trainyard.host.requirements.given_hashes import with_given_hashes
+from trainyard.host.requirements.errors import Unresolved
 from trainyard.host.requirements.install_target import OLDEST_PYTHON
 from trainyard.host.requirements.lock_files import (
-    as_text,
     check_sealed,
     is_of,
     is_whole,
-    merged,
-    read_entries,
     seal,
-    with_indexes,
 )
-from trainyard.host.requirements.locked_inputs import fix_of_lock, fixed_entries, remark_on, role_input
+from trainyard.host.requirements.locked_inputs import fix_of_lock, remark_on, role_input
 from trainyard.host.requirements.requirement_files import Requirement, read_requirement
-from trainyard.host.requirements.wheels import check_wheels, may_compile
 from trainyard.host.support.product import BUILDER_SOURCES
 from trainyard.host.support.reporter import Reporter
 from trainyard.settings.host import BuildSettings
 
+if TYPE_CHECKING:
+    from trainyard.host.requirements.compiling import Compiler, PackageBuilder
+
 RUNTIME = BUILDER_SOURCES / "base" / "requirements.txt"
-
-
-class Unresolved(TrainyardError):
-    """A lock that would have to be asked of the package index."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,8 @@ class Resolver:
 
     @property
     def compiler(self) -> Compiler:
+        from trainyard.host.requirements.compiling import Compiler
+
         return Compiler(self.settings, self.builder)
 
     @property
@@ -160,10 +156,12 @@ class Resolver:
             if self.dry_run:
                 self.reporter.would(f"uv pip compile --universal {' '.join(str(item.path) for item in inputs)}")
                 return tuple(Lock("", "not resolved in a dry run") for _ in models)
+            from trainyard.host.requirements.resolving import resolve  # most verbs know their locks
+
             folder.mkdir(parents=True, exist_ok=True)
             names = ", ".join(dict.fromkeys(self._short(item.path) for item in models))
             with self.reporter.waiting(f"Resolving {names} ..."):
-                for path, text in zip(paths, self._resolve(inputs, preferred), strict=True):
+                for path, text in zip(paths, resolve(inputs, self.compiler, _pins(preferred)), strict=True):
                     write_whole(path, seal(digest, text))
         return tuple(Lock(read_text(path), "resolved now, not committed") for path in paths)
 
@@ -190,30 +188,6 @@ class Resolver:
     def _refuse(self, remark: str, own: Requirement) -> None:
         if remark and self.settings.strict and not self.known_only:
             raise TrainyardError(f"{remark} (STRICT=1)", fix_of_lock(own))
-
-    def _resolve(self, inputs: tuple[Requirement, ...], preferred: str) -> Iterator[str]:
-        """The entries of a lock for each input but the last. Locks of other tools stay as they are."""
-        *models, runtime = inputs
-        free = [item for item in models if not item.locked]
-        fixed = as_text(fixed_entries(models))
-        compiler = self.compiler
-        try:
-            union = compiler.compile((*free, runtime), constraint=fixed, preferred=_pins(preferred))
-            if not may_compile(inputs[:-1], self.settings) and not self.settings.wheelhouse:
-                check_wheels(union, inputs, compiler)
-        except TrainyardError as error:
-            if not fixed:
-                raise
-            names = " and ".join(str(item.path) for item in models if item.locked)
-            raise TrainyardError(f"{names}, with what the server needs: {error.message}", error.hint) from None
-        for item in models:
-            if item.locked:
-                more = compiler.compile((runtime,), constraint=fixed + union) if free else union
-                found = as_text(merged(read_entries(item.text, str(item.path)), read_entries(more, str(runtime.path))))
-            else:
-                whole = len(models) == 1
-                found = union if whole else compiler.compile((item, runtime), constraint=fixed + union)
-            yield with_indexes(with_given_hashes(found, item), item.indexes)
 
     def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
         cache = None if self.dry_run else self.repository.state / "locks"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import trainyard
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.scaffold.templates import template_source
 
 
-def render(kind: str, target: Path) -> None:
-    """Write the files of the template ``kind`` to ``target``, which is empty.
+def render(kind: str, target: Path, answers: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Write the files of the template ``kind`` to ``target``, which is empty; ``answers`` to its other questions.
 
     Raises:
         TrainyardError: no git; whatever Copier has to say.
@@ -20,7 +22,9 @@ def render(kind: str, target: Path) -> None:
     import copier
 
     with template_source() as source, _as_our_error():
-        copier.run_copy(source, target, {"kind": kind}, vcs_ref=trainyard.__version__, defaults=True, quiet=True)
+        copier.run_copy(
+            source, target, {"kind": kind, **answers}, vcs_ref=trainyard.__version__, defaults=True, quiet=True
+        )
 
 
 def update(target: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import trainyard
 from trainyard.host.monorepo.revision import git
 from trainyard.host.support.product import PACKAGE, PRODUCT
-from trainyard.settings.own_process import callers_environment
+from trainyard.settings.own_process import callers_environment, give_to_programs
 
 # What a rendered folder names as its source. Nobody serves it: git maps it to the repository that is made here.
 URL = "https://trainyard.invalid/templates.git"
@@ -45,34 +45,35 @@ def template_source() -> Iterator[str]:
 def keep_version() -> None:
     """Add the templates of this version to the history that later versions update from: a step of a release."""
     with _repository() as folder:
-        _git(folder, "bundle", "create", "--quiet", str(HISTORY), "--tags", "main")
+        own_git(folder, "bundle", "create", "--quiet", str(HISTORY), "--tags", "main")
 
 
 @contextlib.contextmanager
 def _repository() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="trainyard-templates-") as name:
-        folder = Path(name)
+        folder = Path(name) / "repository"
+        folder.mkdir()
         _fill(folder)
         yield folder
 
 
 def _fill(folder: Path) -> None:
-    _git(folder, "init", "--quiet")
+    own_git(folder, "init", "--quiet")
     if HISTORY.is_file():
-        _git(folder, "fetch", "--quiet", "--tags", str(HISTORY), "main")
-        _git(folder, "checkout", "--quiet", "-B", "main", "FETCH_HEAD")
-        _git(folder, "rm", "--quiet", "-r", ".")
+        own_git(folder, "fetch", "--quiet", "--tags", str(HISTORY), "main")
+        own_git(folder, "checkout", "--quiet", "-B", "main", "FETCH_HEAD")
+        own_git(folder, "rm", "--quiet", "-r", ".")
     else:
-        _git(folder, "checkout", "--quiet", "-B", "main")
+        own_git(folder, "checkout", "--quiet", "-B", "main")
     shutil.copytree(TEMPLATES, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(HISTORY.name, "__pycache__"))
     shutil.copy(PRODUCT / "mk" / "setup.sh", folder / "monorepo" / "mk")
-    _git(folder, "add", "--all", "--force")
-    _git(folder, "commit", "--quiet", "--allow-empty", "--message", trainyard.__version__)
-    _git(folder, "tag", "--force", trainyard.__version__)
+    own_git(folder, "add", "--all", "--force")
+    own_git(folder, "commit", "--quiet", "--allow-empty", "--message", trainyard.__version__)
+    own_git(folder, "tag", "--force", trainyard.__version__)
 
 
-def _git(folder: Path, *arguments: str) -> None:
-    """Without what the user's configuration says: no signatures, no hooks."""
+def own_git(folder: Path, *arguments: str) -> None:
+    """Git in a repository of ours, without what the user's configuration says: no signatures, no hooks."""
     environment = {name: value for name, value in callers_environment().items() if not name.startswith("GIT_")}
     git(folder, *arguments, environment={**environment, **IDENTITY})
 
@@ -80,6 +81,9 @@ def _git(folder: Path, *arguments: str) -> None:
 @contextlib.contextmanager
 def _known_to_git(folder: Path) -> Iterator[None]:
     from plumbum import local  # by which Copier runs git; it copies the environment when it is imported
+
+    # Copier keeps a mirror for each URL, for all processes. What ours leads to is another repository each time.
+    give_to_programs({"COPIER_CACHE_DIR": str(folder.with_name("mirrors"))})
 
     values = (f"url.{folder.as_uri()}.insteadOf", URL), ("protocol.file.allow", "always")
     settings = {"GIT_CONFIG_COUNT": str(len(values))}

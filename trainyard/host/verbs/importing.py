@@ -18,7 +18,7 @@ def import_into(session: Session, _: Path) -> None:
     Raises:
         TrainyardError: nothing could be brought, or a model could not be; the others are there.
     """
-    settings = ScaffoldSettings.read()
+    settings = ScaffoldSettings.read(session.repository.overrides)
     found = import_from(session, settings.source, settings.project)
     for line in found.difference:
         console.result(line)

@@ -58,6 +58,8 @@ READS: dict[str, tuple[str, ...]] = {
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
+    "new-model": (*(name for name in _names(ScaffoldSettings) if name != "FROM"), *LOCK),
+    "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),

@@ -69,6 +69,12 @@ VERBS = (
     Verb("wheelhouse", TOP, "download what every lock names into the folder WHEELHOUSE, for builds without a network",
          "wheelhouse:fill_wheelhouse"),
     Verb("demo", NOWHERE, "set up, build, train, serve and ask the models of an all/", "demo:demo"),
+    Verb("new-project", TOP, "the folder of a project: PROJECT=", "new_model:new_project"),
+    Verb("new-model", TOP, "a model written from a table: DATASET=, TARGET=, FRAMEWORK=; asks for what is not given",
+         "new_model:new_model"),
+    _model("update-model", "update_model:update_one",
+           "merge what this version's templates changed into a model that make new-model wrote"),
+    Verb("update-models", TOP, "the same for every model that make new-model wrote", "update_model:update_all"),
     # Of several models.
     _by_hand("train-all", "build and run every train image", ALL),
     _by_hand("train-all", "build and run the train image of every model"),

@@ -22,10 +22,10 @@ def sources_image(image: str) -> str:
     return f"{image}:{SOURCES}"
 
 
-def without_binaries(plan: BuildPlan) -> BuildPlan:
+def without_binaries(plan: BuildPlan, labels: Mapping[str, str]) -> BuildPlan:
     """How the image below is built."""
-    labels = {key: value for key, value in plan.labels.items() if key != LABEL_BAKED}
-    return replace(plan, image=sources_image(plan.image), baked=(), labels=labels)
+    own = {key: value for key, value in labels.items() if key != LABEL_BAKED}
+    return replace(plan, image=sources_image(plan.image), baked=(), labels=lambda: own)
 
 
 def bake(assembler: Assembler, plan: BuildPlan, labels: Mapping[str, str], sources: str) -> str:

@@ -78,9 +78,10 @@ class ContainerBuilder:
         if own and own.image.labels.get(IDENTITY) == identity and not self.assembler.settings.force:
             self.clone.name_again(plan.image, own)
             return False
-        labels = {IDENTITY: identity, LABEL_CLONE: self.clone.mark, **plan.labels}
+        described = plan.labels()
+        labels = {IDENTITY: identity, LABEL_CLONE: self.clone.mark, **described}
         if plan.baked:
-            sources = baking.without_binaries(plan)
+            sources = baking.without_binaries(plan, described)
             self._build(base, sources)
             below = self.clone.images([sources.image]).get(sources.image)
             built = baking.bake(assembler, plan, labels, below.image.id if below else sources.image)

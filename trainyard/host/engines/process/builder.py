@@ -17,7 +17,6 @@ from trainyard.host.engines.process.containers import Containers
 from trainyard.host.engines.process.environment import ProcessImage
 from trainyard.host.engines.process.image_folders import ImageFolders
 from trainyard.host.network.build_settings import index_options
-from trainyard.host.requirements.compiling import run_uv
 from trainyard.host.requirements.install_target import Target
 from trainyard.host.support.context import Context, make_context
 from trainyard.host.support.digests import digest_of
@@ -53,6 +52,7 @@ class ProcessBuilder:
             identity, there = self.identity(plan), self.folders.read(plan.image)
             if there and there.identity == identity and not self.assembler.settings.force:
                 return False
+            labels = plan.labels()  # of the files as they are now
             venvs = self.assembler.ensure_dependencies(plan)
             reporter.step(f"Building {plan.image} in {self.assembler.short(self.folders.folder(plan.image))} ...")
             for remark in plan.context.remarks():
@@ -63,9 +63,7 @@ class ProcessBuilder:
                 if not self.assembler.commands.dry_run:
                     write_files(plan.baked, build / "models")
                     first, *more = venvs
-                    image = ProcessImage(
-                        build, first, self.assembler.builder, plan.role, identity, plan.labels, tuple(more)
-                    )
+                    image = ProcessImage(build, first, self.assembler.builder, plan.role, identity, labels, tuple(more))
                     self.folders.point_to(plan.image, image, self.containers.builds_in_use())
             except BaseException:
                 shutil.rmtree(build, ignore_errors=True)
@@ -91,4 +89,6 @@ class ProcessBuilder:
         return Target(f"{sys.version_info.major}.{sys.version_info.minor}")
 
     def compile(self, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+        from trainyard.host.requirements.compiling import run_uv
+
         return run_uv([*arguments, *index_options(self.assembler.settings)], folder, self.assembler.settings)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from trainyard.contract.namesakes import owner_of
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.operations.problems import Problem, problems_of
@@ -15,11 +13,12 @@ from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.importing.difference import difference
 from trainyard.host.scaffold.importing.fetching import fetched
 from trainyard.host.scaffold.importing.kinds import kind_of
-from trainyard.host.scaffold.importing.names import Names, identifier
+from trainyard.host.scaffold.importing.names import Names
 from trainyard.host.scaffold.importing.report import FILE, report_of
 from trainyard.host.scaffold.importing.source_tree import SourceTree
 from trainyard.host.scaffold.importing.staging import move_in_place, stage_beside, write_units
 from trainyard.host.scaffold.importing.unit import Unit
+from trainyard.host.scaffold.model_names import check_project
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ def import_from(session: Session, source: str, project: str) -> Imported:
         TrainyardError: no such source, a name that cannot be a project's, nothing there that can be imported.
     """
     root, dry_run = session.repository.root, session.commands.dry_run
-    _check_project(project)
+    if project:
+        check_project(project, session.repository)
     with fetched(source, root, session.reporter) as tree:
         units = kind_of(tree).bring(tree, Names(session.repository, project))
         for left in reversed(tree.left):
@@ -65,14 +65,6 @@ def import_from(session: Session, source: str, project: str) -> Imported:
 
 def report_path(unit: Unit) -> PurePosixPath:
     return unit.folder / FILE
-
-
-def _check_project(name: str) -> None:
-    if name and (name != identifier(name) or not re.fullmatch(r"\w+", name) or owner_of(name)):
-        raise TrainyardError(
-            f"PROJECT={name}: cannot be a project's name{f': {owner_of(name)} has it' if owner_of(name) else ''}",
-            "use letters, digits and '_'",
-        )
 
 
 def _refuse_nothing(units: list[Unit], tree: SourceTree) -> None:

@@ -15,6 +15,7 @@ from trainyard.contract.routes import RESERVED, routes_of
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import read_variables
 from trainyard.host.monorepo.repository import Repository
+from trainyard.host.scaffold.model_names import PACKAGES, TAKEN
 
 PROJECTS = PurePosixPath("projects")
 _IMAGE = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
@@ -64,7 +65,7 @@ class Names:
     def new_project(self, wanted: str, decided: list[str]) -> str:
         """A project that is not there yet."""
         name = identifier(wanted, "project")
-        if owner := owner_of(name):
+        if owner := owner_of(name) or ("a package" if name.lower() in PACKAGES else ""):
             decided.append(f"project {name}: {owner} has that name, so it is {name}_models")
             name = f"{name}_models"
         return self._free(
@@ -78,7 +79,7 @@ class Names:
 
     def model_folder(self, wanted: str, taken: set[str], decided: list[str]) -> str:
         name = identifier(wanted)
-        name = "all_model" if name == "all" else name
+        name = f"{name}_model" if name in TAKEN else name
         return self._free(name, (f"{name}_{number}" for number in count(2)), taken, "model", decided, wanted=wanted)
 
     def model(self, project: str, wanted: str, folder: str, decided: list[str]) -> str:

@@ -19,11 +19,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from trainyard.contract.datasets import arrow_files
+from trainyard.contract.datasets.arrow_files import Line
+from trainyard.contract.datasets.text_records import read_records
 from trainyard.contract.files import dataset_files
 from trainyard.errors import TrainyardError
-from trainyard.models import arrow_files
-from trainyard.models.arrow_files import Line
-from trainyard.models.text_records import read_records
 
 _NAMES_SHOWN = 5
 _MARKS = {
@@ -87,8 +87,8 @@ def read_lines(path: Path, wanted: Collection[str] = (), *, separator: str = "",
     """``(line number, fields)`` of a table file, the header first, blank lines left out; nothing for an empty file.
 
     Each line has as many fields as the header. A field of a text file is its text; one of Parquet or Arrow has the
-    type and meaning of `trainyard.models.arrow_files`, whose rows count from line 2. A record of several lines has the
-    number of its first.
+    type and meaning of `arrow_files`, whose rows count from line 2. A record of several lines has the number of its
+    first.
 
     Args:
         wanted: names of columns; of Parquet and Arrow the others are not read, and None. Empty: all are.

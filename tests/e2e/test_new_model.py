@@ -1,0 +1,287 @@
+"""make new-project and make new-model: what they write trains, serves and answers at once, whatever the table has."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+from monorepo import Monorepo, ask
+
+from trainyard.host.monorepo.model_dir import read_variables
+from trainyard.host.scaffold.new_model import FRAMEWORKS
+
+CITIES = ("Bonn", "Köln", "Ulm")
+WORDS = ("a", "nice", "old", "flat", "near", "the", "river")
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
+    return Monorepo(tmp_path_factory.mktemp("new") / "repo")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[..., Path]:
+    def write(target: Callable[[random.Random, float], object], name: str = "flats.csv", separator: str = ",") -> Path:
+        """A table as people have it: missing values, dates, words, an identifier, a constant. It is made up."""
+        path, chance = tmp_path / name, random.Random(7)
+        with path.open("w", newline="") as file:
+            out = csv.writer(file, delimiter=separator)
+            out.writerow(["id", "größe", "$ price", "city", "since", "pets", "note", "country", "it's", "wanted"])
+            for number in range(300):
+                size = round(chance.uniform(20, 120), 1)
+                row = [1000 + number, size if chance.random() > 0.1 else "NA", chance.randint(1, 99),
+                       chance.choice(CITIES) if chance.random() > 0.1 else "", f"202{number % 5}-01-1{number % 9}",
+                       chance.choice(["yes", "no"]), " ".join(chance.choices(WORDS, k=5)),
+                       "DE", chance.random(), target(chance, size)]  # fmt: skip
+                out.writerow(row)
+        return path
+
+    return write
+
+
+def by_size(chance: random.Random, size: float) -> object:
+    return "large" if size + chance.uniform(-5, 5) > 70 else "small"
+
+
+def of_three(chance: random.Random, size: float) -> object:
+    return int(size // 41)
+
+
+def number(chance: random.Random, size: float) -> object:
+    return round(size * 12.5 + chance.uniform(-30, 30), 2)
+
+
+def made(repo: Monorepo, name: str, dataset: Path, *arguments: str) -> Path:
+    """The folder of the new model, after it was written."""
+    project = f"p_{name}"
+    repo.make(None, "new-model", f"DATASET={dataset}", f"PROJECT={project}", f"NAME={name}", *arguments).succeeded()
+    return repo.path / "projects" / project / name
+
+
+def serves(repo: Monorepo, folder: Path) -> dict[str, object]:
+    """Train, serve, post the sample; the answer."""
+    repo.make(folder, "check").succeeded()
+    repo.make(folder, "train").succeeded()
+    route = f"{read_variables(folder / 'Makefile')['MODEL_NAME'].text}/predict"
+    with repo.serving(folder) as port:
+        repo.make(folder, "test-endpoint", f"PORT={port}").succeeded()
+        status, text = ask(port, route, (folder / "test" / "test_instances.json").read_bytes())
+    assert status == 200, text
+    answer: dict[str, object] = json.loads(text)["payload"]
+    return answer
+
+
+def test_what_becomes_of_each_column_is_shown_and_nothing_written_with_n(
+    repo: Monorepo, table: Callable[..., Path]
+) -> None:
+    out = repo.make(None, "-n", "new-model", f"DATASET={table(by_size)}", "TARGET=wanted").succeeded().out
+    lines = {line.split("  ")[0]: line for line in out.splitlines()}
+    assert "left out" in lines["id"]
+    assert "left out: it has one value" in lines["country"]
+    assert "missing" in lines["größe"]
+    assert "date" in lines["since"]
+    assert "text" in lines["note"]
+    assert "300 rows; wanted is to be predicted (classification of 2 classes)" in out
+    assert "would write projects/flats/linear/train.py" in out
+    assert not (repo.path / "projects" / "flats").exists()
+
+
+def test_a_new_model_trains_and_answers(repo: Monorepo, table: Callable[..., Path]) -> None:
+    folder = made(repo, "first", table(by_size, "my flats.csv", ";"), "TARGET=wanted")
+    assert (folder.parent / "data" / "my_flats.csv").is_file()
+    assert (folder / "requirements_train.lock").is_file()
+    assert (folder / "requirements_predict.lock").is_file()
+    answer = serves(repo, folder)
+    assert answer["labels"] == ["large", "small"]
+    metrics = json.loads((folder.parent / "models" / "p_first_first.json").read_text())["metrics"]
+    assert metrics["accuracy"] > 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("framework", "target"),
+    [
+        ("scikit-learn FAMILY=linear", number), ("scikit-learn FAMILY=forest", of_three),
+        ("scikit-learn FAMILY=boosting", number), ("xgboost", of_three), ("catboost", number), ("lightgbm", by_size),
+        ("plain", of_three), ("plain", number),
+    ],
+)  # fmt: skip
+def test_each_framework_trains_and_answers(
+    repo: Monorepo,
+    table: Callable[..., Path],
+    framework: str,
+    target: Callable[..., object],
+    request: pytest.FixtureRequest,
+) -> None:
+    name = f"{framework.replace('scikit-learn FAMILY=', '')}_{target.__name__}"
+    words = f"FRAMEWORK={framework}".split()
+    folder = made(repo, name, table(target), "TARGET=wanted", *words)
+    answer = serves(repo, folder)
+    assert len(answer["predictions"]) == 3  # type: ignore[arg-type]
+    if target is number:
+        assert all(isinstance(value, float) for value in answer["predictions"])  # type: ignore[attr-defined]
+    if name.startswith("xgboost"):
+        repo.make(folder, "tune", "TRIALS=2").succeeded()  # its config.yaml is one that can be tuned
+
+
+def test_every_framework_is_tried() -> None:
+    tried = {mark.args[1][place][0].split()[0] for mark in test_each_framework_trains_and_answers.pytestmark
+             if mark.name == "parametrize" for place in range(len(mark.args[1]))}  # fmt: skip
+    assert tried == set(FRAMEWORKS)
+
+
+@pytest.mark.slow
+def test_a_parquet_file_with_a_thousand_categories(repo: Monorepo, tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    codes = [f"sku {number % 1000}" for number in range(2000)]
+    columns = {"code": codes, "size": [number % 17 / 2 for number in range(2000)], "y": [n % 3 for n in range(2000)]}
+    parquet.write_table(pa.table(columns), tmp_path / "skus.parquet")
+    folder = made(repo, "skus", tmp_path / "skus.parquet")
+    assert "pyarrow" in (folder / "requirements_train.txt").read_text()
+    assert len(serves(repo, folder)["predictions"]) == 3  # type: ignore[arg-type]
+
+
+def test_a_column_may_be_called_anything(repo: Monorepo, table: Callable[..., Path], tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    gone = tmp_path / "gone"
+    names = ['a"b', "c\\d", "{{ e }}", "'''", '"""', f"$(shell touch {gone})", "# no", "é\u202e"]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([names, *([number % 7 + place for place in range(8)] for number in range(30))])
+    folder = made(repo, "odd", path, f"TARGET=$(shell touch {gone})")
+    assert not gone.exists()
+    assert "'{{ e }}'" in (folder / "schema.py").read_text()
+    repo.make(folder, "check").succeeded()
+    compile((folder / "schema.py").read_text(), "schema.py", "exec")
+
+
+BAD = [
+    (["PROJECT=numpy"], "PROJECT=numpy"),
+    (["PROJECT=json"], "a module of Python's own library"),
+    (["PROJECT=../x"], "PROJECT=../x"),
+    (["PROJECT=class"], "a word of Python's own"),
+    (["PROJECT=" + "x" * 200], "longer than 40"),
+    (["NAME=a b"], "NAME=a b"),
+    (["NAME=it's"], "NAME=it's"),
+    (["NAME=größe"], "letters of English"),
+    (["NAME=data"], "NAME=data"),
+    (["TARGET=price"], "no column 'price'"),
+    (["FRAMEWORK=prolog"], "FRAMEWORK=prolog: no such framework"),
+    (["FAMILY=royal"], "FAMILY=royal"),
+    (["TASK=regression"], "holds no numbers"),
+    (["DATASET=nothing.csv"], "nothing.csv"),
+    (["DATASETT=a"], "unknown variable DATASETT"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), BAD)
+def test_what_cannot_be_made_is_one_line_and_leaves_nothing(
+    repo: Monorepo, table: Callable[..., Path], arguments: list[str], says: str
+) -> None:
+    before = sorted((repo.path / "projects").glob("*"))
+    given = {"DATASET": str(table(by_size)), "PROJECT": "bad", "TARGET": "wanted"}
+    given |= {part.partition("=")[0]: part.partition("=")[2] for part in arguments}
+    repo.make(None, "new-model", *(f"{name}={value}" for name, value in given.items())).failed(says)
+    assert sorted((repo.path / "projects").glob("*")) == before
+
+
+def test_a_model_that_is_there_stays(repo: Monorepo, table: Callable[..., Path]) -> None:
+    folder = made(repo, "there", table(by_size), "TARGET=wanted", "FRAMEWORK=plain")
+    (folder / "train.py").write_text("mine\n")
+    repo.make(None, "new-model", f"DATASET={table(by_size)}", "PROJECT=p_there", "NAME=There").failed("there already")
+    assert (folder / "train.py").read_text() == "mine\n"
+
+
+def test_a_project_before_its_models(repo: Monorepo) -> None:
+    repo.make(None, "-n", "new-project", "PROJECT=fresh").succeeded()
+    assert not (repo.path / "projects" / "fresh").exists()
+    repo.make(None, "new-project", "PROJECT=fresh").succeeded()
+    assert (repo.path / "projects" / "fresh" / "data").is_dir()
+    repo.make(None, "new-project", "PROJECT=fresh").failed("there already", "make new-model PROJECT=fresh")
+    repo.make(None, "new-project").failed("PROJECT is not given")
+    repo.make(None, "new-project", "PROJECT=torch").failed("a Python package")
+
+
+# -- on a terminal --------------------------------------------------------------------------------------------------
+
+QUESTIONS = ("Project", "Column to predict", "Task", "Framework", "Family", "Name of the model", "Write ")
+
+
+@pytest.fixture
+def terminal(repo: Monorepo, table: Callable[..., Path]) -> Iterator[Callable[[], pexpect.spawn]]:
+    opened: list[pexpect.spawn] = []
+
+    def start() -> pexpect.spawn:
+        arguments = ["--no-print-directory", "new-model", f"DATASET={table(by_size)}"]
+        session = pexpect.spawn(
+            "make", arguments, cwd=str(repo.path), env=repo.environment(), encoding="utf-8", timeout=60
+        )  # fmt: skip
+        opened.append(session)
+        return session
+
+    yield start
+    for session in opened:
+        session.close(force=True)
+
+
+def test_it_asks_and_takes_the_defaults(repo: Monorepo, terminal: Callable[[], pexpect.spawn]) -> None:
+    session = terminal()
+    answers = {"Project": "asked", "Column to predict": "wanted"}
+    for question in QUESTIONS:
+        session.expect(question)
+        if question == "Column to predict":
+            session.sendline("nothing")  # wrong: it says so, and asks again
+            session.expect("no column 'nothing'")
+            session.expect(question)
+        session.sendline(answers.get(question, ""))
+    session.expect("Next: make train MODEL=asked/linear")
+    session.expect(pexpect.EOF)
+    assert (repo.path / "projects" / "asked" / "linear" / "train.py").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_ctrl_c_at_a_question_leaves_nothing(
+    repo: Monorepo, terminal: Callable[[], pexpect.spawn], question: str
+) -> None:
+    before = sorted((repo.path / "projects").rglob("*"))
+    session = terminal()
+    for asked in QUESTIONS:
+        session.expect(asked)
+        if asked == question:
+            session.sendintr()
+            break
+        session.sendline("never" if asked == "Project" else "")
+    session.expect("interrupted|Interrupt")
+    session.expect(pexpect.EOF)
+    session.close()
+    assert session.exitstatus or session.signalstatus  # make itself ends by it
+    assert sorted((repo.path / "projects").rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_signal_amid_writing_leaves_nothing(repo: Monorepo, table: Callable[..., Path], tmp_path: Path) -> None:
+    """The signal comes when the third file is copied: a module that Python imports by itself sends it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, shutil, signal\ncopy, calls = shutil.copy, []\n"
+        "def one(*a, **k):\n"
+        "    calls.append(a)\n"
+        f"    os.kill(os.getpid(), signal.{signal.SIGTERM.name}) if len(calls) == 3 else None\n"
+        "    return copy(*a, **k)\n"
+        "shutil.copy = one\n"
+    )
+    python = repo.environment() | {"PYTHONPATH": f"{tmp_path}:{Path(__file__).resolve().parents[2]}"}
+    command = [sys.executable, "-m", "trainyard", "new-model", str(repo.path)]
+    options = ["--dataset", str(table(by_size)), "--project", "killed", "--target", "wanted"]
+    done = subprocess.run([*command, *options], cwd=repo.path, env=python, capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (repo.path / "projects" / "killed").exists()

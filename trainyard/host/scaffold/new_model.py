@@ -1,0 +1,172 @@
+"""A model directory written from a table: what it will be is decided first, then everything is written at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.repository import Repository
+from trainyard.host.scaffold.adding import add, plan
+from trainyard.host.scaffold.rendering import render
+from trainyard.host.scaffold.table_profile import TableProfile, Use, is_columnar
+
+FAMILIES = ("linear", "forest", "boosting")
+SCIKIT_LEARN = "scikit-learn"
+FRAMEWORKS = (SCIKIT_LEARN, "xgboost", "catboost", "lightgbm", "plain")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """What shall be written. ``path`` is the model's folder, ``dataset`` the table wherever it lies now."""
+
+    path: Path
+    dataset: Path
+    profile: TableProfile
+    target: str
+    task: str
+    framework: str
+    family: str
+    separator: str = ""
+    encoding: str = ""
+
+    @property
+    def project(self) -> Path:
+        return self.path.parent
+
+    @property
+    def name(self) -> str:
+        """As in ``make train MODEL=<name>``."""
+        return f"{self.project.name}/{self.path.name}"
+
+    @property
+    def model_name(self) -> str:
+        """Of its binary, its function, its route."""
+        return f"{self.project.name}_{self.path.name}"
+
+    @property
+    def container(self) -> str:
+        """Its CONTAINER_NAME."""
+        return re.sub("-+", "-", self.model_name.lower().replace("_", "-")).strip("-")
+
+    @property
+    def uses(self) -> list[Use]:
+        """What becomes of the columns."""
+        return self.profile.uses(self.target)
+
+    @property
+    def dataset_name(self) -> PurePosixPath:
+        """Where its table is below the project; outside of it, it is copied there."""
+        own, dataset = self.project.resolve(), self.dataset.resolve()
+        if dataset.is_relative_to(own):
+            return PurePosixPath(dataset.relative_to(own))
+        return PurePosixPath("data") / re.sub(r"[^A-Za-z0-9._-]+", "_", dataset.name).lstrip("._-")
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether the table lies elsewhere now."""
+        return not self.dataset.resolve().is_relative_to(self.project.resolve())
+
+
+def check_framework(framework: str, family: str) -> tuple[str, str]:
+    """The framework and the family that are meant.
+
+    Raises:
+        TrainyardError: there is no such one.
+    """
+    if framework not in FRAMEWORKS:
+        raise TrainyardError(f"FRAMEWORK={framework}: no such framework", f"say one of {', '.join(FRAMEWORKS)}")
+    if framework != SCIKIT_LEARN:
+        if family:
+            raise TrainyardError(f"FAMILY={family}: {framework} has no families", "leave FAMILY out")
+        return framework, framework
+    if family and family not in FAMILIES:
+        raise TrainyardError(f"FAMILY={family}: no such family", f"say one of {', '.join(FAMILIES)}")
+    return framework, family or FAMILIES[0]
+
+
+def check_use(model: NewModel, repository: Repository) -> None:
+    """Whether the model can be written.
+
+    Raises:
+        TrainyardError: no column is left to predict by, the table cannot be where it would have to be, or another model
+            has one of its names.
+    """
+    if not any(use.kind for use in model.uses):
+        raise TrainyardError(
+            f"{model.dataset}: no column is left to predict {model.target!r} by",
+            "give columns with values that differ, and do not only tell the rows apart",
+        )
+    if not model.is_copied and not all(map(_FILE_NAME.fullmatch, model.dataset_name.parts)):
+        raise TrainyardError(
+            f"{model.dataset}: make cannot be given this path",
+            "rename it: letters of English, digits, '.', '_' and '-'",
+        )
+    if model.is_copied and model.dataset.is_dir():
+        raise TrainyardError(f"{model.dataset}: a folder outside of the project", f"copy it into {model.project}/data")
+    for other in repository.models():
+        if other.variables.get("CONTAINER_NAME") and other.container_name == model.container:
+            raise TrainyardError(
+                f"NAME={model.path.name}: {other.name} has the images {model.container}-...", "choose another NAME"
+            )
+
+
+def write_model(model: NewModel, repository: Repository, *, dry_run: bool) -> list[PurePosixPath]:
+    """Write the model and whatever its project lacks; the paths below the monorepo.
+
+    Raises:
+        TrainyardError: something is in the way, or the disk is full; nothing has changed then.
+    """
+    with tempfile.TemporaryDirectory(prefix="trainyard-model-") as name:
+        staged = Path(name)
+        folder = staged / model.path.relative_to(repository.root)
+        render("model", folder, _answers(model))
+        (folder / "test").mkdir()
+        request = {"payload": {"instances": model.profile.instances(model.uses)}}
+        (folder / "test" / "test_instances.json").write_text(json.dumps(request, indent=2) + "\n")
+        _stage_project(model, folder.parent)
+        found = plan(staged, repository.root)
+        if found.in_the_way:
+            raise TrainyardError(
+                f"{repository.root / found.in_the_way[0]}: in the way", "move it, or choose other names"
+            )
+        if not dry_run:
+            add(staged, repository.root, found.written)
+    return found.written
+
+
+def _stage_project(model: NewModel, staged: Path) -> None:
+    if model.is_copied:
+        copy = staged / model.dataset_name
+        copy.parent.mkdir()
+        copy.symlink_to(model.dataset.resolve())  # add() copies what it leads to
+    if not (model.project / "models").exists():
+        (staged / "models").mkdir()
+        (staged / "models" / ".gitkeep").touch()
+
+
+def _answers(model: NewModel) -> Mapping[str, Any]:
+    columns = [
+        {"name": use.name, "kind": use.kind, "what": use.what, "does": use.does} for use in model.uses if use.kind
+    ]
+    left_out = [
+        {"name": use.name, "what": use.what, "why": use.does.removeprefix("left out: ")}
+        for use in model.uses
+        if not use.kind and use.name
+    ]
+    table = {
+        "target": model.target, "rows": model.profile.rows, "columns": columns, "left_out": left_out,
+        "missing": sorted(model.profile.marks), "decimal": model.profile.decimal, "separator": model.separator,
+        "encoding": model.encoding, "parquet": is_columnar(model.dataset),
+    }  # fmt: skip
+    return {
+        "project": model.project.name, "name": model.path.name, "model_name": model.model_name,
+        "container": model.container, "framework": model.framework, "family": model.family, "task": model.task,
+        "dataset": str(model.dataset_name), "table": table,
+    }  # fmt: skip

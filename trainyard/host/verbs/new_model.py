@@ -1,0 +1,187 @@
+"""make new-project and make new-model: folders that work as they are written. What is not given is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.environment import provide
+from trainyard.host.monorepo.model_dir import read_model_dir
+from trainyard.host.operations.session import Session
+from trainyard.host.scaffold.model_names import check_model, check_project, name_from
+from trainyard.host.scaffold.new_model import (
+    FAMILIES,
+    FRAMEWORKS,
+    SCIKIT_LEARN,
+    NewModel,
+    check_framework,
+    check_use,
+    write_model,
+)
+from trainyard.host.scaffold.new_project import write_project
+from trainyard.host.scaffold.table_profile import TASKS, TableProfile, guess_target, is_columnar, read_profile, task_of
+from trainyard.host.support import console
+from trainyard.host.support.tables import table
+from trainyard.settings.scaffold import ScaffoldSettings
+
+T = TypeVar("T")
+SHOWN = 40  # columns of a table; the README of the model has all
+
+
+def new_project(session: Session, _: Path) -> None:
+    """Make the folder of a project, for models to come.
+
+    Raises:
+        TrainyardError: no name, one that a project cannot have, or there is such a project.
+    """
+    settings = _settings(session)
+    name = _given(
+        "PROJECT",
+        settings.project,
+        "Name of the project",
+        "",
+        lambda text: check_project(text, session.repository).name,
+    )
+    path = check_project(name, session.repository)
+    for written in write_project(path, session.repository.root, dry_run=session.commands.dry_run):
+        _say_written(session, session.repository.root / written)
+    session.reporter.step(f"Next: put a table into {session.short(path / 'data')}, and make new-model PROJECT={name}")
+
+
+def new_model(session: Session, _: Path) -> None:
+    """Show what a model would do with a table, and write the model.
+
+    Raises:
+        TrainyardError: something is not given, and nobody is there to be asked; or the model cannot be made.
+    """
+    settings = _settings(session)
+    dataset = Path(_given("DATASET", settings.dataset, "The table", _only_table(session), _existing)).expanduser()
+    if is_columnar(dataset) and find_spec("pyarrow") is None:
+        provide(session.repository.root, "experiments")  # which needs it, too
+        importlib.invalidate_caches()
+    with session.reporter.waiting(f"Reading {dataset} ..."):
+        profile = read_profile(dataset, separator=settings.separator, encoding=settings.encoding)
+    project = _project(session, settings, dataset)
+    target = _given(
+        "TARGET", settings.target, "Column to predict", guess_target(profile), lambda name: profile.column(name).name
+    )
+    task = _task(profile, target, settings.task)
+    framework, family = _framework(settings)
+    name = _given("NAME", settings.name, "Name of the model", family, lambda text: check_model(text, project).name)
+    path, read = check_model(name, project), (settings.separator, settings.encoding)
+    model = NewModel(path, dataset, profile, target, task, framework, family, *read)
+    check_use(model, session.repository)
+    _show(model)
+    if _asks() and not session.commands.dry_run and not click.confirm(f"Write {model.name}?", default=True, err=True):
+        raise TrainyardError("nothing is written", "call it again")
+    for written in write_model(model, session.repository, dry_run=session.commands.dry_run):
+        _say_written(session, session.repository.root / written)
+    if not session.commands.dry_run:
+        _lock(session, model)
+        session.reporter.step(f"Next: make train MODEL={model.name}, then make predict MODEL={model.name}")
+
+
+def _settings(session: Session) -> ScaffoldSettings:
+    return ScaffoldSettings.read(session.repository.overrides)
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _given(variable: str, value: str, question: str, default: str, check: Callable[[str], T]) -> T:
+    """The value, checked; asked for where it is not given, until it is right; the default where nobody is there.
+
+    Raises:
+        TrainyardError: there is none, or it is wrong.
+    """
+    if value or not _asks():
+        if not value and not default:
+            raise TrainyardError(f"{variable} is not given", f"say {variable}=...")
+        return check(value or default)
+    while True:
+        answer = click.prompt(question, default=default or None, err=True)
+        try:
+            return check(answer)
+        except TrainyardError as error:
+            console.error(str(error))
+
+
+def _existing(text: str) -> str:
+    if not Path(text).expanduser().exists():
+        raise TrainyardError(f"DATASET={text}: no such file", "name a table, from the folder that you are in")
+    return text
+
+
+def _only_table(session: Session) -> str:
+    """The table of the one project that has a table and no model yet."""
+    found = [
+        path
+        for project in (session.repository.root / "projects").glob("*")
+        if not session.repository.model_paths(project)
+        for path in (project / "data").glob("*")
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    return session.short(found[0]) if len(found) == 1 else ""
+
+
+def _project(session: Session, settings: ScaffoldSettings, dataset: Path) -> Path:
+    projects, path = session.repository.root / "projects", dataset.resolve()
+    around = path.relative_to(projects).parts[0] if path.is_relative_to(projects) else ""
+    default = around or name_from(path.name.split(".")[0])
+    return _given("PROJECT", settings.project, "Project", default, lambda name: check_project(name, session.repository))
+
+
+def _task(profile: TableProfile, target: str, wanted: str) -> str:
+    guessed = task_of(profile, target, wanted)
+    if wanted or not _asks():
+        return guessed
+    return _given("TASK", "", f"Task ({' or '.join(TASKS)})", guessed, lambda text: task_of(profile, target, text))
+
+
+def _framework(settings: ScaffoldSettings) -> tuple[str, str]:
+    question = f"Framework ({', '.join(FRAMEWORKS)})"
+    family = settings.family
+    framework = _given(
+        "FRAMEWORK", settings.framework, question, SCIKIT_LEARN, lambda text: check_framework(text, family)[0]
+    )
+    if framework == SCIKIT_LEARN and not family:
+        question = f"Family ({', '.join(FAMILIES)})"
+        family = _given("FAMILY", "", question, FAMILIES[0], lambda text: check_framework(framework, text)[1])
+    return check_framework(framework, family)
+
+
+def _show(model: NewModel) -> None:
+    profile = model.profile
+    classes = f" of {len(profile.present(model.target))} classes" if model.task == TASKS[0] else ""
+    print(f"{model.dataset}: {profile.rows:,} rows; {model.target} is to be predicted ({model.task}{classes})")  # noqa: T201
+    unlabelled = profile.rows - profile.present(model.target).total()
+    if unlabelled:
+        print(f"{unlabelled:,} rows have no {model.target}: they are left out")  # noqa: T201
+    if profile.marks:
+        print(f"A missing value is written {' or '.join(sorted(profile.marks))}, too")  # noqa: T201
+    rows = [(use.name or "(no name)", use.what, use.does) for use in model.uses]
+    for line in table([("COLUMN", "WHAT IT IS", "WHAT THE MODEL DOES WITH IT"), *rows[:SHOWN]]):
+        print(line)  # noqa: T201
+    if rows[SHOWN:]:
+        print(f"... and {len(rows) - SHOWN} more, which the README of the model has")  # noqa: T201
+
+
+def _say_written(session: Session, path: Path) -> None:
+    console.result(f"{'would write' if session.commands.dry_run else 'wrote'} {session.short(path)}")
+
+
+def _lock(session: Session, model: NewModel) -> None:
+    """A model without locks can be built: what cannot be asked of the index now is for later."""
+    try:
+        for path in session.resolver.write_locks(read_model_dir(model.path, session.repository.root)):
+            _say_written(session, path)
+    except TrainyardError as error:
+        session.reporter.warn(f"no locks are written: {error}; make lock MODEL={model.name} tries again")
