@@ -11,8 +11,6 @@ import pytest
 from foreign import HISTORICAL, copy_of
 from monorepo import Monorepo, ask
 
-SVM = "lending/supportVectorMachine"  # installs scikit-learn
-
 
 @pytest.fixture(scope="module")
 def imported(repo: Monorepo) -> Monorepo:
@@ -59,9 +57,9 @@ def test_check_finds_nothing_but_what_the_report_has(imported: Monorepo) -> None
     assert "no such file: write one request body" in (imported.path / "projects/tutorial/IMPORTED.md").read_text()
 
 
-@pytest.mark.parametrize("model", ["shopping/middle", pytest.param(SVM, marks=pytest.mark.slow)])
-def test_an_imported_model_trains_and_serves(imported: Monorepo, model: str) -> None:
-    path = imported.path / "projects" / model
+@pytest.mark.slow
+def test_a_model_that_uses_shared_code_trains_and_serves(imported: Monorepo) -> None:
+    path = imported.path / "projects/lending/logisticRegression"
     imported.make(path, "train").succeeded()
     with imported.serving(path) as port:
         imported.make(path, "test-endpoint", f"PORT={port}").succeeded()

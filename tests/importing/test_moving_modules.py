@@ -63,6 +63,17 @@ def test_no_moved_module_is_imported_by_its_old_name(statements: list[str]) -> N
     assert sum(max(len(one.names), 1) for one in after.imports) == sum(bound)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [f"x = a{'.b' * 20_000}\n", f"x = {'(' * 5_000}\n", f"@a{'.b' * 5_000}\ndef f(x: a{'[b' * 80}{']' * 80}): pass\n",
+     "x = " + "-" * 50_000 + "1\n", f"import a{'.b' * 5_000}\n"],
+)  # fmt: skip
+def test_code_that_is_nested_without_end_is_read(text: str) -> None:
+    code = Code(text.encode())
+    assert len(code.imports) <= 1 and len(code.functions) <= 1 and not code.attributes_of("c")
+    assert with_moves(text.encode(), MOVES) == text.encode()
+
+
 @given(st.binary(max_size=200))
 def test_any_file_is_read_without_an_error(content: bytes) -> None:
     code = Code(content)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+DEEPEST = 50  # names in a dotted one
+
 
 @dataclass(frozen=True)
 class Import:
@@ -121,11 +123,19 @@ class Code:
 
 def dotted_name(node: ast.AST) -> str:
     """``a.b.c`` of such an expression; empty for any other."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and (before := dotted_name(node.value)):
-        return f"{before}.{node.attr}"
-    return ""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute) and len(parts) < DEEPEST:
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def _text(node: ast.AST) -> str:
+    """An expression as Python writes it; empty where it is nested too deeply for that."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return ""
 
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, *, method: bool = False) -> Function:
@@ -140,7 +150,7 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, *, method: bool = Fa
         node.lineno,
         tuple(arg.arg for arg in every),
         (*(arg.arg for arg in given[: max(without, 0)]), *only),
-        tuple(ast.unparse(arg.annotation) if arg.annotation else "" for arg in every),
+        tuple(_text(arg.annotation) if arg.annotation else "" for arg in every),
         _decorators(node),
     )
 
@@ -151,11 +161,11 @@ def _class(node: ast.ClassDef) -> Class:
         for inner in node.body
         if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    return Class(node.name, node.lineno, tuple(map(ast.unparse, node.bases)), _decorators(node), methods)
+    return Class(node.name, node.lineno, tuple(map(_text, node.bases)), _decorators(node), methods)
 
 
 def _decorators(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> tuple[str, ...]:
-    return tuple(map(ast.unparse, node.decorator_list))
+    return tuple(map(_text, node.decorator_list))
 
 
 @dataclass(frozen=True)

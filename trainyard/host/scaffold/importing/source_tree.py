@@ -119,6 +119,8 @@ def _walk(
         if excluded(entry.name, NOT_OURS):
             if _is_noticed(entry.name):
                 tree.left.append(Left(here, f"{NOTICED}: bring it by hand, if it is none"))
+            elif not entry.name.startswith((".", "_")) and not entry.name.endswith(".pyc"):
+                tree.left.append(Left(here, "what a tool keeps for itself: bring it by hand, if it is not"))
         elif not entry.name.isprintable() or "\\" in entry.name:
             tree.left.append(Left(here, "a name that is not UTF-8, or moves the cursor: rename it"))
         elif entry.is_symlink():

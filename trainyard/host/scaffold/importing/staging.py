@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -78,12 +79,23 @@ def move_in_place(stage: Path, root: Path) -> None:
             if target.exists() or target.is_symlink():
                 raise TrainyardError(f"{target}: is there meanwhile", "import again", EXIT_FAILED)
             moved.append((source, target))
-            source.rename(target)
+            _rename(source, target)
     except BaseException:  # Ctrl-C, too
         for source, target in reversed(moved):
             if not source.exists() and target.exists():
                 target.rename(source)
         raise
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        raise TrainyardError(
+            f"{target}: is on another disk than {STATE}/", f"put {STATE}/ on the disk of the monorepo", EXIT_FAILED
+        ) from None
 
 
 def _topmost(stage: Path, root: Path) -> list[PurePosixPath]:

@@ -18,6 +18,7 @@ BINARY = re.compile(
     r"(?:\./)?(?:[\w.-]+/)*[\w-][\w.-]*\.(?:pkl|pickle|joblib|sav|cbm|ubj|onnx|pt|pth|h5|keras|bst|txt\.model)"
 )
 TABLE = re.compile(r"(?:\./)?(?:[\w.-]+/)*[\w-][\w.-]*\.(?:csv|tsv|parquet|feather)")
+LONGEST = 300  # letters of a path
 FIRST = 64 << 10  # bytes of a table that are read for an example
 
 
@@ -34,7 +35,7 @@ def literal_paths(codes: Mapping[PurePosixPath, Code]) -> Paths:
     """The paths of models and tables that stand in the code."""
     found = Paths()
     for code in codes.values():
-        for text, _ in code.strings():
+        for text in (text for text, _ in code.strings() if len(text) <= LONGEST):
             if BINARY.fullmatch(text) and ".." not in text.split("/") and text not in found.binaries:
                 found.binaries.append(text)
             elif TABLE.fullmatch(text) and ".." not in text.split("/") and text not in found.tables:
