@@ -11,6 +11,11 @@ import pytest
 from foreign import HISTORICAL, copy_of
 from monorepo import Monorepo, ask
 
+from trainyard.errors import TrainyardError
+from trainyard.host.operations.session import open_session
+from trainyard.host.scaffold.importing.importer import import_from
+from trainyard.host.support.reporter import SILENT
+
 
 @pytest.fixture(scope="module")
 def imported(repo: Monorepo) -> Monorepo:
@@ -167,3 +172,35 @@ def test_a_monorepo_in_a_folder_that_is_a_package_itself(tmp_path: Path) -> None
     assert (repo.path / "projects/shopping/LICENSE.md").read_text() == "theirs\n"
     assert (repo.path / "projects/Tutorial/flowers/predict.py").exists()
     assert not [path for path in repo.path.glob("projects/**/*.py") if "modelServer" in path.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("folder", "model", "routes", "lacks"),
+    [
+        ("shopping", "shopping/linear", "price_linear/predict:shopping.linear.predict:predict_price_linear", []),
+        (
+            "shopping/linear", "shopping/linear", "price_linear/predict:shopping.linear.predict:predict_price_linear",
+            ["train.py:6: imports shopping.common_utils.train_utils, which the source has not"],
+        ),
+        ("tutorial/flowers", "flowers/model", "flower_svc/predict:flowers.model.predict:predict_flower", []),
+    ],
+)  # fmt: skip
+def test_a_project_or_a_model_alone(tmp_path: Path, folder: str, model: str, routes: str, lacks: list[str]) -> None:
+    """It keeps the package that its code imports it by; what lay around it is named."""
+    repo = Monorepo(tmp_path)
+    unit = import_from(open_session(repo.path, SILENT), str(HISTORICAL / folder), "").units[0]
+    path = repo.path / "projects" / model
+    assert f"ROUTES={routes}\n" in (path / ".s2i/environment").read_text()
+    assert [one for one in unit.to_do if "the source has not" in one] == [
+        f"{one}: import the folder above it" for one in lacks
+    ]
+
+
+def test_a_project_comes_under_another_name(tmp_path: Path) -> None:
+    repo = Monorepo(tmp_path)
+    import_from(open_session(repo.path, SILENT), str(HISTORICAL / "shopping"), "stores")
+    assert "from stores.common_utils.train_utils" in (repo.path / "projects/stores/linear/train.py").read_text()
+    with pytest.raises(TrainyardError, match="there is such a project"):
+        import_from(open_session(repo.path, SILENT), str(HISTORICAL / "shopping"), "stores")
+    with pytest.raises(TrainyardError, match="has 3 projects"):
+        import_from(open_session(repo.path, SILENT), str(HISTORICAL), "others")

@@ -29,6 +29,12 @@ class OldModel:
         named = [route.module for route in route_texts(values.get("ROUTES", ""))]
         return [*named, *(values[key] for key in ("TRAIN_MODULE", "PREDICT_MODULE") if values.get(key))]
 
+    @property
+    def name(self) -> str:
+        """That of its folder; where that is the source itself, as its modules have it: ``shop.linear.predict``."""
+        inner = [module.split(".")[1] for module in self.modules if module.count(".") > 1]
+        return self.folder.name or (inner[0] if inner else "model")
+
 
 @dataclass
 class OldProject:
@@ -85,6 +91,6 @@ def _package(project: OldProject, tree: SourceTree) -> str:
         module.split(".")[0]
         for model in project.models
         for module in model.modules
-        if module.count(".") and module.split(".")[1] in (model.folder.name, COMMON)
+        if module.count(".") and module.split(".")[1] in (model.name, COMMON)
     )
     return named.most_common(1)[0][0] if named else tree.name

@@ -73,8 +73,8 @@ class NewModel:
         if self.project.package not in tops and tops & beside:
             self.moves |= {name: f"{self.package}.{name}" for name in beside - {"test", "tests", COMMON}}
             self.unit.decided.append(f"modules of {place(self.old.folder)} are in the package {self.package}")
-        if self.old.folder.name != self.folder.name:
-            self.moves[f"{self.project.package}.{self.old.folder.name}"] = self.package
+        if self.old.name != self.folder.name:
+            self.moves[f"{self.project.package}.{self.old.name}"] = self.package
 
     def _file(self, path: PurePosixPath) -> None:
         inside = path.relative_to(self.old.folder)

@@ -41,16 +41,15 @@ def _models(tree: SourceTree, project: OldProject, names: Names, shared: SharedC
     """Plan each model; the names of their folders here by those in the source. One that fails stops no other."""
     folders: dict[str, str] = {}
     for old in project.models:
-        wanted = old.folder.name if old.folder != TOP else "model"
         before = dict(unit.files)
         try:
-            folder = unit.folder / names.model_folder(wanted, set(folders.values()), unit.decided)
+            folder = unit.folder / names.model_folder(old.name, set(folders.values()), unit.decided)
             NewModel(tree, project, old, folder, dict(shared.moves), names, unit).bring()
         except TrainyardError as error:
             unit.files = before
             unit.failed.append(f"{place(old.folder)}: {error}")
         else:
-            folders[old.folder.name] = folder.name
+            folders[old.name] = folder.name
             unit.models.append(folder)
     return folders
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
+from trainyard.contract.namesakes import SHARED
 from trainyard.host.scaffold.importing.historical.layout import ALL, COMMON, OldModel, OldProject
 from trainyard.host.scaffold.importing.python_code import Code
 from trainyard.host.scaffold.importing.source_tree import TOP, SourceTree
 from trainyard.host.scaffold.importing.unit import place
 
 IN_STAND_IN = {"Cortex", "Message"}
+OURS = "utils.local_server"  # is in trainyard.models
 # Where packages have put what old code imports.
 MOVED = {
     "sklearn.externals.joblib": "import joblib",
@@ -37,6 +39,7 @@ def remarks_on(tree: SourceTree, project: OldProject, model: OldModel, path: Pur
         return
     yield from _platform(path, code)
     yield from _imports(path, code, project, model)
+    yield from _absent(tree, path, code, project, model)
     beside = {one.name for one in tree.below(model.folder) if one.parent == model.folder and one.suffix != ".py"}
     if model.folder == TOP or not _is_packaged(project, model):
         for text, line in code.strings():
@@ -57,7 +60,7 @@ def _platform(path: PurePosixPath, code: Code) -> Iterator[str]:
 
 
 def _imports(path: PurePosixPath, code: Code, project: OldProject, model: OldModel) -> Iterator[str]:
-    siblings = {one.folder.name for one in project.models} - {model.folder.name} | {ALL}
+    siblings = {one.name for one in project.models} - {model.name} | {ALL}
     for one in code.imports:
         for name in {one.module, *(f"{one.module}.{inner}" for inner in one.names)} & MOVED.keys():
             if not one.guarded:
@@ -71,6 +74,20 @@ def _imports(path: PurePosixPath, code: Code, project: OldProject, model: OldMod
                 f"{place(path, one.line)}: imports {one.module}, of another model, which is not in this one's images: "
                 f"move what both need to {COMMON}"
             )
+
+
+def _absent(tree: SourceTree, path: PurePosixPath, code: Code, project: OldProject, model: OldModel) -> Iterator[str]:
+    """What lies outside of a source that is a project or a model alone."""
+    if project.folder != TOP:
+        return
+    places = {project.package: TOP, **{name: PurePosixPath(name) for name in SHARED}}
+    for one in code.imports:
+        first, *rest = one.module.split(".")
+        inner = [*rest, *one.names][:1]
+        where = places[first].joinpath(*inner) if first in places else TOP
+        there = where == TOP or inner == [model.name] or tree.is_folder(where) or tree.has(where.with_suffix(".py"))
+        if not there and one.module != OURS:
+            yield f"{place(path, one.line)}: imports {one.module}, which the source has not: import the folder above it"
 
 
 def _is_packaged(project: OldProject, model: OldModel) -> bool:

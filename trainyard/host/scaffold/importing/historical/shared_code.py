@@ -15,6 +15,7 @@ from trainyard.host.scaffold.importing.python_code import Code
 from trainyard.host.scaffold.importing.source_tree import TOP, SourceTree
 from trainyard.host.scaffold.importing.unit import Unit
 
+# The server for debugging: ours has the same function, and theirs reads the wiring when it is imported.
 LOCAL_SERVER = PurePosixPath("utils/local_server.py")
 
 
@@ -37,6 +38,8 @@ def shared_code(
     if project.folder != TOP and project.top_package != name:
         found.moves |= {f"{project.top_package}.{inner}": inner for inner in SHARED}
         found.moves[f"{project.top_package}.{project.package}"] = name
+    if not (root / LOCAL_SERVER).exists():
+        found.moves["utils.local_server"] = "trainyard.models.local_server"
     common = PurePosixPath("projects") / name / COMMON
     waiting = [path for path in _own_code(tree, project) if path.suffix == ".py"]
     while waiting:
@@ -63,7 +66,7 @@ def _reached(
 ) -> Iterable[PurePosixPath]:
     """The files and folders, directly in the top or in the project's folder, that an import leads to."""
     parts = [*module.split("."), *list(names)[:1]]
-    own = {model.folder.name for model in project.models} | {COMMON, ALL}
+    own = {model.name for model in project.models} | {COMMON, ALL}
     if parts[0] == project.package and len(parts) > 1:
         candidates = [project.folder / parts[1]] if parts[1] not in own else []
     elif project.folder != TOP:
@@ -85,7 +88,7 @@ def _place(
 ) -> list[PurePosixPath]:  # fmt: skip
     """Put what lies at ``source`` where images have it; the files that came anew."""
     if source.parent == project.top and source.name in SHARED and not (project.folder == TOP and source.name == COMMON):
-        paths = [path for path in tree.below(source) if not _is_ours(path.relative_to(project.top), root, found)]
+        paths = [path for path in tree.below(source) if path.relative_to(project.top) != LOCAL_SERVER]
         pairs = [(_at_top(tree, path, project.top, name, root, found, unit), path) for path in paths]
     else:
         old = [project.package] if source.parent == project.folder and project.folder != TOP else []
@@ -97,15 +100,6 @@ def _place(
     new = [(target, path) for target, path in pairs if target not in found.files]
     found.files |= dict(new)
     return [path for _, path in new]
-
-
-def _is_ours(inside: PurePosixPath, root: Path, found: SharedCode) -> bool:
-    """The server for debugging: ours has the same function. Theirs reads the wiring when it is imported."""
-    if inside != LOCAL_SERVER:
-        return False
-    if not (root / inside).exists():
-        found.moves["utils.local_server"] = "trainyard.models.local_server"
-    return True
 
 
 def _at_top(
