@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -49,6 +49,9 @@ predict-local: $(SETUP) ## serve without containers
 
 lock: $(SETUP) ## resolve the requirements, write both lock files
 	@$(RUN) lock .
+
+modernize: $(SETUP) ## move pins that the images have no wheel of to the nearest version that has one, then lock
+	@$(RUN) modernize .
 
 show: $(SETUP) ## every value and where it came from
 	@$(RUN) show .

@@ -29,7 +29,8 @@ help:
 $(filter-out $(VERBS),$(MODEL_VERBS)):
 	@echo 'error: which model? make $@ MODEL=<project>/<model>; make list shows them' >&2; exit 2
 else
-ifeq ($(wildcard projects/$(MODEL)/Makefile),)
+# These two say by themselves what is there: a model that is half renamed has no directory of its old name.
+ifeq ($(or $(wildcard projects/$(MODEL)/Makefile),$(filter rename remove,$(MAKECMDGOALS))),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
 $(MODEL_VERBS):

@@ -1,8 +1,8 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync dvc prune wheelhouse new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list check import affected builders track track-stop track-sync dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
 .PHONY: $(VERBS)
-MODEL_VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock show sbom audit runs run-show compare report promote rollback clean
+MODEL_VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
@@ -34,6 +34,15 @@ prune: $(SETUP) ## remove dependencies that no image is built on any more; make 
 
 wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
 	@$(RUN) wheelhouse .
+
+adopt: $(SETUP) ## a model directory that serves the fitted model of MODEL_FILE, with rows like those of DATASET
+	@$(RUN) adopt .
+
+rename: $(SETUP) ## rename MODEL to TO, with all that belongs to it; make -n rename shows it
+	@$(RUN) rename .
+
+remove: $(SETUP) ## remove MODEL, with all that belongs to it; make -n remove shows it
+	@$(RUN) remove .
 
 new-project: $(SETUP) ## the folder of a project: PROJECT=
 	@$(RUN) new-project .

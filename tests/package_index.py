@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import io
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -54,8 +56,8 @@ def hash_of(package: Package) -> str:
 
 
 @contextmanager
-def served(*packages: Package) -> Iterator[str]:
-    """The URL of an index that has them, and what the real one has."""
+def served(*packages: Package, yanked: Sequence[str] = ()) -> Iterator[str]:
+    """The URL of an index that has them, and what the real one has; of ``yanked`` files it says so."""
     files = dict(packages)
 
     class Index(Quiet):
@@ -64,7 +66,7 @@ def served(*packages: Package) -> Iterator[str]:
             if self.path.startswith("/files/") and name in files:
                 self._send(files[name], "application/octet-stream")
             elif found := [one for one in files if one.partition("-")[0] == name]:
-                self._send(_links(found, files), "text/html")
+                self._send(_links(found, files, yanked), "text/html")
             else:
                 self.send_on("/simple")
 
@@ -82,6 +84,20 @@ def served(*packages: Package) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/simple"
 
 
-def _links(names: Sequence[str], files: dict[str, bytes]) -> bytes:
-    links = (f'<a href="/files/{name}#{hash_of((name, files[name])).replace(":", "=")}">{name}</a>' for name in names)
+def _links(names: Sequence[str], files: dict[str, bytes], yanked: Sequence[str]) -> bytes:
+    links = (
+        f'<a href="/files/{name}#{hash_of((name, files[name])).replace(":", "=")}"'
+        f"{_python_of(files[name])}{' data-yanked' if name in yanked else ''}>{name}</a>"
+        for name in names
+    )
     return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
+
+
+def _python_of(content: bytes) -> str:
+    """What an index says of a wheel's Requires-Python; nothing of a source distribution's."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return ""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))).decode()
+    found = re.search("^Requires-Python: (.*)$", metadata, re.MULTILINE)
+    return f' data-requires-python="{html.escape(found[1])}"' if found else ""

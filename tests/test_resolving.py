@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,3 +170,15 @@ def test_a_package_for_newer_pythons_is_locked_for_that_of_the_images(images: Im
     assert "newest ; python_version >= '3.99'" in line
     with pytest.raises(Clash):  # a newer Python would not help
         resolve(images, requirement(tmp_path, "passed>1\nplain>1\n"))
+
+
+@pytest.mark.slow
+def test_many_threads_may_ask_for_uv_first() -> None:
+    code = (
+        "import threading, concurrent.futures as f; from trainyard.host.requirements.compiling import uv_program\n"
+        "together = threading.Barrier(8)\n"
+        "with f.ThreadPoolExecutor(8) as pool:\n"
+        "    print(len(set(pool.map(lambda _: (together.wait(), uv_program())[1], range(8)))))"
+    )
+    for _ in range(5):
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1\n"

@@ -5,6 +5,7 @@ What else a verb promises is tested in the files beside this one, which take lon
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from trainyard.host.scaffold.updating import ANSWERS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
 
 FOREIGN = ROOT / "tests/importing/sources/prices"
+# As much of one as says what it is.
+MODEL_OF_XGBOOST = {
+    "version": [3, 0, 0],
+    "learner": {
+        "feature_names": ["a", "b"], "learner_model_param": {"num_class": "0", "num_feature": "2"},
+        "objective": {"name": "reg:squarederror"},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +49,7 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     walk("lock", part="requirements_train.lock")
     (project / "first" / ANSWERS).write_text(f"_src_path: {URL}\n_commit: {trainyard.__version__}\n")
     walk("update-model", part="already")
+    walk("modernize", part="none is moved")
     walk("build-train", part="Built")
     walk("train", part="trained by process")
     walk("build-predict", part="Built")
@@ -92,6 +102,10 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("new-project", "-n", "PROJECT=another", part="would write")
     walk("new-model", "-n", f"DATASET={table(repo)}", part="is to be predicted")
     walk("update-models", part="have the files of version")
+    (repo.path / "old.json").write_text(json.dumps(MODEL_OF_XGBOOST))
+    walk("adopt", "MODEL_FILE=old.json", f"DATASET={project}/data/numbers.csv", part="wrote .*old/predict.py")
+    walk("rename", f"MODEL={PROJECT}/old", f"TO={PROJECT}/older", part="Renamed")
+    walk("remove", f"MODEL={PROJECT}/older", "FORCE=1", part="Removed")
     walk("affected", "SINCE=HEAD", part=r"\{")
     walk("builders")
     walk("lock")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.records import kept_run
+from trainyard.contract.records import read_compiled, read_verified
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.registry.versions import Registry
 from trainyard.host.experiments.tracking.mlflow_client import TrackingError, connect
@@ -65,6 +66,28 @@ def test_the_champion_and_the_way_back(registry: Registry, project: Path) -> Non
         assert (tags.get("promoted"), tags["reason"]) == (None, f"version {number} was made the champion again")
         assert registry.version_of(name).number == number
     assert registry.previous_champion(name) is None
+
+
+def test_a_renamed_model_keeps_its_versions_and_serves_them_by_its_new_name(
+    registry: Registry, project: Path, tmp_path: Path
+) -> None:
+    old, new = f"{project.name}.m", f"{project.name}.n_2"
+    registry.set_champion(registry.version_of(old, str(registry.register_version(kept_run(project)))))
+    registry.rename(old, new)
+    registry.rename(old, new)  # nothing of that name is left
+    assert not registry.versions_of(old)
+    champion = registry.version_of(new)
+    assert (champion.number, champion.aliases) == (1, ("champion",))
+    for _ in range(2):
+        files = registry.download_version(champion, tmp_path)
+        names = sorted(path.name for path in files.iterdir())
+        assert names[1:] == ["n_2.json", "n_2.pkl"] and names[0].startswith("n_2.") and names[0].endswith(".onnx")
+        content, record = read_verified(files, "n_2")
+        assert content and record and record["formerly"] == ["m"]
+        assert read_compiled(files, "n_2")
+    registry.delete(new)
+    registry.delete(new)
+    assert not registry.versions_of(new)
 
 
 def test_what_is_not_there_is_said_with_what_is(registry: Registry, project: Path) -> None:

@@ -29,6 +29,7 @@ from trainyard.contract.records import (
     record_path,
     remove_old_compiled,
 )
+from trainyard.contract.renamed_models import FORMERLY
 from trainyard.contract.schema import Schema
 from trainyard.errors import ModelUnavailable, TrainyardError
 from trainyard.settings import image
@@ -236,6 +237,6 @@ def _unpickle(model_name: str) -> Any:
         raise ModelUnavailable(
             f"{binary}: neither a record nor a model_name in it says whose it is", "train the model again"
         )
-    if name not in (None, model_name):
+    if name not in (None, model_name, *(record or {}).get(FORMERLY, ())):
         raise ModelUnavailable(f"{binary}: is the binary of {name!r}, not of {model_name!r}", "train the model again")
     return bundle

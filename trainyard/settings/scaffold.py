@@ -1,4 +1,4 @@
-"""What the verbs that write model directories listen to.
+"""What the verbs that write, rename and remove model directories listen to.
 
 They are read from make's command line alone: ``NAME`` and ``PROJECT`` mean other things in many environments.
 """
@@ -12,16 +12,26 @@ from trainyard.settings.declarations import FromEnvironment, setting
 
 @dataclass(frozen=True)
 class ScaffoldSettings(FromEnvironment):
-    """Settings of ``make new-project``, ``make new-model`` and ``make import``; what the first two are not given is
-    asked for on a terminal."""
+    """Settings of ``make new-project``, ``make new-model``, ``make adopt``, ``make rename``, ``make remove`` and
+    ``make import``."""
 
     source: str = setting("FROM", "", "make import: the folder, or the URL of a git repository, that is brought here")
-    project: str = setting("PROJECT", "", "make new-project, make new-model, make import: the folder below projects/")
-    name: str = setting("NAME", "", "make new-model: the model's folder below its project; default: the framework")
-    dataset: str = setting(
-        "DATASET", "", "make new-model: a table; one that lies outside of the project is copied into its data/"
+    project: str = setting(
+        "PROJECT", "", "make new-project, make new-model, make adopt, make import: the folder below projects/"
     )
-    target: str = setting("TARGET", "", "make new-model: the column to predict; default: the last one")
+    name: str = setting(
+        "NAME",
+        "",
+        "make new-model, make adopt: the model's folder below its project; default: the framework, or the file",
+    )
+    dataset: str = setting(
+        "DATASET",
+        "",
+        "make new-model, make adopt: a table; one that lies outside of the project is copied into its data/",
+    )
+    target: str = setting(
+        "TARGET", "", "make new-model, make adopt: the column to predict; default of make new-model: the last one"
+    )
     framework: str = setting(
         "FRAMEWORK",
         "",
@@ -37,3 +47,6 @@ class ScaffoldSettings(FromEnvironment):
         "",
         "make new-model: what stands between the fields of a text file, where its first lines do not say it",
     )
+    model_file: str = setting("MODEL_FILE", "", "make adopt: the file of a fitted model")
+    model: str = setting("MODEL", "", "make rename, make remove: the model, as <project>/<model>")
+    to: str = setting("TO", "", "make rename: what the model shall be called, as <project>/<model>")

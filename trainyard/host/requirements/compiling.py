@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,9 @@ KEPT = (
     "HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "USER", "SSL_CERT_DIR", "SSL_CERT_FILE", "UV_CACHE_DIR",
     "XDG_CACHE_HOME",
 )  # fmt: skip
-ONLY_WHEELS = ("--only-binary", ":all:")
+# Any Python will do. Where none is named, uv looks for the one that is resolved for; pyenv takes seconds to say no.
+ONLY_WHEELS = ("--only-binary", ":all:", "--python", sys.executable)
+_FINDING = threading.Lock()  # the first two threads that ask sysconfig at once get half of its answers
 NEEDS_BUILD = re.compile(r"no usable wheels|[Bb]uilding (?:from source|source distributions)[^.]*disabled")
 NEEDS_PYTHON = re.compile(r"(?:does not satisfy|requires) Python ?(>=?)([\d.]+)")
 
@@ -151,8 +155,8 @@ def run_uv(arguments: Sequence[str], folder: Path, settings: BuildSettings) -> t
     limit = settings.build_timeout
     try:
         done = subprocess.run(
-            [uv.find_uv_bin(), *arguments], cwd=folder, capture_output=True, text=True, check=False,
-            env=_environment(settings), timeout=limit or None,
+            [uv_program(), *arguments], cwd=folder, capture_output=True, text=True, check=False,
+            env=uv_environment(settings), timeout=limit or None,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise TooSlow(
@@ -162,12 +166,19 @@ def run_uv(arguments: Sequence[str], folder: Path, settings: BuildSettings) -> t
     return done.returncode, without_logins(done.stderr)
 
 
+def uv_program() -> str:
+    """The path of uv."""
+    with _FINDING:
+        return uv.find_uv_bin()
+
+
 def names_of(inputs: tuple[Requirement, ...]) -> str:
     """The files that messages are about: all but the runtime's."""
     return " and ".join(str(item.path) for item in inputs[:-1] or inputs)
 
 
-def _environment(settings: BuildSettings) -> dict[str, str]:
+def uv_environment(settings: BuildSettings) -> dict[str, str]:
+    """What uv may see of the caller's environment, and the settings of indexes."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     if settings.ca_bundle and (bundle := ca_bundle(settings)):
         kept["SSL_CERT_FILE"] = str(bundle)

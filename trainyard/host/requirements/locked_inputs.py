@@ -13,19 +13,21 @@ from trainyard.host.requirements.chosen_file import BOTH
 from trainyard.host.requirements.lock_files import Entry, as_text, is_whole, read_entries, seal
 from trainyard.host.requirements.lock_names import UV_LOCK, find_lock, fix_of
 from trainyard.host.requirements.requirement_files import Requirement, file_requirement, requirement_lines
+from trainyard.host.requirements.requirement_text import Reader, read_requirement_text
 
 
-def role_input(model: ModelDir, role: str, cache: Path | None) -> Requirement:
+def role_input(model: ModelDir, role: str, cache: Path | None, read: Reader = read_requirement_text) -> Requirement:
     """What one role is resolved from: the lock of another tool where there is one, else its requirements file.
 
-    ``cache`` is a folder that remembers what uv has exported; it takes a tenth of a second.
+    ``cache`` is a folder that remembers what uv has exported; it takes a tenth of a second. ``read`` gives the text of
+    a requirements file.
 
     Raises:
         TrainyardError: neither is there, the lock is damaged, or does not have what the requirements file asks for.
     """
     lock = find_lock(model.path, role)
     if lock is None:
-        return file_requirement(model, role)
+        return file_requirement(model, role, read)
     entries = read_entries(_remembered(lock, role, cache), f"{lock}, exported", fix_of(lock))
     if any((model.path / name).is_file() for name in (f"requirements_{role}.txt", BOTH)):
         _check_has(lock, entries, file_requirement(model, role))

@@ -9,24 +9,24 @@ from typing import Any
 
 from trainyard.contract.files import read_text
 from trainyard.errors import TrainyardError
-from trainyard.host.requirements.requirement_text import Line
+from trainyard.host.requirements.requirement_text import Line, Reader
 
 UV_LOCKS = "run uv lock there: a uv.lock is read"
 
 
-def read_toml(path: Path, fix: str) -> dict[str, Any]:
+def read_toml(path: Path, fix: str, read: Reader = read_text) -> dict[str, Any]:
     """
     Raises:
         TrainyardError: it cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(read(path))
     except tomllib.TOMLDecodeError as error:
         raise TrainyardError(f"{path}: damaged: {error}", fix) from None
 
 
-def read_project(path: Path) -> dict[str, Any]:
-    return read_toml(path, "fix it")
+def read_project(path: Path, read: Reader = read_text) -> dict[str, Any]:
+    return read_toml(path, "fix it", read)
 
 
 def requirements_in(project: dict[str, Any], role: str) -> list[str]:
@@ -36,13 +36,13 @@ def requirements_in(project: dict[str, Any], role: str) -> list[str]:
     return [*table.get("dependencies", []), *optional.get(role, []), *_of_group(groups, role)]
 
 
-def project_requirements(path: Path, role: str) -> list[str]:
+def project_requirements(path: Path, role: str, read: Reader = read_text) -> list[str]:
     """What a project without a lock requires.
 
     Raises:
         TrainyardError: it does not say so in [project], or only uv knows where its packages are from.
     """
-    project = read_project(path)
+    project = read_project(path, read)
     table = project.get("project", {})
     if "dependencies" in table.get("dynamic", []):
         raise TrainyardError(f"{path}: its dependencies are computed", "write them out under [project]")

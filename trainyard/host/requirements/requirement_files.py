@@ -15,7 +15,7 @@ from trainyard.host.requirements.chosen_file import PROJECT, find_requirements
 from trainyard.host.requirements.local_packages import LocalPackage
 from trainyard.host.requirements.lock_files import INDEX
 from trainyard.host.requirements.lock_names import find_lock
-from trainyard.host.requirements.requirement_text import CONTINUED, Line, logical_lines, read_requirement_text
+from trainyard.host.requirements.requirement_text import CONTINUED, Line, Reader, logical_lines, read_requirement_text
 from trainyard.host.support.product import page
 
 INCLUDE = {"-r", "--requirement"}
@@ -40,7 +40,8 @@ _OPTION = re.compile(r"(--[a-z-]+|-[A-Za-z])[\s=]*(.*)")
 class Requirement:
     """Requirements, under the name that messages give them. ``locked``: versions with hashes, which must not move.
     ``lines`` are those of ``text``, with the file that each came from. ``constraints`` limit what is not required
-    itself, ``indexes`` are asked besides the usual one, ``packages`` are files that come along."""
+    itself, ``limits`` are their lines, ``indexes`` are asked besides the usual one, ``packages`` are files that come
+    along."""
 
     path: Path
     text: str
@@ -49,24 +50,27 @@ class Requirement:
     constraints: str = ""
     indexes: tuple[str, ...] = ()
     packages: tuple[LocalPackage, ...] = ()
+    limits: tuple[Line, ...] = ()
 
 
-def read_requirement(path: Path, below: Path, cache: Path) -> Requirement:
+def read_requirement(path: Path, below: Path, cache: Path, read: Reader = read_requirement_text) -> Requirement:
     """A requirements file, with all that it names: its includes, constraints and packages lie below the folder
-    ``below``; ``cache`` is a folder that remembers what was fetched.
+    ``below``; ``cache`` is a folder that remembers what was fetched; ``read`` gives the text of a file.
 
     Raises:
         TrainyardError: a file or a package that is not there, or a line that cannot be honoured.
     """
-    text = read_requirement_text(path)
-    found = _Found(below.resolve(), cache)
-    found.read(path, text)
+    text = read(path)
+    found = _Found(below.resolve(), cache, read)
+    found.add(path, text)
     if found.expanded or CONTINUED.search(text):  # uv does not read all that pip does
         text = "".join(f"{line.whole}\n" for line in found.lines)
     packages = {package.filename: package for package in found.packages}
     constraints = "".join(f"{line.text}\n" for line in found.constraints)
     indexes = tuple(dict.fromkeys(found.indexes))
-    return Requirement(path, text, False, tuple(found.lines), constraints, indexes, tuple(packages.values()))
+    return Requirement(
+        path, text, False, tuple(found.lines), constraints, indexes, tuple(packages.values()), tuple(found.constraints)
+    )
 
 
 def model_requirement(model: ModelDir, role: str) -> Requirement:
@@ -83,7 +87,7 @@ def model_requirement(model: ModelDir, role: str) -> Requirement:
     return file_requirement(model, role)
 
 
-def file_requirement(model: ModelDir, role: str) -> Requirement:
+def file_requirement(model: ModelDir, role: str, read: Reader = read_requirement_text) -> Requirement:
     """What the role's own files say, whatever locks of other tools there are.
 
     Raises:
@@ -91,10 +95,10 @@ def file_requirement(model: ModelDir, role: str) -> Requirement:
     """
     path = find_requirements(model.path, role)
     if path.name != PROJECT:
-        return read_requirement(path, model.project, model.root / STATE / "packages")
+        return read_requirement(path, model.project, model.root / STATE / "packages", read)
     from trainyard.host.requirements.project_files import project_requirements
 
-    lines = tuple(Line(path, 0, text) for text in project_requirements(path, role))
+    lines = tuple(Line(path, 0, text) for text in project_requirements(path, role, read))
     return Requirement(path, "".join(f"{line.text}\n" for line in lines), False, lines)
 
 
@@ -130,6 +134,7 @@ class _Found:
 
     below: Path
     cache: Path
+    text_of: Reader
     lines: list[Line] = field(default_factory=list)
     constraints: list[Line] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
@@ -137,7 +142,7 @@ class _Found:
     expanded: bool = False
     reading: list[Path] = field(default_factory=list)
 
-    def read(self, path: Path, text: str) -> None:
+    def add(self, path: Path, text: str) -> None:
         self.reading.append(path.resolve())
         for line in logical_lines(path, text):
             if line.text.startswith("-"):
@@ -153,7 +158,7 @@ class _Found:
     def _read_option(self, line: Line) -> None:
         option, value = match.groups() if (match := _OPTION.fullmatch(line.text)) else (line.text, "")
         if option in INCLUDE and (path := self._included(line, value)):
-            self.read(path, read_requirement_text(path))
+            self.add(path, self.text_of(path))
         elif option in CONSTRAIN and (path := self._included(line, value)):
             self.constraints += self._plain(path)
         elif option in EDITABLE:
@@ -176,7 +181,7 @@ class _Found:
 
     def _plain(self, path: Path) -> Iterator[Line]:
         """The lines of a constraints file."""
-        for line in logical_lines(path, read_requirement_text(path)):
+        for line in logical_lines(path, self.text_of(path)):
             if line.text.startswith("-") or DIRECT.match(line.text):
                 raise line.error("is not a constraint", "write name<version")
             yield line

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ _HASH = re.compile(r"\s+--hash[= ]\s*(\S+)")
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
 # The second is what a shell's echo makes of a continued line: the two characters.
 CONTINUED = re.compile(r"\\[ \t]*\n|(?<=\s)\\n(?=\s)")
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+Reader = Callable[[Path], str]  # of the text of a requirements file
 IN_SETTINGS = "an index that needs a password is named by EXTRA_INDEX_URL, which never gets into an image"
 
 
@@ -70,13 +71,18 @@ def read_requirement_text(path: Path) -> str:
     """
     try:
         content = path.read_bytes()
-        if content.startswith(_UTF_16):
+        if content.startswith(UTF_16):
             return content.decode("utf-16").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise TrainyardError(f"{path}: not UTF-16 text, though it begins as such", "save it as UTF-8") from None
     except OSError:
         pass  # read_text says why
     return read_text(path)
+
+
+def is_continued(raw: str) -> bool:
+    """Whether a line of a file goes on in the next one."""
+    return raw.rstrip().endswith("\\") and not raw.lstrip().startswith("#")
 
 
 def logical_lines(path: Path, text: str) -> Iterator[Line]:
@@ -89,7 +95,7 @@ def logical_lines(path: Path, text: str) -> Iterator[Line]:
     lines = text.splitlines()
     for number, raw in enumerate(lines, start=1):
         start = start or number
-        continued = raw.rstrip().endswith("\\") and not raw.lstrip().startswith("#") and number < len(lines)
+        continued = is_continued(raw) and number < len(lines)
         parts.append(raw.rstrip().removesuffix("\\") if continued else raw)
         if continued:
             continue

@@ -28,6 +28,7 @@ from trainyard.host.requirements.lock_files import (
 )
 from trainyard.host.requirements.locked_inputs import fix_of_lock, remark_on, role_input
 from trainyard.host.requirements.requirement_files import Requirement, read_requirement
+from trainyard.host.requirements.requirement_text import Reader, read_requirement_text
 from trainyard.host.support.product import BUILDER_SOURCES
 from trainyard.host.support.reporter import Reporter
 from trainyard.settings.host import BuildSettings
@@ -127,16 +128,25 @@ class Resolver:
 
     def write_locks(self, model: ModelDir) -> list[Path]:
         """``make lock``: resolve anew and write both lock files beside the requirements."""
-        inputs = self._inputs(model)
+        locks = self.new_locks(model)
+        for path, text in locks.items():
+            if not self.dry_run:
+                write_whole(path, text)
+        return [*locks]
+
+    def new_locks(self, model: ModelDir, read: Reader = read_requirement_text) -> dict[Path, str]:
+        """Both lock files, resolved anew; ``read`` gives the text of a requirements file, which may be another than is
+        there. In a dry run they are empty.
+
+        Raises:
+            TrainyardError: as ``model_lock``.
+        """
+        inputs = self._inputs(model, read)
         for item in {item.path: item for item in inputs}.values():
             if remark := remark_on(item):
                 self.reporter.warn(f"{remark}: {fix_of_lock(item)}")
         locks = self.together(inputs, renew=True)
-        paths = [lock_path(model, role) for role in ROLES]
-        for path, lock in zip(paths, locks, strict=True):
-            if not self.dry_run:
-                write_whole(path, lock.text)
-        return paths
+        return {lock_path(model, role): lock.text for role, lock in zip(ROLES, locks, strict=True)}
 
     def together(
         self, inputs: tuple[Requirement, ...], *, preferred: str = "", renew: bool = False
@@ -189,9 +199,9 @@ class Resolver:
         if remark and self.settings.strict and not self.known_only:
             raise TrainyardError(f"{remark} (STRICT=1)", fix_of_lock(own))
 
-    def _inputs(self, model: ModelDir) -> tuple[Requirement, ...]:
+    def _inputs(self, model: ModelDir, read: Reader = read_requirement_text) -> tuple[Requirement, ...]:
         cache = None if self.dry_run else self.repository.state / "locks"
-        return (*(role_input(model, role, cache) for role in ROLES), self.runtime)
+        return (*(role_input(model, role, cache, read) for role in ROLES), self.runtime)
 
     def _short(self, path: Path) -> str:
         root = self.repository.root

@@ -84,7 +84,7 @@ def without_wheel(
     if not resolved and (line is None or _admits(line, nearest)):
         return None
     place = line.where if line else str(inputs[0].path)
-    fix = f"write {name}=={nearest}, the nearest version that has one"
+    fix = f"write {name}=={nearest}, the nearest version that has one{' (make modernize does it)' if line else ''}"
     if target.platform and target.python != OLDEST_PYTHON and asked.newest(pin, replace(target, python=OLDEST_PYTHON)):
         fix += f", or set BASE_IMAGE={ONE_PYTHON_BASE.format(OLDEST_PYTHON)}"
     return TrainyardError(f"{place}: {pin} has no wheel for Python {target.python}", fix)

@@ -18,7 +18,8 @@ WORDS_OF_TEXT = 3  # on average, from which a text is no category
 IDENTIFIES = 20  # rows from which a column of all different values is taken for an identifier
 _COMMA = re.compile(r"[+-]?\d+(,\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})*", re.ASCII)
-_ID_NAME = re.compile(r"(^|[^a-z])(id|uuid|guid|index|nr|no|key)$|^unnamed: 0$", re.IGNORECASE)
+_CODE = re.compile(r"0\d+", re.ASCII)  # 01067 is no amount
+_ID_NAME = re.compile(r"(^|[^a-z])(?i:id|uuid|guid|index|nr|no|key)$|[a-z](Id|ID)$|^Unnamed: 0$")
 WITH_COMMA = "number with a comma"  # before its fraction
 
 
@@ -71,6 +72,8 @@ class ColumnProfile:
         if not self.repeats:
             self.repeats = hash(text) in self.hashes
             self.hashes.add(hash(text))
+        if _CODE.fullmatch(text):
+            self.possible -= {NUMBER, WITH_COMMA}
         for kind in tuple(self.possible):
             try:
                 _PARSERS[kind](text)

@@ -21,35 +21,37 @@ PACKAGES = frozenset({
 })  # fmt: skip
 
 
-def check_project(name: str, repository: Repository) -> Path:
+def check_project(name: str, repository: Repository, variable: str = "PROJECT") -> Path:
     """The folder of the project of that name, which need not be there.
 
     Raises:
         TrainyardError: no project can have that name.
     """
-    _check("PROJECT", name)
+    _check(variable, name)
     owner = owner_of(name) or ("a Python package" if name.lower() in PACKAGES else "")
     if owner:
-        raise TrainyardError(f"PROJECT={name} is the name of {owner}, which it would hide", "choose another")
+        raise TrainyardError(f"{variable}={name} is the name of {owner}, which it would hide", "choose another")
     path = repository.root / "projects" / name
     if path.exists() and not path.is_dir():
-        raise TrainyardError(f"{path}: not a folder", "remove it, or choose another PROJECT")
+        raise TrainyardError(f"{path}: not a folder", f"remove it, or choose another {variable}")
     return path
 
 
-def check_model(name: str, project: Path) -> Path:
+def check_model(name: str, project: Path, variable: str = "NAME") -> Path:
     """The folder of a model that is not there yet.
 
     Raises:
         TrainyardError: no model can have that name, or there is one.
     """
-    _check("NAME", name)
+    _check(variable, name)
     if name in TAKEN:
-        raise TrainyardError(f"NAME={name}: a project has a folder of that name for other things", "choose another")
+        raise TrainyardError(
+            f"{variable}={name}: a project has a folder of that name for other things", "choose another"
+        )
     path = project / name
     same = [other.name for other in project.iterdir() if other.name.lower() == name.lower()] if project.is_dir() else []
     if same or path.is_symlink():
-        raise TrainyardError(f"{project / (same or [name])[0]}: there already", "choose another NAME")
+        raise TrainyardError(f"{project / (same or [name])[0]}: there already", f"choose another {variable}")
     return path
 
 

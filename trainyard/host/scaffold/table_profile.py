@@ -15,7 +15,7 @@ from trainyard.contract.datasets import arrow_files
 from trainyard.contract.datasets.arrow_files import Field
 from trainyard.contract.datasets.table_files import read_parts
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.column_profile import ColumnProfile
+from trainyard.host.scaffold.column_profile import MOST_KEPT, ColumnProfile
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 TASKS = (CLASSIFICATION, REGRESSION)
@@ -136,9 +136,9 @@ _MISSING = {
 
 
 def _described(column: ColumnProfile, count: int, missing: int) -> str:
-    kind = column.kind
+    kind, more = column.kind, " or more" if count >= MOST_KEPT else ""
     what = {NUMBER: "number", DATE: "date", BOOLEAN: "true or false"}.get(
-        kind, f"{kind} ({count:,} value{'s' if count != 1 else ''})"
+        kind, f"{kind} ({count:,}{more} value{'s' if count != 1 else ''})"
     )
     if column.has_thousands:
         what += ": do its commas mean thousands or a fraction? Write it without"

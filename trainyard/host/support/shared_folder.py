@@ -103,6 +103,12 @@ class SharedFolder:
             else:
                 os.unlink(path.name, dir_fd=folder)
 
+    def rename(self, name: str, new: str) -> None:
+        """A file, a link itself or a folder, in its own folder; what has the new name already is replaced."""
+        path, target = PurePosixPath(self._below(name)), PurePosixPath(self._below(new))
+        with folder_below(self.base, str(path.parent)) as folder, folder_below(self.base, str(target.parent)) as other:
+            os.rename(path.name, target.name, src_dir_fd=folder, dst_dir_fd=other)
+
     def size(self, name: str) -> int:
         """The bytes that removing a file, a link or a folder frees, as ``files.size_of``; 0 where there is none."""
         path = PurePosixPath(self._below(name))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.model_dir import ModelDir, read_model_dir
+from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.build import say_written
+from trainyard.host.operations.lock_all import lock_each
 from trainyard.host.operations.session import Session
 from trainyard.host.requirements.conflicts import check_requirements
 from trainyard.host.support import console
@@ -27,15 +28,14 @@ def lock_models(session: Session, _: Path) -> None:
     paths = session.repository.every_model_path()
     failed = []
     locked = 0
-    for path in paths:
-        try:
-            model = read_model_dir(path, session.repository.root)
-            if not session.resolver.is_locked(model):
-                lock_model(session, model)
-                locked += 1
-        except (TrainyardError, OSError) as error:
-            console.error(str(error))
-            failed.append(f"{path.parent.name}/{path.name}")
+    for outcome in lock_each(session, paths):
+        if outcome.error:
+            console.error(str(outcome.error))
+            failed.append(f"{outcome.path.parent.name}/{outcome.path.name}")
+        locked += bool(outcome.written)
+        say_written(session, [*outcome.written])
     if failed:
-        raise TrainyardError(f"{len(failed)} of {len(paths)} models are not locked: {', '.join(failed)}", "see above")
-    session.reporter.step(f"{len(paths)} models are locked, {locked} of them anew")
+        names = ", ".join(sorted(failed))
+        raise TrainyardError(f"{len(failed)} of {len(paths)} models are not locked: {names}", "see above")
+    would = "would be" if session.commands.dry_run else "are"
+    session.reporter.step(f"{len(paths)} models {would} locked, {locked} of them anew")

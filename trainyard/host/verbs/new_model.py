@@ -63,9 +63,7 @@ def new_model(session: Session, _: Path) -> None:
     """
     settings = _settings(session)
     dataset = Path(_given("DATASET", settings.dataset, "The table", _only_table(session), _existing)).expanduser()
-    if is_columnar(dataset) and find_spec("pyarrow") is None:
-        provide(session.repository.root, "experiments")  # which needs it, too
-        importlib.invalidate_caches()
+    provide_reader(session, dataset)
     with session.reporter.waiting(f"Reading {dataset} ..."):
         profile = read_profile(dataset, separator=settings.separator, encoding=settings.encoding)
     project = _project(session, settings, dataset)
@@ -84,8 +82,15 @@ def new_model(session: Session, _: Path) -> None:
     for written in write_model(model, session.repository, dry_run=session.commands.dry_run):
         _say_written(session, session.repository.root / written)
     if not session.commands.dry_run:
-        _lock(session, model)
+        lock_new(session, model.path)
         session.reporter.step(f"Next: make train MODEL={model.name}, then make predict MODEL={model.name}")
+
+
+def provide_reader(session: Session, dataset: Path) -> None:
+    """Install what a table in columns is read by, where it is not there."""
+    if is_columnar(dataset) and find_spec("pyarrow") is None:
+        provide(session.repository.root, "experiments")  # which needs it, too
+        importlib.invalidate_caches()
 
 
 def _settings(session: Session) -> ScaffoldSettings:
@@ -178,10 +183,12 @@ def _say_written(session: Session, path: Path) -> None:
     console.result(f"{'would write' if session.commands.dry_run else 'wrote'} {session.short(path)}")
 
 
-def _lock(session: Session, model: NewModel) -> None:
+def lock_new(session: Session, path: Path) -> None:
     """A model without locks can be built: what cannot be asked of the index now is for later."""
     try:
-        for path in session.resolver.write_locks(read_model_dir(model.path, session.repository.root)):
-            _say_written(session, path)
+        for written in session.resolver.write_locks(read_model_dir(path, session.repository.root)):
+            _say_written(session, written)
     except TrainyardError as error:
-        session.reporter.warn(f"no locks are written: {error}; make lock MODEL={model.name} tries again")
+        session.reporter.warn(
+            f"no locks are written: {error}; make lock MODEL={path.parent.name}/{path.name} tries again"
+        )

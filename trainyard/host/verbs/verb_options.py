@@ -39,7 +39,9 @@ BUILD = _names(EngineSettings, BuildSettings)
 TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *BUILD)
 SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
+TABLE = ("PROJECT", "NAME", "DATASET", "TARGET", "ENCODING", "SEPARATOR")
 READS: dict[str, tuple[str, ...]] = {
+    "adopt": ("MODEL_FILE", *TABLE, *LOCK),
     "affected": ("SINCE",),
     "audit": ENGINE,
     "build-all": BUILD,
@@ -58,13 +60,16 @@ READS: dict[str, tuple[str, ...]] = {
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
-    "new-model": (*(name for name in _names(ScaffoldSettings) if name != "FROM"), *LOCK),
+    "modernize": LOCK,
+    "new-model": (*TABLE, "FRAMEWORK", "FAMILY", "TASK", *LOCK),
     "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "promote": ("ID", "VERSION", "FORCE", *TRACKER, *BUILD),
     "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
+    "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
+    "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "report": ("ID",),
     "rollback": TRACKER,
     "run-show": ("ID",),

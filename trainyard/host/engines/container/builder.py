@@ -51,7 +51,7 @@ class ContainerBuilder:
             return base
         with self.assembler.locked("builders", "the builder images", for_all=True):
             base = images.ensure_builders(self.assembler)
-        self.__dict__.pop("_builders_here")  # it was asked before
+        self.__dict__.pop("_builders_here", None)  # it was asked before
         return base
 
     def identity(self, plan: BuildPlan) -> str:

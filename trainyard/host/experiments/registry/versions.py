@@ -19,6 +19,7 @@ from trainyard.contract.files import read_json, sha256_of
 from trainyard.contract.model_files import BINARY, Files, check_named, digest_of, files_of, record_name
 from trainyard.contract.run_folder import MODEL
 from trainyard.errors import TrainyardError
+from trainyard.host.experiments.registry.renamed_versions import under_other_name
 from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.tracking import mlflow_format as values
 from trainyard.host.experiments.tracking.mlflow_client import TrackingError
@@ -148,12 +149,29 @@ class Registry:
             return _version(self._client.get_model_version(name, str(number)))
         return None
 
+    def rename(self, name: str, new: str) -> None:
+        """A registered model, with its versions and aliases; nothing where there is none of that name."""
+        with self._connection.speaking(), self._none():
+            self._client.rename_registered_model(name, new)
+
+    def delete(self, name: str) -> None:
+        """A registered model with all its versions; nothing where there is none. The runs that they are of stay."""
+        with self._connection.speaking(), self._none():
+            self._client.delete_registered_model(name)
+
     def download_version(self, version: Version, cache: Path) -> Path:
         """A folder below ``cache`` that a daemon can have for its models/: record, binary, compiled form, all verified.
+
+        A version that was registered before its model was renamed comes under the present name.
 
         Raises:
             TrainyardError: a file is not the one that was registered; nothing of it is kept.
         """
+        folder = self._downloaded(version, cache)
+        present = version.name.partition(".")[2]
+        return folder if present in ("", version.model_name) else under_other_name(folder, version, present)
+
+    def _downloaded(self, version: Version, cache: Path) -> Path:
         folder = cache / version.name / f"{version.number}-{version.record_sha256[:12]}"
         if folder.is_dir():
             with contextlib.suppress(TrainyardError):

@@ -1,0 +1,167 @@
+"""make adopt: a model directory that serves a fitted model, which is copied beside a record of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainyard.contract.files import sha256_of
+from trainyard.contract.model_files import BINARY, digest_of, record_name
+from trainyard.contract.records import dump_record
+from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.model_dir import ModelDir, Value
+from trainyard.host.operations.session import Session
+from trainyard.host.scaffold.adding import Added, add, plan
+from trainyard.host.scaffold.adopted_columns import Table, chosen_columns, instances_of, read_table, schema_of
+from trainyard.host.scaffold.fitted.described import Described
+from trainyard.host.scaffold.fitted.recognizing import describe
+from trainyard.host.scaffold.model_names import LONGEST, check_model, check_project, name_from
+from trainyard.host.scaffold.model_places import Place
+from trainyard.host.scaffold.rendering import render
+from trainyard.settings.scaffold import ScaffoldSettings
+
+PROJECT = "adopted"  # of a model whose dataset is of no project
+_PLAIN = re.compile(r"[\w./-]+", re.ASCII)  # of a path that stands in a Makefile
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What a file becomes. ``data`` is the dataset as seen from the project; it is copied there where it ``comes``."""
+
+    place: Place
+    source: Path
+    model: Described
+    table: Table
+    columns: list[dict[str, Any]]
+    data: str
+    comes: bool
+
+    @property
+    def model_name(self) -> str:
+        return f"{self.place.project}_{self.place.model}"
+
+    @property
+    def container_name(self) -> str:
+        return re.sub("-+", "-", f"{self.place.project}-{self.place.model}".lower().replace("_", "-")).strip("-")
+
+    @property
+    def file(self) -> str:
+        return f"{self.model_name}{self.model.suffix}"
+
+
+def adoption(session: Session, given: ScaffoldSettings) -> Adoption:
+    """What the given file becomes; nothing is written.
+
+    Raises:
+        TrainyardError: it is no model that can be served, or the dataset is not what it takes.
+    """
+    for name, value in (("MODEL_FILE", given.model_file), ("DATASET", given.dataset)):
+        if not value:
+            raise TrainyardError(f"{name} is missing", "make adopt MODEL_FILE=model.joblib DATASET=data/x.csv")
+    root = session.repository.root
+    source = Path.cwd() / given.model_file
+    model = describe(source)
+    dataset, project = _dataset(root, given)
+    place = Place(given.project or project or PROJECT, given.name or name_from(source.name.partition(".")[0]))
+    home = check_project(place.project, session.repository)
+    check_model(place.model, home)
+    comes = not dataset.is_relative_to(home)
+    data = f"data/{re.sub(r'[^A-Za-z0-9._-]', '_', dataset.name)}" if comes else dataset.relative_to(home).as_posix()
+    if not _PLAIN.fullmatch(data):
+        raise TrainyardError(f"{dataset}: its name cannot stand in a Makefile", "rename it")
+    table = read_table(dataset, separator=given.separator, encoding=given.encoding)
+    columns = schema_of(model, table, chosen_columns(model, table, given.target))
+    found = Adoption(place, source, model, table, columns, data, comes)
+    _check_free(session, found)
+    return found
+
+
+def _dataset(root: Path, given: ScaffoldSettings) -> tuple[Path, str]:
+    """The dataset, and the project that has it; empty where none has."""
+    tried = [Path.cwd() / given.dataset, root / given.dataset, root / "projects" / given.project / given.dataset]
+    path = next((path for path in tried if path.is_file()), None)
+    if path is None:
+        what = "a folder" if tried[0].is_dir() else "no such file"
+        raise TrainyardError(f"DATASET={given.dataset}: {what}", "name a table, as projects/<project>/data/x.csv")
+    path = path.resolve()
+    below = path.relative_to(root / "projects").parts if path.is_relative_to(root / "projects") else ()
+    return path, below[0] if len(below) > 2 else ""
+
+
+def _check_free(session: Session, found: Adoption) -> None:
+    path = found.place.path(session.repository.root)
+    where = f"the new {found.place}"
+    names = {"MODEL_NAME": Value(found.model_name, where), "CONTAINER_NAME": Value(found.container_name, where)}
+    for clash in session.repository.clashes([ModelDir(path, session.repository.root, names)]):
+        what = f"{clash.variable} {clash.mine.text!r}, which {clash.other.source} has, too"
+        raise TrainyardError(f"{found.place} would have the {what}", "give another NAME")
+
+
+def adopt(session: Session, found: Adoption) -> Added:
+    """Write all of it, or nothing.
+
+    Raises:
+        TrainyardError: something is in the way; the disk is full.
+    """
+    state = session.repository.state
+    state.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="adopting-", dir=state) as name:
+        rendered = Path(name)
+        _write(rendered, found)
+        added = plan(rendered, session.repository.root)
+        if added.in_the_way:
+            first = session.repository.root / added.in_the_way[0]
+            raise TrainyardError(f"{first} is there already", "move it away, or give another NAME")
+        if not session.commands.dry_run:
+            add(rendered, session.repository.root, added.written)
+    return added
+
+
+def _write(rendered: Path, found: Adoption) -> None:
+    """As it is going to lie in the monorepo."""
+    home = rendered / "projects" / found.place.project
+    folder = home / found.place.model
+    (home / "models").mkdir(parents=True)
+    shutil.copyfile(found.source, home / "models" / found.file)
+    sha256 = sha256_of(home / "models" / found.file)
+    record = _record(found, sha256)
+    (home / "models" / record_name(record["files"], found.model_name)).write_text(dump_record(record))
+    if found.comes:
+        (home / found.data).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found.table.path, home / found.data)
+    source = re.sub(r"[^\w. -]", "_", found.source.name)[: 2 * LONGEST]
+    render("adopted", folder, {
+        "package": found.place.package, "model_name": found.model_name,
+        "dataset": found.data,
+        "container_name": found.container_name, "requirements": _requirements(found.model), "source": source,
+        "packages": list(found.model.packages), "library": found.model.library, "sha256": sha256,
+        "width": len(found.columns),
+    })  # fmt: skip
+    (folder / "test").mkdir()
+    instances = {"payload": {"instances": instances_of(found.table, found.columns)}}
+    (folder / "test" / "test_instances.json").write_text(json.dumps(instances, ensure_ascii=False) + "\n")
+
+
+def _requirements(model: Described) -> list[str]:
+    named = {re.split(r"[^\w-]", line, maxsplit=1)[0] for line in model.requirements}
+    return [*model.requirements, *([] if "numpy" in named else ["numpy"])]
+
+
+def _record(found: Adoption, sha256: str) -> dict[str, Any]:
+    files = {found.file: sha256}
+    return {
+        "model_name": found.model_name,
+        "sha256": sha256 if found.model.suffix == BINARY else digest_of(files),
+        "files": files,
+        "origin": "adopted",
+        "adopted": {**found.model.facts, "kind": found.model.kind, "suffix": found.model.suffix,
+                    "library": found.model.library, "from": found.source.name},
+        "schema": {"columns": found.columns},
+        "metrics": {},
+        "params": {},
+    }  # fmt: skip
