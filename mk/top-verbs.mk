@@ -1,12 +1,15 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check affected builders track track-stop track-sync dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list check import affected builders track track-stop track-sync dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
 	@$(RUN) list .
+
+import: $(SETUP) ## bring models of another layout or tool from FROM (a folder, a git URL) below projects/
+	@$(RUN) import .
 
 affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON for a CI matrix
 	@$(RUN) affected .

@@ -17,6 +17,7 @@ from trainyard.host.verbs.verb_options import DECLARED, READS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Where, commands, verbs_of
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import HostSettings
+from trainyard.settings.scaffold import ScaffoldSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "trainyard"
@@ -70,7 +71,11 @@ def test_every_setting_is_an_option_of_some_verb() -> None:
     assert set(READS) <= set(commands())
     known = {name for names in READS.values() for name in names}
     assert known <= set(DECLARED)
-    of_the_host = {declared.metadata["env"] for one in (HostSettings, ExperimentSettings) for declared in fields(one)}
+    of_the_host = {
+        declared.metadata["env"]
+        for one in (HostSettings, ExperimentSettings, ScaffoldSettings)
+        for declared in fields(one)
+    }
     assert of_the_host & set(DECLARED) <= known
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from monorepo import Monorepo, ask, free_port
+from monorepo import ROOT, Monorepo, ask, free_port
 from walking import PROJECT, Walk, repository
 
 import trainyard
@@ -18,6 +18,7 @@ from trainyard.host.scaffold.templates import URL
 from trainyard.host.scaffold.updating import ANSWERS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
 
+FOREIGN = ROOT / "tests/importing/sources/prices"
 # As much of one as says what it is.
 MODEL_OF_XGBOOST = {
     "version": [3, 0, 0],
@@ -97,6 +98,7 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("demo", port, part=r"other/predict +200")
     walk("list", part=rf"{PROJECT} +first")
     walk("check")
+    walk("import", "-n", f"FROM={FOREIGN}", part="Would bring projects/prices/model")
     walk("new-project", "-n", "PROJECT=another", part="would write")
     walk("new-model", "-n", f"DATASET={table(repo)}", part="is to be predicted")
     walk("update-models", part="have the files of version")

@@ -36,12 +36,12 @@ DISTRIBUTIONS = {
     "yaml": "PyYAML",
 }
 OF_THE_SAME_NAME = (
-    "altair", "boto3", "catboost", "category_encoders", "cloudpickle", "datasets", "dill", "gensim", "h5py",
-    "hdbscan", "httpx", "joblib", "keras", "lightgbm", "lxml", "matplotlib", "mlflow", "networkx", "nltk", "numba",
-    "numpy", "onnx", "onnxmltools", "onnxruntime", "openpyxl", "optuna", "pandas", "patsy", "plotly", "polars",
-    "prophet", "pyarrow", "pydantic", "pytz", "redis", "requests", "scipy", "seaborn", "setuptools", "shap",
-    "skl2onnx", "spacy", "sqlalchemy", "statsmodels", "tensorflow", "tokenizers", "torch", "torchvision", "tqdm",
-    "transformers", "ujson", "xgboost", "xlrd",
+    "altair", "bentoml", "boto3", "catboost", "category_encoders", "cloudpickle", "cog", "datasets", "dill", "gensim",
+    "h5py", "hdbscan", "httpx", "joblib", "keras", "lightgbm", "lxml", "matplotlib", "mlflow", "networkx", "nltk",
+    "numba", "numpy", "onnx", "onnxmltools", "onnxruntime", "openpyxl", "optuna", "pandas", "patsy", "plotly",
+    "polars", "prophet", "pyarrow", "pydantic", "pytz", "redis", "requests", "scipy", "seaborn", "setuptools", "shap",
+    "skl2onnx", "skops", "spacy", "sqlalchemy", "statsmodels", "tensorflow", "tokenizers", "torch", "torchvision",
+    "tqdm", "transformers", "ujson", "xgboost", "xlrd",
 )  # fmt: skip
 # Once of Python, and of no version that our images have.
 REMOVED = (

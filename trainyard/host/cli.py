@@ -5,6 +5,7 @@ Errors become exit codes here and nowhere else.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -23,7 +24,7 @@ from trainyard.host.monorepo.repository import enclosing_monorepo
 from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.operations.session import open_session
 from trainyard.host.support import console
-from trainyard.host.verbs.commands import FOLDER, Verbs, load
+from trainyard.host.verbs.commands import FOLDER, Verbs, load, takes_value
 from trainyard.host.verbs.verb_table import commands
 
 
@@ -98,7 +99,8 @@ def _hand_over() -> None:
     arguments = sys.argv[1:]
     rows = commands().get(next((word for word in arguments if not word.startswith("-")), ""), [])
     experiments = any(verb.experiments for verb in rows) or any(word.startswith("--version") for word in arguments)
-    folder = next((Path(word) for word in arguments[1:] if Path(word).is_dir()), Path())
+    values = {after for word, after in itertools.pairwise(arguments) if takes_value(word)}
+    folder = next((Path(word) for word in arguments[1:] if word not in values and Path(word).is_dir()), Path())
     root = enclosing_monorepo(folder.resolve())
     if rows and root and (python := other_python(root, experiments=experiments)):
         os.execv(python, [str(python), "-P", "-m", "trainyard", *arguments])  # noqa: S606 -- the same program

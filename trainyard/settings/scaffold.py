@@ -12,9 +12,13 @@ from trainyard.settings.declarations import FromEnvironment, setting
 
 @dataclass(frozen=True)
 class ScaffoldSettings(FromEnvironment):
-    """Settings of ``make new-project``, ``make new-model``, ``make adopt``, ``make rename`` and ``make remove``."""
+    """Settings of ``make new-project``, ``make new-model``, ``make adopt``, ``make rename``, ``make remove`` and
+    ``make import``."""
 
-    project: str = setting("PROJECT", "", "make new-project, make new-model, make adopt: the folder below projects/")
+    source: str = setting("FROM", "", "make import: the folder, or the URL of a git repository, that is brought here")
+    project: str = setting(
+        "PROJECT", "", "make new-project, make new-model, make adopt, make import: the folder below projects/"
+    )
     name: str = setting(
         "NAME",
         "",

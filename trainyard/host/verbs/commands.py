@@ -92,6 +92,12 @@ def _option(name: str) -> click.Option:
     )  # fmt: skip
 
 
+def takes_value(word: str) -> bool:
+    """Whether a word of a command line is an option whose value is the word after it."""
+    declared = DECLARED.get(word[2:].upper().replace("-", "_")) if word.startswith("--") else None
+    return declared is not None and not isinstance(declared.default, bool)
+
+
 def _variable(name: str) -> click.Option:
     help_text = f"in place of the {name} of its Makefile"
     return click.Option([f"--{name.lower().replace('_', '-')}"], help=help_text, expose_value=False, callback=_give)

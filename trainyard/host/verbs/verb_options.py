@@ -56,6 +56,7 @@ READS: dict[str, tuple[str, ...]] = {
     "demo": ("KEEP", "PORT", *BUILD),
     "experiment": ("CONFIG", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
     "follow-version": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
+    "import": ("FROM", "PROJECT"),
     "list": ENGINE,
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),

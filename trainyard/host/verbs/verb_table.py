@@ -52,6 +52,8 @@ VERBS = (
     _model("check", "check:check_model", "every mistake of the model directory that can be seen without building it"),
     Verb("check", TOP, "every mistake of the model directories that can be seen without building; FORMAT=json or sarif",
          "check:check_models"),
+    Verb("import", TOP, "bring models of another layout or tool from FROM (a folder, a git URL) below projects/",
+         "importing:import_into"),
     Verb("affected", TOP, "the models that changed since the git ref SINCE, as JSON for a CI matrix",
          "affected:print_affected"),
     Verb("builders", TOP, "the builder images trainyard/base, trainyard/train, trainyard/daemon",

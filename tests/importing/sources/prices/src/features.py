@@ -1,0 +1,2 @@
+def key_of(city):
+    return city.strip().lower()

@@ -1,0 +1,1 @@
+"""Folders with a train and a predict function, which know nothing of messages."""
