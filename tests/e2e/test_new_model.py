@@ -193,6 +193,14 @@ def test_what_cannot_be_made_is_one_line_and_leaves_nothing(
     assert sorted((repo.path / "projects").glob("*")) == before
 
 
+def test_a_table_of_the_project_may_be_named_as_the_project_sees_it(repo: Monorepo, table: Callable[..., Path]) -> None:
+    repo.make(None, "new-project", "PROJECT=seen").succeeded()
+    table(number).rename(repo.path / "projects" / "seen" / "data" / "x.csv")
+    given = ("PROJECT=seen", "NAME=n", "FRAMEWORK=sklearn", "DATASET=data/x.csv", "TARGET=wanted")
+    repo.make(None, "new-model", *given).succeeded()
+    assert "DATASET_NAME   := data/x.csv\n" in (repo.path / "projects" / "seen" / "n" / "Makefile").read_text()
+
+
 def test_a_model_that_is_there_stays(repo: Monorepo, table: Callable[..., Path]) -> None:
     folder = made(repo, "there", table(by_size), "TARGET=wanted", "FRAMEWORK=plain")
     (folder / "train.py").write_text("mine\n")

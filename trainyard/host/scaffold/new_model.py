@@ -19,6 +19,7 @@ from trainyard.host.scaffold.tables.table_profile import TableProfile, Use, is_c
 FAMILIES = ("linear", "forest", "boosting")
 SCIKIT_LEARN = "scikit-learn"
 FRAMEWORKS = (SCIKIT_LEARN, "xgboost", "catboost", "lightgbm", "plain")
+CALLED = {"sklearn": SCIKIT_LEARN, "torch": "pytorch", "tensorflow": "keras"}  # as they are imported
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -80,6 +81,7 @@ def check_framework(framework: str, family: str) -> tuple[str, str]:
     Raises:
         TrainyardError: there is no such one.
     """
+    framework = CALLED.get(framework, framework)
     if framework not in FRAMEWORKS:
         raise TrainyardError(f"FRAMEWORK={framework}: no such framework", f"say one of {', '.join(FRAMEWORKS)}")
     if framework != SCIKIT_LEARN:

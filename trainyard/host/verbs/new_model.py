@@ -69,7 +69,8 @@ def new_model(session: Session, _: Path) -> None:
         TrainyardError: something is not given, and nobody is there to be asked; or the model cannot be made.
     """
     settings = _settings(session)
-    dataset = Path(_given("DATASET", settings.dataset, "The table", _only_table(session), _existing)).expanduser()
+    own = session.repository.root / "projects" / settings.project
+    dataset = _given("DATASET", settings.dataset, "The table", _only_table(session), lambda text: _existing(text, own))
     provide_reader(session, dataset)
     with session.reporter.waiting(f"Reading {dataset} ..."):
         profile = read_profile(dataset, separator=settings.separator, encoding=settings.encoding)
@@ -126,10 +127,12 @@ def _given(variable: str, value: str, question: str, default: str, check: Callab
             console.error(str(error))
 
 
-def _existing(text: str) -> str:
-    if not Path(text).expanduser().exists():
-        raise TrainyardError(f"DATASET={text}: no such file", "name a table, from the folder that you are in")
-    return text
+def _existing(text: str, project: Path) -> Path:
+    """As seen from the folder that the caller is in, or else from the project, as a DATASET_NAME is."""
+    for path in (Path(text).expanduser(), project / text):
+        if path.exists():
+            return path
+    raise TrainyardError(f"DATASET={text}: no such file", "name a table, from the folder that you are in")
 
 
 def _only_table(session: Session) -> str:
