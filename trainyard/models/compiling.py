@@ -106,7 +106,13 @@ def _from_catboost(estimator: Any, _width: int) -> Any:
         return onnx.load_model_from_string(path.read_bytes())
 
 
-_CONVERTERS = {"xgboost": _from_xgboost, "catboost": _from_catboost}
+def _from_net(estimator: Any, width: int) -> Any:
+    from trainyard.models.nets import to_onnx
+
+    return to_onnx(estimator, width)
+
+
+_CONVERTERS = {"xgboost": _from_xgboost, "catboost": _from_catboost, "trainyard": _from_net}
 
 
 def _without_zip_map(exported: Any) -> None:

@@ -71,6 +71,21 @@ def _forget_the_run(estimator: Any) -> None:
     estimator._set_test_evals([])  # an empty list for each set of rows; there is no other way to be rid of them
 
 
+def _fit_net(estimator: Any, training: Rows, held_out: Rows) -> None:
+    is_classifier = estimator.is_classifier
+    name, predict = ("log_loss", estimator.predict_proba) if is_classifier else ("rmse", estimator.predict)
+    labels = sorted(set(training[1])) if is_classifier else []
+
+    def loss(rows: Rows) -> float:
+        found = predict(rows[0])
+        return log_loss(rows[1], found, labels) if is_classifier else root_mean_squared_error(rows[1], found)
+
+    def report(epoch: int) -> None:
+        log_metrics({name: loss(held_out), f"train_{name}": loss(training)}, epoch)
+
+    estimator.fit(*training, after_epoch=report)
+
+
 def _fit_sklearn(estimator: Any, training: Rows, held_out: Rows) -> None:
     """scikit-learn's can be asked for every stage when they are fitted."""
     estimator.fit(*training)
@@ -93,4 +108,4 @@ def _report(step: int, learned: dict[str, list[float]], new: dict[str, list[floa
     log_metrics({f"train_{_NAMES[name]}": learned[name][-1] for name in known}, step)
 
 
-_FITS = {"xgboost": _fit_xgboost, "catboost": _fit_catboost}
+_FITS = {"xgboost": _fit_xgboost, "catboost": _fit_catboost, "trainyard": _fit_net}
