@@ -10,7 +10,17 @@ from keras import layers as kinds
 from numpy.typing import NDArray
 
 from trainyard.errors import TrainyardError
-from trainyard.models.nets import READABLE, ROWS_AT_ONCE, Classifier, Net, Regressor, Step, affine, normalized
+from trainyard.models.nets import (
+    READABLE,
+    ROWS_AT_ONCE,
+    Activation,
+    Classifier,
+    Net,
+    Regressor,
+    Step,
+    affine,
+    normalized,
+)
 
 _ACTIVATIONS = {"linear": "", "relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
@@ -20,7 +30,7 @@ class _Keras(Net):
         self, inputs: NDArray[Any], wanted: NDArray[Any], outputs: int, learned: Callable[[int, Sequence[Step]], None]
     ) -> None:
         _one_thread(self.random_state)
-        assert self.layers is not None  # noqa: S101 -- an unpickled net is not fitted again
+        assert self.layers is not None
         net = self.layers(inputs.shape[1], outputs, **self.sizes)
         net.build((None, inputs.shape[1]))
         learned(-1, steps_of(net))
@@ -71,7 +81,7 @@ def _activation(layer: Any) -> list[Step]:
     name = getattr(layer.activation, "__name__", str(layer.activation))
     if name not in _ACTIVATIONS:
         raise _unreadable(f"{type(layer).__name__}(activation={name})")
-    return [Step(activation=_ACTIVATIONS[name])] if _ACTIVATIONS[name] else []
+    return [Activation(_ACTIVATIONS[name])] if _ACTIVATIONS[name] else []
 
 
 def _unreadable(layer: str) -> TrainyardError:

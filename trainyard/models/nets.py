@@ -26,28 +26,38 @@ READABLE = "linear (dense) layers, ReLU, tanh, sigmoid, dropout and batch normal
 
 
 @dataclass(frozen=True)
-class Step:
-    """What becomes of a row's values: ``values @ weights + bias``, or ``values * weights + bias`` where the weights are
-    of one dimension; or an activation, by its name."""
+class Affine:
+    """``values @ weights + bias``, or ``values * weights + bias`` where the weights are of one dimension."""
 
-    weights: NDArray[np.float32] | None = None
-    bias: NDArray[np.float32] | None = None
-    activation: str = ""
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
 
     def apply(self, values: Numbers) -> Numbers:
-        """Values of shape ``(rows, width)`` to others, of the step's own width."""
-        if self.weights is None:
-            return ACTIVATIONS[self.activation](values)
+        """Values of shape ``(rows, width)`` to others, of a width of its own."""
         weights = self.weights.astype(np.float64)
-        return (values @ weights if weights.ndim == 2 else values * weights) + self.bias
+        return np.asarray((values @ weights if weights.ndim == 2 else values * weights) + self.bias)
 
 
-def affine(weights: Any, bias: Any) -> Step:
+@dataclass(frozen=True)
+class Activation:
+    """One of ``ACTIVATIONS``."""
+
+    name: str
+
+    def apply(self, values: Numbers) -> Numbers:
+        """Of the same shape."""
+        return ACTIVATIONS[self.name](values)
+
+
+Step = Affine | Activation
+
+
+def affine(weights: Any, bias: Any) -> Affine:
     """A step that has copies of the arrays."""
-    return Step(*(np.array(each, dtype=np.float32, order="C") for each in (weights, bias)))
+    return Affine(np.array(weights, dtype=np.float32, order="C"), np.array(bias, dtype=np.float32))
 
 
-def normalized(mean: Any, variance: Any, epsilon: float, scale: Any = 1.0, shift: Any = 0.0) -> Step:
+def normalized(mean: Any, variance: Any, epsilon: float, scale: Any = 1.0, shift: Any = 0.0) -> Affine:
     """What batch normalization does to a row after training."""
     factor = np.asarray(scale, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
     return affine(factor, np.asarray(shift, np.float64) - np.asarray(mean, np.float64) * factor)
@@ -142,7 +152,9 @@ def to_onnx(net: Net, width: int) -> Any:
     """The net as an ONNX model of ``width`` features."""
     from onnx import TensorProto, helper, numpy_helper
 
-    nodes, constants, at = [], [], "features"
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    at = "features"
 
     def add(operator: str, *inputs: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(operator, list(inputs), [f"v{len(nodes)}"], **attributes))
@@ -153,8 +165,8 @@ def to_onnx(net: Net, width: int) -> Any:
         return str(constants[-1].name)
 
     for step in net.steps:
-        if step.weights is None:
-            at = add(step.activation, at)
+        if isinstance(step, Activation):
+            at = add(step.name, at)
         else:
             at = add("MatMul" if step.weights.ndim == 2 else "Mul", at, constant(step.weights))
             at = add("Add", at, constant(step.bias))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainyard.errors import TrainyardError
-from trainyard.models.nets import READABLE, Classifier, Net, Regressor, Step, affine, batches, normalized
+from trainyard.models.nets import READABLE, Activation, Classifier, Net, Regressor, Step, affine, batches, normalized
 
 _ACTIVATIONS = {nn.ReLU: "Relu", nn.Tanh: "Tanh", nn.Sigmoid: "Sigmoid"}
 
@@ -21,7 +21,7 @@ class _Torch(Net):
         self, inputs: NDArray[Any], wanted: NDArray[Any], outputs: int, learned: Callable[[int, Sequence[Step]], None]
     ) -> None:
         with _one_thread(self.random_state):
-            assert self.layers is not None  # noqa: S101 -- an unpickled net is not fitted again
+            assert self.layers is not None
             net = self.layers(inputs.shape[1], outputs, **self.sizes)
             learned(-1, steps_of(net))
             optimizer = torch.optim.Adam(net.parameters(), lr=self.learning_rate)
@@ -63,7 +63,7 @@ def steps_of(net: Any) -> list[Step]:
             own = (layer.weight.detach(), layer.bias.detach()) if layer.affine else ()
             steps.append(normalized(layer.running_mean, layer.running_var, layer.eps, *own))
         elif type(layer) in _ACTIVATIONS:
-            steps.append(Step(activation=_ACTIVATIONS[type(layer)]))
+            steps.append(Activation(_ACTIVATIONS[type(layer)]))
         elif not isinstance(layer, (nn.Dropout, nn.Identity)):
             raise _unreadable(type(layer).__name__)
     return steps
