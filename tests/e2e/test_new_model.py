@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from monorepo import Monorepo, ask
 from trainyard.host.monorepo.model_dir import read_variables
 from trainyard.host.scaffold.new_model import FRAMEWORKS
 
+LARGE = {"pytorch": "5 GB of packages from PyPI", "keras": "TensorFlow, of 300 MB packed"}
 CITIES = ("Bonn", "Köln", "Ulm")
 WORDS = ("a", "nice", "old", "flat", "near", "the", "river")
 
@@ -111,6 +113,9 @@ def test_a_new_model_trains_and_answers(repo: Monorepo, table: Callable[..., Pat
     [
         ("scikit-learn FAMILY=linear", number), ("scikit-learn FAMILY=forest", of_three),
         ("scikit-learn FAMILY=boosting", number), ("xgboost", of_three), ("catboost", number), ("lightgbm", by_size),
+        ("xgboost SERIALIZATION=native", number), ("catboost SERIALIZATION=native", of_three),
+        ("lightgbm SERIALIZATION=native", by_size),
+        ("pytorch", of_three), ("pytorch", number), ("keras", of_three), ("keras", number),
         ("plain", of_three), ("plain", number),
     ],
 )  # fmt: skip
@@ -121,14 +126,18 @@ def test_each_framework_trains_and_answers(
     target: Callable[..., object],
     request: pytest.FixtureRequest,
 ) -> None:
-    name = f"{framework.replace('scikit-learn FAMILY=', '')}_{target.__name__}"
+    if framework in LARGE and not os.environ.get("TRAINYARD_TEST_NETS"):
+        pytest.skip(f"{framework} brings {LARGE[framework]}: TRAINYARD_TEST_NETS=1 runs this")
+    name = f"{framework.replace('scikit-learn FAMILY=', '').replace(' SERIALIZATION=', '_')}_{target.__name__}"
     words = f"FRAMEWORK={framework}".split()
     folder = made(repo, name, table(target), "TARGET=wanted", *words)
     answer = serves(repo, folder)
     assert len(answer["predictions"]) == 3  # type: ignore[arg-type]
     if target is number:
         assert all(isinstance(value, float) for value in answer["predictions"])  # type: ignore[attr-defined]
-    if name.startswith("xgboost"):
+    written = {path.name.partition(".")[2] for path in (folder.parent / "models").glob(f"p_{name}_*")}
+    assert ("pkl" in written) == ("native" not in framework)
+    if framework in ("xgboost", "lightgbm SERIALIZATION=native", *LARGE):
         repo.make(folder, "tune", "TRIALS=2").succeeded()  # its config.yaml is one that can be tuned
 
 
@@ -176,6 +185,8 @@ BAD = [
     (["TARGET=price"], "no column 'price'"),
     (["FRAMEWORK=prolog"], "FRAMEWORK=prolog: no such framework"),
     (["FAMILY=royal"], "FAMILY=royal"),
+    (["FRAMEWORK=xgboost", "SERIALIZATION=dill"], "say one of onnx, native"),
+    (["SERIALIZATION=native"], "leave SERIALIZATION out"),
     (["TASK=regression"], "holds no numbers"),
     (["DATASET=nothing.csv"], "nothing.csv"),
     (["DATASETT=a"], "unknown variable DATASETT"),
