@@ -14,6 +14,7 @@ import numpy as np
 
 from trainyard.contract.records import Compiled
 from trainyard.models.compiled import METADATA, load_compiled
+from trainyard.models.nets import Net, to_onnx
 from trainyard.models.predicting import CLASSIFICATION, OneThread
 
 TOLERANCE = 1e-5  # of a score, absolute; of an estimate, relative to its size where that is above 1
@@ -65,7 +66,8 @@ def _export(model: Mapping[str, Any]) -> bytes:
     if isinstance(estimator, OneThread):
         estimator = estimator.estimator
     library = type(estimator).__module__.partition(".")[0]
-    exported = _CONVERTERS.get(library, _from_sklearn)(estimator, encoder.width)
+    convert = to_onnx if isinstance(estimator, Net) else _CONVERTERS.get(library, _from_sklearn)
+    exported = convert(estimator, encoder.width)
     _without_zip_map(exported)
     # Equal trainings give equal bytes: onnxmltools draws a name by lot, skl2onnx the order of operator sets.
     exported.graph.name = METADATA
@@ -106,13 +108,7 @@ def _from_catboost(estimator: Any, _width: int) -> Any:
         return onnx.load_model_from_string(path.read_bytes())
 
 
-def _from_net(estimator: Any, width: int) -> Any:
-    from trainyard.models.nets import to_onnx
-
-    return to_onnx(estimator, width)
-
-
-_CONVERTERS = {"xgboost": _from_xgboost, "catboost": _from_catboost, "trainyard": _from_net}
+_CONVERTERS = {"xgboost": _from_xgboost, "catboost": _from_catboost}
 
 
 def _without_zip_map(exported: Any) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainyard.errors import TrainyardError
+
 Numbers = NDArray[np.float64]
 OPSET, IR_VERSION = 18, 8
 ROWS_AT_ONCE = 32  # that one step of the training looks at
@@ -90,12 +92,14 @@ class Net:
         """Learn; ``after_epoch`` is called with 0, 1, ..., and may ask for predictions.
 
         Raises:
-            TrainyardError: ``layers`` has a layer that cannot be read.
+            TrainyardError: ``layers`` has a layer that cannot be read, or what it learned is no number any more.
         """
         outputs, wanted, back = self._prepared(targets)
         inputs = np.asarray(features, dtype=np.float32)
 
         def learned(epoch: int, steps: Sequence[Step]) -> None:
+            if not all(np.isfinite(step.weights).all() for step in steps if isinstance(step, Affine)):
+                raise TrainyardError(f"the net diverged in epoch {epoch}", "give a smaller learning_rate")
             self.steps = (*steps, *back)
             if after_epoch is not None and epoch >= 0:
                 after_epoch(epoch)

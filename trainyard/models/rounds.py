@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from trainyard.models.importance import log_loss, root_mean_squared_error
+from trainyard.models.nets import Net
 from trainyard.models.predicting import OneThread
 from trainyard.models.runs import log_metrics
 
@@ -29,7 +30,8 @@ def fit_by_rounds(estimator: Any, features: Any, targets: list[Any], held_out: R
     if held_out is None:
         estimator.fit(features, targets)
     else:
-        _FITS.get(library, _fit_sklearn)(inner, (features, targets), held_out)
+        fit = _fit_net if isinstance(inner, Net) else _FITS.get(library, _fit_sklearn)
+        fit(inner, (features, targets), held_out)
     if library == "catboost":
         _forget_the_run(inner)
 
@@ -108,4 +110,4 @@ def _report(step: int, learned: dict[str, list[float]], new: dict[str, list[floa
     log_metrics({f"train_{_NAMES[name]}": learned[name][-1] for name in known}, step)
 
 
-_FITS = {"xgboost": _fit_xgboost, "catboost": _fit_catboost, "trainyard": _fit_net}
+_FITS = {"xgboost": _fit_xgboost, "catboost": _fit_catboost}

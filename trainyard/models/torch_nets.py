@@ -55,18 +55,24 @@ def steps_of(net: Any) -> list[Step]:
         if isinstance(layer, nn.Sequential):
             steps += steps_of(layer)
         elif isinstance(layer, nn.Linear):
-            weights = layer.weight.detach().numpy().T
-            steps.append(affine(weights, [0.0] * weights.shape[1] if layer.bias is None else layer.bias.detach()))
+            weights = _numbers(layer.weight).T
+            steps.append(affine(weights, [0.0] * weights.shape[1] if layer.bias is None else _numbers(layer.bias)))
         elif isinstance(layer, nn.BatchNorm1d):
             if layer.running_mean is None:
                 raise _unreadable("BatchNorm1d(track_running_stats=False)")
-            own = (layer.weight.detach(), layer.bias.detach()) if layer.affine else ()
-            steps.append(normalized(layer.running_mean, layer.running_var, layer.eps, *own))
+            own = (_numbers(layer.weight), _numbers(layer.bias)) if layer.affine else ()
+            mean, variance = _numbers(layer.running_mean), _numbers(layer.running_var)
+            steps.append(normalized(mean, variance, layer.eps, *own))
         elif type(layer) in _ACTIVATIONS:
             steps.append(Activation(_ACTIVATIONS[type(layer)]))
         elif not isinstance(layer, (nn.Dropout, nn.Identity)):
             raise _unreadable(type(layer).__name__)
     return steps
+
+
+def _numbers(tensor: Any) -> NDArray[Any]:
+    found: NDArray[Any] = tensor.detach().numpy()
+    return found
 
 
 def _unreadable(layer: str) -> TrainyardError:
