@@ -56,10 +56,12 @@ def test_keras_needs_a_tensorflow_for_the_python_of_the_images(index: str) -> No
     assert "BASE_IMAGE=" in raised.value.hint
 
 
+@pytest.mark.slow  # uv tries three times
 def test_an_index_that_does_not_answer_is_no_reason_to_refuse_keras() -> None:
     check_tensorflow(asked(NOWHERE))
 
 
+@pytest.mark.slow  # uv tries three times
 def test_the_index_of_torch_is_named_where_it_answers(
     index: str, cpu_index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,7 +113,6 @@ def test_a_new_model_trains_and_answers(repo: Monorepo, table: Callable[..., Pat
     [
         ("scikit-learn FAMILY=linear", number), ("scikit-learn FAMILY=forest", of_three),
         ("scikit-learn FAMILY=boosting", number), ("xgboost", of_three), ("catboost", number), ("lightgbm", by_size),
-        ("xgboost SERIALIZATION=native", number), ("catboost SERIALIZATION=native", of_three),
         ("lightgbm SERIALIZATION=native", by_size),
         ("pytorch", of_three), ("pytorch", number), ("keras", of_three), ("keras", number),
         ("plain", of_three), ("plain", number),
@@ -227,11 +226,11 @@ QUESTIONS = ("Project", "Column to predict", "Task", "Framework", "Family", "Nam
 
 
 @pytest.fixture
-def terminal(repo: Monorepo, table: Callable[..., Path]) -> Iterator[Callable[[], pexpect.spawn]]:
+def terminal(repo: Monorepo, table: Callable[..., Path]) -> Iterator[Callable[..., pexpect.spawn]]:
     opened: list[pexpect.spawn] = []
 
-    def start() -> pexpect.spawn:
-        arguments = ["--no-print-directory", "new-model", f"DATASET={table(by_size)}"]
+    def start(*given: str) -> pexpect.spawn:
+        arguments = ["--no-print-directory", "new-model", f"DATASET={table(by_size)}", *given]
         session = pexpect.spawn(
             "make", arguments, cwd=str(repo.path), env=repo.environment(), encoding="utf-8", timeout=60
         )  # fmt: skip
@@ -256,6 +255,23 @@ def test_it_asks_and_takes_the_defaults(repo: Monorepo, terminal: Callable[[], p
     session.expect("Next: make train MODEL=asked/linear")
     session.expect(pexpect.EOF)
     assert (repo.path / "projects" / "asked" / "linear" / "train.py").is_file()
+
+
+def test_it_asks_for_the_serialization_where_there_is_a_choice(
+    repo: Monorepo, terminal: Callable[..., pexpect.spawn]
+) -> None:
+    given = {"PROJECT": "chosen", "TARGET": "wanted", "TASK": "classification", "FRAMEWORK": "xgboost", "NAME": "x"}
+    session = terminal(*(f"{name}={value}" for name, value in given.items()))
+    session.expect_exact("Serialization (onnx, native) [onnx]")
+    session.sendline("dill")
+    session.expect_exact("SERIALIZATION=dill: no such format")
+    session.expect_exact("Serialization (")
+    session.sendline("native")
+    session.expect("Write ")
+    session.sendline("n")
+    session.expect("nothing is written")
+    session.expect(pexpect.EOF)
+    assert not (repo.path / "projects" / "chosen").exists()
 
 
 @pytest.mark.slow

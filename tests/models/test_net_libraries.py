@@ -1,6 +1,6 @@
 """Nets as PyTorch and Keras fit them. Neither is installed for tests: both are large, and what is not there is skipped.
 
-A virtual environment with one of them, pytest, numpy, onnx and threadpoolctl runs this file: docs/start.md says how.
+A virtual environment with one of them, pytest, numpy, onnx and threadpoolctl runs this file: CONTRIBUTING.md says how.
 """
 
 from __future__ import annotations
