@@ -140,6 +140,22 @@ def test_each_framework_trains_and_answers(
         repo.make(folder, "tune", "TRIALS=2").succeeded()  # its config.yaml is one that can be tuned
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", LARGE)
+def test_a_net_is_written_and_its_predict_image_needs_no_library(
+    repo: Monorepo, table: Callable[..., Path], framework: str
+) -> None:
+    folder = made(repo, f"written_{framework}", table(by_size), "TARGET=wanted", f"FRAMEWORK={framework}")
+    repo.make(folder, "check").succeeded()
+    assert "def layers(" in (folder / "model.py").read_text()
+    library = {"pytorch": "torch==", "keras": "tensorflow"}[framework]
+    assert library in (folder / "requirements_train.lock").read_text()
+    served = (folder / "requirements_predict.lock").read_text()
+    assert "onnxruntime==" in served
+    assert library not in served
+    assert "scikit-learn" not in served
+
+
 def test_every_framework_is_tried() -> None:
     tried = {mark.args[1][place][0].split()[0] for mark in test_each_framework_trains_and_answers.pytestmark
              if mark.name == "parametrize" for place in range(len(mark.args[1]))}  # fmt: skip

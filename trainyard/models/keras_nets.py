@@ -1,12 +1,13 @@
-"""Nets that Keras fits by TensorFlow, in one thread; for training only. ``layers`` gives a ``keras.Sequential``."""
+"""Nets that Keras fits by TensorFlow, in one thread; for training only. ``layers`` gives a ``keras.Sequential``.
+
+Import keras from here: TensorFlow reads how much it shall print, and by which library it computes, when it is imported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
-from keras import layers as kinds
 from numpy.typing import NDArray
 
 from trainyard.errors import TrainyardError
@@ -21,7 +22,13 @@ from trainyard.models.nets import (
     affine,
     normalized,
 )
+from trainyard.settings.own_process import calm_tensorflow
 
+calm_tensorflow()
+import keras  # noqa: E402 -- TensorFlow reads it then
+from keras import layers as kinds  # noqa: E402
+
+__all__ = ["KerasClassifier", "KerasRegressor", "keras", "steps_of"]
 _ACTIVATIONS = {"linear": "", "relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 

@@ -1,5 +1,5 @@
 """What has to be asked of package indexes before a net is written: TensorFlow is not there for every Python, and
-PyTorch from PyPI is there for Linux with 5 GB of CUDA packages, without which it cannot be imported."""
+PyTorch from PyPI takes 5 GB on Linux, most of it CUDA, without which it cannot be imported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def index_of_torch(asked: Asked, reporter: Reporter) -> str:
         if asked.newest("torch", target, "--default-index", CPU_INDEX):
             return CPU_INDEX
     reporter.warn(
-        f"{CPU_INDEX} does not answer, so requirements_train.txt does not name it, and on Linux PyTorch comes with "
-        "CUDA, of 5 GB: set EXTRA_INDEX_URL to a mirror of it, or add the line that docs/start.md shows"
+        f"{CPU_INDEX} does not answer, so requirements_train.txt does not name it, and on Linux PyTorch takes 5 GB, "
+        "most of it CUDA: set EXTRA_INDEX_URL to a mirror of it, or add the line that docs/start.md shows"
     )
     return ""
