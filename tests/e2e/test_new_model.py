@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from monorepo import Monorepo, ask
 from trainyard.host.monorepo.model_dir import read_variables
 from trainyard.host.scaffold.new_model import FRAMEWORKS
 
+LARGE = {"pytorch": "5 GB of packages from PyPI", "keras": "TensorFlow, of 300 MB packed"}
 CITIES = ("Bonn", "Köln", "Ulm")
 WORDS = ("a", "nice", "old", "flat", "near", "the", "river")
 
@@ -111,6 +113,8 @@ def test_a_new_model_trains_and_answers(repo: Monorepo, table: Callable[..., Pat
     [
         ("scikit-learn FAMILY=linear", number), ("scikit-learn FAMILY=forest", of_three),
         ("scikit-learn FAMILY=boosting", number), ("xgboost", of_three), ("catboost", number), ("lightgbm", by_size),
+        ("lightgbm SERIALIZATION=native", by_size),
+        ("pytorch", of_three), ("pytorch", number), ("keras", of_three), ("keras", number),
         ("plain", of_three), ("plain", number),
     ],
 )  # fmt: skip
@@ -121,15 +125,35 @@ def test_each_framework_trains_and_answers(
     target: Callable[..., object],
     request: pytest.FixtureRequest,
 ) -> None:
-    name = f"{framework.replace('scikit-learn FAMILY=', '')}_{target.__name__}"
+    if framework in LARGE and not os.environ.get("TRAINYARD_TEST_NETS"):
+        pytest.skip(f"{framework} brings {LARGE[framework]}: TRAINYARD_TEST_NETS=1 runs this")
+    name = f"{framework.replace('scikit-learn FAMILY=', '').replace(' SERIALIZATION=', '_')}_{target.__name__}"
     words = f"FRAMEWORK={framework}".split()
     folder = made(repo, name, table(target), "TARGET=wanted", *words)
     answer = serves(repo, folder)
     assert len(answer["predictions"]) == 3  # type: ignore[arg-type]
     if target is number:
         assert all(isinstance(value, float) for value in answer["predictions"])  # type: ignore[attr-defined]
-    if name.startswith("xgboost"):
+    written = {path.name.partition(".")[2] for path in (folder.parent / "models").glob(f"p_{name}_*")}
+    assert ("pkl" in written) == ("native" not in framework)
+    if framework in ("xgboost", "lightgbm SERIALIZATION=native", *LARGE):
         repo.make(folder, "tune", "TRIALS=2").succeeded()  # its config.yaml is one that can be tuned
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", LARGE)
+def test_a_net_is_written_and_its_predict_image_needs_no_library(
+    repo: Monorepo, table: Callable[..., Path], framework: str
+) -> None:
+    folder = made(repo, f"written_{framework}", table(by_size), "TARGET=wanted", f"FRAMEWORK={framework}")
+    repo.make(folder, "check").succeeded()
+    assert "def layers(" in (folder / "model.py").read_text()
+    library = {"pytorch": "torch==", "keras": "tensorflow"}[framework]
+    assert library in (folder / "requirements_train.lock").read_text()
+    served = (folder / "requirements_predict.lock").read_text()
+    assert "onnxruntime==" in served
+    assert library not in served
+    assert "scikit-learn" not in served
 
 
 def test_every_framework_is_tried() -> None:
@@ -176,6 +200,8 @@ BAD = [
     (["TARGET=price"], "no column 'price'"),
     (["FRAMEWORK=prolog"], "FRAMEWORK=prolog: no such framework"),
     (["FAMILY=royal"], "FAMILY=royal"),
+    (["FRAMEWORK=xgboost", "SERIALIZATION=dill"], "say one of onnx, native"),
+    (["SERIALIZATION=native"], "leave SERIALIZATION out"),
     (["TASK=regression"], "holds no numbers"),
     (["DATASET=nothing.csv"], "nothing.csv"),
     (["DATASETT=a"], "unknown variable DATASETT"),
@@ -224,11 +250,11 @@ QUESTIONS = ("Project", "Column to predict", "Task", "Framework", "Family", "Nam
 
 
 @pytest.fixture
-def terminal(repo: Monorepo, table: Callable[..., Path]) -> Iterator[Callable[[], pexpect.spawn]]:
+def terminal(repo: Monorepo, table: Callable[..., Path]) -> Iterator[Callable[..., pexpect.spawn]]:
     opened: list[pexpect.spawn] = []
 
-    def start() -> pexpect.spawn:
-        arguments = ["--no-print-directory", "new-model", f"DATASET={table(by_size)}"]
+    def start(*given: str) -> pexpect.spawn:
+        arguments = ["--no-print-directory", "new-model", f"DATASET={table(by_size)}", *given]
         session = pexpect.spawn(
             "make", arguments, cwd=str(repo.path), env=repo.environment(), encoding="utf-8", timeout=60
         )  # fmt: skip
@@ -253,6 +279,23 @@ def test_it_asks_and_takes_the_defaults(repo: Monorepo, terminal: Callable[[], p
     session.expect("Next: make train MODEL=asked/linear")
     session.expect(pexpect.EOF)
     assert (repo.path / "projects" / "asked" / "linear" / "train.py").is_file()
+
+
+def test_it_asks_for_the_serialization_where_there_is_a_choice(
+    repo: Monorepo, terminal: Callable[..., pexpect.spawn]
+) -> None:
+    given = {"PROJECT": "chosen", "TARGET": "wanted", "TASK": "classification", "FRAMEWORK": "xgboost", "NAME": "x"}
+    session = terminal(*(f"{name}={value}" for name, value in given.items()))
+    session.expect_exact("Serialization (onnx, native) [onnx]")
+    session.sendline("dill")
+    session.expect_exact("SERIALIZATION=dill: no such format")
+    session.expect_exact("Serialization (")
+    session.sendline("native")
+    session.expect("Write ")
+    session.sendline("n")
+    session.expect("nothing is written")
+    session.expect(pexpect.EOF)
+    assert not (repo.path / "projects" / "chosen").exists()
 
 
 @pytest.mark.slow

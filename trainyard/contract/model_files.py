@@ -22,6 +22,7 @@ KEY = "MODEL_FILES"
 # Below models/: a folder for each model with its compiled form; DVC knows no file whose name changes.
 COMPILED = ".compiled"
 BINARY = ".pkl"
+ENCODER = ".encoder.json"  # ends the name of what stands beside the file of a library (trainyard.models.native_files)
 BESIDE_JSON = ".record.json"  # ends the name of a record where the model itself is <name>.json
 _MODEL_NAME = re.compile(r"\w[\w. +-]*")
 _COMPILED = re.compile(r"\.[0-9a-f]{12}\.onnx")

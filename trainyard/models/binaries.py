@@ -18,7 +18,7 @@ from typing import Any
 
 from trainyard.contract.files import replacing, sha256_of, write_whole
 from trainyard.contract.missing_modules import to_add
-from trainyard.contract.model_files import compiled_name
+from trainyard.contract.model_files import ENCODER, compiled_name
 from trainyard.contract.records import (
     Compiled,
     Record,
@@ -204,7 +204,13 @@ def served_model_name(default: str) -> str:
 
 
 def _read(model_name: str) -> Any:
-    """The compiled model where training left one and this environment can run it, else what was pickled."""
+    """The compiled model where training left one and this environment can run it, else what was pickled; or the file of
+    the model's own library where that is all there is."""
+    if (MODELS / f"{model_name}{ENCODER}").exists():
+        from trainyard.models.native_files import has_native, read_native
+
+        if has_native(MODELS, model_name):
+            return {**read_native(MODELS, model_name), "model_name": model_name}
     content = read_compiled(MODELS, model_name) if ImageSettings.read().compiled else None
     if content is None:
         return _unpickle(model_name)

@@ -14,6 +14,7 @@ import numpy as np
 
 from trainyard.contract.records import Compiled
 from trainyard.models.compiled import METADATA, load_compiled
+from trainyard.models.nets import Net, to_onnx
 from trainyard.models.predicting import CLASSIFICATION, OneThread
 
 TOLERANCE = 1e-5  # of a score, absolute; of an estimate, relative to its size where that is above 1
@@ -65,7 +66,8 @@ def _export(model: Mapping[str, Any]) -> bytes:
     if isinstance(estimator, OneThread):
         estimator = estimator.estimator
     library = type(estimator).__module__.partition(".")[0]
-    exported = _CONVERTERS.get(library, _from_sklearn)(estimator, encoder.width)
+    convert = to_onnx if isinstance(estimator, Net) else _CONVERTERS.get(library, _from_sklearn)
+    exported = convert(estimator, encoder.width)
     _without_zip_map(exported)
     # Equal trainings give equal bytes: onnxmltools draws a name by lot, skl2onnx the order of operator sets.
     exported.graph.name = METADATA

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from trainyard.models.importance import log_loss, root_mean_squared_error
+from trainyard.models.nets import Net
 from trainyard.models.predicting import OneThread
 from trainyard.models.runs import log_metrics
 
@@ -29,7 +30,8 @@ def fit_by_rounds(estimator: Any, features: Any, targets: list[Any], held_out: R
     if held_out is None:
         estimator.fit(features, targets)
     else:
-        _FITS.get(library, _fit_sklearn)(inner, (features, targets), held_out)
+        fit = _fit_net if isinstance(inner, Net) else _FITS.get(library, _fit_sklearn)
+        fit(inner, (features, targets), held_out)
     if library == "catboost":
         _forget_the_run(inner)
 
@@ -69,6 +71,21 @@ def _forget_the_run(estimator: Any) -> None:
     metadata["model_guid"] = metadata["train_finish_time"] = ""
     metadata["training"] = "{}"
     estimator._set_test_evals([])  # an empty list for each set of rows; there is no other way to be rid of them
+
+
+def _fit_net(estimator: Any, training: Rows, held_out: Rows) -> None:
+    is_classifier = estimator.is_classifier
+    name, predict = ("log_loss", estimator.predict_proba) if is_classifier else ("rmse", estimator.predict)
+    labels = sorted(set(training[1])) if is_classifier else []
+
+    def loss(rows: Rows) -> float:
+        found = predict(rows[0])
+        return log_loss(rows[1], found, labels) if is_classifier else root_mean_squared_error(rows[1], found)
+
+    def report(epoch: int) -> None:
+        log_metrics({name: loss(held_out), f"train_{name}": loss(training)}, epoch)
+
+    estimator.fit(*training, after_epoch=report)
 
 
 def _fit_sklearn(estimator: Any, training: Rows, held_out: Rows) -> None:

@@ -100,31 +100,47 @@ def measure(model: Mapping[str, Any], held_out: Table) -> Metrics:
     return metrics
 
 
-def save(job: Job, model: Mapping[str, Any], held_out: Table) -> dict[str, Any]:
-    """Measure the model, write its binary and its record, and give the result that a train function returns."""
+def save(job: Job, model: Mapping[str, Any], held_out: Table, *, native: bool = False) -> dict[str, Any]:
+    """Measure the model, write its binary and its record, and give the result that a train function returns.
+
+    ``native``: write no pickle and no compiled form, but the file of the estimator's own library (``native_files``).
+    """
     metrics = measure(model, held_out)
     say(f"measured on the {job.part} part: {len(held_out.rows)} rows")
+    facts = {
+        "metrics": metrics,
+        "measured_on": job.part,
+        "params": job.params,
+        "dataset": job.dataset,
+        "task": model["task"],
+        "columns": list(held_out.columns),
+        "labels": model.get("labels"),
+        "schema": model["encoder"].schema(),
+    }
+    if native:
+        return _save_native(job, model, held_out.rows[:SAMPLE_ROWS], facts)
     compiled = compile_model(model, held_out.rows)
     served = load_compiled(compiled.content) if compiled.content else model
     size = len(compiled.content)
     say(f"compiled ({size / 1e6:.1f} MB)" if size else f"not compiled: {compiled.facts['refused']}")
-    instances = held_out.rows[:SAMPLE_ROWS]
-    answer = classify(served, instances) if model["task"] == CLASSIFICATION else estimate(served, instances)
-    record = save_model(
-        model,
-        job.model_name,
-        metrics=metrics,
-        measured_on=job.part,
-        params=job.params,
-        dataset=job.dataset,
-        sample={"instances": instances, **answer},
-        compiled=compiled,
-        task=model["task"],
-        columns=list(held_out.columns),
-        labels=model.get("labels"),
-        schema=model["encoder"].schema(),
-    )
+    sample = _sample(served, held_out.rows[:SAMPLE_ROWS])
+    record = save_model(model, job.model_name, sample=sample, compiled=compiled, **facts)
     return {"model": str(MODELS / f"{job.model_name}.pkl"), "sha256": record["sha256"], "metrics": metrics}
+
+
+def _save_native(job: Job, model: Mapping[str, Any], rows: list[Any], facts: dict[str, Any]) -> dict[str, Any]:
+    from trainyard.models.native_files import write_native, write_native_record
+
+    sample = _sample(write_native(MODELS, job.model_name, model), rows)
+    if sample != _sample(model, rows):
+        raise TrainyardError("the library's own file answers otherwise than the model", "save without native=True")
+    write_native_record(MODELS, job.model_name, {**facts, "model_name": job.model_name, "sample": sample})
+    return {"model": job.model_name, "metrics": facts["metrics"]}
+
+
+def _sample(model: Mapping[str, Any], instances: list[Any]) -> dict[str, Any]:
+    answer = classify(model, instances) if model["task"] == CLASSIFICATION else estimate(model, instances)
+    return {"instances": instances, **answer}
 
 
 def say(line: str) -> None:

@@ -21,3 +21,10 @@ def refuse_telemetry() -> None:
     MLflow since 3.2."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+def calm_tensorflow() -> None:
+    """Let it print errors alone, and compute by itself: oneDNN's sums differ from machine to machine. It reads this
+    when it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

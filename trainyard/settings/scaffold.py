@@ -38,6 +38,11 @@ class ScaffoldSettings(FromEnvironment):
         "make new-model: scikit-learn (default), xgboost, catboost, lightgbm, pytorch, keras, or plain: your own code",
     )
     family: str = setting("FAMILY", "", "make new-model with scikit-learn: linear (default), forest or boosting")
+    serialization: str = setting(
+        "SERIALIZATION",
+        "",
+        "make new-model: xgboost and catboost: onnx (default) or native; lightgbm: pickle (default) or native",
+    )
     task: str = setting(
         "TASK", "", "make new-model: classification or regression; default: what the values of TARGET are"
     )

@@ -18,8 +18,12 @@ from trainyard.host.scaffold.tables.table_profile import TableProfile, Use, is_c
 
 FAMILIES = ("linear", "forest", "boosting")
 SCIKIT_LEARN = "scikit-learn"
-FRAMEWORKS = (SCIKIT_LEARN, "xgboost", "catboost", "lightgbm", "plain")
-CALLED = {"sklearn": SCIKIT_LEARN, "torch": "pytorch", "tensorflow": "keras"}  # as they are imported
+PYTORCH, KERAS = "pytorch", "keras"
+CALLED = {"sklearn": SCIKIT_LEARN, "torch": PYTORCH, "tensorflow": KERAS}  # as they are imported
+FRAMEWORKS = (SCIKIT_LEARN, "xgboost", "catboost", "lightgbm", PYTORCH, KERAS, "plain")
+NATIVE = "native"
+# Where there is a choice; the first is the default.
+SERIALIZATIONS = {"xgboost": ("onnx", NATIVE), "catboost": ("onnx", NATIVE), "lightgbm": ("pickle", NATIVE)}
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -36,6 +40,8 @@ class NewModel:
     family: str
     separator: str = ""
     encoding: str = ""
+    serialization: str = ""
+    torch_index: str = ""
 
     @property
     def project(self) -> Path:
@@ -91,6 +97,20 @@ def check_framework(framework: str, family: str) -> tuple[str, str]:
     if family and family not in FAMILIES:
         raise TrainyardError(f"FAMILY={family}: no such family", f"say one of {', '.join(FAMILIES)}")
     return framework, family or FAMILIES[0]
+
+
+def check_serialization(framework: str, serialization: str) -> str:
+    """What is meant; empty where there is no choice.
+
+    Raises:
+        TrainyardError: there is none, or no such one.
+    """
+    known = SERIALIZATIONS.get(framework, ())
+    if not serialization or serialization in known:
+        return serialization or "".join(known[:1])
+    fix = f"say one of {', '.join(known)}" if known else "leave SERIALIZATION out"
+    what = "no such format" if known else "there is no choice"
+    raise TrainyardError(f"SERIALIZATION={serialization}: {what} with FRAMEWORK={framework}", fix)
 
 
 def check_use(model: NewModel, repository: Repository) -> None:
@@ -170,5 +190,6 @@ def _answers(model: NewModel) -> Mapping[str, Any]:
     return {
         "project": model.project.name, "name": model.path.name, "model_name": model.model_name,
         "container": model.container, "framework": model.framework, "family": model.family, "task": model.task,
-        "dataset": str(model.dataset_name), "table": table,
+        "dataset": str(model.dataset_name), "table": table, "serialization": model.serialization,
+        "torch_index": model.torch_index,
     }  # fmt: skip

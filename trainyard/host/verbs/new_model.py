@@ -16,12 +16,17 @@ from trainyard.host.monorepo.environment import provide
 from trainyard.host.monorepo.model_dir import read_model_dir
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.model_names import check_model, check_project, name_from
+from trainyard.host.scaffold.net_packages import check_tensorflow, index_of_torch
 from trainyard.host.scaffold.new_model import (
     FAMILIES,
     FRAMEWORKS,
+    KERAS,
+    PYTORCH,
     SCIKIT_LEARN,
+    SERIALIZATIONS,
     NewModel,
     check_framework,
+    check_serialization,
     check_use,
     write_model,
 )
@@ -80,9 +85,10 @@ def new_model(session: Session, _: Path) -> None:
     )
     task = _task(profile, target, settings.task)
     framework, family = _framework(settings)
+    serialization, torch_index = _serialization(settings, framework), _torch_index(session, framework)
     name = _given("NAME", settings.name, "Name of the model", family, lambda text: check_model(text, project).name)
     path, read = check_model(name, project), (settings.separator, settings.encoding)
-    model = NewModel(path, dataset, profile, target, task, framework, family, *read)
+    model = NewModel(path, dataset, profile, target, task, framework, family, *read, serialization, torch_index)
     check_use(model, session.repository)
     _show(model)
     if _asks() and not session.commands.dry_run and not click.confirm(f"Write {model.name}?", default=True, err=True):
@@ -171,6 +177,24 @@ def _framework(settings: ScaffoldSettings) -> tuple[str, str]:
         question = f"Family ({', '.join(FAMILIES)})"
         family = _given("FAMILY", "", question, FAMILIES[0], lambda text: check_framework(framework, text)[1])
     return check_framework(framework, family)
+
+
+def _serialization(settings: ScaffoldSettings, framework: str) -> str:
+    def check(text: str) -> str:
+        return check_serialization(framework, text)
+
+    default = check("")
+    if not default:
+        return check(settings.serialization)
+    question = f"Serialization ({', '.join(SERIALIZATIONS[framework])})"
+    return _given("SERIALIZATION", settings.serialization, question, default, check)
+
+
+def _torch_index(session: Session, framework: str) -> str:
+    """Of PyTorch; whether Keras can be had is looked at, too."""
+    if framework == KERAS:
+        check_tensorflow(session.resolver.compiler)
+    return index_of_torch(session.resolver.compiler, session.reporter) if framework == PYTORCH else ""
 
 
 def _show(model: NewModel) -> None:
