@@ -5,23 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pexpect
 import pytest
+from flats import Target, by_size, number, of_three, write_table
 from monorepo import Monorepo, ask
 
 from trainyard.host.monorepo.model_dir import read_variables
 from trainyard.host.scaffold.new_model import FRAMEWORKS
 
 LARGE = {"pytorch": "5 GB of packages from PyPI", "keras": "TensorFlow, of 300 MB packed"}
-CITIES = ("Bonn", "Köln", "Ulm")
-WORDS = ("a", "nice", "old", "flat", "near", "the", "river")
 
 
 @pytest.fixture(scope="module")
@@ -31,34 +28,10 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Callable[..., Path]:
-    def write(target: Callable[[random.Random, float], object], name: str = "flats.csv", separator: str = ",") -> Path:
-        """A table as people have it: missing values, dates, words, an identifier, a constant. It is made up."""
-        path, chance = tmp_path / name, random.Random(7)
-        with path.open("w", newline="") as file:
-            out = csv.writer(file, delimiter=separator)
-            out.writerow(["id", "größe", "$ price", "city", "since", "pets", "note", "country", "it's", "wanted"])
-            for number in range(300):
-                size = round(chance.uniform(20, 120), 1)
-                row = [1000 + number, size if chance.random() > 0.1 else "NA", chance.randint(1, 99),
-                       chance.choice(CITIES) if chance.random() > 0.1 else "", f"202{number % 5}-01-1{number % 9}",
-                       chance.choice(["yes", "no"]), " ".join(chance.choices(WORDS, k=5)),
-                       "DE", chance.random(), target(chance, size)]  # fmt: skip
-                out.writerow(row)
-        return path
+    def write(target: Target, name: str = "flats.csv", separator: str = ",") -> Path:
+        return write_table(tmp_path / name, target, separator)
 
     return write
-
-
-def by_size(chance: random.Random, size: float) -> object:
-    return "large" if size + chance.uniform(-5, 5) > 70 else "small"
-
-
-def of_three(chance: random.Random, size: float) -> object:
-    return int(size // 41)
-
-
-def number(chance: random.Random, size: float) -> object:
-    return round(size * 12.5 + chance.uniform(-30, 30), 2)
 
 
 def made(repo: Monorepo, name: str, dataset: Path, *arguments: str) -> Path:
@@ -242,80 +215,6 @@ def test_a_project_before_its_models(repo: Monorepo) -> None:
     repo.make(None, "new-project", "PROJECT=fresh").failed("there already", "make new-model PROJECT=fresh")
     repo.make(None, "new-project").failed("PROJECT is not given")
     repo.make(None, "new-project", "PROJECT=torch").failed("a Python package")
-
-
-# -- on a terminal --------------------------------------------------------------------------------------------------
-
-QUESTIONS = ("Project", "Column to predict", "Task", "Framework", "Family", "Name of the model", "Write ")
-
-
-@pytest.fixture
-def terminal(repo: Monorepo, table: Callable[..., Path]) -> Iterator[Callable[..., pexpect.spawn]]:
-    opened: list[pexpect.spawn] = []
-
-    def start(*given: str) -> pexpect.spawn:
-        arguments = ["--no-print-directory", "new-model", f"DATASET={table(by_size)}", *given]
-        session = pexpect.spawn(
-            "make", arguments, cwd=str(repo.path), env=repo.environment(), encoding="utf-8", timeout=60
-        )  # fmt: skip
-        opened.append(session)
-        return session
-
-    yield start
-    for session in opened:
-        session.close(force=True)
-
-
-def test_it_asks_and_takes_the_defaults(repo: Monorepo, terminal: Callable[[], pexpect.spawn]) -> None:
-    session = terminal()
-    answers = {"Project": "asked", "Column to predict": "wanted"}
-    for question in QUESTIONS:
-        session.expect(question)
-        if question == "Column to predict":
-            session.sendline("nothing")  # wrong: it says so, and asks again
-            session.expect("no column 'nothing'")
-            session.expect(question)
-        session.sendline(answers.get(question, ""))
-    session.expect("Next: make train MODEL=asked/linear")
-    session.expect(pexpect.EOF)
-    assert (repo.path / "projects" / "asked" / "linear" / "train.py").is_file()
-
-
-def test_it_asks_for_the_serialization_where_there_is_a_choice(
-    repo: Monorepo, terminal: Callable[..., pexpect.spawn]
-) -> None:
-    given = {"PROJECT": "chosen", "TARGET": "wanted", "TASK": "classification", "FRAMEWORK": "xgboost", "NAME": "x"}
-    session = terminal(*(f"{name}={value}" for name, value in given.items()))
-    session.expect_exact("Serialization (onnx, native) [onnx]")
-    session.sendline("dill")
-    session.expect_exact("SERIALIZATION=dill: no such format")
-    session.expect_exact("Serialization (")
-    session.sendline("native")
-    session.expect("Write ")
-    session.sendline("n")
-    session.expect("nothing is written")
-    session.expect(pexpect.EOF)
-    assert not (repo.path / "projects" / "chosen").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_ctrl_c_at_a_question_leaves_nothing(
-    repo: Monorepo, terminal: Callable[[], pexpect.spawn], question: str
-) -> None:
-    before = sorted((repo.path / "projects").rglob("*"))
-    session = terminal()
-    for asked in QUESTIONS:
-        session.expect(asked)
-        if asked == question:
-            session.sendintr()
-            break
-        session.sendline("never" if asked == "Project" else "")
-    session.expect("interrupted|Interrupt")
-    session.expect(pexpect.EOF)
-    session.close()
-    assert session.exitstatus or session.signalstatus  # make itself ends by it
-    assert sorted((repo.path / "projects").rglob("*")) == before
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ READS: dict[str, tuple[str, ...]] = {
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
     "modernize": LOCK,
-    "new-model": (*TABLE, "FRAMEWORK", "FAMILY", "TASK", *LOCK),
+    "new-model": (*TABLE, "FRAMEWORK", "FAMILY", "SERIALIZATION", "TASK", *LOCK),
     "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
