@@ -9,6 +9,7 @@ import contextlib
 import csv
 import json
 import shutil
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from bench.scaffold.watching import Step, Stopped, do, environment, post, served
 
 FILES = Path(__file__).parent / "peers"
 TARGET = "species"
+EXPECTED = "setosa"  # of the first rows
 COG = "https://github.com/replicate/cog/releases/latest/download/cog_Linux_x86_64"
 
 
@@ -92,7 +94,9 @@ def trainyard(start: Start, journey: Journey) -> None:
     try:
         journey.steps.append(do("make predict", [*make, "predict", "DETACH=1", model, port], root, env))
         body = json.dumps({"payload": {"instances": start.rows}}).encode()
-        journey.steps.append(post("first request", f"http://127.0.0.1:{start.port}/iris_{TARGET}/predict", body))
+        journey.steps.append(
+            post("first request", f"http://127.0.0.1:{start.port}/iris_{TARGET}/predict", body, EXPECTED)
+        )
     finally:
         with contextlib.suppress(Stopped):
             do("make stop", [*make, "stop", model], root, env)
@@ -138,7 +142,7 @@ def answered(name: str, argv: list[str], start: Start, env: dict[str, str], path
     """Start a server, wait for its first good answer, ask once more, end it."""
     url, content = f"http://127.0.0.1:{start.port}{path}", json.dumps(body).encode()
     with served(name, argv, start.folder, env, url, content) as step:
-        return [step, post("first request", url, content)]
+        return [step, post("first request", url, content, EXPECTED)]
 
 
 def cog(start: Start, journey: Journey) -> None:
@@ -176,10 +180,20 @@ def travel(name: str, start: Start) -> Journey:
         journey.lines = lines_written(FILES / written)
         shutil.copy(start.table, start.folder / "iris.csv")
     try:
+        need_free(start.port)
         way(start, journey)
     except (Stopped, OSError) as error:
         journey.stopped = str(error)
     return journey
+
+
+def need_free(port: int) -> None:
+    """Raises:
+    Stopped: another server would answer in place of the one that is measured.
+    """
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise Stopped(f"port {port} is taken: end what listens there")
 
 
 def lines_written(folder: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -118,11 +117,16 @@ def do(name: str, argv: list[str], cwd: Path, env: dict[str, str]) -> Step:
         process.returncode = status
         printed, complaints = (_content(file) for file in (out, err))
     if status:
-        last = next((line for line in reversed((complaints or printed).splitlines()) if line.strip()), "no message")
-        raise Stopped(f"{name}: {last.strip()}")
+        raise Stopped(f"{name}: {_reason(complaints or printed)}")
     return Step(
         name, seconds, watch.packages, used.ru_utime + used.ru_stime, printed, dict(watch.by_command.most_common())
     )
+
+
+def _reason(text: str) -> str:
+    """The line that says error, or the last one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return next((line for line in lines if line.startswith("error:")), lines[-1] if lines else "no message")
 
 
 def _content(file: Any) -> str:
@@ -141,19 +145,22 @@ def served(name: str, argv: list[str], cwd: Path, env: dict[str, str], url: str,
         with running(argv, env, cwd, url, body) as process:
             yield Step(name, process.cold_start, 0.0, process.processor_seconds())
     except DidNotStart as error:
-        raise Stopped(f"{name}: {str(error).strip().splitlines()[-1]}") from None
+        raise Stopped(f"{name}: {_reason(str(error))}") from None
 
 
-def post(name: str, url: str, body: bytes) -> Step:
+def post(name: str, url: str, body: bytes, expected: str) -> Step:
     """One request.
 
     Raises:
-        OSError: no good answer.
+        OSError: no answer, or an error.
+        Stopped: an answer without the prediction that is ``expected``.
     """
     started = time.perf_counter()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 -- our own URL
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        json.loads(answer.read())
+        content = answer.read().decode()
+    if expected not in content:
+        raise Stopped(f"{name}: {content[:200]}")
     return Step(name, time.perf_counter() - started, 0.0)
 
 
