@@ -94,9 +94,12 @@ def read_yaml(path: Path) -> YamlFile:
     if path.suffix == ".json":
         return _read_json(path, text)
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        lines = dict(_lines(node, (), path)) if node else {}
-        return YamlFile(path, yaml.load(text, Loader=_Loader), lines)  # noqa: S506 -- derived from the safe one
+        loader = _Loader(text)  # one parse for both: it is what reading a file takes
+        node = loader.get_single_node()
+        if node is None:
+            return YamlFile(path, None, {})
+        lines = dict(_lines(node, (), path))
+        return YamlFile(path, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise TrainyardError(f"{path}:{line}: not YAML ({error.problem})", "correct that line") from None
