@@ -4,7 +4,7 @@ include mk/monorepo.mk
 
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
-BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-tuning profile-serving
+BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-scaffold bench-tuning profile-serving
 .PHONY: demo test lint format $(BENCHMARKS)
 
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
@@ -30,6 +30,7 @@ bench-serving: ## against other servers: a table and a picture; OPTIONS=--help
 bench-memory: ## memory of four models in one server, by workers; OPTIONS=--help
 bench-images: ## image size, cold start and memory of each model, compiled and pickled; OPTIONS=--help
 bench-builds: $(SETUP) ## builds, against the real s2i with a classic assemble script; OPTIONS=--help
+bench-scaffold: ## from an empty folder to the first answer, beside other tools' quick starts; OPTIONS=--help
 bench-tuning: ## a trial of make tune beyond its train function, against a container each; OPTIONS=--help
 profile-serving: ## where the microseconds of a request go; OPTIONS=--help
 

@@ -28,8 +28,8 @@ OF_RUNS = {
     "rollback",
 }  # fmt: skip
 OF_DEVELOPERS = {
-    "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-tuning",
-    "profile-serving",
+    "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-scaffold",
+    "bench-tuning", "profile-serving",
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class Running:
     def memory(self) -> float:
         """MiB of the process and all its descendants; what they share is counted once (proportional set size)."""
         total = 0
-        for pid in _family(self.process.pid):
+        for pid in family(self.process.pid):
             with contextlib.suppress(OSError):
                 for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                     if line.startswith("Pss:"):
@@ -44,7 +44,7 @@ class Running:
     def processor_seconds(self) -> float:
         """User and system time of the process and all its descendants since they started."""
         total = 0
-        for pid in _family(self.process.pid):
+        for pid in family(self.process.pid):
             with contextlib.suppress(OSError):
                 # After the name, which may have blanks: utime and stime, then those of children that have ended.
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -89,22 +89,22 @@ def _wait(process: subprocess.Popen[bytes], url: str, body: bytes, deadline: flo
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    family = _family(process.pid)
+    started = family(process.pid)
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)
-    for pid in {process.pid, *family}:
+    for pid in {process.pid, *started}:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and its descendants."""
     found = [pid]
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += _family(int(child))
+                found += family(int(child))
     return found

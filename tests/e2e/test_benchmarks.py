@@ -11,6 +11,9 @@ import pytest
 from needs import need
 
 from bench.builds import targets
+from bench.scaffold import report
+from bench.scaffold.journeys import Journey, Start, make_table, travel
+from bench.scaffold.watching import Step, installs
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,3 +114,59 @@ def test_bench_tuning_compares_trials_with_containers(tmp_path: Path) -> None:
     (measured,) = json.loads((tmp_path / "tuning.json").read_text())
     assert 0 < measured["trial"] < measured["container"]
     assert (tmp_path / "tuning.md").read_text().strip() in printed
+
+
+def test_bench_scaffold_goes_from_an_empty_folder_to_an_answer(tmp_path: Path) -> None:
+    options = f"--journeys trainyard --repeats 1 --without-warm-up --models 4 --checks 1 --out {tmp_path}"
+    printed = make("bench-scaffold", f"OPTIONS={options}")
+    measured = json.loads((tmp_path / "scaffold.json").read_text())
+    (journey,) = measured["journeys"]["trainyard"]
+    assert (journey["stopped"], journey["lines"]) == ("", 0)
+    steps = ["install", "trainyard init", "make new-model", "make train", "make predict", "first request"]
+    assert [step["name"] for step in journey["steps"]] == steps
+    took = {step["name"]: step for step in journey["steps"]}
+    assert all(step["seconds"] > 0 for step in journey["steps"])
+    # It resolves, installs for training, installs for prediction: an installer is seen in each.
+    for name in ("install", "make new-model", "make train", "make predict"):
+        assert 0 < took[name]["packages"] < took[name]["seconds"]
+    assert 0 < journey["fitting"] < took["make train"]["seconds"]
+    assert len(measured["checks"]) == 1
+    assert "| trainyard | 6 | 0 | " in printed
+    assert "| make check, 4 models, median of 1 | process | " in printed
+    assert (tmp_path / "scaffold.md").read_text().strip() in printed
+
+
+def test_bench_scaffold_says_where_a_journey_stops(tmp_path: Path) -> None:
+    start = Start(tmp_path / "place", tmp_path / "iris.csv", make_table(tmp_path / "iris.csv"), tmp_path / "no.whl", 0)
+    gone = travel("trainyard", start)
+    assert gone.stopped.startswith("install: error: ")
+    lines = [*report.summary([gone]), *report.steps([gone])]
+    assert "| trainyard | - | 0 | - | - | - | - | - | - |" in lines
+    assert lines[-1].startswith("| trainyard | stopped: install: error: ")
+    (verdict,) = report.verdicts([gone], 4, [])
+    assert not verdict.met
+
+
+def test_bench_scaffold_judges_what_is_ours() -> None:
+    steps = [Step("install", 20.0, 18.0), Step("make train", 10.0, 4.0)]
+    ours, slow = (
+        Journey("trainyard", 0, steps, 2.5),
+        Journey("trainyard", 0, [*steps, Step("make predict", 40.0, 40.0)]),
+    )
+    assert ours.own == 5.5
+    verdicts = [*report.verdicts([ours], 200, [0.8, 2.0, 0.9]), *report.verdicts([slow], 200, [])]
+    assert [verdict.met for verdict in verdicts] == [True, False, True, False, False]
+    assert report.best([Journey("trainyard", 0, steps[:1], stopped="x"), slow, ours]) is ours
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/x/bin/uv pip install a", True), ("/x/.venv/bin/python -m venv .venv", True),
+        ("/x/bin/python /x/bin/pip install a", True), ("/venv/bin/python /home/prepare.py a b", True),
+        ("/x/.venv/bin/python -P -X pycache_prefix=b -m trainyard train", False), ("make train", False),
+        ("python train.py", False),
+    ],
+)  # fmt: skip
+def test_bench_scaffold_knows_an_installer(line: str, expected: bool) -> None:
+    assert installs(line.split()) is expected

@@ -48,14 +48,15 @@ def _names(path: Path) -> frozenset[str] | None:
     except ValueError as error:  # null bytes
         raise TrainyardError(f"{path}: {error}", "save it as a text file") from None
     found: set[str] = set()
+    dynamic = False
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom | ast.Import):
             found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-    dynamic = "*" in found or {"__getattr__", "globals"} & found or any(
-        isinstance(node, ast.Name) and node.id in ("globals", "vars", "setattr", "exec") for node in ast.walk(tree)
-    )  # fmt: skip
+        elif isinstance(node, ast.Name):
+            dynamic = dynamic or node.id in ("globals", "vars", "setattr", "exec")
+            if isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+    dynamic = dynamic or bool({"*", "__getattr__", "globals"} & found)
     return None if dynamic else frozenset(found)
