@@ -46,7 +46,7 @@ def _loaded(_folder: str, model_name: str) -> Callable[[Rows], Answer]:
     binary = binary_path(MODELS, model_name)
     record = read_record(binary)
     if record is None:
-        missing = "bring it and its files back, or adopt the model again: git ignores models/, so a clone has none of them"
+        missing = "bring it and its files back, or adopt the model again: git ignores models/, so clones lack them"
         raise ModelUnavailable(f"{record_path(binary)}: no such file", missing)
     facts, schema = record.get(ADOPTED), record.get("schema") or {}
     if not isinstance(facts, dict) or facts.get("kind") not in ("pickle", *KINDS) or not schema.get("columns"):
