@@ -67,6 +67,11 @@ def test_a_kind_of_folder_has_one_row_of_a_verb() -> None:
             assert sum(kind in verb.where for verb in rows) <= 1, (name, kind)
 
 
+@pytest.mark.parametrize("verb", READS)
+def test_a_verb_has_an_option_once(verb: str) -> None:
+    assert len(set(READS[verb])) == len(READS[verb])
+
+
 def test_every_setting_is_an_option_of_some_verb() -> None:
     assert set(READS) <= set(commands())
     known = {name for names in READS.values() for name in names}

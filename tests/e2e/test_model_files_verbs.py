@@ -100,6 +100,7 @@ def test_a_version_takes_the_place_of_another_whole(tmp_path: Path, model: Model
     folder = tmp_path / "served"
     place_version(files, "native", folder)
     (folder / "native_old.bin").write_text("of another version")
+    (folder / "native_labels.json").write_text("of another version")
     place_version(files, "native", folder)
     placed = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert placed == {"native.json", "native_labels.json", "native_model/deep/a=1,b.txt"}
@@ -107,3 +108,6 @@ def test_a_version_takes_the_place_of_another_whole(tmp_path: Path, model: Model
     assert record["replaces_files"] == record["files"]
     before = subprocess.run(["sha256sum", *sorted(record["files"])], cwd=folder, capture_output=True, check=True)
     assert all(sha256 in before.stdout.decode() for sha256 in record["files"].values())
+    inodes = {path: path.stat().st_ino for path in folder.rglob("*")}
+    place_version(files, "native", folder)
+    assert {path: path.stat().st_ino for path in folder.rglob("*")} == inodes, "a server may be loading them"

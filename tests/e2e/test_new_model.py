@@ -162,6 +162,7 @@ def test_a_column_may_be_called_anything(repo: Monorepo, table: Callable[..., Pa
 
 BAD = [
     (["PROJECT=numpy"], "PROJECT=numpy"),
+    (["PROJECT=cog"], "PROJECT=cog"),
     (["PROJECT=json"], "a module of Python's own library"),
     (["PROJECT=../x"], "PROJECT=../x"),
     (["PROJECT=class"], "a word of Python's own"),

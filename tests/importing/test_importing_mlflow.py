@@ -52,7 +52,10 @@ def test_an_imported_model_predicts_what_mlflow_does(tmp_path: Path, monkeypatch
     for name, flavor in NAMES.items():
         project = repo.path / "projects" / name
         monkeypatch.chdir(project)
+        (project / "models" / name).mkdir(parents=True)  # of an earlier training
+        (project / "models" / name / "old").touch()
         published({"payload": {"$ref": "data/model", "model_name": name}})
+        assert not (project / "models" / name / "old").exists()
         text = (project / "model/predict.py").read_text()
         assert f'flavor="{flavor}"' in text
         assert ("mlflow" in (project / "model/requirements.txt").read_text()) == (flavor == "python_function")

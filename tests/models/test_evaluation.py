@@ -58,6 +58,12 @@ class Known:
         return self.scores[: len(features)]
 
 
+def test_a_class_that_came_after_the_training_has_a_line_and_no_column() -> None:
+    found = scored([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], ["no", "yes"], ["no", "yes", "new"])
+    assert found["labels"] == ["no", "yes", "new"]
+    assert found["confusion"] == [[1, 0, 0], [0, 1, 0], [1, 0, 0]]
+
+
 def test_two_classes() -> None:
     training, held_out = table(600, 1), table(400, 2)
     model = fit_classifier(LogisticRegression(), training, scale=True)

@@ -26,6 +26,16 @@ def test_three_classes() -> None:
     assert metrics["f1"] == pytest.approx((1 + 2 / 3 + 2 / 3) / 3)
 
 
+def test_a_class_that_the_model_has_never_seen_counts_as_wrong() -> None:
+    scores = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]
+    metrics = classification_metrics(["no", "yes", "maybe"], scores, ["no", "yes"])
+    assert metrics["accuracy"] == pytest.approx(2 / 3)
+    knows = classification_metrics(
+        ["no", "yes", "maybe"], [[0, 0.9, 0.1], [0, 0.2, 0.8], [1, 0, 0]], ["maybe", "no", "yes"]
+    )
+    assert knows["log_loss"] < metrics["log_loss"] < 100
+
+
 @pytest.mark.filterwarnings("ignore:Only one class")
 def test_a_metric_that_is_undefined_is_left_out() -> None:
     metrics = classification_metrics([0, 0], [[0.9, 0.1], [0.6, 0.4]], [0, 1])

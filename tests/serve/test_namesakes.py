@@ -40,3 +40,13 @@ def test_names_that_hide_nothing_of_use_are_served(start, tmp_path, name):
     (folder / ".s2i").mkdir()
     (folder / ".s2i/environment").write_text(f"ROUTES=one:{name}.model.predict:predict\n")
     assert start(folder, WORKERS="1").post("one").json() == {"payload": {"predictions": [1]}}
+
+
+@pytest.mark.parametrize("name", ["bentoml", "cog", "cortex", "maxfw"])
+def test_a_project_named_like_a_stand_in_is_served(start, tmp_path, name):
+    folder = tmp_path / "action"
+    (folder / name / "model").mkdir(parents=True)
+    (folder / name / "model/predict.py").write_text("def predict(msg):\n    return {'predictions': [1]}\n")
+    (folder / ".s2i").mkdir()
+    (folder / ".s2i/environment").write_text(f"ROUTES=one:{name}.model.predict:predict\n")
+    assert start(folder, WORKERS="1").post("one").json() == {"payload": {"predictions": [1]}}

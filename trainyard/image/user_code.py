@@ -71,17 +71,18 @@ def prepare_path(sources: Path, modules: Iterable[str] = ()) -> None:
     """
     root = str(sources)
     sys.path[:] = [root, *(entry for entry in sys.path if entry not in (root, COMPAT)), COMPAT]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _InstalledFirst)]
-    hidden = OF_PYTHON.intersection(entry.name for entry in os.scandir(sources) if entry.is_dir())
-    if hidden := hidden | {top for top in map(_top, modules) if _namesake(top, sources)}:
-        sys.meta_path.insert(0, _InstalledFirst(hidden, sys.path[1:]))
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _OnPath)]
+    folders = {entry.name for entry in os.scandir(sources) if entry.is_dir()}
+    # A folder without __init__.py comes after any module of its name, so a stand-in would hide a project.
+    if projects := folders.intersection(Path(name).stem for name in Path(COMPAT).iterdir()):
+        sys.meta_path.insert(0, _OnPath(projects, sys.path[:-1]))
+    # Other models, and what they import, go on as if these folders were not there.
+    if hidden := OF_PYTHON & folders | {top for top in map(_top, modules) if _namesake(top, sources)}:
+        sys.meta_path.insert(0, _OnPath(hidden, sys.path[1:]))
 
 
-class _InstalledFirst(MetaPathFinder):
-    """Finds the installed modules of some names, although folders of the sources have these names.
-
-    Other models, and what they import, go on as if those folders were not there.
-    """
+class _OnPath(MetaPathFinder):
+    """Finds modules of some names on another path than the others."""
 
     def __init__(self, names: Collection[str], path: Sequence[str]) -> None:
         self._names = names

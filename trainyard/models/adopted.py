@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trainyard.contract.records import binary_path, read_record
+from trainyard.contract.records import binary_path, read_record, record_path
 from trainyard.errors import ModelUnavailable
 from trainyard.models.binaries import MODELS, load_model, served_model_name
 from trainyard.models.predicting import instances_of
@@ -43,7 +43,11 @@ def _loaded(_folder: str, model_name: str) -> Callable[[Rows], Answer]:
     Raises:
         ModelUnavailable: there is none, or it is none that was adopted.
     """
-    record = read_record(binary_path(MODELS, model_name)) or {}
+    binary = binary_path(MODELS, model_name)
+    record = read_record(binary)
+    if record is None:
+        missing = "bring it and its files back, or adopt the model again: git ignores models/, so clones lack them"
+        raise ModelUnavailable(f"{record_path(binary)}: no such file", missing)
     facts, schema = record.get(ADOPTED), record.get("schema") or {}
     if not isinstance(facts, dict) or facts.get("kind") not in ("pickle", *KINDS) or not schema.get("columns"):
         raise ModelUnavailable(f"the record of {model_name} does not say how to serve it", "make adopt writes one")

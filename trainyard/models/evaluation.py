@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from trainyard.models.importance import importance
+from trainyard.models.metrics import with_new_classes
 from trainyard.models.predicting import CLASSIFICATION
 from trainyard.models.tables import Table
 
@@ -45,6 +46,7 @@ def evaluate(model: Mapping[str, Any], held_out: Table, outcome: Any) -> dict[st
 
 
 def _classes(truth: Sequence[Any], scores: Floats, labels: Sequence[Any]) -> dict[str, Any]:
+    scores, labels = with_new_classes(truth, scores, labels)
     index = {label: i for i, label in enumerate(labels)}
     actual = np.array([index[label] for label in truth], dtype=np.intp)
     counts = np.bincount(actual, minlength=len(labels))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trainyard.models.metrics import with_new_classes
 from trainyard.models.predicting import CLASSIFICATION, OneThread
 from trainyard.models.tables import Table
 
@@ -62,7 +63,7 @@ def _shuffled(model: Mapping[str, Any], held_out: Table) -> dict[str, float]:
 
 def _loss(model: Mapping[str, Any], features: Any, truth: Any) -> float:
     if model["task"] == CLASSIFICATION:
-        return log_loss(truth, model["estimator"].predict_proba(features), model["labels"])
+        return log_loss(truth, *with_new_classes(truth, model["estimator"].predict_proba(features), model["labels"]))
     return root_mean_squared_error(truth, model["estimator"].predict(features))
 
 

@@ -125,6 +125,10 @@ def published(msg: Mapping[str, Any]) -> dict[str, Any]:
     Path("models").mkdir(exist_ok=True)
     target = Path("models") / name
     if source.is_dir():
+        if target.is_symlink():  # the training's view of a large file or folder of an earlier training
+            target.unlink()
+        elif target.exists():
+            shutil.rmtree(target)
         shutil.copytree(source, target, copy_function=shutil.copyfile)
     else:
         shutil.copyfile(source, target.with_name(f"{name}{source.suffix}"))

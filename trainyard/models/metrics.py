@@ -19,14 +19,15 @@ def classification_metrics(truth: Sequence[Any], scores: Any, labels: Sequence[A
     """Accuracy, ROC AUC, log loss, F1, precision and recall.
 
     Two classes: F1, precision and recall are those of the positive class, which is the second label. More classes:
-    they are means over the classes, and ROC AUC is each class against the rest.
+    they are means over the classes, and ROC AUC is each class against the rest. A class of ``truth`` that is not
+    among ``labels`` counts as one that the model gave no probability.
 
     Args:
         truth: the right label of each row.
         scores: an array (rows, labels) of probabilities, columns in the order of ``labels``.
         labels: the classes, sorted.
     """
-    scores = np.asarray(scores, dtype=np.float64)
+    scores, labels = with_new_classes(truth, np.asarray(scores, dtype=np.float64), labels)
     scores = scores / scores.sum(axis=1, keepdims=True)  # those of float32 libraries add up to 1 to seven digits only
     index = {label: i for i, label in enumerate(labels)}
     actual = np.array([index[label] for label in truth])
@@ -43,6 +44,15 @@ def classification_metrics(truth: Sequence[Any], scores: Any, labels: Sequence[A
         "recall": sk.recall_score(actual, predicted, **average),
     }
     return _defined(found)
+
+
+def with_new_classes(truth: Sequence[Any], scores: Any, labels: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Scores and labels, with a column of zeros for each class that came into the data after the model's training.
+
+    So a champion can be compared with a model that knows the new class.
+    """
+    new = sorted(set(truth) - set(labels), key=str)
+    return np.hstack([scores, np.zeros((len(scores), len(new)))]), [*labels, *new]
 
 
 def regression_metrics(truth: Sequence[float], predicted: Sequence[float]) -> Metrics:

@@ -16,8 +16,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 TAKEN = frozenset({"all", "common_utils", "data", "models", "runs", "test", "utils"})
 # Packages that a model may import: a project of that name would hide them.
 PACKAGES = frozenset({
-    "catboost", "joblib", "keras", "lightgbm", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow",
-    "requests", "scipy", "sklearn", "tensorflow", "torch", "xgboost",
+    "bentoml", "catboost", "cog", "cortex", "joblib", "keras", "lightgbm", "maxfw", "mlflow", "numpy", "onnx",
+    "onnxruntime", "pandas", "pyarrow", "requests", "scipy", "sklearn", "tensorflow", "torch", "xgboost",
 })  # fmt: skip
 
 

@@ -40,7 +40,7 @@ TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *BUILD)
 SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
 TABLE = ("PROJECT", "NAME", "DATASET", "TARGET", "ENCODING", "SEPARATOR")
-READS: dict[str, tuple[str, ...]] = {
+_LISTS: dict[str, tuple[str, ...]] = {
     "adopt": ("MODEL_FILE", *TABLE, *LOCK),
     "affected": ("SINCE",),
     "audit": ENGINE,
@@ -89,3 +89,5 @@ READS: dict[str, tuple[str, ...]] = {
     "tune": ("TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
     "wheelhouse": ("WHEELHOUSE", *LOCK),
 }
+# Two groups may share a setting, and click warns of an option that a verb has twice.
+READS = {verb: tuple(dict.fromkeys(names)) for verb, names in _LISTS.items()}

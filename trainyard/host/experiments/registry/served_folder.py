@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from trainyard.contract.files import read_json, replacing, sha256_of, write_whole
 from trainyard.contract.model_files import BESIDE_JSON, BINARY, Files, files_of, is_compiled, more_files, record_name
@@ -26,18 +27,34 @@ def place_version(files: Path, model_name: str, folder: Path) -> None:
     record = _record_in(files, model_name)
     content, _ = read_json(files / record)
     named = files_of(content, model_name)
+    if _is_there(folder, record, content, named):  # a server may be loading it: files that are replaced have changed
+        _remove_others(folder, {record, *named})
+        return
     compiled = [name for name in named if is_compiled(name, model_name)]
     others = sorted(named.keys() - set(compiled), key=lambda name: (name == f"{model_name}{BINARY}", name))
     for name in compiled:
         _copy(files / name, folder / name)
     replaced = _replaced(binary_path(folder, model_name), more_files(content, model_name))
-    content = {key: value for key, value in content.items() if not key.startswith("replaces")} | replaced
+    content = _without_replaced(content) | replaced
     write_whole(folder / record, dump_record(content))
     if record != f"{model_name}{BESIDE_JSON}":
         (folder / f"{model_name}{BESIDE_JSON}").unlink(missing_ok=True)
     for name in others:
         _copy(files / name, folder / name)
     _remove_others(folder, {record, *named})
+
+
+def _is_there(folder: Path, record: str, content: dict[str, Any], named: Files) -> bool:
+    try:
+        before, _ = read_json(folder / record)
+        same = all(sha256_of(folder / name) == digest for name, digest in named.items())
+    except (OSError, ValueError):
+        return False
+    return same and isinstance(before, dict) and _without_replaced(before) == _without_replaced(content)
+
+
+def _without_replaced(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if not key.startswith("replaces")}
 
 
 def _record_in(files: Path, model_name: str) -> str:
