@@ -173,6 +173,7 @@ BAD = [
     (["NAME=it's"], "NAME=it's"),
     (["NAME=größe"], "letters of English"),
     (["NAME=data"], "NAME=data"),
+    (["NAME=ALL"], "for other things"),
     (["TARGET=price"], "no column 'price'"),
     (["FRAMEWORK=prolog"], "FRAMEWORK=prolog: no such framework"),
     (["FAMILY=royal"], "FAMILY=royal"),
@@ -200,12 +201,21 @@ def test_a_model_that_is_there_stays(repo: Monorepo, table: Callable[..., Path])
     assert (folder / "train.py").read_text() == "mine\n"
 
 
+def test_of_several_at_once_one_writes_the_model(repo: Monorepo, table: Callable[..., Path]) -> None:
+    arguments = [f"DATASET={table(by_size)}", "TARGET=wanted", "PROJECT=race", "NAME=same"]
+    tries = [repo.spawn(None, "new-model", *arguments, f"FRAMEWORK={name}") for name in ("plain", "xgboost", "plain")]
+    said = [process.communicate(timeout=100)[0] for process in tries]
+    assert [process.returncode for process in tries].count(0) == 1, said
+    assert sum("there already" in text for text in said) == 2, said
+
+
 def test_a_project_before_its_models(repo: Monorepo) -> None:
     repo.make(None, "-n", "new-project", "PROJECT=fresh").succeeded()
     assert not (repo.path / "projects" / "fresh").exists()
     repo.make(None, "new-project", "PROJECT=fresh").succeeded()
     assert (repo.path / "projects" / "fresh" / "data").is_dir()
     repo.make(None, "new-project", "PROJECT=fresh").failed("there already", "make new-model PROJECT=fresh")
+    repo.make(None, "new-project", "PROJECT=Fresh").failed("there is a project fresh")
     repo.make(None, "new-project").failed("PROJECT is not given")
     repo.make(None, "new-project", "PROJECT=torch").failed("a Python package")
 

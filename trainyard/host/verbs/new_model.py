@@ -15,6 +15,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.environment import provide
 from trainyard.host.monorepo.model_dir import read_model_dir
 from trainyard.host.operations.session import Session
+from trainyard.host.scaffold.alone import alone
 from trainyard.host.scaffold.model_names import check_model, check_project, name_from
 from trainyard.host.scaffold.new_model import (
     FAMILIES,
@@ -82,11 +83,15 @@ def new_model(session: Session, _: Path) -> None:
     name = _given("NAME", settings.name, "Name of the model", family, lambda text: check_model(text, project).name)
     path, read = check_model(name, project), (settings.separator, settings.encoding)
     model = NewModel(path, dataset, profile, target, task, framework, family, *read)
-    check_use(model, session.repository)
     _show(model)
+    check_use(model, session.repository)
     if _asks() and not session.commands.dry_run and not click.confirm(f"Write {model.name}?", default=True, err=True):
         raise TrainyardError("nothing is written", "call it again")
-    for written in write_model(model, session.repository, dry_run=session.commands.dry_run):
+    with alone(session):
+        check_model(name, project)  # another may have made one meanwhile
+        check_use(model, session.repository)
+        added = write_model(model, session.repository, dry_run=session.commands.dry_run)
+    for written in added:
         _say_written(session, session.repository.root / written)
     if not session.commands.dry_run:
         lock_new(session, model.path)
@@ -179,6 +184,8 @@ def _show(model: NewModel) -> None:
         print(f"{unlabelled:,} rows have no {model.target}: they are left out")  # noqa: T201
     if profile.marks:
         print(f"A missing value is written {' or '.join(sorted(profile.marks))}, too")  # noqa: T201
+    for doubt in profile.doubts:
+        print(doubt)  # noqa: T201
     rows = [(use.name or "(no name)", use.what, use.does) for use in model.uses]
     for line in table([("COLUMN", "WHAT IT IS", "WHAT THE MODEL DOES WITH IT"), *rows[:SHOWN]]):
         print(line)  # noqa: T201
