@@ -75,6 +75,7 @@ def test_an_identifier_of_many_rows_is_one(tmp_path: Path) -> None:
 def test_all_different_measurements_are_no_identifier(tmp_path: Path) -> None:
     assert use_of(tmp_path, [f"{number * 0.37:.3f}" for number in range(40)])[0] == NUMBER
     assert use_of(tmp_path, [str(number * number) for number in range(40)])[0] == NUMBER
+    assert use_of(tmp_path, [str(1986 + number) for number in range(40)])[0] == NUMBER
 
 
 def test_marks_are_missing_values_only_among_numbers(tmp_path: Path) -> None:

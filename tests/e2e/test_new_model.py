@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -179,6 +180,7 @@ BAD = [
     (["FAMILY=royal"], "FAMILY=royal"),
     (["TASK=regression"], "holds no numbers"),
     (["DATASET=nothing.csv"], "nothing.csv"),
+    (["DATASET=/dev/zero"], "neither a file nor a folder"),
     (["DATASETT=a"], "unknown variable DATASETT"),
 ]
 
@@ -199,6 +201,17 @@ def test_a_model_that_is_there_stays(repo: Monorepo, table: Callable[..., Path])
     (folder / "train.py").write_text("mine\n")
     repo.make(None, "new-model", f"DATASET={table(by_size)}", "PROJECT=p_there", "NAME=There").failed("there already")
     assert (folder / "train.py").read_text() == "mine\n"
+
+
+def test_a_broken_model_is_in_nobodys_way(repo: Monorepo, table: Callable[..., Path]) -> None:
+    folder = made(repo, "broken", table(by_size), "TARGET=wanted", "FRAMEWORK=plain")
+    for text in ("MODEL_NAME := $(shell x)\n", "CONTAINER_NAME := A-b\n"):
+        (folder / "Makefile").write_text(text)
+        arguments = f"DATASET={table(by_size)}", "TARGET=wanted", "PROJECT=p_whole"
+        repo.make(None, "-n", "new-model", *arguments).succeeded()
+    (folder / "Makefile").write_text("CONTAINER_NAME := p-whole-linear\n")
+    repo.make(None, "-n", "new-model", *arguments).failed("p_broken/broken has the images p-whole-linear-...")
+    shutil.rmtree(folder)
 
 
 def test_of_several_at_once_one_writes_the_model(repo: Monorepo, table: Callable[..., Path]) -> None:

@@ -132,8 +132,10 @@ def _given(variable: str, value: str, question: str, default: str, check: Callab
 
 
 def _existing(text: str) -> str:
-    if not Path(text).expanduser().exists():
-        raise TrainyardError(f"DATASET={text}: no such file", "name a table, from the folder that you are in")
+    path = Path(text).expanduser()
+    if not (path.is_file() or path.is_dir()):
+        what = "neither a file nor a folder" if path.exists() else "no such file"
+        raise TrainyardError(f"DATASET={text}: {what}", "name a table, from the folder that you are in")
     return text
 
 

@@ -16,6 +16,7 @@ MOST_CATEGORIES = 200  # each is a feature of every row; a column of more is rea
 MOST_KEPT = 10_000  # distinct values of a column that are counted
 WORDS_OF_TEXT = 3  # on average, from which a text is no category
 IDENTIFIES = 20  # rows from which a column of all different values is taken for an identifier
+YEARS = 1700, 2200  # one row for each is a table by years
 _COMMA = re.compile(r"[+-]?\d+(,\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})*", re.ASCII)
 _FRACTION = re.compile(r"[+-]?\d+\.\d+", re.ASCII)
@@ -157,7 +158,8 @@ class ColumnProfile:
         if not different or self.kind in (DATE, BOOLEAN) or (self.kind == NUMBER and not self.is_whole):
             return False
         if self.kind == NUMBER:
-            return bool(_ID_NAME.search(self.name)) or self.largest - self.smallest + 1 == self.rows
+            years = YEARS[0] <= self.smallest <= self.largest <= YEARS[1]
+            return bool(_ID_NAME.search(self.name)) or (self.largest - self.smallest + 1 == self.rows and not years)
         return self.words == len(self.values)
 
     def present(self, marks: Collection[str]) -> Counter[str]:
