@@ -154,6 +154,7 @@ def test_the_task_is_guessed_of_the_target(tmp_path: Path, values: list[str], ta
         (["a", "b"] * 20, "ranking", "no such task"),
         ([f"t{number}" for number in range(40)], "", "fewer than 4 rows"),
         ([f"{number}%" for number in range(40)], "", "Write them without the unit"),
+        ([f"{number}%" for number in range(40)], "regression", "Write them without the unit"),
     ],
 )
 def test_a_target_that_none_can_learn(tmp_path: Path, values: list[str], wanted: str, says: str) -> None:

@@ -259,13 +259,17 @@ def task_of(found: TableProfile, target: str, wanted: str = "") -> str:
     task = wanted or (REGRESSION if quantity else CLASSIFICATION)
     if task == REGRESSION:
         if column.kind != NUMBER:
-            raise TrainyardError(f"{where} holds no numbers", f"say TASK={CLASSIFICATION}, or {other}")
+            fix = column.nearly or f"say TASK={CLASSIFICATION}, or {other}"
+            raise TrainyardError(f"{where} holds no numbers", fix)
         return task
     if len(values) > MOST_TEXT_CLASSES:
-        raise TrainyardError(f"{where} has {len(values):,} classes, more than {MOST_TEXT_CLASSES}", other)
+        raise TrainyardError(
+            f"{where} has {len(values):,} classes, more than {MOST_TEXT_CLASSES}", column.nearly or other
+        )
     rare = [text for text, count in values.items() if count < LEAST_OF_CLASS]
     if rare:
         more = f" and {len(rare) - 1} more" if rare[1:] else ""
-        fix = column.nearly or f"add rows or join classes{', or say TASK=' + REGRESSION if column.kind == NUMBER else ''}"
-        raise TrainyardError(f"{where}: fewer than {LEAST_OF_CLASS} rows are of the class {rare[0]!r}{more}", fix)
+        fix = f"add rows or join classes{', or say TASK=' + REGRESSION if column.kind == NUMBER else ''}"
+        what = f"fewer than {LEAST_OF_CLASS} rows are of the class {rare[0]!r}{more}"
+        raise TrainyardError(f"{where}: {what}", column.nearly or fix)
     return task
