@@ -50,3 +50,11 @@ def test_a_failure_leaves_what_was_there_before(rendered: Path, tmp_path: Path) 
     with pytest.raises(OSError, match="No such file"):
         add(rendered, target, [PurePosixPath("a/b/new.txt"), PurePosixPath("top.txt"), PurePosixPath("z")])
     assert not (tmp_path / "not there").exists()
+
+
+def test_a_full_disk_is_named_by_what_was_to_be_written(rendered: Path, tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "top.txt").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        add(rendered, tmp_path / "target", [PurePosixPath("top.txt")])
+    assert caught.value.filename == str(tmp_path / "target" / "top.txt")

@@ -75,6 +75,7 @@ def test_an_identifier_of_many_rows_is_one(tmp_path: Path) -> None:
 def test_all_different_measurements_are_no_identifier(tmp_path: Path) -> None:
     assert use_of(tmp_path, [f"{number * 0.37:.3f}" for number in range(40)])[0] == NUMBER
     assert use_of(tmp_path, [str(number * number) for number in range(40)])[0] == NUMBER
+    assert use_of(tmp_path, [str(1986 + number) for number in range(40)])[0] == NUMBER
 
 
 def test_marks_are_missing_values_only_among_numbers(tmp_path: Path) -> None:
@@ -93,6 +94,39 @@ def test_a_comma_before_a_fraction(tmp_path: Path) -> None:
     kind, what, _ = use_of(tmp_path, ["1,234", "12,345"] * 20, ";")
     assert kind == CATEGORY
     assert "thousands" in what
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (["1.234,50", "900,25", "12"] * 13, "marks thousands"),
+        (["1,234.50", "900.25"] * 20, "marks thousands"),
+        (["31.01.2024", "1.2.2024"] * 20, "Write them as 2026-01-31"),
+        (["1/31/2024", "12/1/2024 10:30 AM"] * 20, "Write them as 2026-01-31"),
+        (["16%", "7.5%"] * 20, "without the unit"),
+        (["$16", "$ 7.5"] * 20, "without the unit"),
+        (["1.0.2", "1.0.3"] * 20, "values)"),
+        (["01067", "007"] * 20, "values)"),
+        (["10-20", "20-30"] * 20, "values)"),
+    ],
+)
+def test_what_a_person_reads_as_numbers_or_dates_is_named(tmp_path: Path, values: list[str], says: str) -> None:
+    kind, what, _ = use_of(tmp_path, values, ";")
+    assert kind == CATEGORY
+    assert what.endswith(says)
+
+
+def test_a_point_that_may_mean_thousands_is_named(tmp_path: Path) -> None:
+    points = ["1.234", "12.345"] * 20
+    assert profile_of(tmp_path, ";", price=points, y=FILLER).doubts == []
+    found = profile_of(tmp_path, ";", size=["3,5", "12,25"] * 20, price=points, y=FILLER)
+    assert found.doubts == ["price: 1.234 is read as 1.234; if 1234 is meant, write it without the point"]
+
+
+def test_a_first_line_that_looks_like_a_row_is_named(tmp_path: Path) -> None:
+    columns = {"5.1": ["4.9", "6.2"] * 20, "3.5": ["3.0", "2.9"] * 20, "setosa": ["setosa", "virginica"] * 20}
+    assert "looks like a row" in profile_of(tmp_path, **columns).doubts[0]
+    assert profile_of(tmp_path, **{"2019": FILLER, "2020": FILLER, "y": FILLER}).doubts == []
 
 
 @pytest.mark.parametrize(
@@ -119,6 +153,8 @@ def test_the_task_is_guessed_of_the_target(tmp_path: Path, values: list[str], ta
         (["a", "b"] * 20, "regression", "holds no numbers"),
         (["a", "b"] * 20, "ranking", "no such task"),
         ([f"t{number}" for number in range(40)], "", "fewer than 4 rows"),
+        ([f"{number}%" for number in range(40)], "", "Write them without the unit"),
+        ([f"{number}%" for number in range(40)], "regression", "Write them without the unit"),
     ],
 )
 def test_a_target_that_none_can_learn(tmp_path: Path, values: list[str], wanted: str, says: str) -> None:
@@ -133,7 +169,9 @@ def test_a_target_that_none_can_learn(tmp_path: Path, values: list[str], wanted:
         ("", "empty"),
         ("a,b\n", "0 row"),
         ("a\n" + "1\n" * 20, "one column"),
-        ("a,a\n" + "1,2\n" * 20, "one column"),
+        ("a,a\n" + "1,2\n" * 20, "the header has a twice"),
+        ('{"a": 1, "b": 2}\n' * 20, "JSON"),
+        ('[\n{"a": 1, "b": 2},\n' + '{"a": 1, "b": 2}\n]\n', "JSON"),
         ("a,b\n1\n", "field"),
     ],
 )

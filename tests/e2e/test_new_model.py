@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,7 @@ BAD = [
     (["NAME=it's"], "NAME=it's"),
     (["NAME=größe"], "letters of English"),
     (["NAME=data"], "NAME=data"),
+    (["NAME=ALL"], "for other things"),
     (["TARGET=price"], "no column 'price'"),
     (["FRAMEWORK=prolog"], "FRAMEWORK=prolog: no such framework"),
     (["FAMILY=royal"], "FAMILY=royal"),
@@ -178,6 +180,7 @@ BAD = [
     (["SERIALIZATION=native"], "leave SERIALIZATION out"),
     (["TASK=regression"], "holds no numbers"),
     (["DATASET=nothing.csv"], "nothing.csv"),
+    (["DATASET=/dev/zero"], "neither a file nor a folder"),
     (["DATASETT=a"], "unknown variable DATASETT"),
 ]
 
@@ -208,12 +211,32 @@ def test_a_model_that_is_there_stays(repo: Monorepo, table: Callable[..., Path])
     assert (folder / "train.py").read_text() == "mine\n"
 
 
+def test_a_broken_model_is_in_nobodys_way(repo: Monorepo, table: Callable[..., Path]) -> None:
+    folder = made(repo, "broken", table(by_size), "TARGET=wanted", "FRAMEWORK=plain")
+    for text in ("MODEL_NAME := $(shell x)\n", "CONTAINER_NAME := A-b\n"):
+        (folder / "Makefile").write_text(text)
+        arguments = f"DATASET={table(by_size)}", "TARGET=wanted", "PROJECT=p_whole"
+        repo.make(None, "-n", "new-model", *arguments).succeeded()
+    (folder / "Makefile").write_text("CONTAINER_NAME := p-whole-linear\n")
+    repo.make(None, "-n", "new-model", *arguments).failed("p_broken/broken has the images p-whole-linear-...")
+    shutil.rmtree(folder)
+
+
+def test_of_several_at_once_one_writes_the_model(repo: Monorepo, table: Callable[..., Path]) -> None:
+    arguments = [f"DATASET={table(by_size)}", "TARGET=wanted", "PROJECT=race", "NAME=same"]
+    tries = [repo.spawn(None, "new-model", *arguments, f"FRAMEWORK={name}") for name in ("plain", "xgboost", "plain")]
+    said = [process.communicate(timeout=100)[0] for process in tries]
+    assert [process.returncode for process in tries].count(0) == 1, said
+    assert sum("there already" in text for text in said) == 2, said
+
+
 def test_a_project_before_its_models(repo: Monorepo) -> None:
     repo.make(None, "-n", "new-project", "PROJECT=fresh").succeeded()
     assert not (repo.path / "projects" / "fresh").exists()
     repo.make(None, "new-project", "PROJECT=fresh").succeeded()
     assert (repo.path / "projects" / "fresh" / "data").is_dir()
     repo.make(None, "new-project", "PROJECT=fresh").failed("there already", "make new-model PROJECT=fresh")
+    repo.make(None, "new-project", "PROJECT=Fresh").failed("there is a project fresh")
     repo.make(None, "new-project").failed("PROJECT is not given")
     repo.make(None, "new-project", "PROJECT=torch").failed("a Python package")
 

@@ -96,6 +96,8 @@ def test_a_renamed_model_serves_what_it_was_trained_as(repo: Monorepo) -> None:
     assert "MODEL_DIRS := linear_2" in (project / "all" / "Makefile").read_text()
     assert "houses/small" in repo.make(None, "runs").succeeded().out
     repo.make(None, "check", "MODEL=houses/small").succeeded()
+    repo.make(None, "rename", "MODEL=houses/small", "TO=Towns/Small").succeeded()
+    repo.make(None, "check", "MODEL=Towns/Small").succeeded()  # no image can be called Towns
 
 
 def test_a_removed_model_leaves_nothing_but_the_data(repo: Monorepo) -> None:
@@ -152,6 +154,7 @@ OLD, NEW = Place("rents", "linear"), Place("houses", "ridge")
         (["rename", "MODEL=rents/linear", "TO=../x"], ["TO"]),
         (["rename", "MODEL=rents/linear", "TO=rents/a b"], ["TO=a b cannot name a Python package"]),
         (["rename", "MODEL=rents/linear", "TO=json/x"], ["Python's own library"]),
+        (["rename", "MODEL=rents/linear", "TO=Rents/x"], ["TO=Rents: there is a project rents"]),
         (["rename", "MODEL=rents/nobody", "TO=rents/x"], ["no such model", "rents/linear"]),
         (["remove", "MODEL=../..", "FORCE=1"], ["not a model"]),
         (["remove", "MODEL=rents/all", "FORCE=1"], ["all/ merges models"]),

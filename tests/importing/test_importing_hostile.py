@@ -12,6 +12,10 @@ from monorepo import Made, Monorepo, interrupt
 from needs import can_mount
 from waiting import until
 
+from trainyard.errors import TrainyardError
+from trainyard.host.scaffold.importing.fetching import fetched
+from trainyard.host.support.reporter import Recording
+
 SECRET = "the content of somebody's file"
 
 
@@ -106,6 +110,15 @@ def test_nothing_of_a_prepared_git_repository_runs(prepared: Path, tmp_path: Pat
 def test_a_url_runs_nothing(repo: Monorepo, tmp_path: Path, url: str) -> None:
     repo.make(None, "import", "FROM=" + url.format(ran=tmp_path / "ran")).failed("FROM")
     assert not (tmp_path / "ran").exists()
+
+
+def test_without_git_a_url_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        pytest.raises(TrainyardError, match="git is not on PATH: install git"),
+        fetched("https://host.invalid/x.git", tmp_path, Recording()),
+    ):
+        pass
 
 
 def test_ctrl_c_in_the_middle_leaves_nothing(repo: Monorepo, tmp_path: Path) -> None:

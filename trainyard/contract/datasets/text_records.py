@@ -18,6 +18,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _SAMPLE = 20  # lines by which the separator is found
 # Excel's own first line, by which its users choose: sep=;
 _EXCEL = re.compile(r"sep=([^\"\r\n])\s*", re.IGNORECASE)
+_JSON = re.compile(r"\s*(\[\s*)?\{\s*(\"|$)|\s*\[\s*$")  # how its first line begins
 _CLOSE = 'close it; a quote that is part of a text is written twice, as in "a 3"" pipe"'
 
 
@@ -33,8 +34,8 @@ def read_records(path: Path, text: TextIO, separator: str = "") -> Iterator[Reco
         separator: of fields; empty: as the first lines have it.
 
     Raises:
-        TrainyardError: not a text of that encoding, two separators are possible, a quote is not closed, a record has
-            another number of fields.
+        TrainyardError: not a text of that encoding, JSON, two separators are possible, a quote is not closed, a record
+            has another number of fields.
     """
     csv.field_size_limit(sys.maxsize)  # 131,072 characters unless raised; a text may be longer
     last = [""]
@@ -45,6 +46,8 @@ def read_records(path: Path, text: TextIO, separator: str = "") -> Iterator[Reco
             sample.append(line)  # noqa: PERF402 -- extend() need not keep the lines before a fault
     except UnicodeError as error:
         raise _not_encoded(path, len(sample), error, text.encoding) from None
+    if sample and _JSON.match(sample[0]):
+        raise TrainyardError(f"{path}: JSON, not a table with a header", "save it as CSV or Parquet")
     separator, sample = _separator_of(path, sample, separator)
     reader = _reader(chain(_lines(sample, last), lines), separator, strict=True)
     return _records(path, reader, separator, last, text.encoding)

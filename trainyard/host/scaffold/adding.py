@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -49,7 +50,9 @@ def add(rendered: Path, target: Path, names: list[PurePosixPath]) -> None:
                     made.append(folder)
             made.append(own)
             shutil.copy(rendered / name, own)
-    except BaseException:  # Ctrl-C, too
+    except BaseException as error:  # Ctrl-C, too
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            error.filename = str(made[-1])  # shutil names what it copies
         for path in reversed(made):
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         raise

@@ -32,6 +32,8 @@ def check_project(name: str, repository: Repository, variable: str = "PROJECT") 
     if owner:
         raise TrainyardError(f"{variable}={name} is the name of {owner}, which it would hide", "choose another")
     path = repository.root / "projects" / name
+    if same := next((one for one in _alike(path) if one != name), ""):
+        raise TrainyardError(f"{variable}={name}: there is a project {same}", "write it so, or choose another")
     if path.exists() and not path.is_dir():
         raise TrainyardError(f"{path}: not a folder", f"remove it, or choose another {variable}")
     return path
@@ -44,15 +46,20 @@ def check_model(name: str, project: Path, variable: str = "NAME") -> Path:
         TrainyardError: no model can have that name, or there is one.
     """
     _check(variable, name)
-    if name in TAKEN:
+    if name.lower() in TAKEN:
         raise TrainyardError(
             f"{variable}={name}: a project has a folder of that name for other things", "choose another"
         )
     path = project / name
-    same = [other.name for other in project.iterdir() if other.name.lower() == name.lower()] if project.is_dir() else []
-    if same or path.is_symlink():
+    if (same := _alike(path)) or path.is_symlink():
         raise TrainyardError(f"{project / (same or [name])[0]}: there already", f"choose another {variable}")
     return path
+
+
+def _alike(path: Path) -> list[str]:
+    """What a file system that is blind to case takes for ``path``."""
+    there = path.parent.iterdir() if path.parent.is_dir() else ()
+    return sorted(other.name for other in there if other.name.lower() == path.name.lower())
 
 
 def _check(variable: str, name: str) -> None:

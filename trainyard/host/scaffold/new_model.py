@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.model_dir import ModelDir, Value
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.scaffold.adding import add, plan
 from trainyard.host.scaffold.rendering import render
@@ -132,11 +133,12 @@ def check_use(model: NewModel, repository: Repository) -> None:
         )
     if model.is_copied and model.dataset.is_dir():
         raise TrainyardError(f"{model.dataset}: a folder outside of the project", f"copy it into {model.project}/data")
-    for other in repository.models():
-        if other.variables.get("CONTAINER_NAME") and other.container_name == model.container:
-            raise TrainyardError(
-                f"NAME={model.path.name}: {other.name} has the images {model.container}-...", "choose another NAME"
-            )
+    name = Value(model.container, f"the new {model.name}")
+    for clash in repository.clashes([ModelDir(model.path, repository.root, {"CONTAINER_NAME": name})]):
+        other = f"{clash.folder.parent.name}/{clash.folder.name}"
+        raise TrainyardError(
+            f"NAME={model.path.name}: {other} has the images {model.container}-...", "choose another NAME"
+        )
 
 
 def write_model(model: NewModel, repository: Repository, *, dry_run: bool) -> list[PurePosixPath]:

@@ -15,6 +15,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.environment import provide
 from trainyard.host.monorepo.model_dir import read_model_dir
 from trainyard.host.operations.session import Session
+from trainyard.host.scaffold.alone import alone
 from trainyard.host.scaffold.model_names import check_model, check_project, name_from
 from trainyard.host.scaffold.net_packages import check_tensorflow, index_of_torch
 from trainyard.host.scaffold.new_model import (
@@ -89,11 +90,15 @@ def new_model(session: Session, _: Path) -> None:
     name = _given("NAME", settings.name, "Name of the model", family, lambda text: check_model(text, project).name)
     path, read = check_model(name, project), (settings.separator, settings.encoding)
     model = NewModel(path, dataset, profile, target, task, framework, family, *read, serialization, torch_index)
-    check_use(model, session.repository)
     _show(model)
+    check_use(model, session.repository)
     if _asks() and not session.commands.dry_run and not click.confirm(f"Write {model.name}?", default=True, err=True):
         raise TrainyardError("nothing is written", "call it again")
-    for written in write_model(model, session.repository, dry_run=session.commands.dry_run):
+    with alone(session):
+        check_model(name, project)  # another may have made one meanwhile
+        check_use(model, session.repository)
+        added = write_model(model, session.repository, dry_run=session.commands.dry_run)
+    for written in added:
         _say_written(session, session.repository.root / written)
     if not session.commands.dry_run:
         lock_new(session, model.path)
@@ -135,10 +140,12 @@ def _given(variable: str, value: str, question: str, default: str, check: Callab
 
 def _existing(text: str, project: Path) -> Path:
     """As seen from the folder that the caller is in, or else from the project, as a DATASET_NAME is."""
-    for path in (Path(text).expanduser(), project / text):
-        if path.exists():
+    paths = (Path(text).expanduser(), project / text)
+    for path in paths:
+        if path.is_file() or path.is_dir():
             return path
-    raise TrainyardError(f"DATASET={text}: no such file", "name a table, from the folder that you are in")
+    what = "neither a file nor a folder" if paths[0].exists() else "no such file"
+    raise TrainyardError(f"DATASET={text}: {what}", "name a table, from the folder that you are in")
 
 
 def _only_table(session: Session) -> str:
@@ -206,6 +213,8 @@ def _show(model: NewModel) -> None:
         print(f"{unlabelled:,} rows have no {model.target}: they are left out")  # noqa: T201
     if profile.marks:
         print(f"A missing value is written {' or '.join(sorted(profile.marks))}, too")  # noqa: T201
+    for doubt in profile.doubts:
+        print(doubt)  # noqa: T201
     rows = [(use.name or "(no name)", use.what, use.does) for use in model.uses]
     for line in table([("COLUMN", "WHAT IT IS", "WHAT THE MODEL DOES WITH IT"), *rows[:SHOWN]]):
         print(line)  # noqa: T201

@@ -43,7 +43,7 @@ def update_all(session: Session, _: Path) -> None:
         raise TrainyardError(
             f"{len(failed)} of {len(paths)} models need you: {', '.join(failed)}", "see above", EXIT_FAILED
         )
-    session.reporter.step(f"{len(paths)} models have the files of version {trainyard.__version__}")
+    session.reporter.step(f"{len(paths)} model(s) have the files of version {trainyard.__version__}")
 
 
 def _update(session: Session, path: Path) -> int:

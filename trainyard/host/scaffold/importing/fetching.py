@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,8 @@ def fetched(source: str, root: Path, reporter: Reporter) -> Iterator[SourceTree]
         raise TrainyardError(
             f"FROM={shown(Path(source))}: no such folder, and not a git URL", "name a folder, or https://host/name.git"
         )
+    if not shutil.which("git"):
+        raise TrainyardError("git is not on PATH", "install git")
     with tempfile.TemporaryDirectory(prefix="trainyard-import-") as name:
         url, _, branch = source.partition("#")
         target = Path(name) / "clone"

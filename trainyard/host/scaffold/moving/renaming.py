@@ -78,8 +78,9 @@ def command(old: Place, new: Place) -> str:
 
 def _journal(session: Session, model: ModelDir, old: Place, new: Place) -> Journal:
     names, container = model.model_name, model.container_name
+    image = called_after(container, old, new).lower()  # as images have to be called
     return Journal(
-        str(old), str(new), (names, called_after(names, old, new)), (container, called_after(container, old, new)),
+        str(old), str(new), (names, called_after(names, old, new)), (container, image),
         tuple(belongings.files_in_models(session, model)),
     )  # fmt: skip
 

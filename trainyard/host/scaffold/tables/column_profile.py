@@ -16,10 +16,22 @@ MOST_CATEGORIES = 200  # each is a feature of every row; a column of more is rea
 MOST_KEPT = 10_000  # distinct values of a column that are counted
 WORDS_OF_TEXT = 3  # on average, from which a text is no category
 IDENTIFIES = 20  # rows from which a column of all different values is taken for an identifier
+YEARS = 1700, 2200  # one row for each is a table by years
 _COMMA = re.compile(r"[+-]?\d+(,\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})*", re.ASCII)
+_FRACTION = re.compile(r"[+-]?\d+\.\d+", re.ASCII)
 _CODE = re.compile(r"0\d+", re.ASCII)  # 01067 is no amount
 _ID_NAME = re.compile(r"(^|[^a-z])(?i:id|uuid|guid|index|nr|no|key)$|[a-z](Id|ID)$|^Unnamed: 0$")
+_POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+", re.ASCII)
+# What a person reads as numbers or dates and we do not: all values are such, and one has such a character.
+_NEARLY = (
+    (re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?|[+-]?\d{1,3}(,\d{3})*(\.\d+)?", re.ASCII), ".,",
+     "numbers? Write them without what marks thousands"),
+    (re.compile(r"(\d{4}([./-])\d{1,2}\2\d{1,2}|\d{1,2}([./-])\d{1,2}\3\d{4}|\d{1,2}/\d{1,2}/\d\d)"
+                r"([ T]\d[\d:.]*( ?[AP]M)?)?", re.ASCII), "./-",
+     "dates? Write them as 2026-01-31"),
+    (re.compile(r"[$€£]? ?[+-]?\d+([.,]\d+)? ?[%$€£]?", re.ASCII), "%$€£", "numbers? Write them without the unit"),
+)  # fmt: skip
 WITH_COMMA = "number with a comma"  # before its fraction
 
 
@@ -110,6 +122,26 @@ class ColumnProfile:
         return NUMBER not in self.possible and WITH_COMMA in self.possible and self.ambiguous
 
     @property
+    def has_points(self) -> bool:
+        """Whether its numbers are such as 1.234 all: where others of the table have a comma, that may mean 1234."""
+        return NUMBER in self.possible and bool(self.values) and all(map(_POINTS.fullmatch, self.values))
+
+    @property
+    def nearly(self) -> str:
+        """What the values of a category or a text seem to be, and how to write them; empty: nothing else."""
+        if self.kind not in (CATEGORY, TEXT) or self.has_thousands:
+            return ""
+        for pattern, marks, what in _NEARLY:
+            if any(set(marks) & set(text) for text in self.values) and all(map(pattern.fullmatch, self.values)):
+                return what
+        return ""
+
+    @property
+    def is_named_like_a_value(self) -> bool:
+        """Whether its name may be the first of its values."""
+        return self.name in self.values or (NUMBER in self.possible and bool(_FRACTION.fullmatch(self.name)))
+
+    @property
     def is_whole(self) -> bool:
         """Whether every value is a whole number."""
         return NUMBER in self.possible and all(re.fullmatch(r"[+-]?\d+(\.0+)?", text) for text in self.values)
@@ -126,7 +158,8 @@ class ColumnProfile:
         if not different or self.kind in (DATE, BOOLEAN) or (self.kind == NUMBER and not self.is_whole):
             return False
         if self.kind == NUMBER:
-            return bool(_ID_NAME.search(self.name)) or self.largest - self.smallest + 1 == self.rows
+            years = YEARS[0] <= self.smallest <= self.largest <= YEARS[1]
+            return bool(_ID_NAME.search(self.name)) or (self.largest - self.smallest + 1 == self.rows and not years)
         return self.words == len(self.values)
 
     def present(self, marks: Collection[str]) -> Counter[str]:

@@ -63,6 +63,15 @@ class TableProfile:
         """What stands before the fraction of numbers."""
         return "," if any(column.has_commas for column in self.columns) else "."
 
+    @property
+    def doubts(self) -> list[str]:
+        """Sentences about what may be meant otherwise than it is read."""
+        found = [f"{one.name}: 1.234 is read as 1.234; if 1234 is meant, write it without the point"
+                 for one in self.columns if one.has_points and self.decimal == ","]  # fmt: skip
+        if 2 * sum(column.is_named_like_a_value for column in self.columns) > len(self.columns):
+            found.append("The first line names the columns, and looks like a row; if it is one, write names above it")
+        return found
+
     def column(self, name: str) -> ColumnProfile:
         """The column of that name.
 
@@ -142,6 +151,7 @@ def _described(column: ColumnProfile, count: int, missing: int) -> str:
     )
     if column.has_thousands:
         what += ": do its commas mean thousands or a fraction? Write it without"
+    what += f": {column.nearly}" if column.nearly else ""
     return what + (f", {missing:,} missing" if missing else "")
 
 
@@ -197,6 +207,9 @@ def _parts(path: Path, separator: str, encoding: str) -> Any:
 
 
 def _check(found: TableProfile) -> None:
+    if len(found.names) < 2 and found.repeated:
+        twice = ", ".join(sorted(found.repeated))
+        raise TrainyardError(f"{found.path}: the header has {twice} twice, and no two other columns", "rename them")
     if len(found.names) < 2:
         raise TrainyardError(
             f"{found.path}: one column, where a model needs one to predict and one to predict it by",
@@ -246,13 +259,17 @@ def task_of(found: TableProfile, target: str, wanted: str = "") -> str:
     task = wanted or (REGRESSION if quantity else CLASSIFICATION)
     if task == REGRESSION:
         if column.kind != NUMBER:
-            raise TrainyardError(f"{where} holds no numbers", f"say TASK={CLASSIFICATION}, or {other}")
+            fix = column.nearly or f"say TASK={CLASSIFICATION}, or {other}"
+            raise TrainyardError(f"{where} holds no numbers", fix)
         return task
     if len(values) > MOST_TEXT_CLASSES:
-        raise TrainyardError(f"{where} has {len(values):,} classes, more than {MOST_TEXT_CLASSES}", other)
+        raise TrainyardError(
+            f"{where} has {len(values):,} classes, more than {MOST_TEXT_CLASSES}", column.nearly or other
+        )
     rare = [text for text, count in values.items() if count < LEAST_OF_CLASS]
     if rare:
         more = f" and {len(rare) - 1} more" if rare[1:] else ""
         fix = f"add rows or join classes{', or say TASK=' + REGRESSION if column.kind == NUMBER else ''}"
-        raise TrainyardError(f"{where}: fewer than {LEAST_OF_CLASS} rows are of the class {rare[0]!r}{more}", fix)
+        what = f"fewer than {LEAST_OF_CLASS} rows are of the class {rare[0]!r}{more}"
+        raise TrainyardError(f"{where}: {what}", column.nearly or fix)
     return task
