@@ -10,6 +10,7 @@ from trainyard.contract.environment import Environment
 from trainyard.errors import TrainyardError
 
 EXAMPLE = "my_model/predict:my_project.my_model.predict:predict_my_model"
+CAME_TRAINED = "trainyard.models.came_trained"  # a TRAIN_MODULE
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*")
@@ -106,6 +107,11 @@ def train_target(environment: Environment) -> tuple[str, str]:
     if not _NAME.fullmatch(function):
         raise TrainyardError(f"{environment.where('TRAIN_FUNCTION')}: {function!r} is not a function name")
     return module, function
+
+
+def came_trained(environment: Environment) -> bool:
+    """Whether there is nothing to train: the model was adopted or imported as it is."""
+    return environment.get("TRAIN_MODULE") == CAME_TRAINED
 
 
 def is_merged(environment: Environment) -> bool:

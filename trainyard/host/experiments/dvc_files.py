@@ -27,6 +27,7 @@ from trainyard.contract.model_files import (
     record_name,
 )
 from trainyard.contract.records import read_record
+from trainyard.contract.routes import came_trained
 from trainyard.errors import ModelUnavailable
 from trainyard.host.experiments import config, parameters, training_metrics
 from trainyard.host.experiments.config import Config, read_config
@@ -55,7 +56,8 @@ _ONNX = re.compile(r"^\s*(onnx|skl2onnx|onnxmltools)\b", re.MULTILINE | re.IGNOR
 
 def pipeline(models: list[ModelDir]) -> str:
     """The text of a project's file: the same for the same directories."""
-    stages = {model.path.name: stage(model) for model in sorted(models, key=lambda model: model.path)}
+    trained = [model for model in models if not came_trained(model.environment)]
+    stages = {model.path.name: stage(model) for model in sorted(trained, key=lambda model: model.path)}
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, allow_unicode=True, width=1000)
 
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from trainyard.contract.routes import came_trained
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_KILLED, AlreadyPrinted, TrainyardError
 from trainyard.host.engines.base import Mount
 from trainyard.host.experiments.config import FILE as CONFIG
@@ -29,12 +30,15 @@ from trainyard.host.operations.session import Session
 
 def train(session: Session, model: ModelDir) -> Run | None:
     """Run the train image: a binary and its record in the project's models/, and a run in its runs/, which is returned;
-    None in a dry run.
+    None in a dry run, and of a model that came trained.
 
     Raises:
         TrainyardError: as ``train_as_run``; or the payload or a setting cannot be used, and nothing was started.
     """
     session.repository.check_names(model)
+    if came_trained(model.environment):
+        session.reporter.step(f"{model.name} came trained: there is nothing to train")
+        return None
     payload = training_payload(session, model)
     check_payload(model.project, payload)
     training = with_own_tracking(session, training_of(session, model, payload))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from trainyard.contract.routes import CAME_TRAINED
 from trainyard.host.scaffold.importing.names import PROJECTS, Names, identifier
 from trainyard.host.scaffold.importing.requirements import REQUIREMENTS, written
 from trainyard.host.scaffold.importing.source_tree import SourceTree
@@ -19,16 +20,6 @@ from trainyard.host.scaffold.importing.wiring import WIRING, makefile
 ORIGINAL = "original"
 SAMPLE = PurePosixPath("test/test_instances.json")
 MADE = "Written by `make import`: change it as you like."
-UNTRAINED = '''\
-"""Nothing trains this model here: it came trained. {made}"""
-
-from trainyard.errors import TrainyardError
-
-
-def train(msg):
-    problem = "{package} came trained, and nothing trains it here"
-    raise TrainyardError(problem, "write train(msg) in {path}")
-'''
 SETUP = """\
 # What {file} wants of the system. Runs as root when the images are built.
 apt-get update
@@ -84,11 +75,10 @@ class OneModel:
 
     def untrained(self) -> None:
         """It came trained, inside of its code."""
-        path = self.folder / "train.py"
-        self.write("train.py", UNTRAINED.format(made=MADE, package=self.package, path=path), "it came trained")
-        self.unit.to_do.append(f"{path}: write train(msg), or go without: it serves what it came with")
+        path = self.folder / WIRING
+        self.unit.to_do.append(f"{path}: write train(msg) and name it here, or go without: it serves what it came with")
         self.unit.untrained = True
-        self.trained_by(f"{self.package}.train")
+        self.trained_by(CAME_TRAINED)
 
     def requirements(self, lines: Iterable[str], why: str) -> None:
         self.write(REQUIREMENTS, written(dict.fromkeys(lines)), why)
