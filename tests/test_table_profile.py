@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from trainyard.contract.columns import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.tables.table_profile import TableProfile, guess_target, read_profile, task_of
+from trainyard.host.scaffold.tables.reading import read_profile
+from trainyard.host.scaffold.tables.table_profile import TableProfile
+from trainyard.host.scaffold.tables.target import guess_target, task_of
 from trainyard.models.tables import Schema, read_table
 
 FILLER = [str(number % 7) for number in range(40)]
@@ -64,6 +66,14 @@ def test_what_says_nothing_is_left_out(tmp_path: Path, name: str, values: list[s
     (use,) = profile_of(tmp_path, **{name: values, "y": FILLER}).uses("y")
     assert use.kind == ""
     assert reason in use.does
+
+
+def test_what_looks_like_an_identifier_may_be_kept(tmp_path: Path) -> None:
+    found = profile_of(tmp_path, size=[str(20 + number) for number in range(40)], y=FILLER)
+    assert found.uses("y")[0].kind == ""
+    assert found.keeping("size").uses("y")[0].kind == NUMBER
+    with pytest.raises(TrainyardError, match=r"KEEP=sise: .* has no column 'sise'"):
+        found.keeping("sise")
 
 
 def test_an_identifier_of_many_rows_is_one(tmp_path: Path) -> None:

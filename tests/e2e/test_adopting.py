@@ -23,7 +23,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from waiting import until
 
 from trainyard.contract.records import read_record
@@ -212,6 +212,9 @@ def test_a_file_that_was_cut_off_is_no_model(repo: Monorepo, fitted: dict[str, F
     (tmp_path / "other.pkl").write_bytes(pickle.dumps({"weights": [1, 2]}))
     made = repo.make(None, "adopt", f"MODEL_FILE={tmp_path}/other.pkl", f"DATASET={fitted['onnx'].data}")
     made.failed("a pickle of a dict with 'weights'")
+    (tmp_path / "scaler.pkl").write_bytes(pickle.dumps(StandardScaler().fit([[1.0], [2.0]])))
+    made = repo.make(None, "adopt", f"MODEL_FILE={tmp_path}/scaler.pkl", f"DATASET={fitted['onnx'].data}")
+    made.failed("StandardScaler transforms rows and predicts nothing")
 
 
 def test_ctrl_c_leaves_nothing_or_a_model(repo: Monorepo, fitted: dict[str, Fitted]) -> None:

@@ -28,6 +28,8 @@ def compile_model(model: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Co
     """
     try:
         content = _export(model)
+    except _NoConverter as error:
+        return _refused(str(error))
     except ImportError as error:
         return _refused(f"{error.name} is not in requirements_train.txt")
     except Exception as error:  # noqa: BLE001 -- the converters' errors have no common base
@@ -48,6 +50,10 @@ def compile_model(model: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Co
     if not distance <= TOLERANCE:
         return _refused(f"the export is off by {distance:.1e}")
     return Compiled(content, {"format": "onnx", "compared_rows": len(rows), "largest_difference": distance})
+
+
+class _NoConverter(Exception):
+    """There is none for a library, whatever is installed."""
 
 
 def _refused(reason: str) -> Compiled:
@@ -108,7 +114,11 @@ def _from_catboost(estimator: Any, _width: int) -> Any:
         return onnx.load_model_from_string(path.read_bytes())
 
 
-_CONVERTERS = {"xgboost": _from_xgboost, "catboost": _from_catboost}
+def _from_lightgbm(_estimator: Any, _width: int) -> Any:
+    raise _NoConverter("models of LightGBM are served as they are")
+
+
+_CONVERTERS = {"xgboost": _from_xgboost, "catboost": _from_catboost, "lightgbm": _from_lightgbm}
 
 
 def _without_zip_map(exported: Any) -> None:

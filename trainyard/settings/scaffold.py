@@ -32,6 +32,9 @@ class ScaffoldSettings(FromEnvironment):
     target: str = setting(
         "TARGET", "", "make new-model, make adopt: the column to predict; default of make new-model: the last one"
     )
+    keep: str = setting(
+        "KEEP", "", "make new-model: columns, separated by commas, to keep though their values only tell rows apart"
+    )
     framework: str = setting(
         "FRAMEWORK",
         "",

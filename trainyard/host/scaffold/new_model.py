@@ -15,7 +15,8 @@ from trainyard.host.monorepo.model_dir import ModelDir, Value
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.scaffold.adding import add, plan
 from trainyard.host.scaffold.rendering import render
-from trainyard.host.scaffold.tables.table_profile import TableProfile, Use, is_columnar
+from trainyard.host.scaffold.tables.reading import is_columnar
+from trainyard.host.scaffold.tables.table_profile import TableProfile, Use
 
 FAMILIES = ("linear", "forest", "boosting")
 SCIKIT_LEARN = "scikit-learn"

@@ -32,14 +32,9 @@ from trainyard.host.scaffold.new_model import (
     write_model,
 )
 from trainyard.host.scaffold.new_project import write_project
-from trainyard.host.scaffold.tables.table_profile import (
-    TASKS,
-    TableProfile,
-    guess_target,
-    is_columnar,
-    read_profile,
-    task_of,
-)
+from trainyard.host.scaffold.tables.reading import is_columnar, read_profile
+from trainyard.host.scaffold.tables.table_profile import TableProfile
+from trainyard.host.scaffold.tables.target import TASKS, guess_target, task_of
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
 from trainyard.settings.scaffold import ScaffoldSettings
@@ -79,7 +74,7 @@ def new_model(session: Session, _: Path) -> None:
     dataset = _given("DATASET", settings.dataset, "The table", _only_table(session), lambda text: _existing(text, own))
     provide_reader(session, dataset)
     with session.reporter.waiting(f"Reading {dataset} ..."):
-        profile = read_profile(dataset, separator=settings.separator, encoding=settings.encoding)
+        profile = read_profile(dataset, separator=settings.separator, encoding=settings.encoding).keeping(settings.keep)
     project = _project(session, settings, dataset)
     target = _given(
         "TARGET", settings.target, "Column to predict", guess_target(profile), lambda name: profile.column(name).name

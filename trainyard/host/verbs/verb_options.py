@@ -61,7 +61,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "lock": LOCK,
     "logs": ("FOLLOW", *ENGINE),
     "modernize": LOCK,
-    "new-model": (*TABLE, "FRAMEWORK", "FAMILY", "SERIALIZATION", "TASK", *LOCK),
+    "new-model": (*TABLE, "KEEP", "FRAMEWORK", "FAMILY", "SERIALIZATION", "TASK", *LOCK),
     "new-project": ("PROJECT",),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,

@@ -1,28 +1,19 @@
-"""A table that a model shall be trained on: what each column is, what the model will do with it, what it predicts."""
+"""A table that a model shall be trained on: what each column is, and what the model will do with it."""
 
 from __future__ import annotations
 
-import codecs
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from trainyard.contract.columns import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Column
-from trainyard.contract.datasets import arrow_files
 from trainyard.contract.datasets.arrow_files import Field
-from trainyard.contract.datasets.table_files import read_parts
 from trainyard.errors import TrainyardError
 from trainyard.host.scaffold.tables.column_profile import MOST_KEPT, ColumnProfile
 
-CLASSIFICATION, REGRESSION = "classification", "regression"
-TASKS = (CLASSIFICATION, REGRESSION)
-LEAST_ROWS = 10
-LEAST_OF_CLASS = 4  # one for each part that is held out, two to learn from
-MOST_CLASSES = 20  # of numbers: more of them are a quantity
-MOST_TEXT_CLASSES = 200
 SAMPLES = 3
 TYPED = (NUMBER, DATE, BOOLEAN)
 
@@ -46,6 +37,18 @@ class TableProfile:
     rows: int
     samples: tuple[tuple[Field, ...], ...]
     repeated: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+
+    def keeping(self, names: str) -> TableProfile:
+        """The same, with the columns ``names`` (separated by commas) kept though they look like identifiers.
+
+        Raises:
+            TrainyardError: there is no such column.
+        """
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        if unknown := [name for name in wanted if name not in self.names]:
+            raise TrainyardError(f"KEEP={names}: {self.path} has no column {unknown[0]!r}", "name columns of the table")
+        return replace(self, kept=frozenset(wanted))
 
     @property
     def names(self) -> list[str]:
@@ -112,7 +115,9 @@ class TableProfile:
             return "the header has its name twice"
         if column.is_constant:
             return "it has no values" if not (column.values or column.marks) else "it has one value"
-        return "its values tell the rows apart, no more" if column.identifies else ""
+        if column.identifies and column.name not in self.kept:
+            return "its values tell the rows apart, no more; KEEP=<its name> keeps it"
+        return ""
 
     def instances(self, uses: Sequence[Use]) -> list[list[Any]]:
         """Some rows as a request has them: values in the order of those of ``uses`` that are not left out."""
@@ -153,123 +158,3 @@ def _described(column: ColumnProfile, count: int, missing: int) -> str:
         what += ": do its commas mean thousands or a fraction? Write it without"
     what += f": {column.nearly}" if column.nearly else ""
     return what + (f", {missing:,} missing" if missing else "")
-
-
-def read_profile(path: Path, *, separator: str = "", encoding: str = "") -> TableProfile:
-    """Read a table once.
-
-    Args:
-        path: any file that training reads, or a folder of such files.
-        separator, encoding: of a text file that does not say them itself.
-
-    Raises:
-        TrainyardError: it cannot be read as a table, has one column, or too few rows.
-    """
-    columns: list[ColumnProfile] = []
-    repeated: set[str] = set()
-    samples: list[tuple[Field, ...]] = []
-    order: list[int] = []
-    for part, lines in _parts(path, separator, encoding):
-        names = [str(name).strip() for name in next(lines, (0, []))[1]]
-        if not names:
-            raise TrainyardError(f"{part}: the dataset is empty", "it needs a header line and rows")
-        columns = columns or [ColumnProfile(name) for name in names]
-        order = [names.index(column.name) for column in columns]
-        repeated = {name for name in names if name and names.count(name) > 1}
-        order = list(range(len(names))) if repeated or "" in names else order
-        for _, fields in lines:
-            for column, place in zip(columns, order, strict=True):
-                column.see(fields[place])
-            if len(samples) < 10 * SAMPLES:
-                samples.append(tuple(fields[place] for place in order))
-    found = TableProfile(path, tuple(columns), columns[0].rows if columns else 0, tuple(samples), frozenset(repeated))
-    _check(found)
-    return found
-
-
-def _parts(path: Path, separator: str, encoding: str) -> Any:
-    if encoding:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise TrainyardError(f"ENCODING={encoding}: no such encoding", "give one such as ENCODING=cp1252") from None
-    try:
-        yield from read_parts(path, separator=separator, encoding=encoding)
-    except TrainyardError as error:
-        hint = error.hint
-        if 'encoding="' in hint:  # what a train function would write
-            hint = "save it as UTF-8, or name its encoding: ENCODING=cp1252"
-        elif "separator=" in hint:
-            hint = "say which one separates, for example SEPARATOR=';'"
-        elif "DATASET_NAME" in hint:
-            hint = "put it there, or name another by DATASET"
-        raise TrainyardError(error.message, hint.replace("requirements_train.txt", "this environment")) from None
-
-
-def _check(found: TableProfile) -> None:
-    if len(found.names) < 2 and found.repeated:
-        twice = ", ".join(sorted(found.repeated))
-        raise TrainyardError(f"{found.path}: the header has {twice} twice, and no two other columns", "rename them")
-    if len(found.names) < 2:
-        raise TrainyardError(
-            f"{found.path}: one column, where a model needs one to predict and one to predict it by",
-            "if its fields are separated by another character, say SEPARATOR=<it>",
-        )
-    if found.rows < LEAST_ROWS:
-        raise TrainyardError(
-            f"{found.path}: {found.rows} row(s), where a model needs {LEAST_ROWS} to learn from and be measured on",
-            "add rows",
-        )
-
-
-def is_columnar(path: Path) -> bool:
-    """Whether a table, or the first file of a folder of them, is Parquet or Arrow. False where it cannot be read."""
-    first = next((file for file in sorted(path.rglob("*")) if file.is_file()), path) if path.is_dir() else path
-    try:
-        with first.open("rb") as file:
-            return arrow_files.is_arrow(file.read(8))
-    except OSError:
-        return False
-
-
-def guess_target(found: TableProfile) -> str:
-    """The column that is probably to be predicted: one with a usual name, else the last that says anything."""
-    usual = [name for name in found.names if name.casefold() in ("target", "label", "y", "class", "outcome")]
-    saying = [column.name for column in found.columns if column.name in found.names and not column.is_constant]
-    return (usual or saying[-1:] or found.names[-1:])[0]
-
-
-def task_of(found: TableProfile, target: str, wanted: str = "") -> str:
-    """Whether ``target`` is a class or a quantity; ``wanted`` decides where it can be both.
-
-    Raises:
-        TrainyardError: it is neither, or not what is wanted.
-    """
-    column, where = found.column(target), f"{found.path}: the column {target!r}"
-    other = "name another by TARGET"
-    if wanted and wanted not in TASKS:
-        raise TrainyardError(f"TASK={wanted}: no such task", f"say TASK={' or '.join(TASKS)}")
-    values = found.present(target)
-    if not values:
-        raise TrainyardError(f"{where} has no values", other)
-    if len(values) == 1:
-        raise TrainyardError(f"{where} has the same value in every row, {next(iter(values))!r}", other)
-    many = len(values) > min(MOST_CLASSES, values.total() / LEAST_OF_CLASS)
-    quantity = column.kind == NUMBER and (many or not column.is_whole)
-    task = wanted or (REGRESSION if quantity else CLASSIFICATION)
-    if task == REGRESSION:
-        if column.kind != NUMBER:
-            fix = column.nearly or f"say TASK={CLASSIFICATION}, or {other}"
-            raise TrainyardError(f"{where} holds no numbers", fix)
-        return task
-    if len(values) > MOST_TEXT_CLASSES:
-        raise TrainyardError(
-            f"{where} has {len(values):,} classes, more than {MOST_TEXT_CLASSES}", column.nearly or other
-        )
-    rare = [text for text, count in values.items() if count < LEAST_OF_CLASS]
-    if rare:
-        more = f" and {len(rare) - 1} more" if rare[1:] else ""
-        fix = f"add rows or join classes{', or say TASK=' + REGRESSION if column.kind == NUMBER else ''}"
-        what = f"fewer than {LEAST_OF_CLASS} rows are of the class {rare[0]!r}{more}"
-        raise TrainyardError(f"{where}: {what}", column.nearly or fix)
-    return task

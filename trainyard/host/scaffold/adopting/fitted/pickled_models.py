@@ -19,6 +19,10 @@ from trainyard.host.scaffold.adopting.fitted.described import Described, NotAMod
 from trainyard.host.scaffold.adopting.fitted.pickle_values import LARGEST_TEXT, NotAPickle, Pickle, read_pickle
 from trainyard.host.scaffold.adopting.fitted.pickled_objects import Global, Made, Pairs
 
+TRANSFORMERS = tuple(
+    f"sklearn.{room}." for room in ("compose", "decomposition", "feature_extraction", "feature_selection", "impute",
+                                    "kernel_approximation", "preprocessing", "random_projection")
+)  # fmt: skip
 OF_TEXTS = "sklearn.feature_extraction.text."
 LARGEST = 8 << 30  # bytes of an unpacked pickle
 # What a pickled model may name, by its first module, and the package that has it.
@@ -74,6 +78,8 @@ def _described(found: Pickle) -> Described:
     _check_globals(found.globals)
     if not isinstance(model, Made) or _first(model.kind) not in PACKAGES or _first(model.kind) in ("numpy", "pandas"):
         raise NotAModel(f"a pickle of {_shown(model)}, and of no fitted estimator", "save the estimator by itself")
+    if (last := _entry(model, -1).kind).startswith(TRANSFORMERS):
+        raise NotAModel(f"{last} transforms rows and predicts nothing", "save the pipeline that ends in an estimator")
     parts = [*_parts(model)]
     if not any(map(_was_fitted, parts)):
         raise NotAModel(f"{model.kind} in it was not fitted", "fit it, and save it again")
@@ -102,11 +108,11 @@ def _was_fitted(part: Made) -> bool:
     )
 
 
-def _entry(model: Made) -> Made:
-    """What sees the rows first: of a search the best estimator, of a pipeline its first step."""
+def _entry(model: Made, place: int = 0) -> Made:
+    """What sees the rows first, or last (-1): of a search the best estimator, of a pipeline that step."""
     for _ in range(20):
         steps, best = model.get("steps"), model.get("best_estimator_")
-        first = steps[0] if isinstance(steps, list) and steps else None
+        first = steps[place] if isinstance(steps, list) and steps else None
         inner = first[1] if isinstance(first, tuple) and len(first) == 2 else best
         if not isinstance(inner, Made):
             break
