@@ -1,6 +1,8 @@
 # The top of a monorepo. Everything below it is found by its name: projects/<project>/<model>/Makefile. The Makefile that
 # includes this may have targets of its own: those with `## help` are listed by `make help`.
 
+# Known here alone: in a model's folder DATASET is a misspelt DATASET_NAME.
+OF_TOP = $(SCAFFOLD)
 include $(dir $(lastword $(MAKEFILE_LIST)))setup.mk
 
 LEAVES := $(wildcard projects/*/*/Makefile)
