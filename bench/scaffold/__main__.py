@@ -11,6 +11,7 @@ import os
 import platform
 import random
 import sys
+import tempfile
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -42,11 +43,13 @@ def main(journeys: str, repeats: int, without_warm_up: bool, models: int, checks
         sys.exit(f"error: no such journey: {', '.join(sorted(unknown))}; there are: {'; '.join(WAYS)}")
     folder.mkdir(parents=True, exist_ok=True)
     load = [os.getloadavg()[0]]
-    gone = go(folder, names, repeats, warm=not without_warm_up)
-    load.append(os.getloadavg()[0])
-    if models:
-        say(f"make check of {models} models")
-    seconds = check_seconds(folder / "generated", models, checks) if models else []
+    # Not in this repository: trainyard init refuses to make a monorepo in another.
+    with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as away:
+        gone = go(Path(away), names, repeats, warm=not without_warm_up)
+        load.append(os.getloadavg()[0])
+        if models:
+            say(f"make check of {models} models")
+        seconds = check_seconds(Path(away) / "generated", models, checks) if models else []
     load.append(os.getloadavg()[0])
     found = [report.best(gone[name]) for name in names]
     verdicts = [*report.verdicts(found, models, seconds)]
