@@ -12,7 +12,7 @@ import pytest
 
 import trainyard
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold import templates, updating
+from trainyard.host.scaffold import templates
 from trainyard.host.scaffold.rendering import render
 from trainyard.host.scaffold.updating import ANSWERS, update_model
 
@@ -148,16 +148,16 @@ def test_an_answers_file_that_is_none(model: Path, release: Change, answers: str
 def test_a_disk_that_is_full_amid_writing(model: Path, release: Change, monkeypatch: pytest.MonkeyPatch) -> None:
     release("model/README.md.jinja", "| file |", "| a file |")
     release("model/schema.py.jinja", "The table:", "A table:")
-    before, write = contents(model), updating.write_whole
+    before, replace = contents(model), Path.replace
     calls: list[Path] = []
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, target: Path) -> Path:
         calls.append(path)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        write(path, content)
+        return replace(path, target)
 
-    monkeypatch.setattr(updating, "write_whole", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(TrainyardError, match="No space left on device"):
         update_model(model, dry_run=False)
     assert contents(model) == before

@@ -55,9 +55,11 @@ _ONNX = re.compile(r"^\s*(onnx|skl2onnx|onnxmltools)\b", re.MULTILINE | re.IGNOR
 
 
 def pipeline(models: list[ModelDir]) -> str:
-    """The text of a project's file: the same for the same directories."""
-    trained = [model for model in models if not came_trained(model.environment)]
-    stages = {model.path.name: stage(model) for model in sorted(trained, key=lambda model: model.path)}
+    """The text of a project's file: the same for the same directories. Empty where nothing trains any of the models."""
+    trained = sorted((one for one in models if not came_trained(one.environment)), key=lambda one: one.path)
+    if not trained:
+        return ""
+    stages = {model.path.name: stage(model) for model in trained}
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, allow_unicode=True, width=1000)
 
 

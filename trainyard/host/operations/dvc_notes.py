@@ -27,6 +27,6 @@ def warn_of_old_pipeline(session: Session, project: Path) -> None:
         session.reporter.warn(f"{path} is not what make dvc would write: run it, or DVC misses changes")
 
 
-def models_in(repository: Repository, project: Path) -> list[ModelDir]:
-    """Without what the command line says of one model."""
-    return [read_model_dir(path, repository.root) for path in repository.model_paths(project)]
+def models_in(repository: Repository, project: Path, without: Path | None = None) -> list[ModelDir]:
+    """The models of a project but the one at ``without``, and without what the command line says of one."""
+    return [read_model_dir(path, repository.root) for path in repository.model_paths(project) if path != without]

@@ -14,11 +14,12 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 import trainyard
-from trainyard.contract.files import read_text, write_whole
+from trainyard.contract.files import read_text
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.monorepo.revision import git
 from trainyard.host.scaffold.rendering import update
 from trainyard.host.scaffold.templates import URL, own_git
+from trainyard.host.support.write_together import write_together
 
 ANSWERS = ".copier-answers.yml"
 CONFLICT = b"<<<<<<< before updating"  # Copier's first line of one
@@ -107,20 +108,10 @@ def _files(folder: Path) -> dict[PurePosixPath, bytes]:
 
 
 def _apply(model: Path, merged: Path, found: Updated) -> None:
-    """Interrupted, or out of disk, it leaves what was there before."""
-    old = _files(model)
+    contents: dict[Path, bytes | None] = {model / name: (merged / name).read_bytes() for name in found.written}
+    for path in contents:
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        for name in found.written:
-            (model / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(model / name, (merged / name).read_bytes())
-        for name in found.removed:
-            (model / name).unlink()
-    except BaseException as error:
-        for name in (*found.written, *found.removed):
-            if name in old:
-                write_whole(model / name, old[name])
-            else:
-                (model / name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise TrainyardError(f"{model}: {error.strerror}", "nothing has changed", EXIT_FAILED) from None
-        raise
+        write_together(contents | {model / name: None for name in found.removed})
+    except OSError as error:
+        raise TrainyardError(f"{model}: {error.strerror}", "nothing has changed", EXIT_FAILED) from None

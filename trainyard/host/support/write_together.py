@@ -1,4 +1,4 @@
-"""Several files written, or none of them."""
+"""Several files written or removed, or none of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write each content to its path; the permissions of a file that is there stay.
+def write_together(contents: Mapping[Path, bytes | None]) -> None:
+    """Write each content to its path; the permissions of a file that is there stay. None: the file goes.
 
     All of it is on disk, beside the files, before the first one is replaced. On a failure, or Ctrl-C, those that were
     replaced are what they were.
@@ -21,10 +21,13 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     beside: list[Path] = []
     replaced: list[tuple[Path, Path | None]] = []
     try:
-        ready = [(path, _staged(path, content, beside), _kept(path, beside)) for path, content in contents.items()]
+        ready = [
+            (path, None if content is None else _staged(path, content, beside), _kept(path, beside))
+            for path, content in contents.items()
+        ]
         for path, new, old in ready:
             replaced.append((path, old))
-            new.replace(path)
+            new.replace(path) if new else path.unlink(missing_ok=True)
     except BaseException:
         for path, old in reversed(replaced):
             path.unlink(missing_ok=True) if old is None else old.replace(path)

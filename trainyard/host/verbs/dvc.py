@@ -16,8 +16,8 @@ def write_pipelines(session: Session, _folder: Path) -> None:
     repository = session.repository
     wanted = {repository.root / IGNORE: ignore_text(repository.root / IGNORE)}
     for project in repository.projects():
-        if models := models_in(repository, project):
-            wanted[project / FILE] = pipeline(models)
+        if text := pipeline(models_in(repository, project)):
+            wanted[project / FILE] = text
     changed = {path: text for path, text in wanted.items() if not path.is_file() or read_text(path) != text}
     for path, text in changed.items():
         console.result(f"{'would write' if session.commands.dry_run else 'wrote'} {session.short(path)}")

@@ -13,7 +13,7 @@ from trainyard.host.experiments.registry.versions import Registry
 from trainyard.host.experiments.run_files import Run, runs_of
 from trainyard.host.experiments.tracking.tracker import FOLDER as TRACKED
 from trainyard.host.experiments.tracking.tracker import chosen_tracker
-from trainyard.host.monorepo.model_dir import ROLES, ModelDir, read_model_dir, read_variables
+from trainyard.host.monorepo.model_dir import ROLES, ModelDir, read_variables
 from trainyard.host.monorepo.repository import all_members
 from trainyard.host.operations.build import all_image
 from trainyard.host.operations.serve import container_name
@@ -120,9 +120,3 @@ def registry_of(session: Session) -> Registry | None:
     root, settings = session.repository.root, session.experiments
     own = (root / TRACKED / "mlflow.db").is_file()
     return open_registry(session) if chosen_tracker(settings, root) or settings.track_database or own else None
-
-
-def models_in(session: Session, project: Path, without: Path) -> list[ModelDir]:
-    """The models of a project but for one."""
-    paths = session.repository.model_paths(project)
-    return [read_model_dir(path, session.repository.root) for path in paths if path != without]

@@ -65,7 +65,7 @@ def pipelines(session: Session, plan: Plan, projects: dict[Path, list[ModelDir]]
             plan.notes.append(f"edit {session.short(path)}: make dvc did not write it")
             continue
         try:
-            edits[path] = dvc_files.pipeline(models) if models else ""
+            edits[path] = dvc_files.pipeline(models)
         except TrainyardError as error:
             plan.notes.append(f"{session.short(path)} stays as it is: {error}; then run make dvc")
     return {path: text for path, text in edits.items() if text != read_text(path)}

@@ -16,6 +16,7 @@ from trainyard.host.experiments.run_files import FOLDER
 from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import git
+from trainyard.host.operations.dvc_notes import models_in
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.moving import belongings, project_files
@@ -107,9 +108,8 @@ def _files(session: Session, model: ModelDir, name: str) -> Iterator[Step]:
 
 def _texts(session: Session, model: ModelDir, place: Place, plan: Plan) -> Iterator[Step]:
     edits = project_files.without_member(session, model, place, plan)
-    edits |= project_files.pipelines(
-        session, plan, {model.project: belongings.models_in(session, model.project, model.path)}
-    )
+    others = models_in(session.repository, model.project, without=model.path)
+    edits |= project_files.pipelines(session, plan, {model.project: others})
     plan.diff = project_files.diff(session, edits)
     for path, text in edits.items():
         yield Step("edit" if text else "file", session.short(path), partial(project_files.write, path, text))

@@ -17,6 +17,7 @@ from trainyard.host.experiments.experiment_file import FILES as EXPERIMENTS
 from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.experiments.training_metrics import FOLDER as METRICS
 from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
+from trainyard.host.operations.dvc_notes import models_in
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.moving import belongings, project_files, renamed_files
 from trainyard.host.scaffold.moving.model_places import Place, called_after, check_new, model_at
@@ -198,7 +199,7 @@ def _lists(session: Session, journal: Journal, model: ModelDir, plan: Plan) -> I
 
 def _write_pipelines(session: Session, projects: set[Path]) -> None:
     plan = Plan()
-    models = {project: belongings.models_in(session, project, project) for project in sorted(projects)}
+    models = {project: models_in(session.repository, project) for project in sorted(projects)}
     for path, text in project_files.pipelines(session, plan, models).items():
         project_files.write(path, text)
     for note in plan.notes:
