@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from trainyard.contract.renamed_models import renamed_path, renamed_record
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.scaffold.moving.model_places import Place, called_after, check_new, place_of
+from trainyard.host.scaffold.model_places import Place, called_after, check_new, place_of
 from trainyard.host.scaffold.moving.source_edits import (
     Names,
     edited_answers,

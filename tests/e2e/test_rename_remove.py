@@ -12,7 +12,7 @@ import pytest
 from monorepo import Model, Monorepo, free_port
 
 from trainyard.host.operations.session import Session, open_session
-from trainyard.host.scaffold.moving.model_places import Place
+from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.moving.plans import carry_out
 from trainyard.host.scaffold.moving.renaming import rename_plan
 from trainyard.host.support.reporter import Recording

@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from trainyard.errors import TrainyardError
+
 
 @dataclass
 class Added:
@@ -32,6 +34,20 @@ def plan(rendered: Path, target: Path) -> Added:
             added.in_the_way.append(name)
     added.in_the_way = list(dict.fromkeys(added.in_the_way))
     return added
+
+
+def add_all(rendered: Path, target: Path, *, dry_run: bool) -> list[PurePosixPath]:
+    """Add every file of ``rendered`` that ``target`` has not; their paths, which in a dry run are only named.
+
+    Raises:
+        TrainyardError: something of another content is in the way; nothing has changed.
+    """
+    found = plan(rendered, target)
+    if found.in_the_way:
+        raise TrainyardError(f"{target / found.in_the_way[0]} is there already", "move it away, or choose another name")
+    if not dry_run:
+        add(rendered, target, found.written)
+    return found.written
 
 
 def _is_no_folder(path: Path) -> bool:

@@ -75,6 +75,11 @@ def _check(variable: str, name: str) -> None:
         raise TrainyardError(f"{variable}={name} is a word of Python's own", "choose another")
 
 
+def image_name(text: str) -> str:
+    """A name for an image that is as near to ``text`` as can be; may be empty."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
 def name_from(text: str) -> str:
     """A name made of any text, such as a file's; ``project`` where nothing of it can be used."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:LONGEST].strip("_")

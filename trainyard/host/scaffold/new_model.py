@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.model_dir import ModelDir, Value
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.scaffold.adding import add, plan
+from trainyard.host.scaffold.adding import add_all
+from trainyard.host.scaffold.model_places import Place, as_new, check_free
 from trainyard.host.scaffold.rendering import render
 from trainyard.host.scaffold.tables.reading import is_columnar
 from trainyard.host.scaffold.tables.table_profile import TableProfile, Use
@@ -50,19 +50,8 @@ class NewModel:
         return self.path.parent
 
     @property
-    def name(self) -> str:
-        """As in ``make train MODEL=<name>``."""
-        return f"{self.project.name}/{self.path.name}"
-
-    @property
-    def model_name(self) -> str:
-        """Of its binary, its function, its route."""
-        return f"{self.project.name}_{self.path.name}"
-
-    @property
-    def container(self) -> str:
-        """Its CONTAINER_NAME."""
-        return re.sub("-+", "-", self.model_name.lower().replace("_", "-")).strip("-")
+    def place(self) -> Place:
+        return Place(self.project.name, self.path.name)
 
     @property
     def uses(self) -> list[Use]:
@@ -134,12 +123,7 @@ def check_use(model: NewModel, repository: Repository) -> None:
         )
     if model.is_copied and model.dataset.is_dir():
         raise TrainyardError(f"{model.dataset}: a folder outside of the project", f"copy it into {model.project}/data")
-    name = Value(model.container, f"the new {model.name}")
-    for clash in repository.clashes([ModelDir(model.path, repository.root, {"CONTAINER_NAME": name})]):
-        other = f"{clash.folder.parent.name}/{clash.folder.name}"
-        raise TrainyardError(
-            f"NAME={model.path.name}: {other} has the images {model.container}-...", "choose another NAME"
-        )
+    check_free(as_new(model.place, repository), repository, f"NAME={model.path.name}")
 
 
 def write_model(model: NewModel, repository: Repository, *, dry_run: bool) -> list[PurePosixPath]:
@@ -156,14 +140,7 @@ def write_model(model: NewModel, repository: Repository, *, dry_run: bool) -> li
         request = {"payload": {"instances": model.profile.instances(model.uses)}}
         (folder / "test" / "test_instances.json").write_text(json.dumps(request, indent=2) + "\n")
         _stage_project(model, folder.parent)
-        found = plan(staged, repository.root)
-        if found.in_the_way:
-            raise TrainyardError(
-                f"{repository.root / found.in_the_way[0]}: in the way", "move it, or choose other names"
-            )
-        if not dry_run:
-            add(staged, repository.root, found.written)
-    return found.written
+        return add_all(staged, repository.root, dry_run=dry_run)
 
 
 def _stage_project(model: NewModel, staged: Path) -> None:
@@ -191,8 +168,8 @@ def _answers(model: NewModel) -> Mapping[str, Any]:
         "encoding": model.encoding, "parquet": is_columnar(model.dataset),
     }  # fmt: skip
     return {
-        "project": model.project.name, "name": model.path.name, "model_name": model.model_name,
-        "container": model.container, "framework": model.framework, "family": model.family, "task": model.task,
-        "dataset": str(model.dataset_name), "table": table, "serialization": model.serialization,
+        "project": model.place.project, "name": model.place.model, "model_name": model.place.model_name,
+        "container": model.place.container_name, "framework": model.framework, "family": model.family,
+        "task": model.task, "dataset": str(model.dataset_name), "table": table, "serialization": model.serialization,
         "torch_index": model.torch_index,
     }  # fmt: skip

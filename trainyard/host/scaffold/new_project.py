@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.adding import add, plan
+from trainyard.host.scaffold.adding import add_all
 
 README = "# {name}\n\nSay here what the models of this project predict, and where the tables in `data/` come from.\n"
 
@@ -26,7 +26,4 @@ def write_project(path: Path, root: Path, *, dry_run: bool) -> list[PurePosixPat
             (project / folder).mkdir(parents=True)
             (project / folder / ".gitkeep").touch()
         (project / "README.md").write_text(README.format(name=path.name))
-        found = plan(staged, root)
-        if not dry_run:
-            add(staged, root, found.written)
-    return found.written
+        return add_all(staged, root, dry_run=dry_run)

@@ -7,8 +7,7 @@ from pathlib import Path
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.adopting import adopted_models
 from trainyard.host.scaffold.alone import alone
-from trainyard.host.support import console
-from trainyard.host.verbs.new_model import lock_new, provide_reader
+from trainyard.host.verbs.written_models import lock_new, provide_reader, show_written
 from trainyard.settings.scaffold import ScaffoldSettings
 
 
@@ -24,8 +23,8 @@ def adopt(session: Session, _: Path) -> None:
         more = f" and {len(found.columns) - 8} more" if len(found.columns) > 8 else ""
         session.reporter.step(f"{session.short(found.source)}: {found.model.library}, columns {columns}{more}")
         added = adopted_models.adopt(session, found)
-    for name in added.written:
-        console.result(f"{'would write' if session.commands.dry_run else 'wrote'} {name}")
+    for written in added:
+        show_written(session, session.repository.root / written)
     if not session.commands.dry_run:
         lock_new(session, found.place.path(session.repository.root))
         session.reporter.step(f"Next: make predict MODEL={found.place}")

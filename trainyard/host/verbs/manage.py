@@ -10,7 +10,7 @@ import click
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.alone import alone
-from trainyard.host.scaffold.moving.model_places import Place, model_at, place_of
+from trainyard.host.scaffold.model_places import Place, model_at, place_of
 from trainyard.host.scaffold.moving.plans import Plan, carry_out
 from trainyard.host.scaffold.moving.removing import removal
 from trainyard.host.scaffold.moving.renaming import command, rename_plan

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.environment import provide
-from trainyard.host.monorepo.model_dir import read_model_dir
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.alone import alone
 from trainyard.host.scaffold.model_names import check_model, check_project, name_from
@@ -32,11 +28,12 @@ from trainyard.host.scaffold.new_model import (
     write_model,
 )
 from trainyard.host.scaffold.new_project import write_project
-from trainyard.host.scaffold.tables.reading import is_columnar, read_profile
+from trainyard.host.scaffold.tables.reading import read_profile
 from trainyard.host.scaffold.tables.table_profile import TableProfile
 from trainyard.host.scaffold.tables.target import TASKS, guess_target, task_of
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
+from trainyard.host.verbs.written_models import lock_new, provide_reader, show_written
 from trainyard.settings.scaffold import ScaffoldSettings
 
 T = TypeVar("T")
@@ -59,7 +56,7 @@ def new_project(session: Session, _: Path) -> None:
     )
     path = check_project(name, session.repository)
     for written in write_project(path, session.repository.root, dry_run=session.commands.dry_run):
-        _say_written(session, session.repository.root / written)
+        show_written(session, session.repository.root / written)
     session.reporter.step(f"Next: put a table into {session.short(path / 'data')}, and make new-model PROJECT={name}")
 
 
@@ -87,24 +84,17 @@ def new_model(session: Session, _: Path) -> None:
     model = NewModel(path, dataset, profile, target, task, framework, family, *read, serialization, torch_index)
     _show(model)
     check_use(model, session.repository)
-    if _asks() and not session.commands.dry_run and not click.confirm(f"Write {model.name}?", default=True, err=True):
+    if _asks() and not session.commands.dry_run and not click.confirm(f"Write {model.place}?", default=True, err=True):
         raise TrainyardError("nothing is written", "call it again")
     with alone(session):
         check_model(name, project)  # another may have made one meanwhile
         check_use(model, session.repository)
         added = write_model(model, session.repository, dry_run=session.commands.dry_run)
     for written in added:
-        _say_written(session, session.repository.root / written)
+        show_written(session, session.repository.root / written)
     if not session.commands.dry_run:
         lock_new(session, model.path)
-        session.reporter.step(f"Next: make train MODEL={model.name}, then make predict MODEL={model.name}")
-
-
-def provide_reader(session: Session, dataset: Path) -> None:
-    """Install what a table in columns is read by, where it is not there."""
-    if is_columnar(dataset) and find_spec("pyarrow") is None:
-        provide(session.repository.root, "experiments")  # which needs it, too
-        importlib.invalidate_caches()
+        session.reporter.step(f"Next: make train MODEL={model.place}, then make predict MODEL={model.place}")
 
 
 def _settings(session: Session) -> ScaffoldSettings:
@@ -215,18 +205,3 @@ def _show(model: NewModel) -> None:
         print(line)  # noqa: T201
     if rows[SHOWN:]:
         print(f"... and {len(rows) - SHOWN} more, which the README of the model has")  # noqa: T201
-
-
-def _say_written(session: Session, path: Path) -> None:
-    console.result(f"{'would write' if session.commands.dry_run else 'wrote'} {session.short(path)}")
-
-
-def lock_new(session: Session, path: Path) -> None:
-    """A model without locks can be built: what cannot be asked of the index now is for later."""
-    try:
-        for written in session.resolver.write_locks(read_model_dir(path, session.repository.root)):
-            _say_written(session, written)
-    except TrainyardError as error:
-        session.reporter.warn(
-            f"no locks are written: {error}; make lock MODEL={path.parent.name}/{path.name} tries again"
-        )

@@ -7,21 +7,20 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainyard.contract.files import sha256_of
 from trainyard.contract.model_files import BINARY, digest_of, record_name
 from trainyard.contract.records import dump_record
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.model_dir import ModelDir, Value
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold.adding import Added, add, plan
+from trainyard.host.scaffold.adding import add_all
 from trainyard.host.scaffold.adopting.adopted_columns import Table, chosen_columns, instances_of, read_table, schema_of
 from trainyard.host.scaffold.adopting.fitted.described import Described
 from trainyard.host.scaffold.adopting.fitted.recognizing import describe
 from trainyard.host.scaffold.model_names import LONGEST, check_model, check_project, name_from
-from trainyard.host.scaffold.moving.model_places import Place
+from trainyard.host.scaffold.model_places import Place, as_new, check_free
 from trainyard.host.scaffold.rendering import render
 from trainyard.settings.scaffold import ScaffoldSettings
 
@@ -42,16 +41,8 @@ class Adoption:
     comes: bool
 
     @property
-    def model_name(self) -> str:
-        return f"{self.place.project}_{self.place.model}"
-
-    @property
-    def container_name(self) -> str:
-        return re.sub("-+", "-", f"{self.place.project}-{self.place.model}".lower().replace("_", "-")).strip("-")
-
-    @property
     def file(self) -> str:
-        return f"{self.model_name}{self.model.suffix}"
+        return f"{self.place.model_name}{self.model.suffix}"
 
 
 def adoption(session: Session, given: ScaffoldSettings) -> Adoption:
@@ -77,7 +68,7 @@ def adoption(session: Session, given: ScaffoldSettings) -> Adoption:
     table = read_table(dataset, separator=given.separator, encoding=given.encoding)
     columns = schema_of(model, table, chosen_columns(model, table, given.target))
     found = Adoption(place, source, model, table, columns, data, comes)
-    _check_free(session, found)
+    check_free(as_new(place, session.repository), session.repository, f"NAME={place.model}")
     return found
 
 
@@ -93,17 +84,8 @@ def _dataset(root: Path, given: ScaffoldSettings) -> tuple[Path, str]:
     return path, below[0] if len(below) > 2 else ""
 
 
-def _check_free(session: Session, found: Adoption) -> None:
-    path = found.place.path(session.repository.root)
-    where = f"the new {found.place}"
-    names = {"MODEL_NAME": Value(found.model_name, where), "CONTAINER_NAME": Value(found.container_name, where)}
-    for clash in session.repository.clashes([ModelDir(path, session.repository.root, names)]):
-        what = f"{clash.variable} {clash.mine.text!r}, which {clash.other.source} has, too"
-        raise TrainyardError(f"{found.place} would have the {what}", "give another NAME")
-
-
-def adopt(session: Session, found: Adoption) -> Added:
-    """Write all of it, or nothing.
+def adopt(session: Session, found: Adoption) -> list[PurePosixPath]:
+    """Write all of it, or nothing; the paths below the monorepo.
 
     Raises:
         TrainyardError: something is in the way; the disk is full.
@@ -113,13 +95,7 @@ def adopt(session: Session, found: Adoption) -> Added:
     with tempfile.TemporaryDirectory(prefix="adopting-", dir=state) as name:
         rendered = Path(name)
         _write(rendered, found)
-        added = plan(rendered, session.repository.root)
-        if added.in_the_way:
-            first = session.repository.root / added.in_the_way[0]
-            raise TrainyardError(f"{first} is there already", "move it away, or give another NAME")
-        if not session.commands.dry_run:
-            add(rendered, session.repository.root, added.written)
-    return added
+        return add_all(rendered, session.repository.root, dry_run=session.commands.dry_run)
 
 
 def _write(rendered: Path, found: Adoption) -> None:
@@ -130,15 +106,15 @@ def _write(rendered: Path, found: Adoption) -> None:
     shutil.copyfile(found.source, home / "models" / found.file)
     sha256 = sha256_of(home / "models" / found.file)
     record = _record(found, sha256)
-    (home / "models" / record_name(record["files"], found.model_name)).write_text(dump_record(record))
+    (home / "models" / record_name(record["files"], found.place.model_name)).write_text(dump_record(record))
     if found.comes:
         (home / found.data).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.table.path, home / found.data)
     source = re.sub(r"[^\w. -]", "_", found.source.name)[: 2 * LONGEST]
     render("adopted", folder, {
-        "package": found.place.package, "model_name": found.model_name,
+        "package": found.place.package, "model_name": found.place.model_name,
         "dataset": found.data,
-        "container_name": found.container_name, "requirements": _requirements(found.model), "source": source,
+        "container_name": found.place.container_name, "requirements": _requirements(found.model), "source": source,
         "packages": list(found.model.packages), "library": found.model.library, "sha256": sha256,
         "width": len(found.columns),
     })  # fmt: skip
@@ -155,7 +131,7 @@ def _requirements(model: Described) -> list[str]:
 def _record(found: Adoption, sha256: str) -> dict[str, Any]:
     files = {found.file: sha256}
     return {
-        "model_name": found.model_name,
+        "model_name": found.place.model_name,
         "sha256": sha256 if found.model.suffix == BINARY else digest_of(files),
         "files": files,
         "origin": "adopted",

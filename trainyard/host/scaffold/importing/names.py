@@ -15,7 +15,7 @@ from trainyard.contract.routes import RESERVED, routes_of
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import read_variables
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.scaffold.model_names import PACKAGES, TAKEN
+from trainyard.host.scaffold.model_names import PACKAGES, TAKEN, image_name
 
 PROJECTS = PurePosixPath("projects")
 _IMAGE = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
@@ -30,9 +30,8 @@ def identifier(text: str, otherwise: str = "model") -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
-def image_name(text: str) -> str:
-    """A name for an image that is as near to ``text`` as can be."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST].strip("-") or "model"
+def _image(text: str) -> str:
+    return image_name(text)[:LONGEST].strip("-") or "model"
 
 
 class Names:
@@ -91,8 +90,8 @@ class Names:
 
     def image(self, wanted: str, project: str, folder: str, decided: list[str]) -> str:
         """A CONTAINER_NAME."""
-        own = image_name(f"{project}-{folder}")
-        name = wanted if _IMAGE.fullmatch(wanted) else image_name(wanted) if wanted else own
+        own = _image(f"{project}-{folder}")
+        name = wanted if _IMAGE.fullmatch(wanted) else _image(wanted) if wanted else own
         others = chain([own], (f"{own}-{number}" for number in count(2)))
         return self._free(name, others, self._images, "CONTAINER_NAME", decided, wanted=wanted or name)
 

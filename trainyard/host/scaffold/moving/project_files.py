@@ -14,7 +14,7 @@ from trainyard.host.experiments import dvc_files
 from trainyard.host.experiments.training_metrics import FOLDER, LIMIT, SUMMARY
 from trainyard.host.monorepo.model_dir import ModelDir, read_variables
 from trainyard.host.operations.session import Session
-from trainyard.host.scaffold.moving.model_places import Place
+from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.moving.plans import Plan, Step
 from trainyard.host.scaffold.moving.source_edits import edited_members
 from trainyard.host.support.locking import locked

@@ -19,8 +19,8 @@ from trainyard.host.monorepo.revision import git
 from trainyard.host.operations.dvc_notes import models_in
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.session import Session
+from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.moving import belongings, project_files
-from trainyard.host.scaffold.moving.model_places import Place
 from trainyard.host.scaffold.moving.plans import Plan, Step
 from trainyard.host.scaffold.moving.source_edits import Names, mentions
 from trainyard.host.support.shared_folder import SharedFolder

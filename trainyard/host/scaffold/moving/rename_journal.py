@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
-from trainyard.host.scaffold.moving.model_places import Place
+from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.moving.source_edits import Names
 
 FOLDER = "renames"

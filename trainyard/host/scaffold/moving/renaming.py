@@ -19,8 +19,8 @@ from trainyard.host.experiments.training_metrics import FOLDER as METRICS
 from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
 from trainyard.host.operations.dvc_notes import models_in
 from trainyard.host.operations.session import Session
+from trainyard.host.scaffold.model_places import Place, called_after, check_free, check_new, model_at
 from trainyard.host.scaffold.moving import belongings, project_files, renamed_files
-from trainyard.host.scaffold.moving.model_places import Place, called_after, check_new, model_at
 from trainyard.host.scaffold.moving.plans import Plan, Step
 from trainyard.host.scaffold.moving.removing import image_steps, remove_ours
 from trainyard.host.scaffold.moving.rename_journal import Journal, read_journal
@@ -94,10 +94,7 @@ def _check_free(session: Session, model: ModelDir, journal: Journal) -> None:
     check_new(new, session.repository, "TO")
     if target.parent.is_symlink():
         raise TrainyardError(f"{target.parent}: a link", "name the folder that it leads to")
-    for clash in session.repository.clashes([_as_named(model, new, journal, 1)]):
-        if clash.folder != model.path:
-            what = f"{clash.variable} {clash.mine.text!r}, which {clash.other.source} has, too"
-            raise TrainyardError(f"TO={new}: it would have the {what}", "give another name")
+    check_free(_as_named(model, new, journal, 1), session.repository, f"TO={new}", but=model.path)
     for name in renamed_files.in_the_way(session, journal):
         raise TrainyardError(f"TO={new}: {name} is there already", "move it away, or give another name")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from trainyard.contract.model_files import KEY, is_of_model
-from trainyard.host.scaffold.moving.model_places import Place
+from trainyard.host.scaffold.model_places import Place
 
 LOADERS = frozenset({"served_model_name", "predictor", "load_model", "save_model"})
 VARIABLES = frozenset({"MODEL_NAME", "MODElNAME"})

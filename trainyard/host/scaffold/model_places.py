@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.model_dir import ModelDir, read_variables
+from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
 from trainyard.host.monorepo.repository import Repository
-from trainyard.host.scaffold.model_names import LONGEST, check_model, check_project
+from trainyard.host.scaffold.model_names import LONGEST, check_model, check_project, image_name
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class Place:
     def package(self) -> str:
         return f"{self.project}.{self.model}"
 
+    @property
+    def model_name(self) -> str:
+        """The MODEL_NAME of a new one: of its binary, its predict function, its route."""
+        return f"{self.project}_{self.model}"
+
+    @property
+    def container_name(self) -> str:
+        """The CONTAINER_NAME of a new one."""
+        return image_name(self.model_name)
+
     def path(self, root: Path) -> Path:
         return root / "projects" / self.project / self.model
 
@@ -40,6 +50,25 @@ def place_of(text: str, setting: str) -> Place:
     if len(parts) != 2 or any(not part or part.startswith(".") or "\0" in part for part in parts):
         raise TrainyardError(f"{setting}={text[:LONGEST]}: not a model", f"say {setting}=<project>/<model>")
     return Place(*parts)
+
+
+def check_free(model: ModelDir, repository: Repository, setting: str, but: Path | None = None) -> None:
+    """Whether no other model has the names of ``model``, which need not be there; the one at ``but`` may.
+
+    Raises:
+        TrainyardError: one has; the message begins with the ``setting``.
+    """
+    for clash in repository.clashes([model]):
+        if clash.folder != but:
+            what = f"{clash.variable} {clash.mine.text!r}, which {clash.other.source} has, too"
+            raise TrainyardError(f"{setting}: it would have the {what}", "give another name")
+
+
+def as_new(place: Place, repository: Repository) -> ModelDir:
+    """A model that is not there yet, with the names that it will have."""
+    names = {"MODEL_NAME": place.model_name, "CONTAINER_NAME": place.container_name}
+    values = {name: Value(text, f"the new {place}") for name, text in names.items()}
+    return ModelDir(place.path(repository.root), repository.root, values)
 
 
 def check_new(place: Place, repository: Repository, setting: str) -> None:
@@ -70,14 +99,9 @@ def model_at(repository: Repository, place: Place, setting: str = "MODEL") -> Mo
 def called_after(value: str, old: Place, new: Place) -> str:
     """A MODEL_NAME or CONTAINER_NAME, with the words in it that are the old names replaced by the new ones."""
     for before, after in ((old.project, new.project), (old.model, new.model)):
-        for dressed in (str, _with_dashes):
+        for dressed in (str, image_name):
             pattern = rf"(?<![A-Za-z0-9]){re.escape(dressed(before))}(?![A-Za-z0-9])"
             if before != after and re.search(pattern, value):
                 value = re.sub(pattern, dressed(after), value)
                 break
     return value
-
-
-def _with_dashes(name: str) -> str:
-    """As images are called."""
-    return name.lower().replace("_", "-")
