@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from trainyard.contract.files import read_text
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ROLES, ModelDir
-from trainyard.host.operations.removed.finding import Finding
-from trainyard.host.operations.removed.in_model import PACKAGES, removed_in_model
-from trainyard.host.operations.removed.table import PYTHON
+from trainyard.host.operations.removed_apis.finding import Finding
+from trainyard.host.operations.removed_apis.in_model import PACKAGES, removed_in_model
+from trainyard.host.operations.removed_apis.table import PYTHON
 from trainyard.host.operations.session import Session
 from trainyard.host.requirements.compiling import Compiler
 from trainyard.host.requirements.edited_files import edited_files, reader_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.scaffold.adding import add_all
+from trainyard.host.scaffold.dataset_place import dataset_name, is_copied
 from trainyard.host.scaffold.model_places import Place, as_new, check_free
 from trainyard.host.scaffold.rendering import render
 from trainyard.host.scaffold.tables.reading import is_columnar
@@ -26,7 +26,6 @@ FRAMEWORKS = (SCIKIT_LEARN, "xgboost", "catboost", "lightgbm", PYTORCH, KERAS, "
 NATIVE = "native"
 # Where there is a choice; the first is the default.
 SERIALIZATIONS = {"xgboost": ("onnx", NATIVE), "catboost": ("onnx", NATIVE), "lightgbm": ("pickle", NATIVE)}
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,17 @@ class NewModel:
 
     @property
     def dataset_name(self) -> PurePosixPath:
-        """Where its table is below the project; outside of it, it is copied there."""
-        own, dataset = self.project.resolve(), self.dataset.resolve()
-        if dataset.is_relative_to(own):
-            return PurePosixPath(dataset.relative_to(own))
-        return PurePosixPath("data") / re.sub(r"[^A-Za-z0-9._-]+", "_", dataset.name).lstrip("._-")
+        """Where its table is below the project, or its copy will be.
+
+        Raises:
+            TrainyardError: it can be nowhere.
+        """
+        return dataset_name(self.dataset, self.project)
 
     @property
     def is_copied(self) -> bool:
         """Whether the table lies elsewhere now."""
-        return not self.dataset.resolve().is_relative_to(self.project.resolve())
+        return is_copied(self.dataset, self.project)
 
 
 def check_framework(framework: str, family: str) -> tuple[str, str]:
@@ -116,13 +116,7 @@ def check_use(model: NewModel, repository: Repository) -> None:
             f"{model.dataset}: no column is left to predict {model.target!r} by",
             "give columns with values that differ, and do not only tell the rows apart",
         )
-    if not model.is_copied and not all(map(_FILE_NAME.fullmatch, model.dataset_name.parts)):
-        raise TrainyardError(
-            f"{model.dataset}: make cannot be given this path",
-            "rename it: letters of English, digits, '.', '_' and '-'",
-        )
-    if model.is_copied and model.dataset.is_dir():
-        raise TrainyardError(f"{model.dataset}: a folder outside of the project", f"copy it into {model.project}/data")
+    _ = model.dataset_name
     check_free(as_new(model.place, repository), repository, f"NAME={model.path.name}")
 
 

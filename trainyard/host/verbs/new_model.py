@@ -12,6 +12,7 @@ import click
 from trainyard.errors import TrainyardError
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.alone import alone
+from trainyard.host.scaffold.dataset_place import find_dataset, project_around
 from trainyard.host.scaffold.model_names import check_model, check_project, name_from
 from trainyard.host.scaffold.net_packages import check_tensorflow, index_of_torch
 from trainyard.host.scaffold.new_model import (
@@ -67,8 +68,14 @@ def new_model(session: Session, _: Path) -> None:
         TrainyardError: something is not given, and nobody is there to be asked; or the model cannot be made.
     """
     settings = _settings(session)
-    own = session.repository.root / "projects" / settings.project
-    dataset = _given("DATASET", settings.dataset, "The table", _only_table(session), lambda text: _existing(text, own))
+    root = session.repository.root
+    dataset = _given(
+        "DATASET",
+        settings.dataset,
+        "The table",
+        _only_table(session),
+        lambda text: find_dataset(text, root, settings.project),
+    )
     provide_reader(session, dataset)
     with session.reporter.waiting(f"Reading {dataset} ..."):
         profile = read_profile(dataset, separator=settings.separator, encoding=settings.encoding).keeping(settings.keep)
@@ -123,16 +130,6 @@ def _given(variable: str, value: str, question: str, default: str, check: Callab
             console.error(str(error))
 
 
-def _existing(text: str, project: Path) -> Path:
-    """As seen from the folder that the caller is in, or else from the project, as a DATASET_NAME is."""
-    paths = (Path(text).expanduser(), project / text)
-    for path in paths:
-        if path.is_file() or path.is_dir():
-            return path
-    what = "neither a file nor a folder" if paths[0].exists() else "no such file"
-    raise TrainyardError(f"DATASET={text}: {what}", "name a table, from the folder that you are in")
-
-
 def _only_table(session: Session) -> str:
     """The table of the one project that has a table and no model yet."""
     found = [
@@ -146,9 +143,7 @@ def _only_table(session: Session) -> str:
 
 
 def _project(session: Session, settings: ScaffoldSettings, dataset: Path) -> Path:
-    projects, path = session.repository.root / "projects", dataset.resolve()
-    around = path.relative_to(projects).parts[0] if path.is_relative_to(projects) else ""
-    default = around or name_from(path.name.split(".")[0])
+    default = project_around(dataset, session.repository.root) or name_from(dataset.name.split(".")[0])
     return _given("PROJECT", settings.project, "Project", default, lambda name: check_project(name, session.repository))
 
 

@@ -19,13 +19,13 @@ from trainyard.host.scaffold.adding import add_all
 from trainyard.host.scaffold.adopting.adopted_columns import Table, chosen_columns, instances_of, read_table, schema_of
 from trainyard.host.scaffold.adopting.fitted.described import Described
 from trainyard.host.scaffold.adopting.fitted.recognizing import describe
+from trainyard.host.scaffold.dataset_place import dataset_name, find_dataset, is_copied, project_around
 from trainyard.host.scaffold.model_names import LONGEST, check_model, check_project, name_from
 from trainyard.host.scaffold.model_places import Place, as_new, check_free
 from trainyard.host.scaffold.rendering import render
 from trainyard.settings.scaffold import ScaffoldSettings
 
 PROJECT = "adopted"  # of a model whose dataset is of no project
-_PLAIN = re.compile(r"[\w./-]+", re.ASCII)  # of a path that stands in a Makefile
 
 
 @dataclass(frozen=True)
@@ -57,31 +57,19 @@ def adoption(session: Session, given: ScaffoldSettings) -> Adoption:
     root = session.repository.root
     source = Path.cwd() / given.model_file
     model = describe(source)
-    dataset, project = _dataset(root, given)
-    place = Place(given.project or project or PROJECT, given.name or name_from(source.name.partition(".")[0]))
+    dataset = find_dataset(given.dataset, root, given.project).resolve()
+    if dataset.is_dir():
+        raise TrainyardError(f"DATASET={given.dataset}: a folder", "name a table, as projects/<project>/data/x.csv")
+    project = given.project or project_around(dataset, root) or PROJECT
+    place = Place(project, given.name or name_from(source.name.partition(".")[0]))
     home = check_project(place.project, session.repository)
     check_model(place.model, home)
-    comes = not dataset.is_relative_to(home)
-    data = f"data/{re.sub(r'[^A-Za-z0-9._-]', '_', dataset.name)}" if comes else dataset.relative_to(home).as_posix()
-    if not _PLAIN.fullmatch(data):
-        raise TrainyardError(f"{dataset}: its name cannot stand in a Makefile", "rename it")
+    comes, data = is_copied(dataset, home), dataset_name(dataset, home).as_posix()
     table = read_table(dataset, separator=given.separator, encoding=given.encoding)
     columns = schema_of(model, table, chosen_columns(model, table, given.target))
     found = Adoption(place, source, model, table, columns, data, comes)
     check_free(as_new(place, session.repository), session.repository, f"NAME={place.model}")
     return found
-
-
-def _dataset(root: Path, given: ScaffoldSettings) -> tuple[Path, str]:
-    """The dataset, and the project that has it; empty where none has."""
-    tried = [Path.cwd() / given.dataset, root / given.dataset, root / "projects" / given.project / given.dataset]
-    path = next((path for path in tried if path.is_file()), None)
-    if path is None:
-        what = "a folder" if tried[0].is_dir() else "no such file"
-        raise TrainyardError(f"DATASET={given.dataset}: {what}", "name a table, as projects/<project>/data/x.csv")
-    path = path.resolve()
-    below = path.relative_to(root / "projects").parts if path.is_relative_to(root / "projects") else ()
-    return path, below[0] if len(below) > 2 else ""
 
 
 def adopt(session: Session, found: Adoption) -> list[PurePosixPath]:

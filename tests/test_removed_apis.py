@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from trainyard.host.operations.removed import by_ruff, table
-from trainyard.host.operations.removed.by_ast import find_removed
-from trainyard.host.operations.removed.by_ruff import find_removed_of_numpy
+from trainyard.host.operations.removed_apis import by_ruff, table
+from trainyard.host.operations.removed_apis.by_ast import find_removed
+from trainyard.host.operations.removed_apis.by_ruff import find_removed_of_numpy
 from trainyard.settings.host import HostSettings
 
 NEWEST = {"scikit-learn": "1.7", "pandas": "3.0", "scipy": "1.16", "python": "3.12"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainyard.errors import TrainyardError
 from trainyard.host.network.build_settings import index_options
-from trainyard.host.operations.removed.finding import Finding
+from trainyard.host.operations.removed_apis.finding import Finding
 from trainyard.host.requirements.compiling import uv_environment, uv_program
 from trainyard.settings.host import BuildSettings
 

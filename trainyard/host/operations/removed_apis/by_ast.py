@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainyard.host.operations.removed.finding import Finding
-from trainyard.host.operations.removed.table import (
+from trainyard.host.operations.removed_apis.finding import Finding
+from trainyard.host.operations.removed_apis.table import (
     ARGUMENTS,
     CHANGED,
     IMPORTED_AS,

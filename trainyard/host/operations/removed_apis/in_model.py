@@ -9,10 +9,10 @@ from trainyard.contract.files import read_text
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.sources import model_files, project_files, shared_files
-from trainyard.host.operations.removed.by_ast import Versions, find_removed
-from trainyard.host.operations.removed.by_ruff import find_removed_of_numpy
-from trainyard.host.operations.removed.finding import Finding
-from trainyard.host.operations.removed.table import IMPORTED_AS
+from trainyard.host.operations.removed_apis.by_ast import Versions, find_removed
+from trainyard.host.operations.removed_apis.by_ruff import find_removed_of_numpy
+from trainyard.host.operations.removed_apis.finding import Finding
+from trainyard.host.operations.removed_apis.table import IMPORTED_AS
 from trainyard.host.support.context import ContextFile
 from trainyard.host.support.reporter import Reporter
 from trainyard.settings.host import BuildSettings
