@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from trainyard.host.requirements.named_paths import named_paths
 from trainyard.host.requirements.old_pins import Move, find_moves
 from trainyard.host.requirements.requirement_files import file_requirement
 from trainyard.host.requirements.resolver import lock_path
+from trainyard.host.support.text_diff import text_diff
 from trainyard.host.support.write_together import write_together
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Plan:
         now, then = reader_of({}), reader_of(self.contents)
         for path in self.contents:
             name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-            texts = now(path).splitlines(), then(path).splitlines()
-            yield from difflib.unified_diff(*texts, f"a/{name}", f"b/{name}", lineterm="")
+            yield from text_diff(now(path), then(path), f"a/{name}", f"b/{name}")
 
 
 def plan_moves(session: Session, model: ModelDir) -> Plan:

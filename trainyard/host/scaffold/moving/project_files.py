@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -18,6 +17,7 @@ from trainyard.host.scaffold.model_places import Place
 from trainyard.host.scaffold.moving.plans import Plan, Step
 from trainyard.host.scaffold.moving.source_edits import edited_members
 from trainyard.host.support.locking import locked
+from trainyard.host.support.text_diff import text_diff
 
 Edits = dict[Path, str]  # the new text of a file; empty: it goes
 
@@ -124,10 +124,7 @@ def write(path: Path, text: str) -> None:
 def diff(session: Session, edits: Edits) -> str:
     """What the edits change, as ``diff -u`` shows it."""
     return "".join(
-        line if line.endswith("\n") else f"{line}\n"
+        f"{line}\n"
         for path, text in edits.items()
-        for line in difflib.unified_diff(
-            read_text(path).splitlines(keepends=True), text.splitlines(keepends=True),
-            f"a/{session.short(path)}", f"b/{session.short(path)}",
-        )
-    )  # fmt: skip
+        for line in text_diff(read_text(path), text, f"a/{session.short(path)}", f"b/{session.short(path)}")
+    )
