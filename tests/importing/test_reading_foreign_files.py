@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from trainyard.contract.environment import parse_environment
 from trainyard.errors import TrainyardError
 from trainyard.host.scaffold.importing.makefiles import copied_by, image_of, variables_of
-from trainyard.host.scaffold.importing.names import identifier, image_name
+from trainyard.host.scaffold.importing.names import identifier
 from trainyard.host.scaffold.importing.wiring import dataset_name, read_wiring
+from trainyard.host.scaffold.model_names import image_name
 
 
 def test_values_are_those_that_make_has(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def _check(variable: str, name: str) -> None:
 
 
 def image_name(text: str) -> str:
-    """A name for an image that is as near to ``text`` as can be; may be empty."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """A name for an image that is as near to ``text`` as can be."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"
 
 
 def name_from(text: str) -> str:

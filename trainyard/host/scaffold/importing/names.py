@@ -30,10 +30,6 @@ def identifier(text: str, otherwise: str = "model") -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
-def _image(text: str) -> str:
-    return image_name(text)[:LONGEST].strip("-") or "model"
-
-
 class Names:
     """The names that are taken in the monorepo, and those that an import has given.
 
@@ -90,8 +86,8 @@ class Names:
 
     def image(self, wanted: str, project: str, folder: str, decided: list[str]) -> str:
         """A CONTAINER_NAME."""
-        own = _image(f"{project}-{folder}")
-        name = wanted if _IMAGE.fullmatch(wanted) else _image(wanted) if wanted else own
+        own = image_name(f"{project}-{folder}"[:LONGEST])
+        name = wanted if _IMAGE.fullmatch(wanted) else image_name(wanted[:LONGEST]) if wanted else own
         others = chain([own], (f"{own}-{number}" for number in count(2)))
         return self._free(name, others, self._images, "CONTAINER_NAME", decided, wanted=wanted or name)
 
