@@ -110,6 +110,7 @@ def test_an_index_of_the_file_itself_is_asked(asked: Compiler, index: str, tmp_p
         assert [move.version for move in found] == ["2.1"]
 
 
+@pytest.mark.slow
 def test_an_index_that_does_not_answer_is_an_error_and_no_answer(tmp_path: Path) -> None:
     images = Images(HostSettings.read({"INDEX_URL": "http://127.0.0.1:9/simple"}))
     with pytest.raises(TrainyardError, match="cannot be reached"):

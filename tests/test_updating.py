@@ -112,6 +112,7 @@ def test_a_file_that_was_deleted_or_renamed_or_made_binary(model: Path, release:
     assert (model / "data_preparation" / "README.md").read_bytes() == b"\x89PNG\r\n\x1a\n\0\1\2"
 
 
+@pytest.mark.slow
 def test_changes_that_are_not_committed_are_refused(model: Path, release: Change) -> None:
     root = model.parents[2]
     identity = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -128,6 +129,7 @@ def test_changes_that_are_not_committed_are_refused(model: Path, release: Change
     assert update_model(model, dry_run=False).written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answers",
     [
@@ -145,6 +147,7 @@ def test_an_answers_file_that_is_none(model: Path, release: Change, answers: str
     assert contents(model) == before
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_amid_writing(model: Path, release: Change, monkeypatch: pytest.MonkeyPatch) -> None:
     release("model/README.md.jinja", "| file |", "| a file |")
     release("model/schema.py.jinja", "The table:", "A table:")

@@ -45,6 +45,7 @@ def files(repo: Monorepo) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in (repo.path / "projects").rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_pins_move_with_a_reason_and_are_locked(repo: Monorepo, model: Model, index: str) -> None:
     (repo.add_model("other").path / "requirements_train.txt").write_text("-c ../limits.txt\n")
     with model.path.joinpath("train.py").open("a") as file:

@@ -70,6 +70,7 @@ def test_what_becomes_of_each_column_is_shown_and_nothing_written_with_n(
     assert not (repo.path / "projects" / "flats").exists()
 
 
+@pytest.mark.slow
 def test_a_new_model_trains_and_answers(repo: Monorepo, table: Callable[..., Path]) -> None:
     folder = made(repo, "first", table(by_size, "my flats.csv", ";"), "TARGET=wanted")
     assert (folder.parent / "data" / "my_flats.csv").is_file()
@@ -148,6 +149,7 @@ def test_a_parquet_file_with_a_thousand_categories(repo: Monorepo, tmp_path: Pat
     assert len(serves(repo, folder)["predictions"]) == 3  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_column_may_be_called_anything(repo: Monorepo, table: Callable[..., Path], tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
     gone = tmp_path / "gone"
@@ -204,6 +206,7 @@ def test_a_table_of_the_project_may_be_named_as_the_project_sees_it(repo: Monore
     assert "DATASET_NAME   := data/x.csv\n" in (repo.path / "projects" / "seen" / "n" / "Makefile").read_text()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_there_stays(repo: Monorepo, table: Callable[..., Path]) -> None:
     folder = made(repo, "there", table(by_size), "TARGET=wanted", "FRAMEWORK=plain")
     (folder / "train.py").write_text("mine\n")
@@ -211,6 +214,7 @@ def test_a_model_that_is_there_stays(repo: Monorepo, table: Callable[..., Path])
     assert (folder / "train.py").read_text() == "mine\n"
 
 
+@pytest.mark.slow
 def test_a_broken_model_is_in_nobodys_way(repo: Monorepo, table: Callable[..., Path]) -> None:
     folder = made(repo, "broken", table(by_size), "TARGET=wanted", "FRAMEWORK=plain")
     for text in ("MODEL_NAME := $(shell x)\n", "CONTAINER_NAME := A-b\n"):
@@ -224,6 +228,7 @@ def test_a_broken_model_is_in_nobodys_way(repo: Monorepo, table: Callable[..., P
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_of_several_at_once_one_writes_the_model(repo: Monorepo, table: Callable[..., Path]) -> None:
     arguments = [f"DATASET={table(by_size)}", "TARGET=wanted", "PROJECT=race", "NAME=same"]
     tries = [repo.spawn(None, "new-model", *arguments, f"FRAMEWORK={name}") for name in ("plain", "xgboost", "plain")]

@@ -67,6 +67,7 @@ def listed(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_renamed_model_serves_what_it_was_trained_as(repo: Monorepo) -> None:
     project = repo.path / "projects" / "rents"
     shown = repo.make(None, "rename", "MODEL=rents/linear", "TO=rents/ridge", "-n").succeeded()
@@ -123,6 +124,7 @@ def test_a_removed_model_leaves_nothing_but_the_data(repo: Monorepo) -> None:
     repo.make(None, "remove", "MODEL=rents/linear", "FORCE=1").failed("no such model")
 
 
+@pytest.mark.slow
 def test_a_terminal_is_asked(repo: Monorepo) -> None:
     for answer, verb in (("n", "remove"), ("n", "rename"), ("", "remove"), ("y", "rename")):
         to = ["TO=rents/ridge"] if verb == "rename" else []

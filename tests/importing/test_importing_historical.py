@@ -80,6 +80,7 @@ def test_a_model_at_the_top_of_its_sources_serves_and_says_that_nothing_trains_i
         assert answer == (200, '{"payload":{"predictions":["setosa","virginica"]}}')
 
 
+@pytest.mark.slow
 def test_again_everything_gets_names_of_its_own(imported: Monorepo, tmp_path: Path) -> None:
     """Projects, images and routes that are there already: imports, wiring and Makefiles follow the new names."""
     source = copy_of("historical", tmp_path / "again")
@@ -174,6 +175,7 @@ def test_a_monorepo_in_a_folder_that_is_a_package_itself(tmp_path: Path) -> None
     assert not [path for path in repo.path.glob("projects/**/*.py") if "modelServer" in path.read_text()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "model", "routes", "lacks"),
     [

@@ -80,6 +80,7 @@ def test_nothing_of_a_prepared_folder_runs_or_leads_out(repo: Monorepo, prepared
     assert not (project / "docs/Makefile").exists()
 
 
+@pytest.mark.slow
 def test_nothing_of_a_prepared_git_repository_runs(prepared: Path, tmp_path: Path) -> None:
     """Hooks, filters, a submodule at a path of this machine, a template of the user with a hook."""
     ran, inner = tmp_path / "ran", tmp_path / "inner"
@@ -121,6 +122,7 @@ def test_without_git_a_url_cannot_be_had(tmp_path: Path, monkeypatch: pytest.Mon
         pass
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_leaves_nothing(repo: Monorepo, tmp_path: Path) -> None:
     source = copy_of("prices", tmp_path / "interrupted")
     for number in range(8_000):

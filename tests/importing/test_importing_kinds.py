@@ -72,6 +72,7 @@ def test_the_report_says_what_could_not_be_and_what_to_do(repo: Monorepo, tmp_pa
     assert "make predict MODEL=moods/model" in report
 
 
+@pytest.mark.slow
 def test_a_model_comes_to_a_project_that_is_there(repo: Monorepo, tmp_path: Path) -> None:
     """Names that others have already are chosen by the rule that the report gives."""
     shop = repo.add_model("prices", "shop", route="prices/predict")
@@ -87,6 +88,7 @@ def test_a_model_comes_to_a_project_that_is_there(repo: Monorepo, tmp_path: Path
     assert ": error: " not in repo.make(None, "check").succeeded().out
 
 
+@pytest.mark.slow
 def test_a_git_repository_is_cloned(repo: Monorepo, tmp_path: Path) -> None:
     source = commit(copy_of("prices", tmp_path / "rents.git"))
     made = (
