@@ -43,6 +43,7 @@ class Training:
     keep_model: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     hardened: bool = True
+    data: object = None  # what holds data of stores in the cache for as long as this is there
 
     @property
     def image(self) -> str:
@@ -171,7 +172,7 @@ def check_payload(project: Path, payload: Mapping[str, Any]) -> None:
     check_model_name(payload)
     name = str(payload.get("$ref", ""))
     path, data = project / name, project / "data"
-    if "://" in name:
+    if not name or "://" in name:
         return
     if path.exists():
         dataset_files(path, data)

@@ -41,10 +41,11 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
     return {
         "payload": payload,
         "dataset": payload.get("$ref"),
+        "data": _parsed(settings.data),
         "dataset_sha256": _dataset_sha256(dataset, sources / "data") if dataset else None,
         "lock": sha256_of(lock) if lock.is_file() else None,
         "commit": settings.commit or None,
-        "built": _built(settings.built),
+        "built": _parsed(settings.built),
         "python": platform.python_version(),
         "packages": imported,
         "installed": of_training(imported),
@@ -54,8 +55,8 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
     }
 
 
-def _built(text: str) -> Any:
-    """TRAINYARD_BUILT, as far as it is JSON: a finished training does not fail for what is only written down."""
+def _parsed(text: str) -> Any:
+    """A variable of ours, as far as it is JSON: a finished training does not fail for what is only written down."""
     try:
         return json.loads(text) if text else None
     except ValueError:
