@@ -63,7 +63,9 @@ def tools(work: Path, endpoint: str) -> list[Tool]:
     (monorepo / "datastores.yaml").write_text(f"lake:\n  url: s3://{BUCKET}\n  endpoint: {endpoint}\n")
 
     def ours(folder: str, target: Path) -> list[str]:
-        program = [sys.executable, "-P", "-m", "trainyard", "data-pull", str(monorepo)]
+        # As make calls it: mk/setup.mk.
+        python = [sys.executable, "-P", "-X", f"pycache_prefix={work / 'bytecode'}", "-m", "trainyard"]
+        program = [*python, "data-pull", str(monorepo)]
         return [*program, f"--from=lake:{folder}", f"--data-cache={target}"]
 
     settings = work / "rclone.conf"
@@ -131,7 +133,9 @@ def make_files(folder: Path, count: int, size: int) -> None:
 def timed(command: list[str]) -> tuple[float, float]:
     """Seconds from start to end, and the most memory that the process, or one that it waited for, had, in MB."""
     os.sync()  # what the one before it wrote
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MAKE", "TRAINYARD"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MAKE", "TRAINYARD", "PYTHON"))
+    }
     environment |= CLIENT | {"PYTHONPATH": str(ROOT)}
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
