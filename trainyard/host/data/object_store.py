@@ -1,7 +1,6 @@
 """Stores of objects, by obstore (Rust): S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage.
 
-fsspec's own drivers for them take ten times the processor time for a small file, and list a whole folder before they
-give its first name: docs/decisions/071-objects-by-obstore.md.
+Why not by drivers of fsspec: docs/decisions/071-objects-by-obstore.md.
 """
 
 from __future__ import annotations
