@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from data.file_servers import sshd
 from data.object_servers import azurite, s3
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from monorepo import ROOT, free_port
+from dvc.repo import Repo
+from monorepo import free_port
 from needs import need
 from waiting import until
 
@@ -46,6 +47,13 @@ http {{
         {more}
     }}
 }}
+"""
+DVC = """
+[core]
+    remote = kept
+    analytics = false
+['remote "kept"']
+    url = {remote}
 """
 
 
@@ -114,15 +122,16 @@ class DvcRepository:
         self.folder, self.bare = folder / "work", folder / "repo.git"
         (self.folder / "data").mkdir(parents=True)
         self.git("init", "-q", "-b", "main")
-        self.dvc("init", "-q")
-        self.dvc("remote", "add", "-q", "-d", "kept", str(folder / "remote"))
+        Repo.init(str(self.folder)).close()
+        (self.folder / ".dvc" / "config").write_text(DVC.format(remote=folder / "remote"))
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", self.bare], check=True)
         self.git("remote", "add", "origin", str(self.bare))
 
     def commit(self, tag: str = "") -> None:
         """Push what is in ``data``, the files with DVC and their hashes with git."""
-        self.dvc("add", "-q", "data")
-        self.dvc("push", "-q")
+        with Repo(str(self.folder)) as repo:
+            repo.add(str(self.folder / "data"))
+            repo.push()
         self.git("add", "-A")
         self.git("-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-q", "-m", "data")
         if tag:
@@ -131,6 +140,3 @@ class DvcRepository:
 
     def git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
-
-    def dvc(self, *arguments: str) -> None:
-        subprocess.run([ROOT / ".venv/bin/dvc", *arguments], cwd=self.folder, check=True)

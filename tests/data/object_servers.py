@@ -19,7 +19,8 @@ from waiting import until
 # Azurite's own, in its documentation: there is no other account.
 AZURE = {
     "AZURE_STORAGE_ACCOUNT_NAME": "devstoreaccount1",
-    "AZURE_STORAGE_ACCOUNT_KEY": "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+    "AZURE_STORAGE_ACCOUNT_KEY": "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/"
+    "KBHBeksoGMGw==",
 }
 __all__ = ["AZURE", "BUCKET", "azurite", "s3"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
 from data.contract import NAMES, ReadOnlyContract, WritableContract
 from data.file_servers import DvcRepository, nginx
 from data.object_servers import AZURE, BUCKET
-
 from trainyard.host.data.datastores import Datastore, Datastores
 from trainyard.host.data.drivers import open_store
 from trainyard.host.data.store import Store
@@ -46,6 +46,8 @@ class TestAzure(WritableContract):
 
 
 class TestSftp(WritableContract):
+    clock = 1.1  # its times are in seconds
+
     @pytest.fixture
     def store(self, missing: Store) -> Store:
         missing.make()
@@ -89,6 +91,7 @@ class TestWeb(ReadOnlyContract):
             place.write_bytes(content)
 
 
+@pytest.mark.slow
 class TestDvc(ReadOnlyContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Store:

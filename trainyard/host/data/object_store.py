@@ -109,6 +109,8 @@ class ObjectStore:
         except (exceptions.NotFoundError, FileNotFoundError):
             raise NotThere(f"{where}: there is nothing of that name") from None
         except exceptions.PreconditionError:
+            if self.find(path) is None:  # Azure looks at the condition first
+                raise NotThere(f"{where}: there is nothing of that name") from None
             raise Changed(f"{where} changed while it was read") from None
         except (exceptions.BaseError, ValueError, OSError) as error:
             raise _plain(where, self._name, str(error)) from None
