@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from monorepo import Monorepo
+
 from data.hostile import Hostile
 from data.object_servers import BUCKET
 from trainyard.host.data.cache import Cache, CachedDataset, Part
@@ -36,6 +38,18 @@ class Lake:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content if isinstance(content, bytes) else content.encode())
         return place
+
+    def declare(self, repo: Monorepo) -> None:
+        """As the store ``lake`` of a repository."""
+        text = f"lake:\n  url: {self.url}\n  endpoint: {self.proxy.url}\n"
+        (repo.path / "datastores.yaml").write_text(text)
+
+    def there(self) -> dict[str, str]:
+        """The text of every object, by its path."""
+        return {
+            path.relative_to(self.files).as_posix(): path.read_text()
+            for path in sorted(self.files.rglob("*")) if path.is_file()
+        }  # fmt: skip
 
     def replace(self, path: str, content: bytes) -> None:
         """By the server, which gives it another etag then."""

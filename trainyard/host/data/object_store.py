@@ -19,7 +19,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from trainyard.host.data.datastores import Datastore
 from trainyard.host.data.object_errors import plain
 from trainyard.host.data.object_options import azure_options, gs_options, make_container, s3_options
-from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined
+from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, place
 from trainyard.settings.data import DataSettings
 
 PIECE = 1 << 20  # bytes that are handed on at a time
@@ -112,7 +112,7 @@ class ObjectStore:
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
         """The library's errors as one line, without what a request or an answer may have of credentials."""
-        where = f"{self._name}:{path}"
+        where = place(self._name, path)
         try:
             yield
         except (exceptions.NotFoundError, FileNotFoundError):
