@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from monorepo import Monorepo
 
 from data.hostile import Hostile
 from data.object_servers import BUCKET
+from trainyard.errors import TrainyardError
 from trainyard.host.data.cache import Cache, CachedDataset, Part
 from trainyard.host.data.datastores import Datastore, Datastores
 from trainyard.host.data.drivers import open_store
@@ -89,3 +92,14 @@ def content_of(cached: CachedDataset) -> dict[str, bytes]:
         path.relative_to(cached.folder).as_posix(): path.read_bytes()
         for path in cached.folder.rglob("*") if path.is_file()
     }  # fmt: skip
+
+
+def ask(url: str, endpoint: str, folder: str, path: str) -> None:
+    """A fetch in a process of its own; its error is printed as ours are."""
+    stores = Datastores(Path(folder) / "datastores.yaml", {"lake": Datastore(url=url, endpoint=endpoint)}, {})
+    store = open_store("lake", stores, os.environ, SETTINGS)
+    try:
+        part = Part(resolve(parse_ref(f"lake:{path}"), store, url, SILENT), store)
+        Cache(Path(folder) / "cache", SETTINGS, Limit("LOCK_TIMEOUT", 60), SILENT).dataset([part], path)
+    except TrainyardError as error:
+        sys.exit(f"error: {error}")
