@@ -31,6 +31,7 @@ from trainyard.contract.routes import came_trained
 from trainyard.errors import ModelUnavailable
 from trainyard.host.experiments import config, parameters, training_metrics
 from trainyard.host.experiments.config import Config, read_config
+from trainyard.host.monorepo.dataset_ref import DATASTORES, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.sources import SHARED, model_files
 from trainyard.host.support.context import only_files
@@ -133,12 +134,19 @@ def keep_compiled(model: ModelDir) -> None:
 
 def _dependencies(model: ModelDir) -> Iterator[str]:
     """Paths as seen from the project; the shared code as folders."""
-    yield model.dataset_name.rstrip("/")  # of a folder
+    if parse_ref(model.dataset_name).store:  # DVC cannot see into it, but that another one is named, or lies elsewhere
+        yield from (path for path in (f"../../{DATASTORES}", f"{model.path.name}/Makefile") if _is_file(model, path))
+    else:
+        yield model.dataset_name.rstrip("/")  # of a folder
     yield from (f"../../{name}" for name in SHARED if (model.root / name).is_dir())
     if (model.project / "common_utils").is_dir():
         yield "common_utils"
     own = [*(name for name in _WIRING if (model.path / name).is_file()), *_sources(model)]
     yield from (f"{model.path.name}/{name}" for name in sorted(own))
+
+
+def _is_file(model: ModelDir, path: str) -> bool:
+    return (model.project / path).is_file()
 
 
 def _sources(model: ModelDir) -> list[str]:
