@@ -42,6 +42,7 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
         "payload": payload,
         "dataset": payload.get("$ref"),
         "dataset_sha256": _dataset_sha256(dataset, sources / "data") if dataset else None,
+        "test_dataset_sha256": _test_dataset_sha256(payload.get("$test_ref"), sources),
         "lock": sha256_of(lock) if lock.is_file() else None,
         "commit": settings.commit or None,
         "built": _built(settings.built),
@@ -73,6 +74,14 @@ def _dataset_sha256(dataset: Path, data: Path) -> str | None:
     except (OSError, TrainyardError) as error:
         print(f"warning: the record has no sha256 of the dataset: {error}", file=sys.stderr, flush=True)
         return None
+
+
+def _test_dataset_sha256(reference: Any, sources: Path) -> str | None:
+    """Of what experiment files name beside the dataset, where it is a file or a folder of this machine."""
+    if not isinstance(reference, str) or not reference or "://" in reference:
+        return None
+    dataset = sources / reference
+    return _dataset_sha256(dataset, sources / "data") if dataset.exists() else None
 
 
 def imported_packages() -> dict[str, str]:
