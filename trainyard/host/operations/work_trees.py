@@ -65,12 +65,14 @@ def remove_leftovers(session: Session) -> None:
             if session.commands.dry_run:
                 session.reporter.would(shlex.join(["git", "worktree", "remove", "--force", str(folder)]))
                 continue
+            was_there = folder.exists()
             _remove(session, folder, engine)
-            if not folder.exists():
-                path.unlink(missing_ok=True)
-                session.reporter.step(
-                    f"Removed {session.short(folder)}, which a make reproduce that was killed had left"
-                )
+            if folder.exists():
+                continue
+            path.unlink(missing_ok=True)
+            if was_there:
+                what = f"Removed {session.short(folder)}, which a make reproduce that was killed had left"
+                session.reporter.step(what)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,9 @@ from trainyard.host.requirements.lock_files import Entry, indexes_of, read_entri
 from trainyard.host.requirements.wheels import NO_WHEEL
 
 # uv's words.
-GONE = re.compile(r"there (?:is|are) no versions? of ([A-Za-z0-9][\w.-]*)|\b([A-Za-z0-9][\w.-]*) was not found in")
+GONE = re.compile(
+    r"there (?:is|are) no versions? of ([A-Za-z0-9][\w.-]*)|\b([A-Za-z0-9][\w.-]*)(?:{[^}]*})? was not found in"
+)
 
 
 def gone_packages(lock: str, compiler: Compiler, target: Target, beside: Collection[str]) -> list[str]:
