@@ -12,10 +12,11 @@ from trainyard.contract.model_files import files_of
 from trainyard.host.experiments.run_files import Run
 
 EQUAL, DIFFERENT, UNKNOWN = "equal", "different", "unknown"
+BINARY, MODELS = "binary sha256", "models/"
 _SHORT = 12  # digits of a hash that tell it from others
 # Of what a run is made, by the tag that says it; more than a hash is shown whole.
 TAGS = {
-    "binary sha256": "sha256", "data sha256": "dataset_sha256", "test data sha256": "test_dataset_sha256",
+    BINARY: "sha256", "data sha256": "dataset_sha256", "test data sha256": "test_dataset_sha256",
     "commit": "commit", "lock": "lock", "engine": "engine",
 }  # fmt: skip
 
@@ -42,7 +43,7 @@ class Reproduction:
     @property
     def unequal(self) -> list[str]:
         """What decides, and is not equal."""
-        deciding = self.metrics or tuple(one for one in self.others if one.name == "binary sha256")
+        deciding = self.metrics or tuple(one for one in self.others if one.name.startswith((BINARY, MODELS)))
         return [one.name for one in deciding if one.result != EQUAL]
 
     @property
@@ -76,18 +77,18 @@ def _others(before: Side, again: Side) -> Iterator[Compared]:
         one, other = before.run.tags.get(tag, ""), again.run.tags.get(tag, "")
         if one or other:
             yield _text(name, one, other)
-        if tag == "sha256" and one != other:
+        if name == BINARY:
             yield from _files(before, again)
     yield _text("image identity", before.identity, again.identity)
     yield _text("python", str(before.record.get("python", "")), str(again.record.get("python", "")))
 
 
 def _files(before: Side, again: Side) -> Iterator[Compared]:
-    """Of a model of several files, which of them differ."""
+    """Of a model of several files, those that differ."""
     one, other = (files_of(dict(side.record), side.run.model_name) for side in (before, again))
-    if len(one) > 1 or len(other) > 1:
-        for path in sorted({*one, *other}):
-            yield _text(f"models/{path}", one.get(path, ""), other.get(path, ""))
+    for path in sorted({*one, *other}):
+        if one.get(path) != other.get(path) and len({*one, *other}) > 1:
+            yield Compared(f"{MODELS}{path}", one.get(path, "-"), other.get(path, "-"), DIFFERENT)
 
 
 def _metric(name: str, before: float | None, now: float | None) -> Compared:

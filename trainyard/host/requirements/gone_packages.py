@@ -12,9 +12,11 @@ from trainyard.host.requirements.install_target import Target
 from trainyard.host.requirements.lock_files import Entry, indexes_of, read_entries
 from trainyard.host.requirements.wheels import NO_WHEEL
 
+_HASH = re.compile(r"--hash=(\S+)")
 # uv's words.
 GONE = re.compile(
-    r"there (?:is|are) no versions? of ([A-Za-z0-9][\w.-]*)|\b([A-Za-z0-9][\w.-]*)(?:{[^}]*})? was not found in"
+    r"there (?:is|are) no versions? of ([A-Za-z0-9][\w.-]*)(?:{[^}]*})?(?:==(\S+))?"
+    r"|\b([A-Za-z0-9][\w.-]*)(?:{[^}]*})? was not found in"
 )
 
 
@@ -36,31 +38,40 @@ def gone_packages(lock: str, compiler: Compiler, target: Target, beside: Collect
         if trouble and not (compiler.settings.wheelhouse and GONE.search(complaint)):
             raise trouble
         named, is_gone = _named(complaint)
-        rest = [entry for entry in entries if entry.name != named]
+        rest = [entry for entry in entries if not _is(entry, named)]
         if len(rest) == len(entries):  # uv says something that nobody has thought of: the build will say it again
             break
-        gone += [entry for entry in entries if entry.name == named and is_gone]
+        gone += [entry for entry in entries if is_gone and entry not in rest]
         entries = rest
     return [f"{entry.name}{entry.pin}" for entry in gone]
 
 
 def _named(complaint: str) -> tuple[str, bool]:
-    """The package that uv complains about, and whether it is gone; else it is a matter of building it."""
+    """What uv complains about, as ``name==version`` or by its name alone, and whether it is gone; else it is a matter
+    of building it."""
     text = " ".join(complaint.split())
     if found := GONE.search(text):
-        return _plain(next(filter(None, found.groups()))), True
+        return (f"{found[1]}=={found[2]}" if found[2] else found[1] or found[3]), True
     found = NO_WHEEL.search(text)
-    return (_plain(found[1] or found[3]), False) if found and NEEDS_BUILD.search(text) else ("", False)
+    if found and NEEDS_BUILD.search(text):
+        return f"{found[1] or found[3]}=={found[2] or found[4]}", False
+    return "", False
 
 
-def _plain(name: str) -> str:
-    return re.sub("[-_.]+", "-", name.partition("==")[0].partition("{")[0]).lower()
+def _is(entry: Entry, named: str) -> bool:
+    """A lock may have two versions of a package, for different Pythons."""
+    name, _, version = named.partition("==")
+    return entry.name == re.sub("[-_.]+", "-", name).lower() and (
+        not version or entry.pin == f"=={version.rstrip(',')}"
+    )
 
 
 def _others(entries: list[Entry], offered: str) -> list[Entry]:
-    """Those of which there are files, and none that the lock knows."""
-    now = {entry.name: set(entry.hashes) for entry in read_entries(offered, "the index")}
-    return [entry for entry in entries if entry.name in now and not now[entry.name] & set(entry.hashes)]
+    """Those of which there are files, and none that the lock knows. Of an index that names no hashes nobody knows."""
+    lines = [line for line in offered.replace("\\\n", " ").splitlines() if _HASH.search(line)]
+    now = {re.split(r"[\s;]", line, maxsplit=1)[0]: set(_HASH.findall(line)) for line in lines}
+    known = ((entry, now.get(f"{entry.name}{entry.pin}")) for entry in entries)
+    return [entry for entry, hashes in known if hashes and not hashes & set(entry.hashes)]
 
 
 def _is_of_index(entry: Entry, beside: Collection[str]) -> bool:
