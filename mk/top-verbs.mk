@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
+VERBS := help list check import affected builders track track-stop track-sync datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -25,6 +25,21 @@ track-stop: $(SETUP) ## stop that server
 
 track-sync: $(EXTRA) ## upload to the tracker what it does not have of the runs
 	@$(RUN) track-sync .
+
+datastore-add: $(SETUP) ## add the data store NAME at URL to datastores.yaml, once it has answered
+	@$(RUN) datastore-add .
+
+datastores: $(SETUP) ## a table of the data stores: reachable or why not, files, bytes, newest file
+	@$(RUN) datastores .
+
+data-list: $(SETUP) ## what the data store STORE has in the folder AT
+	@$(RUN) data-list .
+
+data-pull: $(SETUP) ## fetch FROM=<store>:<path>, or what every model trains on; TO= copies it into a folder
+	@$(RUN) data-pull .
+
+data-push: $(SETUP) ## put the file or folder FROM to TO=<store>:<path>; FORCE=1 overwrites
+	@$(RUN) data-push .
 
 dvc: $(SETUP) ## write dvc.yaml of every project: a stage for each model
 	@$(RUN) dvc .

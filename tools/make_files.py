@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trainyard.host.requirements.index_errors import ANSWER, NO_LIST, TROUBLES
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Verb, Where, verbs_of
+from trainyard.settings.data import DataSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment, given_to_make
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import PASSED_ON, HostSettings
@@ -87,7 +88,12 @@ def _settings() -> str:
         _list("What may be given on the command line, or come from the environment.", "SETTINGS", _names(HostSettings))
         + _list("What make predict hands on to the server.", "SERVER", PASSED_ON)
         + _list("What the verbs about runs listen to.", "EXPERIMENTS", _names(ExperimentSettings))
-        + _list("What the verbs that write model directories listen to.", "SCAFFOLD", _names(ScaffoldSettings))
+        + _list("What reads data stores listens to.", "DATA", _names(DataSettings))
+        + _list(
+            "What the verbs that write model directories, and that name data stores, listen to.",
+            "SCAFFOLD",
+            [*_names(ScaffoldSettings), *_names(StoreSettings)],
+        )
     )
 
 

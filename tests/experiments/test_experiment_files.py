@@ -14,8 +14,8 @@ from monorepo import Model, Monorepo
 
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.experiment_file import Experiment, flat, read_experiment, spelt_as
-from trainyard.host.experiments.versioned_data import data_folder, dataset
 from trainyard.host.experiments.yaml_files import read_yaml
+from trainyard.host.verbs.experiment import data_folder
 
 # As the repository that it comes from documents it.
 EXP_CONFIG: dict[str, Any] = {
@@ -161,47 +161,6 @@ def test_no_file(repo: Monorepo, model: Model) -> None:
 
 
 # -- underneath -----------------------------------------------------------------------------------------------------
-
-
-def files(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).write_text("")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("names", "purpose", "found"),
-    [
-        (("train_v9.csv", "train_v12.csv"), "train", "train_v12.csv"),
-        (("train_2023-12-31.csv", "train_2024-01-01.csv", "test_2025-01-01.csv"), "train", "train_2024-01-01.csv"),
-        (("train_20231231.csv", "test_20240101.csv", "test_20230101.csv"), "test", "test_20240101.csv"),
-        (("pothole_1.csv", "pothole_2.csv", "pothole_test_3.csv"), "train", "pothole_2.csv"),
-        (("train.csv", "train_7.csv"), "train", "train_7.csv"),
-    ],
-)
-def test_the_newest(tmp_path: Path, names: tuple[str, ...], purpose: str, found: str) -> None:
-    assert dataset(files(tmp_path, *names), "latest", purpose, "x").name == found
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        ((), "finds no versioned file for train"),
-        (("train.csv", "test_1.csv"), "finds no versioned file for train"),
-        (("train_v1.csv", "train_v01.csv"), "train_v01.csv and train_v1.csv, which are of one version"),
-        (("train_v1.csv", "train_2024-01-01.csv"), "cannot compare train_#-#-#.csv with train_v#.csv"),
-    ],
-)
-def test_no_newest(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
-    with pytest.raises(TrainyardError, match=r"^here: latest") as caught:
-        dataset(files(tmp_path, *names), "latest", "train", "here")
-    assert message in str(caught.value)
-
-
-@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8, unique=True))
-def test_versions_are_numbers(tmp_path_factory: pytest.TempPathFactory, numbers: list[int]) -> None:
-    folder = files(tmp_path_factory.mktemp("v"), *(f"train_v{number}.csv" for number in numbers))
-    assert dataset(folder, "latest", "train", "x").name == f"train_v{max(numbers)}.csv"
 
 
 def test_where_the_data_is(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,29 @@ def test_an_experiment_has_test_data_too(repo: Monorepo, model: Model) -> None:
     assert rows(reproduce(repo, model, folder).succeeded())["test data sha256"][-1] == "equal"
     (data / "test_v1.csv").write_text("a,b\n1,3\n")
     reproduce(repo, model, folder).failed("test_v1.csv had sha256")
+
+
+def test_data_of_a_store_is_the_version_that_it_was(repo: Monorepo, model: Model, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    lake.mkdir()
+    (lake / "numbers_v1.csv").write_text("a,b\n1,2\n")
+    (repo.path / "datastores.yaml").write_text(f"lake: {{url: {lake}}}\n")
+    folder = trained(repo, model, "DATASET_NAME=lake:latest.csv")
+    assert run_of(folder)["tags"]["dataset"] == "lake:numbers_v1.csv"
+    (lake / "numbers_v2.csv").write_text("a,b\n1,2\n9,9\n")
+    found = rows(reproduce(repo, model, folder).succeeded())
+    assert found["data"] == ["lake:numbers_v1.csv", "lake:numbers_v1.csv", "equal"]
+    assert found["data sha256"][-1] == found["data version"][-1] == "equal"
+    os.utime(lake / "numbers_v1.csv", (0, 0))
+    found = rows(reproduce(repo, model, folder).succeeded())
+    assert (found["data sha256"][-1], found["data version"][-1]) == ("equal", "different")
+    (lake / "numbers_v1.csv").write_text("a,b\n7,7,7\n")
+    reproduce(repo, model, folder).failed("its dataset lake:numbers_v1.csv had version", "put back what it was")
+    (lake / "numbers_v1.csv").unlink()
+    reproduce(repo, model, folder).failed("lake:numbers_v1.csv: there is nothing of that name")
+    (repo.path / "datastores.yaml").unlink()
+    assert "no: " in repo.make(model, "run-show", f"ID={folder.name}").succeeded().out
+    reproduce(repo, model, folder).failed("lake")
 
 
 def test_a_model_of_several_files(repo: Monorepo, model: Model) -> None:

@@ -16,6 +16,11 @@ def give_to_programs(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
+def name_data_folder(folder: str) -> None:
+    """Where nobody says where the data of a training is, it is there: train functions ask for DATA_DIR."""
+    os.environ.setdefault("DATA_DIR", folder)
+
+
 def refuse_telemetry() -> None:
     """Keep libraries from reporting to their makers: onnxruntime does since 1.29, in a thread that it starts for it,
     MLflow since 3.2."""

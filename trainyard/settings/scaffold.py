@@ -15,14 +15,20 @@ class ScaffoldSettings(FromEnvironment):
     """Settings of ``make new-project``, ``make new-model``, ``make adopt``, ``make rename``, ``make remove`` and
     ``make import``."""
 
-    source: str = setting("FROM", "", "make import: the folder, or the URL of a git repository, that is brought here")
+    source: str = setting(
+        "FROM",
+        "",
+        "make import: the folder, or the URL of a git repository, that is brought here; "
+        "make data-push: a file or folder; make data-pull: <store>:<path>",
+    )
     project: str = setting(
         "PROJECT", "", "make new-project, make new-model, make adopt, make import: the folder below projects/"
     )
     name: str = setting(
         "NAME",
         "",
-        "make new-model, make adopt: the model's folder below its project; default: the framework, or the file",
+        "make new-model, make adopt: the model's folder below its project; default: the framework, or the file; "
+        "make datastore-add: what the data store shall be called",
     )
     dataset: str = setting(
         "DATASET",
@@ -57,4 +63,9 @@ class ScaffoldSettings(FromEnvironment):
     )
     model_file: str = setting("MODEL_FILE", "", "make adopt: the file of a fitted model")
     model: str = setting("MODEL", "", "make rename, make remove: the model, as <project>/<model>")
-    to: str = setting("TO", "", "make rename: what the model shall be called, as <project>/<model>")
+    to: str = setting(
+        "TO",
+        "",
+        "make rename: what the model shall be called, as <project>/<model>; make data-push: <store>:<path>; "
+        "make data-pull: a folder",
+    )

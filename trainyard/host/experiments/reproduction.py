@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from trainyard.contract.model_files import files_of
+from trainyard.contract.renamed_models import renamed_record
 from trainyard.host.experiments.run_files import Run
 
 EQUAL, DIFFERENT, UNKNOWN = "equal", "different", "unknown"
@@ -16,7 +17,8 @@ BINARY, MODELS = "binary sha256", "models/"
 _SHORT = 12  # digits of a hash that tell it from others
 # Of what a run is made, by the tag that says it; more than a hash is shown whole.
 TAGS = {
-    BINARY: "sha256", "data sha256": "dataset_sha256", "test data sha256": "test_dataset_sha256",
+    "data": "dataset", "data version": "dataset_version", "data sha256": "dataset_sha256",
+    "test data version": "test_dataset_version", "test data sha256": "test_dataset_sha256",
     "commit": "commit", "lock": "lock", "engine": "engine",
 }  # fmt: skip
 
@@ -69,23 +71,25 @@ def compared(before: Side, again: Side) -> Reproduction:
     """Metrics are equal where they are the same number, to the last digit; NaN is equal to NaN."""
     names = sorted({*before.run.metrics, *again.run.metrics})
     metrics = tuple(_metric(name, before.run.metrics.get(name), again.run.metrics.get(name)) for name in names)
-    return Reproduction(before.run, metrics, tuple(_others(before, again)))
+    # Its model may have been renamed since, and files are called by its name.
+    record = renamed_record(dict(again.record), again.run.model_name, before.run.model_name)
+    return Reproduction(before.run, metrics, tuple(_others(before, replace(again, record=record))))
 
 
 def _others(before: Side, again: Side) -> Iterator[Compared]:
+    yield _text(BINARY, str(before.record.get("sha256", "")), str(again.record.get("sha256", "")))
+    yield from _files(before, again)
     for name, tag in TAGS.items():
         one, other = before.run.tags.get(tag, ""), again.run.tags.get(tag, "")
         if one or other:
             yield _text(name, one, other)
-        if name == BINARY:
-            yield from _files(before, again)
     yield _text("image identity", before.identity, again.identity)
     yield _text("python", str(before.record.get("python", "")), str(again.record.get("python", "")))
 
 
 def _files(before: Side, again: Side) -> Iterator[Compared]:
     """Of a model of several files, those that differ."""
-    one, other = (files_of(dict(side.record), side.run.model_name) for side in (before, again))
+    one, other = (files_of(dict(side.record), before.run.model_name) for side in (before, again))
     for path in sorted({*one, *other}):
         if one.get(path) != other.get(path) and len({*one, *other}) > 1:
             yield Compared(f"{MODELS}{path}", one.get(path, "-"), other.get(path, "-"), DIFFERENT)

@@ -43,6 +43,7 @@ class Training:
     keep_model: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     hardened: bool = True
+    data: object = None  # what holds data of stores in the cache for as long as this is there
 
     @property
     def image(self) -> str:
@@ -132,9 +133,8 @@ def _finished(training: Training, run: Run, repository: Repository, reporter: Re
         error = f"no file of the model {training.model_name} was written to models/"
         return end_run(run, "failed", reporter, error=error)
     metrics = metrics_of(record)
-    recorded = {
-        name: record.get(name) for name in ("dataset_sha256", "test_dataset_sha256", "lock", "sha256", MEASURED_ON)
-    }
+    names = ("dataset_sha256", "dataset_rows", "test_dataset_sha256", "lock", "sha256", MEASURED_ON)
+    recorded = {name: record.get(name) for name in names}
     own = read_tags(run.path(run_folder.TAGS), reporter)
     tags = {**run.tags, **{name: str(value) for name, value in recorded.items() if value}, **own}
     points = read_points(run.path(run_folder.METRICS), reporter)
@@ -174,7 +174,7 @@ def check_payload(project: Path, payload: Mapping[str, Any]) -> None:
     check_model_name(payload)
     name = str(payload.get("$ref", ""))
     path, data = project / name, project / "data"
-    if "://" in name:
+    if not name or "://" in name:
         return
     if path.exists():
         dataset_files(path, data)

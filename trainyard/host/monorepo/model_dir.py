@@ -20,6 +20,7 @@ from trainyard.contract.files import read_text
 from trainyard.contract.namesakes import owner_of
 from trainyard.contract.routes import Route, routes_of
 from trainyard.errors import TrainyardError
+from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.support.product import page
 
 Role = Literal["train", "predict"]
@@ -65,9 +66,9 @@ class ModelDir:
 
     @property
     def dataset_name(self) -> str:
-        """The dataset, a path below the project folder."""
+        """The dataset: a path below the project folder, or ``<store>:<path>``."""
         value = self._need("DATASET_NAME")
-        parts = PurePosixPath(value.text).parts
+        parts = PurePosixPath(parse_ref(value.text).path).parts
         if PurePosixPath(value.text).is_absolute() or ".." in parts:
             raise TrainyardError(
                 f"{value.source}: DATASET_NAME {value.text!r} is not below the project",

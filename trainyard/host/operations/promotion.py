@@ -19,6 +19,7 @@ from trainyard.host.operations.champion_contest import contest, say, write_down
 from trainyard.host.operations.live_upload import upload_rest
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import training_of, training_payload
+from trainyard.host.operations.training_data import data_of
 from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import cache_of, name_of
 
@@ -40,7 +41,7 @@ def promote(session: Session, model: ModelDir) -> tuple[Version, Decision]:
         registry.annotate(version, {PROMOTED: "true", "reason": decision.reason})
     else:
         files = registry.download_version(version, cache_of(session))
-        training = training_of(session, model, training_payload(session, model))
+        training = training_of(session, model, data_of(session, model, training_payload(session, model)))
         with _scratch(session) as folder:
             decision = contest(session, registry, version, files, training, folder)
     if run := _run_of(session, model, version):

@@ -21,6 +21,7 @@ from trainyard.host.operations.reproducible_data import FoundData, find_data, lo
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import training_of
 from trainyard.host.operations.trained_run import TrainedRun, read_trained_run
+from trainyard.host.operations.training_data import TrainingData
 from trainyard.host.operations.work_trees import FOLDER, remove_leftovers, work_tree
 from trainyard.host.requirements.gone_packages import gone_packages
 
@@ -31,7 +32,7 @@ def reasons_against(session: Session, run: Run) -> list[TrainyardError]:
         trained = read_trained_run(session, run)
     except TrainyardError as error:
         return [error]
-    return [*hindrances(session, trained), *look_for_data(trained, session.repository.root)]
+    return [*hindrances(session, trained), *look_for_data(session, trained)]
 
 
 def reproduce(session: Session, run: Run) -> Reproduction | None:
@@ -47,14 +48,14 @@ def reproduce(session: Session, run: Run) -> Reproduction | None:
     problems = hindrances(session, trained)
     lock = trained.lock(session.repository.root)
     if problems or lock is None or session.commands.dry_run:
-        _refuse(session, trained, [*problems, *look_for_data(trained, session.repository.root)])
+        _refuse(session, trained, [*problems, *look_for_data(session, trained)])
         _show(session, trained)
         return None
     engine = engine_of(session, trained)
     with work_tree(session, trained.commit, trained.name, engine, {"train": lock}) as there:
         model = there.repository.model(there.repository.root / trained.place)
         plan = plan_model(model, "train", there.resolver.model_lock(model, "train"), bake=False)
-        data = find_data(trained, model.project)
+        data = find_data(session, trained, model.project)
         _refuse(session, trained, [*data.problems, *_gone_packages(there, plan)])
         return _train_again(there, trained, Prepared(model, plan, data))
 
@@ -101,13 +102,13 @@ def _gone_packages(session: Session, plan: BuildPlan) -> list[TrainyardError]:
 
 def _train_again(session: Session, trained: TrainedRun, prepared: Prepared) -> Reproduction:
     """Without tracker, version and champion: nobody but the caller hears of it."""
-    training = training_of(session, prepared.model, dict(trained.payload))
-    others = (mount for mount in training.mounts if mount.what != "datasets")
+    data = prepared.data
+    training = training_of(session, prepared.model, TrainingData(trained.payload, tags=data.tags))
+    mount, held = data.mount()
+    others = (one for one in training.mounts if one.what != mount.what)
     name = registered_name(prepared.model.project.name, training.model_name)
     environment = {**training.environment, REGISTERED_AS: name}
-    again = replace(
-        training, mounts=(*prepared.data.mounts, *others), environment=environment, keep_model=False
-    )  # fmt: skip
+    again = replace(training, mounts=(mount, *others), environment=environment, keep_model=False, data=held)
     run = _carried_out(session, again, trained)
     identity = session.engine.builder.identity(
         replace(prepared.plan, image=trained.run.tags.get("image", prepared.plan.image))

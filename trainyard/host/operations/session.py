@@ -16,6 +16,7 @@ from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.requirements.resolver import Resolver
 from trainyard.host.support.command import Commands
 from trainyard.host.support.reporter import Reporter
+from trainyard.settings.data import DataSettings
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import HostSettings
 from trainyard.settings.own_process import callers_environment
@@ -45,6 +46,10 @@ class Session:
     @cached_property
     def experiments(self) -> ExperimentSettings:
         return self.given or ExperimentSettings.read()
+
+    @cached_property
+    def data(self) -> DataSettings:
+        return DataSettings.read()
 
     @property
     def resolver(self) -> Resolver:

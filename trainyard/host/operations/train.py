@@ -15,7 +15,7 @@ from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.parameters import TUNED, defaults_of, environment_of, read_tuned, unread_of, with_params
 from trainyard.host.experiments.report import DrawnAhead
 from trainyard.host.experiments.run_files import Run
-from trainyard.host.experiments.training import Training, carry_out, check_payload, show_only, start_run
+from trainyard.host.experiments.training import Training, carry_out, show_only, start_run
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import DIRTY, differ
 from trainyard.host.operations.build import LABEL_REVISION
@@ -26,6 +26,7 @@ from trainyard.host.operations.mounts import models_folder
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
+from trainyard.host.operations.training_data import TrainingData, data_of, mounted, record_of
 
 
 def train(session: Session, model: ModelDir) -> Run | None:
@@ -39,9 +40,8 @@ def train(session: Session, model: ModelDir) -> Run | None:
     if came_trained(model.environment):
         session.reporter.step(f"{model.name} came trained: there is nothing to train")
         return None
-    payload = training_payload(session, model)
-    check_payload(model.project, payload)
-    training = with_own_tracking(session, training_of(session, model, payload))
+    data = data_of(session, model, training_payload(session, model))
+    training = with_own_tracking(session, training_of(session, model, data))
     if session.commands.dry_run:
         show_only(training, session.engine.runner)
         return None
@@ -64,19 +64,21 @@ def own_payload(session: Session, model: ModelDir) -> dict[str, Any]:
     return {"$ref": model.dataset_name, "model_name": model.model_name} | given_payload(session)
 
 
-def training_of(session: Session, model: ModelDir, payload: dict[str, Any]) -> Training:
-    """What to train; its image is built first, where it is missing or not of today's sources."""
+def training_of(session: Session, model: ModelDir, data: TrainingData) -> Training:
+    """What to train; its image is built first, where it is missing or not of today's sources, then data is fetched."""
     if unread := unread_of(model):
         session.reporter.warn(unread)
     image = image_to_run(session, model, "train")
-    mounts = (Mount("datasets", model.project / "data"), Mount("models", models_folder(session, model.project)))
+    datasets, cached = mounted(session, model, data)
+    mounts = (datasets, Mount("models", models_folder(session, model.project)))
     described = {"description": session.experiments.description} if session.experiments.description else {}
     # A tracker shall have the model later, too, when models/ holds another one.
     origin = origin_of(session, model, image)
-    tags, hardened = {**session.tags, **described}, session.settings.hardened
+    tags, hardened = {**session.tags, **described, **data.tags}, session.settings.hardened
     jobs = {"TRAINYARD_JOBS": str(session.settings.jobs)} if session.settings.jobs > 1 else {}
-    environment = {**environment_of(model), **jobs}
-    return Training(model, origin, payload, mounts, tags, "", True, environment, hardened)
+    named = {"TRAINYARD_DATA": record} if (record := record_of(data)) else {}
+    environment = {**environment_of(model), **jobs, **named}
+    return Training(model, origin, data.payload, mounts, tags, "", True, environment, hardened, cached)
 
 
 def origin_of(session: Session, model: ModelDir, image: ImageToRun) -> Origin:

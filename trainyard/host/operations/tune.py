@@ -17,7 +17,7 @@ from trainyard.host.experiments.config import config_file
 from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.parameters import TUNED, defaults_of, read_tuned, with_params, write_tuned
 from trainyard.host.experiments.run_files import Run, end_run, runs_of
-from trainyard.host.experiments.training import Training, check_payload, start_run
+from trainyard.host.experiments.training import Training, start_run
 from trainyard.host.experiments.tuning import study
 from trainyard.host.experiments.tuning.goal import Goal, read_goal
 from trainyard.host.experiments.tuning.progress import TuningProgress
@@ -31,6 +31,7 @@ from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import own_payload, train_as_run, training_of
+from trainyard.host.operations.training_data import data_of
 
 TRIALS = "trials"  # a tag of the run: TRIALS as it was given, for RESUME=1
 WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many
@@ -54,13 +55,14 @@ def plan_tuning(session: Session, model: ModelDir) -> PlannedTuning:
         TrainyardError: there is nothing to tune, or no tuning to go on with.
     """
     session.repository.check_names(model)
-    own = own_payload(session, model)
-    check_payload(model.project, own)
+    data = data_of(session, model, own_payload(session, model))
+    own = data.payload
     known = _metrics_of_last_run(session, model)
     latest = _latest(session, model) if session.experiments.resume else None
     trials = session.experiments.trials or (int(latest.tags.get(TRIALS, 0)) if latest else 0)
     goal = read_goal(config_file(model.path), own, read_tuned(model), trials, known)
-    training = with_own_tracking(session, training_of(session, model, with_params(own, defaults_of(model), {})))
+    with_defaults = replace(data, payload=with_params(own, defaults_of(model), {}))
+    training = with_own_tracking(session, training_of(session, model, with_defaults))
     return PlannedTuning(_search(session, training, goal), training, own, latest)
 
 

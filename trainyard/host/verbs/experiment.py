@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import TrainyardError
+from trainyard.host.data.datastores import read_datastores
+from trainyard.host.data.newest import CSV, chosen, version
+from trainyard.host.data.store import joined
 from trainyard.host.experiments.config import read_config
-from trainyard.host.experiments.experiment_file import FILES, ExperimentFile, read_experiment, spelt_as
+from trainyard.host.experiments.experiment_file import FILES, Experiment, ExperimentFile, read_experiment, spelt_as
 from trainyard.host.experiments.parameters import defaults_of, with_params
-from trainyard.host.experiments.versioned_data import data_folder, dataset, version
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import given_payload, train
@@ -122,6 +124,8 @@ def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Se
 def _datasets(session: Session, model: ModelDir, asked: ExperimentFile) -> dict[str, str]:
     """The paths of the files that it names, as the train function finds them."""
     content, file = asked.experiment, asked.file
+    if content.data_mount in read_datastores(session.repository.root).stores:
+        return _datasets_of_store(content)
     folder, found = data_folder(model.project / "data", content.data_mount, content.image_type)
     if not found:
         names = " and ".join(name for name in (content.data_mount, content.image_type) if name)
@@ -129,10 +133,33 @@ def _datasets(session: Session, model: ModelDir, asked: ExperimentFile) -> dict[
     paths = {}
     for key, name, purpose in (("$ref", "train_csv", "train"), ("$test_ref", "test_csv", "test")):
         if wanted := getattr(content, name):
-            paths[key] = dataset(folder, wanted, purpose, f"{file.where((name,))}: {name.upper()}")
-    if len(paths) == 2 and version(paths["$ref"]) != version(paths["$test_ref"]):
+            there = [path.name for path in folder.glob(f"*{CSV}") if path.is_file()]
+            where = f"{file.where((name,))}: {name.upper()}"
+            paths[key] = folder / chosen(there, wanted, purpose, where, str(folder), CSV)
+    if len(paths) == 2 and version(paths["$ref"].name) != version(paths["$test_ref"].name):
         session.reporter.warn(f"{file.path}: {paths['$ref'].name} and {paths['$test_ref'].name} are not of one version")
     return {key: path.relative_to(model.project).as_posix() for key, path in paths.items()}
+
+
+def _datasets_of_store(content: Experiment) -> dict[str, str]:
+    """The same in a data store, by name: DATA_MOUNT is the store, IMAGE_TYPE the folder in it, which is there whole."""
+    store, folder = content.data_mount, content.image_type.strip("/")
+    paths = {"$data": f"{store}:{folder}"}
+    for key, wanted in (("$ref", content.train_csv), ("$test_ref", content.test_csv)):
+        if wanted:
+            paths[key] = f"{store}:{joined(folder, wanted if wanted.endswith(CSV) else f'{wanted}{CSV}')}"
+    return paths
+
+
+def data_folder(data: Path, *names: str) -> tuple[Path, bool]:
+    """The folder in ``data`` that has all of the names, the first around the second, or the last of them, or one;
+    ``data`` itself where there is none such, and whether the names led anywhere."""
+    given = [name for name in names if name]
+    for parts in (given, given[-1:], given[:1]):
+        folder = data.joinpath(*parts)
+        if parts and ".." not in Path(*parts).parts and folder.is_relative_to(data) and folder.is_dir():
+            return folder, True
+    return data, not given
 
 
 def _install_extras(session: Session) -> None:

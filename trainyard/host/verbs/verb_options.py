@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any
 
+from trainyard.settings.data import DataSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import (
@@ -21,7 +22,7 @@ from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
     declared.metadata["env"]: declared
-    for settings in (ImageSettings, ExperimentSettings, HostSettings, ScaffoldSettings)
+    for settings in (ImageSettings, ExperimentSettings, DataSettings, HostSettings, ScaffoldSettings, StoreSettings)
     for declared in fields(settings)
     if declared.repr
     and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
@@ -36,7 +37,8 @@ def _names(*classes: type[FromEnvironment]) -> tuple[str, ...]:
 ENGINE = _names(EngineSettings)
 LOCK = (*ENGINE, *_names(NetworkSettings), "LOCK_TIMEOUT")
 BUILD = _names(EngineSettings, BuildSettings)
-TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *BUILD)
+DATA = _names(DataSettings)
+TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *DATA, *BUILD)
 SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
 TABLE = ("PROJECT", "NAME", "DATASET", "TARGET", "ENCODING", "SEPARATOR")
@@ -53,6 +55,11 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
     "create-routes": BUILD,
+    "data-list": ("STORE", "AT", *DATA),
+    "data-pull": ("FROM", "TO", "FORCE", *DATA),
+    "data-push": ("FROM", "TO", "FORCE", *DATA),
+    "datastore-add": ("NAME", "URL", "ENDPOINT", "REGION", "CREDENTIALS", *DATA),
+    "datastores": DATA,
     "demo": ("KEEP", "PORT", *BUILD),
     "experiment": ("CONFIG", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
     "follow-version": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
@@ -66,7 +73,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
-    "promote": ("ID", "VERSION", "FORCE", *TRACKER, *BUILD),
+    "promote": ("ID", "VERSION", "FORCE", *TRACKER, *DATA, *BUILD),
     "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
     "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),

@@ -17,7 +17,7 @@ from trainyard.image.serve.processes.cores import share_cores
 from trainyard.image.serve.shared import forks
 from trainyard.image.train.old_code import word_about_pandas
 from trainyard.settings.image import ImageSettings
-from trainyard.settings.own_process import refuse_telemetry
+from trainyard.settings.own_process import name_data_folder, refuse_telemetry
 
 
 class Terminated(BaseException):
@@ -29,6 +29,7 @@ def main() -> int:
     _unwind_on_sigterm()
     os.umask(0o002)  # binaries are group-writable
     refuse_telemetry()
+    name_data_folder(str(Path.cwd() / "data"))
     try:
         settings = ImageSettings.read()
         share_cores(max(1, settings.jobs), forks=bool(sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""What a data store is, whatever holds it. S3 is ``object_store.py``, all else ``fsspec_store.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from trainyard.errors import EXIT_FAILED, TrainyardError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file of a store. ``path`` is from the store's URL on, ``size`` in bytes; ``version`` changes with the content:
+    an etag, or a time of modification and a size."""
+
+    path: str
+    size: int
+    version: str
+    modified: float = field(default=0.0, compare=False)  # seconds since 1970; 0 where the store does not say it
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        """What is another content where it differs."""
+        return self.path, self.version, self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one level of a store has: a file, or a folder, which has no ``item``."""
+
+    name: str
+    item: Item | None = None
+
+
+class StoreError(TrainyardError):
+    """A store did not do what it was asked. ``passing``: asked again it may."""
+
+    def __init__(self, message: str, fix: str = "", *, passing: bool = False) -> None:
+        super().__init__(message, fix, EXIT_FAILED)
+        self.passing = passing
+
+
+class NotThere(StoreError):
+    """The store answers, and has nothing of that name."""
+
+
+class Changed(StoreError):
+    """A file is not the version any more that was listed."""
+
+
+class Store(Protocol):
+    """One store. All paths are from its URL on. A method that fails raises StoreError."""
+
+    def files(self, path: str = "") -> Iterator[Item]:
+        """Every file below a folder, or the one file of that path, while the store is still listing."""
+
+    def entries(self, folder: str = "", beginning: str = "") -> Iterator[Entry]:
+        """The files and folders of one level, those whose names begin so."""
+
+    def find(self, path: str) -> Item | None:
+        """The file of that path; None where there is none."""
+
+    def read(self, item: Item, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """A part of a file's content, in pieces.
+
+        Raises:
+            Changed: the file has another version by now.
+        """
+
+    def write(self, path: str, source: Path) -> None:
+        """Put a file there, whole or not at all, in the place of what is there."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file; nothing where there is none."""
+
+    def make(self) -> bool:
+        """Make the bucket, container or folder that the URL begins with; False where it was there."""
+
+
+def joined(*parts: str) -> str:
+    """A path of its parts, of which some may be empty."""
+    return "/".join(part.strip("/") for part in parts if part.strip("/"))

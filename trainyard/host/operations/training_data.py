@@ -1,0 +1,152 @@
+"""The data that a training gets: the project's data/, or datasets of stores, fetched and mounted in its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainyard.errors import TrainyardError
+from trainyard.host.data.cache import Cache, CachedDataset, Part
+from trainyard.host.data.datastores import Datastore, Datastores, read_datastores
+from trainyard.host.data.drivers import open_store
+from trainyard.host.data.newest import version
+from trainyard.host.data.resolving import Resolved, resolve
+from trainyard.host.engines.base import Mount
+from trainyard.host.experiments.training import check_payload
+from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.session import Session
+from trainyard.host.support.command import Limit
+from trainyard.settings.own_process import callers_environment
+
+# Keys of a payload that name data: the dataset, the one for tests, a folder that is there beside them.
+KEYS = {"$ref": "train", "$test_ref": "test", "$data": "train"}
+FOLDER = "data"
+_LOCAL = "data"  # what a project's own folder is called where it is a part like those of stores
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a payload's data means. ``payload`` names it by the paths that the train function finds; ``parts`` are what
+    is to be fetched, none where all is in the project's data/; ``tags`` say what it was, for runs and records."""
+
+    payload: Mapping[str, Any]
+    parts: tuple[Part, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> str:
+        """Of what is to be fetched, for messages."""
+        return " and ".join(dict.fromkeys(str(part.resolved.ref) for part in self.parts))
+
+
+def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> TrainingData:
+    """Find out what the payload's datasets are now. Nothing is fetched.
+
+    Raises:
+        TrainyardError: there is no such dataset or store, or a store does not answer; or as ``check_payload``.
+    """
+    refs = {key: _ref(model, str(payload[key])) for key in KEYS if payload.get(key)}
+    if not any(ref.store or ref.is_open for ref in refs.values()):
+        check_payload(model.project, payload)
+        return TrainingData(payload)
+    stores = read_datastores(session.repository.root)
+    if session.commands.dry_run:
+        return _shown(session, payload, refs, stores)
+    of_store = any(ref.store for ref in refs.values())
+    parts_of: dict[str, Part] = {}
+    tags: dict[str, str] = {}
+    places = dict(payload)
+    for key, ref in refs.items():
+        parts_of[key] = part = _part(session, model, ref, KEYS[key], stores)
+        place = f"{FOLDER}/{part.place_of(part.resolved.ref.path)}".rstrip("/")
+        places[key] = place
+        if ref.store:
+            tags |= _tags(part, "" if key == "$ref" else f"{key.strip('$').replace('_ref', '')}_")
+    check_payload(model.project, {**places, "$ref": ""} if of_store else places)
+    if "$ref" in parts_of and "$test_ref" in parts_of:
+        _compare_versions(session, parts_of["$ref"].resolved, parts_of["$test_ref"].resolved)
+    for key, tag in (("$ref", "train_set"), ("$test_ref", "test_set")):
+        if tag in session.tags and key in places:
+            tags[tag] = Path(places[key]).name
+    return TrainingData(places, tuple(parts_of.values()) if of_store else (), tags)
+
+
+def _ref(model: ModelDir, text: str) -> DatasetRef:
+    """A file that is called `latest` is that file, and no question which one."""
+    ref = parse_ref(text)
+    if ref.is_open and not ref.store and (model.project / ref.path).exists():
+        return DatasetRef("", ref.path, literal=True)
+    return ref
+
+
+def _compare_versions(session: Session, train: Resolved, test: Resolved) -> None:
+    if train.asked.is_open and test.asked.is_open and version(train.ref.name) != version(test.ref.name):
+        session.reporter.warn(f"{train.ref} and {test.ref} are not of one version")
+
+
+def mounted(session: Session, model: ModelDir, data: TrainingData) -> tuple[Mount, CachedDataset | None]:
+    """The data as a container sees it, fetched where it has to be; and what holds it in the cache meanwhile."""
+    if not data.parts:
+        return Mount("datasets", model.project / FOLDER), None
+    cached = cache_of(session).dataset(data.parts, data.names)
+    return Mount("datasets", cached.folder, read_only=True), cached
+
+
+def cache_of(session: Session) -> Cache:
+    """The cache that DATA_CACHE names; else the monorepo's own."""
+    settings = session.data
+    folder = Path(settings.data_cache).expanduser() if settings.data_cache else session.repository.state / "data"
+    return Cache(folder.absolute(), settings, Limit("LOCK_TIMEOUT", session.settings.lock_timeout), session.reporter)
+
+
+def _part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str, stores: Datastores) -> Part:
+    if not ref.store:
+        return _local_part(session, model, ref, purpose)
+    store = open_store(ref.store, stores, callers_environment(), session.data)
+    url = stores.find(ref.store).url
+    return Part(resolve(ref, store, url, session.reporter, purpose), store)
+
+
+def _local_part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str) -> Part:
+    """The project's data/ as if it were a store."""
+    folder = model.project / FOLDER
+    first, _, rest = ref.path.partition("/")
+    if first != FOLDER or not folder.is_dir():
+        raise TrainyardError(
+            f"{model.project / ref.path}: no such dataset", "name one with DATASET_NAME=data/<file or folder>"
+        )
+    stores = Datastores(model.project, {_LOCAL: Datastore(url=str(folder))}, {})
+    store = open_store(_LOCAL, stores, {}, session.data)
+    return Part(resolve(DatasetRef(_LOCAL, rest), store, str(folder), session.reporter, purpose), store)
+
+
+def _tags(part: Part, prefix: str) -> dict[str, str]:
+    resolved = part.resolved
+    tags = {
+        "dataset": str(resolved.ref),
+        "dataset_asked": str(resolved.asked) if resolved.asked != resolved.ref else "",
+        "dataset_url": resolved.full_url,
+        "dataset_version": resolved.version,
+        "dataset_files": str(len(resolved.items)),
+    }
+    return {f"{prefix}{name}": value for name, value in tags.items() if value}
+
+
+def record_of(data: TrainingData) -> str:
+    """The tags as the record has them, a JSON object; empty where the data is the project's own."""
+    return json.dumps(data.tags) if data.tags else ""
+
+
+def _shown(
+    session: Session, payload: Mapping[str, Any], refs: Mapping[str, DatasetRef], stores: Datastores
+) -> TrainingData:
+    """A dry run asks no store."""
+    for ref in refs.values():
+        if ref.store:
+            stores.find(ref.store)
+            session.reporter.would(f"fetch {ref} into {cache_of(session).folder}")
+    return TrainingData({**payload, **{key: f"{FOLDER}/{ref.path}" for key, ref in refs.items() if ref.store}})
