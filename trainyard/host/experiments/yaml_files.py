@@ -94,7 +94,11 @@ def read_yaml(path: Path) -> YamlFile:
     Raises:
         TrainyardError: not UTF-8, not YAML, or a key that is there twice.
     """
-    text = read_text(path)
+    return parse_text(path, read_text(path))
+
+
+def parse_text(path: Path, text: str) -> YamlFile:
+    """The same of the text that a file has, or shall have."""
     if path.suffix == ".json":
         return _read_json(path, text)
     try:

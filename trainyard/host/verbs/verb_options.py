@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any
 
-from trainyard.settings.data import DataSettings, StoreSettings
+from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import (
@@ -22,7 +22,15 @@ from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
     declared.metadata["env"]: declared
-    for settings in (ImageSettings, ExperimentSettings, DataSettings, HostSettings, ScaffoldSettings, StoreSettings)
+    for settings in (
+        ImageSettings,
+        ExperimentSettings,
+        DataSettings,
+        HostSettings,
+        ScaffoldSettings,
+        StoreSettings,
+        PackageSettings,
+    )
     for declared in fields(settings)
     if declared.repr
     and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
@@ -54,6 +62,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "check": ("FORMAT",),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
+    "configure": ("FROM", "TO", "STORE", "KEY_PREFIX", "SAMPLE_DATA", "FRAMEWORK", "SERIALIZATION"),
     "create-routes": BUILD,
     "data-list": ("STORE", "AT", *DATA),
     "data-pull": ("FROM", "TO", "FORCE", *DATA),
@@ -73,6 +82,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
+    "prepare": ("YES", *DATA, *LOCK),
     "promote": ("ID", "VERSION", "FORCE", *TRACKER, *DATA, *BUILD),
     "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
     "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),

@@ -108,6 +108,10 @@ VERBS = (
     # Of a model, and what is its like for several.
     _model("build-train", "build:build_train", "build the train image"),
     _model("build-predict", "build:build_predict", "build the predict image"),
+    _model("configure", "packaging:configure",
+           "write training: of config.yaml: where training data and results are; asks for what is not given"),
+    _model("prepare", "packaging:prepare",
+           "for a training package: make what is missing, upload sample data where there is none, pack the code"),
     _model("train", "train:train", "train: models/$(MODEL_NAME).pkl, its record, and a run in runs/"),
     _model("tune", "tune:tune",
            "search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1",
