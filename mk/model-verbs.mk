@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
+VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -46,6 +46,9 @@ logs: $(SETUP) ## the log of a server started with DETACH=1; FOLLOW=1 stays
 
 shell: $(SETUP) ## a shell in the predict image
 	@$(RUN) shell .
+
+package: $(SETUP) ## train; the log and <model>-trained.tar.gz are here then, and in training.results of config.yaml
+	@$(RUN) package .
 
 train-local: $(SETUP) ## train without containers
 	@$(RUN) train-local .

@@ -11,6 +11,7 @@ from trainyard.host.experiments.training_section import TrainingSection, check_k
 from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.packaging import configuring, preparing
+from trainyard.host.operations.packaging import package as operation
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
@@ -133,3 +134,10 @@ def _raise_all(problems: list[TrainyardError]) -> None:
         console.error(str(problem))
     if problems:
         raise TrainyardError(f"{len(problems)} things stand in the way", "see above", EXIT_FAILED)
+
+
+def package(session: Session, model: ModelDir) -> None:
+    """Train; leave the log and the archive here and in the place of results."""
+    found = operation.package(session, model)
+    if found:
+        console.result(str(found.archive))

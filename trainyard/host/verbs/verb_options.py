@@ -79,6 +79,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "modernize": LOCK,
     "new-model": (*TABLE, "KEEP", "FRAMEWORK", "FAMILY", "SERIALIZATION", "TASK", *LOCK),
     "new-project": ("PROJECT",),
+    "package": (*TRACKER, *TRAIN),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),

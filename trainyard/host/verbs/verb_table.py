@@ -127,6 +127,8 @@ VERBS = (
     _model("logs", "predict:logs_of_model", "the log of a server started with DETACH=1; FOLLOW=1 stays"),
     Verb("logs", ALL, "the log of a server started with DETACH=1; FOLLOW=1 stays", "predict:logs_of_all"),
     _model("shell", "predict:shell", "a shell in the predict image"),
+    _model("package", "packaging:package",
+           "train; the log and <model>-trained.tar.gz are here then, and in training.results of config.yaml"),
     _model("train-local", "train:train", "train without containers", local=True),
     _model("predict-local", "predict:predict", "serve without containers", local=True),
     _model("lock", "lock:lock_model", "resolve the requirements, write both lock files"),
