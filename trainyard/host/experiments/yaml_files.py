@@ -169,5 +169,6 @@ def _describe(place: Place, error: Any) -> str:
     message = message[:1].lower() + message[1:]
     value = error.get("input")
     shown = isinstance(value, (str, int, float, bool)) and error["type"] != "unknown_key"
+    shown = shown and not re.search(r"://[^/]*@", str(value))  # a URL with a password
     given = f" (it is {value!r})" if shown else ""
     return f"{name}: {message}{given}" if name else f"{message}{given}"

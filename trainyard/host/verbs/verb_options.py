@@ -10,6 +10,7 @@ from trainyard.settings.declarations import FromEnvironment
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import (
     PASSED_ON,
+    AssetSettings,
     BuildSettings,
     EngineSettings,
     HostSettings,
@@ -46,8 +47,9 @@ ENGINE = _names(EngineSettings)
 LOCK = (*ENGINE, *_names(NetworkSettings), "LOCK_TIMEOUT")
 BUILD = _names(EngineSettings, BuildSettings)
 DATA = _names(DataSettings)
+ASSETS = (*_names(AssetSettings), *DATA)
 TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *DATA, *BUILD)
-SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
+SERVE = (*_names(ServerSettings), *PASSED_ON, *ASSETS, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
 TABLE = ("PROJECT", "NAME", "DATASET", "TARGET", "ENCODING", "SEPARATOR")
 _LISTS: dict[str, tuple[str, ...]] = {
@@ -55,8 +57,8 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "affected": ("SINCE",),
     "audit": ENGINE,
     "build-all": BUILD,
-    "build-image": BUILD,
-    "build-predict": BUILD,
+    "build-image": (*ASSETS, *BUILD),
+    "build-predict": (*ASSETS, *BUILD),
     "build-train": BUILD,
     "builders": BUILD,
     "check": ("FORMAT",),

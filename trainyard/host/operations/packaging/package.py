@@ -18,6 +18,7 @@ from trainyard.host.experiments.run_files import Run, runs_of
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.packaging.code_archive import folder_of
+from trainyard.host.operations.packaging.kept_packages import LATEST, package_of
 from trainyard.host.operations.packaging.package_files import LOG, Package, pack
 from trainyard.host.operations.packaging.package_inputs import inputs_of
 from trainyard.host.operations.packaging.places import Place, open_place
@@ -27,7 +28,6 @@ from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
 
 TAG = "package_inputs"  # of a run: a digest over what it was made from
-LATEST = "latest.json"  # in the place of results: which package is the newest
 _UPLOADED = "uploaded.json"  # in the folder of a package: where it is
 
 
@@ -74,18 +74,6 @@ def _package(session: Session, model: ModelDir, section: TrainingSection, result
     else:
         session.reporter.step("config.yaml names no training.results: the package stays here; make configure names it")
     return found
-
-
-def package_of(session: Session, model: ModelDir, run: str) -> Package:
-    """Where the package of a run is, or will be."""
-    return Package(folder_of(session, model) / run, model.path.name)
-
-
-def packages(session: Session, model: ModelDir) -> list[Package]:
-    """The packages that are here, the newest first."""
-    folders = sorted(folder_of(session, model).glob("[!.]*/"), reverse=True)
-    found = [package_of(session, model, folder.name) for folder in folders]
-    return [one for one in found if one.archive.is_file()]
 
 
 def _results(session: Session, section: TrainingSection) -> Place | None:
