@@ -72,6 +72,7 @@ class TrainingSection(Section):
     key_prefix: str = ""
     results: str = ""
     sample_data: str = SAMPLE_DATA
+    raw_data: list[str] = Field(default_factory=list)  # below the project; what data_preparation/ reads
     framework: str = ""
     serialization: str = ""
     assets: Assets = Field(default_factory=Assets)
@@ -94,6 +95,14 @@ class TrainingSection(Section):
         if PurePosixPath(given).is_absolute() or not _is_plain(given):
             raise ValueError("not a folder of the model's directory, or of its project")
         return given.rstrip("/")
+
+    @field_validator("raw_data")
+    @classmethod
+    def _raw(cls, given: list[str]) -> list[str]:
+        for path in given:
+            if PurePosixPath(path).is_absolute() or not _is_plain(path):
+                raise ValueError(f"{path!r} is not a file or a folder of the project")
+        return given
 
     @property
     def data_ref(self) -> DatasetRef:

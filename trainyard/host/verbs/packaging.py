@@ -12,6 +12,7 @@ from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.packaging import configuring, preparing
 from trainyard.host.operations.packaging import package as operation
+from trainyard.host.operations.packaging.preparation_readme import readme_of, write_readme
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
@@ -36,6 +37,13 @@ def configure(session: Session, model: ModelDir) -> None:
         session.reporter.step(f"{place} has {', '.join(changed)} of training:")
     elif not changed:
         session.reporter.step(f"{place} has all of training: already")
+    readme = readme_of(model)
+    if not readme.exists():
+        if session.commands.dry_run:
+            session.reporter.would(f"write {session.short(readme)}")
+        else:
+            write_readme(model)
+            session.reporter.step(f"Wrote {session.short(readme)}: describe the data there")
     _show_needed(session, section)
     session.reporter.step(f"Next: make prepare MODEL={model.name}")
 
