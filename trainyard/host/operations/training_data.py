@@ -26,6 +26,7 @@ from trainyard.settings.own_process import callers_environment
 
 # Keys of a payload that name data: the dataset, the one for tests, a folder that is there beside them.
 KEYS = {"$ref": "train", "$test_ref": "test", "$data": "train"}
+NAMED = "dataset_name"  # a tag of runs whose data was that of `training.data`: the dataset in there
 _LOCAL = "data"  # what a project's own folder is called where it is a part like those of stores
 
 
@@ -51,7 +52,7 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
         TrainyardError: there is no such dataset or store, or a store does not answer; or as ``check_payload``.
     """
     if section := section_for(session, model, payload):
-        return _of_section(session, model, payload, section)
+        return data_of_section(session, model, payload, section)
     refs = {key: _ref(model, str(payload[key])) for key in KEYS if payload.get(key)}
     if not any(ref.store or ref.is_open for ref in refs.values()):
         check_payload(model.project, payload)
@@ -78,7 +79,7 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
     return TrainingData(places, tuple(parts_of.values()) if of_store else (), tags)
 
 
-def _of_section(
+def data_of_section(
     session: Session, model: ModelDir, payload: Mapping[str, Any], section: TrainingSection
 ) -> TrainingData:
     """Data of the place that config.yaml names: all of it is there, whatever the payload names in it."""
@@ -92,7 +93,7 @@ def _of_section(
     places = {key: place_in(session, section, part, name, KEYS[key]) for key, name in names.items()}
     found = {**payload, **places}
     check_payload(model.project, {**found, "$ref": ""})
-    return TrainingData(found, (part,), {**_tags(part, ""), "dataset_name": places["$ref"]})
+    return TrainingData(found, (part,), {**_tags(part, ""), NAMED: places["$ref"]})
 
 
 def _ref(model: ModelDir, text: str) -> DatasetRef:
