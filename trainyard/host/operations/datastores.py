@@ -15,7 +15,7 @@ from trainyard.host.data.credentials import variables_of
 from trainyard.host.data.datastores import Datastore, Datastores, read_datastores, write_datastore
 from trainyard.host.data.drivers import open_datastore, open_store
 from trainyard.host.data.pushing import plan, push
-from trainyard.host.data.resolving import resolve
+from trainyard.host.data.resolving import check_path, resolve
 from trainyard.host.data.store import Entry, NotThere, Store
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.operations.session import Session
@@ -79,7 +79,7 @@ def _overview(session: Session, name: str, stores: Datastores) -> Overview:
             files, size = files + 1, size + item.size
             newest = max(newest, (item.modified, item.path))
     except TrainyardError as error:
-        return Overview(name, url, error.message.removeprefix(f"data store {name}: "))
+        return Overview(name, url, error.message.removeprefix("data store ").removeprefix(f"{name}: "))
     return Overview(name, url, "", files, size, _moment(*newest))
 
 
@@ -93,6 +93,7 @@ def entries(session: Session, name: str, folder: str) -> list[Entry]:
     Raises:
         TrainyardError: there is none of that name, or no such folder in it.
     """
+    check_path(DatasetRef(name, folder.strip("/")))
     store = open_store(name, read_datastores(session.repository.root), callers_environment(), session.data)
     found = sorted(store.entries(folder.strip("/")), key=lambda entry: entry.name)
     if not found and folder:
@@ -160,6 +161,7 @@ def put(session: Session, source: Path, target: DatasetRef) -> int:
     Raises:
         TrainyardError: as ``pushing.push``; or there is no such store.
     """
+    check_path(DatasetRef(target.store, target.path.strip("/")))
     store = open_store(target.store, read_datastores(session.repository.root), callers_environment(), session.data)
     planned = plan(source, store, str(target), target.path)
     if session.commands.dry_run:
