@@ -6,6 +6,7 @@ What else a verb promises is tested in the files beside this one, which take lon
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     walk("modernize", part="none is moved")
     walk("build-train", part="Built")
     walk("train", part="trained by process")
+    store = repo.path / "datastores.yaml"
+    store.write_text(f"lake: {{url: {repo.path / 'lake'}, credentials: none}}\n")
+    sample = project / "first" / "sample_training_data" / "data"
+    shutil.copytree(project / "data", sample)
+    walk("configure", part="has data, results, framework, serialization of training:")
+    walk("prepare", "YES=1", part="first-training-code.zip")
+    walk("package", part="latest.json names it")
     walk("build-predict", part="Built")
     walk("predict", "DETACH=1", port)
     walk("test-endpoint", port, part='"predictions": *\\[')

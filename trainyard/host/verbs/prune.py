@@ -8,12 +8,14 @@ from pathlib import Path
 from trainyard.host.operations.prune import no_builds, shown
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.training_data import cache_of
+from trainyard.host.operations.work_trees import remove_leftovers
 from trainyard.host.support import console
 
 
 def prune(session: Session, _: Path) -> None:
     """On the engine of ENGINE, or on every one that answers; says what each had that nothing else has."""
     freed = count = 0
+    remove_leftovers(session)
     engines = [session.engine] if session.settings.engine else session.engines()
     with no_builds(session):
         for engine in engines:

@@ -44,6 +44,7 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
         "dataset": payload.get("$ref"),
         "data": _parsed(settings.data),
         **(_dataset(dataset, sources / "data") if dataset else {"dataset_sha256": None}),
+        **_test_dataset(payload.get("$test_ref"), sources),
         "lock": sha256_of(lock) if lock.is_file() else None,
         "commit": settings.commit or None,
         "built": _parsed(settings.built),
@@ -76,6 +77,13 @@ def _dataset(dataset: Path, data: Path) -> Record:
     except (OSError, TrainyardError) as error:
         print(f"warning: the record has no sha256 of the dataset: {error}", file=sys.stderr, flush=True)
         return {"dataset_sha256": None}
+
+
+def _test_dataset(reference: Any, sources: Path) -> Record:
+    """The same of what is named beside the dataset, where it is a file or a folder of this machine."""
+    if not isinstance(reference, str) or not reference or not (sources / reference).exists():
+        return {}
+    return {f"test_{name}": value for name, value in _dataset(sources / reference, sources / "data").items()}
 
 
 def imported_packages() -> dict[str, str]:
