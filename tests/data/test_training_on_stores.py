@@ -11,6 +11,7 @@ import yaml
 from experiments.conftest import TRAIN as PARABOLA
 from experiments.searches import configure, runs, trials
 from experiments.test_experiment_files import EXP_CONFIG
+from experiments.tracking import WAIT, Tracking
 from monorepo import Model, Monorepo
 
 from data.fetches import Lake
@@ -179,6 +180,47 @@ def test_a_tuning_fetches_once(repo: Monorepo, model: Model, lake: Lake) -> None
     assert len(trials(model)) == 4
     assert runs(model, "tuning")[0]["tags"]["dataset_url"] == f"{lake.url}/v2/train.csv"
     assert last(model)["tags"]["dataset_url"] == f"{lake.url}/v2/train.csv"
+
+
+@pytest.mark.slow
+def test_two_clones_that_train_at_once_fetch_once(tmp_path: Path, lake: Lake) -> None:
+    content = TWO * 1000
+    for number in range(20):
+        lake.put(f"v1/{number}.csv", f"{number}\n{content}")
+    lake.proxy.pause = 0.1
+    started = []
+    for name in ("one", "two"):
+        repo = Monorepo(tmp_path / name)
+        lake.declare(repo)
+        model = repo.add_model("m0")
+        repo.make(model, "build-train").succeeded()
+        given = ("DATASET_NAME=lake:v1/1.csv", 'PAYLOAD={"$data": "lake:v1"}', f"DATA_CACHE={tmp_path}/shared")
+        started.append((repo, model, given))
+    processes = [repo.spawn(model, "train", *given, **lake.environ) for repo, model, given in started]
+    for process in processes:
+        text = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, text
+    assert len(lake.proxy.fetched()) == 20
+
+
+@pytest.mark.slow
+def test_mlflow_has_the_url_of_the_dataset(repo: Monorepo, model: Model, lake: Lake) -> None:
+    tracking = Tracking(repo)
+    tracking.start()
+    try:
+        given = ("DATASET_NAME=lake:v2/train.csv", f"TRACKING_URI={tracking.url}")
+        repo.make(model, "train", *given, **WAIT, **lake.environ).succeeded()
+        repo.make(None, "track-sync", f"TRACKING_URI={tracking.url}", **WAIT).succeeded()
+        (run,) = tracking.runs("sums")
+    finally:
+        tracking.stop()
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.name == "lake:v2/train.csv"
+    assert (used.dataset.source_type, json.loads(used.dataset.source)) == ("s3", {"uri": f"{lake.url}/v2/train.csv"})
+    assert json.loads(used.dataset.profile)["version"] == last(model)["tags"]["dataset_version"]
+    assert run.data.tags["dataset_url"] == f"{lake.url}/v2/train.csv"
+    secret = lake.environ["AWS_SECRET_ACCESS_KEY"]
+    assert secret not in str(run.to_dictionary())
 
 
 def test_check_knows_stores(repo: Monorepo, model: Model) -> None:
