@@ -163,12 +163,13 @@ class FsspecStore:
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
         """As ``plain_errors``. What lost its connection is connected to again when it is used next."""
-        before = self._connected
+        used = None
         try:
             with plain_errors(self._name, path):
+                used = self._fs
                 yield
         except StoreError as error:
             with self._lock:
-                if error.passing and self._connected is before:
+                if error.passing and self._connected is used:
                     self._connected = None
             raise
