@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
+VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -16,6 +16,12 @@ build-train: $(SETUP) ## build the train image
 
 build-predict: $(SETUP) ## build the predict image
 	@$(RUN) build-predict .
+
+configure: $(SETUP) ## write training: of config.yaml: where training data and results are; asks for what is not given
+	@$(RUN) configure .
+
+prepare: $(SETUP) ## for a training package: make what is missing, upload sample data where there is none, pack the code
+	@$(RUN) prepare .
 
 train: $(SETUP) ## train: models/$(MODEL_NAME).pkl, its record, and a run in runs/
 	@$(RUN) train .
@@ -40,6 +46,9 @@ logs: $(SETUP) ## the log of a server started with DETACH=1; FOLLOW=1 stays
 
 shell: $(SETUP) ## a shell in the predict image
 	@$(RUN) shell .
+
+package: $(SETUP) ## train; the log and <model>-trained.tar.gz are here then, and in training.results of config.yaml
+	@$(RUN) package .
 
 train-local: $(SETUP) ## train without containers
 	@$(RUN) train-local .

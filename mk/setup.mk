@@ -13,7 +13,7 @@ EXTRA := $(VENV)/.stamp-experiments
 
 include $(MK)/settings.mk
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
-KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS PYTHON $(SETTINGS) $(SERVER) $(EXPERIMENTS) $(DATA) $(OF_TOP) __BASH_MAKE_COMPLETION__
+KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS PYTHON $(SETTINGS) $(SERVER) $(EXPERIMENTS) $(DATA) $(PACKAGES) $(OF_TOP) __BASH_MAKE_COMPLETION__
 
 # A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -27,7 +27,7 @@ define AS_TYPED
 override $(1) := $$(value $(1))
 export $(1)
 endef
-$(foreach name,$(filter PAYLOAD $(SCAFFOLD),$(GIVEN)),$(eval $(call AS_TYPED,$(name))))
+$(foreach name,$(filter PAYLOAD $(SCAFFOLD) $(PACKAGES),$(GIVEN)),$(eval $(call AS_TYPED,$(name))))
 
 # The package reads the values from the environment; make exports those of its command line by itself.
 export TRAINYARD_COMMAND_LINE := $(GIVEN)

@@ -2,7 +2,7 @@
 
 VERBS := help list check import affected builders track track-stop track-sync datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
 .PHONY: $(VERBS)
-MODEL_VERBS := help check update-model build-train build-predict train tune experiment predict test-endpoint stop logs shell train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
+MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.settings.data import DataSettings, StoreSettings
+from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import table
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import PASSED_ON, HostSettings, passed_on
@@ -37,7 +37,13 @@ def test_numbers_that_are_none(text: str) -> None:
 def test_every_setting_is_in_the_docs() -> None:
     text = (DOCS / "contract.md").read_text()
     for variables, value, help_text in table(
-        HostSettings, ExperimentSettings, DataSettings, ImageSettings, ScaffoldSettings, StoreSettings
+        HostSettings,
+        ExperimentSettings,
+        DataSettings,
+        ImageSettings,
+        ScaffoldSettings,
+        StoreSettings,
+        PackageSettings,
     ):
         default = {"False": "0", "True": "1"}.get(value, value)
         shown = f"| `{variables}` | {f'`{default}`' if default else ''} | {help_text} |"

@@ -29,7 +29,7 @@ OF_RUNS = {
 }  # fmt: skip
 OF_DEVELOPERS = {
     "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-scaffold",
-    "bench-tuning", "profile-serving",
+    "bench-tuning", "bench-data", "profile-serving",
 }  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from trainyard.host.requirements.index_errors import ANSWER, NO_LIST, TROUBLES
+from trainyard.host.verbs.verb_options import READS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Verb, Where, verbs_of
-from trainyard.settings.data import DataSettings, StoreSettings
+from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment, given_to_make
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import PASSED_ON, HostSettings
@@ -93,6 +94,11 @@ def _settings() -> str:
             "What the verbs that write model directories, and that name data stores, listen to.",
             "SCAFFOLD",
             [*_names(ScaffoldSettings), *_names(StoreSettings)],
+        )
+        + _list(
+            "What make configure and make prepare listen to.",
+            "PACKAGES",
+            dict.fromkeys([*READS["configure"], *_names(PackageSettings)]),
         )
     )
 

@@ -114,8 +114,17 @@ def test_bad_instances_of_a_shipped_model_are_400(clone: Monorepo) -> None:
 
 @pytest.mark.slow
 def test_the_worked_example_of_experiments_prints_what_it_says(clone: Monorepo) -> None:
+    follow(clone, "experiments.md")
+
+
+@pytest.mark.slow
+def test_the_worked_example_of_data_prints_what_it_says(clone: Monorepo) -> None:
+    follow(clone, "data.md")
+
+
+def follow(clone: Monorepo, page: str) -> None:
     """Each command after `$`; the lines below it are among those that it prints, but for ids, times and last digits."""
-    text = (ROOT / "docs" / "experiments.md").read_text()
+    text = (ROOT / "docs" / page).read_text()
     example = text.partition("## A worked example")[2].partition("\n## ")[0]
     folder = clone.path
     for command, output in re.findall(r"^    \$ (.*)\n((?:    (?!\$).*\n)*)", example, re.MULTILINE):

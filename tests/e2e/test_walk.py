@@ -6,6 +6,7 @@ What else a verb promises is tested in the files beside this one, which take lon
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     walk("modernize", part="none is moved")
     walk("build-train", part="Built")
     walk("train", part="trained by process")
+    store = repo.path / "datastores.yaml"
+    store.write_text(f"lake: {{url: {repo.path / 'lake'}, credentials: none}}\n")
+    sample = project / "first" / "sample_training_data" / "data"
+    shutil.copytree(project / "data", sample)
+    walk("configure", part="has data, results, framework, serialization of training:")
+    walk("prepare", "YES=1", part="first-training-code.zip")
+    walk("package", part="latest.json names it")
     walk("build-predict", part="Built")
     walk("predict", "DETACH=1", port)
     walk("test-endpoint", port, part='"predictions": *\\[')
@@ -106,6 +114,12 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("adopt", "MODEL_FILE=old.json", f"DATASET={project}/data/numbers.csv", part="wrote .*old/predict.py")
     walk("rename", f"MODEL={PROJECT}/old", f"TO={PROJECT}/older", part="Renamed")
     walk("remove", f"MODEL={PROJECT}/older", "FORCE=1", part="Removed")
+    (repo.path / "shelf").mkdir()
+    walk("datastore-add", "NAME=shelf", "URL=shelf", part="shelf answers")
+    walk("data-push", f"FROM=projects/{PROJECT}/data/numbers.csv", "TO=shelf:numbers_v1.csv", part="1 file is new")
+    walk("datastores", part="shelf +shelf +yes +1 ")
+    walk("data-list", "STORE=shelf", part="numbers_v1.csv")
+    walk("data-pull", "FROM=shelf:latest.csv", part="is here: 1 file")
     walk("affected", "SINCE=HEAD", part=r"\{")
     walk("builders")
     walk("lock")

@@ -204,3 +204,20 @@ def test_a_second_ctrl_c_while_it_tidies_up(repo: Monorepo, model: Model) -> Non
     assert process.returncode != 0
     repo.make(repo.path, "prune").succeeded()
     assert left_behind(repo) == []
+
+
+def test_data_of_the_place_that_config_yaml_names(repo: Monorepo, model: Model, tmp_path: Path) -> None:
+    """Its files appear below data/ by their paths from the prefix on."""
+    place = tmp_path / "lake" / "houses"
+    place.mkdir(parents=True)
+    (place / "numbers.csv").write_text("a,b\n1,2\n3,4\n")
+    (repo.path / "datastores.yaml").write_text(f"near: {{url: {tmp_path / 'lake'}, credentials: none}}\n")
+    (model.path / "config.yaml").write_text("training: {data: 'near:houses', key_prefix: in/}\n")
+    model.replace("Makefile", "data/numbers.csv", "data/in/numbers.csv")
+    folder = trained(repo, model)
+    assert run_of(folder)["tags"]["dataset"] == "near:houses"
+    assert rows(reproduce(repo, model, folder).succeeded())["binary sha256"][-1] == "equal"
+    (place / "numbers.csv").write_text("a,b\n1,2\n3,5\n")
+    reproduce(repo, model, folder).failed("its dataset near:houses had version", "changed since")
+    (repo.path / "datastores.yaml").unlink()
+    assert "no data store near" in repo.make(model, "run-show", f"ID={folder.name}").succeeded().out

@@ -37,5 +37,20 @@ class StoreSettings(FromEnvironment):
         "make datastore-add: none, a prefix of variables such as LAKE_, or a file outside of the repository; "
         "default: as the provider's own tools find them",
     )
-    store: str = setting("STORE", "", "make data-list: the data store")
+    store: str = setting(
+        "STORE", "", "make data-list: the data store; make configure: the one for what FROM and TO do not name"
+    )
     at: str = setting("AT", "", "make data-list: the folder in it")
+
+
+@dataclass(frozen=True)
+class PackageSettings(FromEnvironment):
+    """Of training packages. Read from make's command line alone, too."""
+
+    key_prefix: str = setting(
+        "KEY_PREFIX", "", "make configure: the folder below DATA_DIR where training data appears; default: DATA_DIR"
+    )
+    sample_data: str = setting(
+        "SAMPLE_DATA", "", "make configure: the folder of sample data; default: sample_training_data/data"
+    )
+    yes: bool = setting("YES", False, "1: make prepare makes buckets and folders that are missing without a question")

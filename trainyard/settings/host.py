@@ -81,6 +81,19 @@ class BuildSettings(NetworkSettings):
 
 
 @dataclass(frozen=True)
+class AssetSettings(FromEnvironment):
+    """Which model goes into a predict image."""
+
+    assets: str = setting(
+        "ASSETS",
+        "",
+        "pretrained or trained: the published model that config.yaml names, or the newest of make package, goes into "
+        "the predict image; default: models/ is mounted",
+    )
+    assets_gb: int = setting("ASSETS_GB", 20, "GB that the assets of a model may have, packed or unpacked")
+
+
+@dataclass(frozen=True)
 class ServerSettings(FromEnvironment):
     """Servers: how they are started, asked and ended."""
 
@@ -133,7 +146,7 @@ class HousekeepingSettings(FromEnvironment):
 
 # Fields come in the order from the last class to the first: help begins with what is asked for most.
 @dataclass(frozen=True)
-class HostSettings(HousekeepingSettings, BuildSettings, TrainSettings, ServerSettings, EngineSettings):
+class HostSettings(HousekeepingSettings, AssetSettings, BuildSettings, TrainSettings, ServerSettings, EngineSettings):
     """All of it. Whoever reads some takes the class that has those."""
 
 

@@ -19,7 +19,8 @@ class ScaffoldSettings(FromEnvironment):
         "FROM",
         "",
         "make import: the folder, or the URL of a git repository, that is brought here; "
-        "make data-push: a file or folder; make data-pull: <store>:<path>",
+        "make data-push: a file or folder; make data-pull: <store>:<path>; make configure: where training data is, "
+        "<store>:<prefix>",
     )
     project: str = setting(
         "PROJECT", "", "make new-project, make new-model, make adopt, make import: the folder below projects/"
@@ -44,13 +45,15 @@ class ScaffoldSettings(FromEnvironment):
     framework: str = setting(
         "FRAMEWORK",
         "",
-        "make new-model: scikit-learn (default), xgboost, catboost, lightgbm, pytorch, keras, or plain: your own code",
+        "make new-model: scikit-learn (default), xgboost, catboost, lightgbm, pytorch, keras, or plain: your own code; "
+        "make configure: what the model is made with",
     )
     family: str = setting("FAMILY", "", "make new-model with scikit-learn: linear (default), forest or boosting")
     serialization: str = setting(
         "SERIALIZATION",
         "",
-        "make new-model: xgboost and catboost: onnx (default) or native; lightgbm: pickle (default) or native",
+        "make new-model: xgboost and catboost: onnx (default) or native; lightgbm: pickle (default) or native; "
+        "make configure: the form in which the model is saved",
     )
     task: str = setting(
         "TASK", "", "make new-model: classification or regression; default: what the values of TARGET are"
@@ -67,5 +70,5 @@ class ScaffoldSettings(FromEnvironment):
         "TO",
         "",
         "make rename: what the model shall be called, as <project>/<model>; make data-push: <store>:<path>; "
-        "make data-pull: a folder",
+        "make data-pull: a folder; make configure: where results go, <store>:<prefix>",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainyard.contract.datasets.arrow_files import is_arrow
+from trainyard.contract.datasets.arrow_files import count_rows, is_arrow
 from trainyard.contract.datasets.table_files import read_lines
 from trainyard.errors import TrainyardError
 
@@ -49,19 +49,4 @@ def _is_columnar(path: Path) -> bool:
 
 
 def _rows(path: Path) -> int:
-    if _is_columnar(path):
-        return _rows_of_parquet(path)
-    return max(0, sum(1 for _ in read_lines(path)) - 1)
-
-
-def _rows_of_parquet(path: Path) -> int:
-    """Of Parquet the end of the file says it."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        return int(pq.read_metadata(path).num_rows)
-    except ImportError:
-        raise TrainyardError(f"{path}: nobody here reads Parquet") from None
-    except (pa.ArrowException, OSError):
-        return max(0, sum(1 for _ in read_lines(path)) - 1)
+    return count_rows(path) if _is_columnar(path) else max(0, sum(1 for _ in read_lines(path)) - 1)

@@ -21,6 +21,7 @@ from trainyard.contract.files import sha256_of
 from trainyard.contract.model_files import BINARY, compiled_name, file_path, more_files
 from trainyard.contract.records import (
     Record,
+    binary_path,
     check_sha256,
     files_in_place,
     is_trained,
@@ -65,12 +66,13 @@ def files_of(models: Iterable[ModelDir]) -> tuple[BakedFile, ...]:
     Raises:
         TrainyardError: a model without a binary, or with one that its record does not vouch for.
     """
-    found = [file for model in models for file in _files_of(model)]
+    found = [file for model in models for file in files_beside(model.binary.parent, model.model_name)]
     return tuple(sorted(found, key=lambda file: file.name))
 
 
-def _files_of(model: ModelDir) -> Iterator[BakedFile]:
-    binary, name, models = model.binary, model.model_name, model.binary.parent
+def files_beside(models: Path, name: str) -> Iterator[BakedFile]:
+    """Those of the model of that name in a folder like models/; raises likewise."""
+    binary = binary_path(models, name)
     if not is_trained(binary, links=False):
         raise TrainyardError(f"{binary}: no such binary to bake into an image", "run make train")
     record = read_record(binary, links=False)

@@ -106,6 +106,8 @@ def check_url(url: str) -> None:
         raise ValueError("it holds a signature or a key: leave out what follows the ?, and use credentials:")
     if not url.startswith(_DVC) and parts.scheme not in ("", *SCHEMES):
         raise ValueError(f"{parts.scheme}:// is none of {EXAMPLE}")
+    if parts.scheme in ("s3", "gs", "abfs", "http", "https", "sftp") and not parts.netloc:
+        raise ValueError("it names no bucket, and no host")
     if re.search(r"[\x00-\x1f\x7f]", url):
         raise ValueError("it holds a character that no URL has")
 

@@ -31,6 +31,8 @@ from trainyard.contract.routes import came_trained
 from trainyard.errors import ModelUnavailable
 from trainyard.host.experiments import config, parameters, training_metrics
 from trainyard.host.experiments.config import Config, read_config
+from trainyard.host.experiments.dvc_preparation import makes_dataset, preparation_stage, script_of, stage_name
+from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.sources import SHARED, model_files
 from trainyard.host.support.context import only_files
@@ -59,7 +61,12 @@ def pipeline(models: list[ModelDir]) -> str:
     trained = sorted((one for one in models if not came_trained(one.environment)), key=lambda one: one.path)
     if not trained:
         return ""
-    stages = {model.path.name: stage(model) for model in trained}
+    prepared = {
+        stage_name(model): preparation_stage(model, script)
+        for model in trained
+        if makes_dataset(model) and (script := script_of(model))
+    }
+    stages = {**prepared, **{model.path.name: stage(model) for model in trained}}
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, allow_unicode=True, width=1000)
 
 
@@ -133,7 +140,8 @@ def keep_compiled(model: ModelDir) -> None:
 
 def _dependencies(model: ModelDir) -> Iterator[str]:
     """Paths as seen from the project; the shared code as folders."""
-    yield model.dataset_name.rstrip("/")  # of a folder
+    if not parse_ref(model.dataset_name).store and not read_config(model.path).training.data:  # no file of the project
+        yield model.dataset_name.rstrip("/")  # of a folder
     yield from (f"../../{name}" for name in SHARED if (model.root / name).is_dir())
     if (model.project / "common_utils").is_dir():
         yield "common_utils"
@@ -148,6 +156,8 @@ def _sources(model: ModelDir) -> list[str]:
         for file in only_files(model_files(model))
     }
     found = {name: file for name, file in found.items() if name.partition("/")[0] not in _NO_SOURCES}
+    if makes_dataset(model) and (script := script_of(model)):  # what it makes is watched in its place
+        found.pop(str(script.relative_to(model.path)), None)
     package = f"{model.project.name}.{model.path.name}."
     predicting = {route.module for route in model.routes if route.module.startswith(package)}
     files = {f"{module.removeprefix(package).replace('.', '/')}.py": module for module in predicting}

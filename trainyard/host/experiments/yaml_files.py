@@ -94,7 +94,11 @@ def read_yaml(path: Path) -> YamlFile:
     Raises:
         TrainyardError: not UTF-8, not YAML, or a key that is there twice.
     """
-    text = read_text(path)
+    return parse_text(path, read_text(path))
+
+
+def parse_text(path: Path, text: str) -> YamlFile:
+    """The same of the text that a file has, or shall have."""
     if path.suffix == ".json":
         return _read_json(path, text)
     try:
@@ -165,5 +169,6 @@ def _describe(place: Place, error: Any) -> str:
     message = message[:1].lower() + message[1:]
     value = error.get("input")
     shown = isinstance(value, (str, int, float, bool)) and error["type"] != "unknown_key"
+    shown = shown and not re.search(r"://[^/]*@", str(value))  # a URL with a password
     given = f" (it is {value!r})" if shown else ""
     return f"{name}: {message}{given}" if name else f"{message}{given}"

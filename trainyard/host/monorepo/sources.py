@@ -41,7 +41,7 @@ EXCLUDED_NAMES = tuple(name for names in EXCLUDED.values() for name in names)
 # At the top of a model's folder: what is mounted, what is elsewhere in the context.
 EXCLUDED_AT_TOP = (
     *MOUNTED, ".s2i", "Makefile", "requirements*", "setup.sh", "uv.lock", "pylock.toml", "pylock.*.toml",
-    ".copier-answers.yml",
+    ".copier-answers.yml", "sample_training_data",
     # These reach the train function as parameters.
     "config.yaml", "hyperparameters.yaml", "experiment.yaml", "exp_config.json",
 )  # fmt: skip

@@ -19,6 +19,7 @@ from trainyard.host.engines.build_errors import BadWiring
 from trainyard.host.monorepo.model_dir import ModelDir, Role, read_variables
 from trainyard.host.monorepo.repository import all_members
 from trainyard.host.monorepo.sources import model_context, read_setup, setup_files
+from trainyard.host.operations.assets.assets import Assets, assets_for
 from trainyard.host.operations.secret_check import refuse_secrets
 from trainyard.host.operations.session import Session
 from trainyard.host.requirements.conflicts import check_requirements
@@ -31,10 +32,16 @@ LABEL_REVISION = "org.opencontainers.image.revision"
 
 
 def build_model(
-    session: Session, model: ModelDir, role: Role, image: str = "", *, bake: bool | None = None
-) -> str:  # fmt: skip
-    """Build one model's train or predict image, where it is not up to date; its name. ``bake``: in place of the
-    setting."""
+    session: Session,
+    model: ModelDir,
+    role: Role,
+    image: str = "",
+    *,
+    bake: bool | None = None,
+    assets: str | None = None,
+) -> str:
+    """Build one model's train or predict image, where it is not up to date; its name. ``bake`` and ``assets``: in place
+    of the settings."""
     session.repository.check_names(model)
     _check(session, model, role)
     try:
@@ -43,12 +50,15 @@ def build_model(
         check_requirements(model)
     lock = session.resolver.model_lock(model, role)
     bake = session.settings.bake if bake is None else bake
-    return _build(session, plan_model(model, role, lock, image, bake=bake), model.path, [model])
+    found = _assets(session, [model], assets) if role == "predict" else None
+    return _build(session, plan_model(model, role, lock, image, bake=bake, assets=found), model.path, [model], found)
 
 
-def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool) -> BuildPlan:
-    """How one model's image is built."""
-    baked = baking.files_of([model]) if role == "predict" and bake else ()
+def plan_model(
+    model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake: bool, assets: Assets | None = None
+) -> BuildPlan:  # fmt: skip
+    """How one model's image is built. ``assets`` take the place of what is in models/."""
+    baked = assets.files if assets else baking.files_of([model]) if role == "predict" and bake else ()
     requirement, setup = model_requirement(model, role), read_setup(model)
     context = model_context(model, requirement.text, lock.text)
     image, beside = image or model.image(role), tuple(setup_files(model))
@@ -57,24 +67,32 @@ def plan_model(model: ModelDir, role: Role, lock: Lock, image: str = "", *, bake
     )
 
 
-def build_all(session: Session, folder: Path, *, bake: bool | None = None) -> str:
+def _assets(session: Session, models: Iterable[ModelDir], name: str | None) -> Assets | None:
+    return assets_for(session, models, session.settings.assets if name is None else name)
+
+
+def build_all(session: Session, folder: Path, *, bake: bool | None = None, assets: str | None = None) -> str:
     """Build the ``all`` image of an ``all/`` folder, where it is not up to date; its name."""
     locks = MergedLocks(session.resolver, folder)
     merged = create_routes(session, folder, locks)
     bake = session.settings.bake if bake is None else bake
-    return _build(session, _plan_merged(session, merged, locks, bake=bake), folder, merged.members)
+    found = _assets(session, merged.members, assets)
+    return _build(session, _plan_merged(session, merged, locks, found, bake=bake), folder, merged.members, found)
 
 
 def plan_all(session: Session, resolver: Resolver, folder: Path) -> BuildPlan:
     """How the ``all`` image of an ``all/`` folder is built."""
     locks = MergedLocks(resolver, folder)
     merged = locks.in_groups(merge_members(session, folder))
-    return _plan_merged(session, merged, locks, bake=session.settings.bake)
+    assets = _assets(session, merged.members, None)
+    return _plan_merged(session, merged, locks, assets, bake=session.settings.bake)
 
 
-def _plan_merged(session: Session, merged: Merged, locks: MergedLocks, *, bake: bool) -> BuildPlan:
+def _plan_merged(
+    session: Session, merged: Merged, locks: MergedLocks, assets: Assets | None, *, bake: bool
+) -> BuildPlan:  # fmt: skip
     lock, *more = locks.locks_of(merged)
-    baked = baking.files_of(merged.members) if bake else ()
+    baked = assets.files if assets else baking.files_of(merged.members) if bake else ()
     context, setup = merged.context((lock, *more)), merged.setup.encode()
     image = all_image(session, locks.folder)
     beside, packages = merged.setup_files, union_of(merged.members).packages
@@ -115,7 +133,9 @@ def all_image(session: Session, folder: Path) -> str:
     return name
 
 
-def _labels(session: Session, plan: BuildPlan, models: Iterable[ModelDir]) -> dict[str, str]:
+def _labels(
+    session: Session, plan: BuildPlan, models: Iterable[ModelDir], assets: Assets | None
+) -> dict[str, str]:  # fmt: skip
     """Where an image came from, under the names of the OCI image specification (annotations.md) where it has one."""
     labels = {
         "org.opencontainers.image.title": plan.image,
@@ -123,6 +143,7 @@ def _labels(session: Session, plan: BuildPlan, models: Iterable[ModelDir]) -> di
         LABEL_REVISION: session.repository.commit(models),
         "trainyard.lock": hashlib.sha256("".join(plan.locks).encode()).hexdigest(),
         LABEL_BAKED: baking.listed(plan.baked),
+        **(assets.labels if assets else {}),
     }
     return {name: value for name, value in labels.items() if value}
 
@@ -146,11 +167,13 @@ def _check(session: Session, model: ModelDir, role: Role) -> None:
         _ = model.routes
 
 
-def _build(session: Session, plan: BuildPlan, folder: Path, models: Iterable[ModelDir]) -> str:
+def _build(
+    session: Session, plan: BuildPlan, folder: Path, models: Iterable[ModelDir], assets: Assets | None = None
+) -> str:  # fmt: skip
     """Build; where assemble names a file of the context, the error names the file that the user wrote."""
     refuse_secrets(session, plan, folder)
     try:
-        built = session.engine.builder.build(replace(plan, labels=partial(_labels, session, plan, models)))
+        built = session.engine.builder.build(replace(plan, labels=partial(_labels, session, plan, models, assets)))
     except BadWiring as error:
         raise TrainyardError(f"{folder}/{error.message}", error.hint, error.exit_code) from None
     if not built:

@@ -11,6 +11,7 @@ from trainyard.host.build.baked_files import LABEL_BAKED, BakedFile, parse_baked
 from trainyard.host.engines.base import BuildPlan, BuiltImage
 from trainyard.host.experiments.origin import Sources
 from trainyard.host.monorepo.model_dir import ModelDir, Role
+from trainyard.host.operations.assets.assets import LABEL, assets_for
 from trainyard.host.operations.build import all_image, build_all, build_model, plan_all, plan_model
 from trainyard.host.operations.session import Session
 
@@ -28,6 +29,11 @@ class ImageToRun:
     def id(self) -> str:
         """Of this very image, wherever its name leads; empty where nobody knows."""
         return self.found.id if self.found else ""
+
+    @property
+    def assets(self) -> str:
+        """Which assets it has in it; empty where its binaries are those of models/, or it has none."""
+        return self.found.labels.get(LABEL, "") if self.found else ""
 
     @property
     def baked(self) -> dict[str, str]:
@@ -48,7 +54,7 @@ def image_to_run(session: Session, model: ModelDir, role: Role) -> ImageToRun:
     sources = _compared(session, model, role, found)
     if not _is_to_build(session, name, found, sources, f"make build-{role}"):
         return ImageToRun(name, found, sources)
-    build_model(session, model, role, bake=_bakes(session, found))
+    build_model(session, model, role, bake=_bakes(session, found), assets=_assets(session, found))
     found = session.engine.images.find(name)
     return ImageToRun(name, found, _compared(session, model, role, found))
 
@@ -62,7 +68,7 @@ def merged_image_to_run(session: Session, folder: Path) -> ImageToRun:
     sources = _compared_merged(session, folder, found)
     if not _is_to_build(session, name, found, sources, "make build-image"):
         return ImageToRun(name, found, sources)
-    build_all(session, folder, bake=_bakes(session, found))
+    build_all(session, folder, bake=_bakes(session, found), assets=_assets(session, found))
     return ImageToRun(name, session.engine.images.find(name), "same")
 
 
@@ -74,6 +80,13 @@ def _nobody_knows(session: Session) -> bool:
 def _bakes(session: Session, found: BuiltImage | None) -> bool:
     """An image with binaries in it gets them again."""
     return session.settings.bake or bool(_baked_in(found))
+
+
+def _assets(session: Session, found: BuiltImage | None) -> str:
+    """Which assets an image gets: those that are asked for, or those that it has, but for BAKE=1."""
+    if session.settings.assets or session.settings.bake or not found:
+        return session.settings.assets
+    return found.labels.get(LABEL, "")
 
 
 def _baked_in(found: BuiltImage | None) -> tuple[BakedFile, ...]:
@@ -109,7 +122,8 @@ def _compared(session: Session, model: ModelDir, role: Role, found: BuiltImage |
 
     def plan() -> BuildPlan:
         lock = session.known_resolver.model_lock(model, role)
-        return plan_model(model, role, lock, bake=session.settings.bake)
+        assets = assets_for(session, [model], session.settings.assets) if role == "predict" else None
+        return plan_model(model, role, lock, bake=session.settings.bake, assets=assets)
 
     return _judged(session, plan, found)
 
@@ -119,13 +133,13 @@ def _compared_merged(session: Session, folder: Path, found: BuiltImage | None) -
 
 
 def _judged(session: Session, make_plan: Callable[[], BuildPlan], found: BuiltImage | None) -> Sources:
-    """Without BAKE=1, the binaries that were baked into the image are no sources: it keeps serving those."""
+    """Without BAKE=1 or ASSETS, the binaries that were baked into the image are no sources: it keeps serving those."""
     if found is None or not found.identity:
         return "unknown"
     try:
         plan = make_plan()
     except (TrainyardError, OSError):  # not resolved yet, or a mistake, which the build will report
         return "changed"
-    if not session.settings.bake:
+    if not session.settings.bake and not session.settings.assets:
         plan = replace(plan, baked=_baked_in(found))
     return "same" if session.engine.builder.identity(plan) == found.identity else "changed"

@@ -43,10 +43,9 @@ def models_of(
     if session.settings.mount:
         session.reporter.step(f"models/ is mounted over the binaries that are in {image.name} (MOUNT=1)")
         return mounts, {"BAKED_MODELS": ""}
-    session.reporter.step(
-        f"models/ is not mounted: {image.name} has its binaries in it (MOUNT=1 mounts it all the same)"
-    )
-    for model in models:
+    whose = f"the {image.assets} assets" if image.assets else "its binaries"
+    session.reporter.step(f"models/ is not mounted: {image.name} has {whose} in it (MOUNT=1 mounts it all the same)")
+    for model in models if not image.assets else ():
         if is_trained(model.binary, links=False) and not _is_in(image, model):
             session.reporter.warn(
                 f"{session.short(model.binary)} is not the one in {image.name}: build with BAKE=1 to put it in"

@@ -16,15 +16,17 @@ from trainyard.host.data.newest import version
 from trainyard.host.data.resolving import Resolved, resolve
 from trainyard.host.engines.base import Mount
 from trainyard.host.experiments.training import check_payload
+from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.prefix_data import FOLDER, part_of, place_in, section_for
 from trainyard.host.operations.session import Session
 from trainyard.host.support.command import Limit
 from trainyard.settings.own_process import callers_environment
 
 # Keys of a payload that name data: the dataset, the one for tests, a folder that is there beside them.
 KEYS = {"$ref": "train", "$test_ref": "test", "$data": "train"}
-FOLDER = "data"
+NAMED = "dataset_name"  # a tag of runs whose data was that of `training.data`: the dataset in there
 _LOCAL = "data"  # what a project's own folder is called where it is a part like those of stores
 
 
@@ -49,6 +51,8 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
     Raises:
         TrainyardError: there is no such dataset or store, or a store does not answer; or as ``check_payload``.
     """
+    if section := section_for(session, model, payload):
+        return data_of_section(session, model, payload, section)
     refs = {key: _ref(model, str(payload[key])) for key in KEYS if payload.get(key)}
     if not any(ref.store or ref.is_open for ref in refs.values()):
         check_payload(model.project, payload)
@@ -73,6 +77,23 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
         if tag in session.tags and key in places:
             tags[tag] = Path(places[key]).name
     return TrainingData(places, tuple(parts_of.values()) if of_store else (), tags)
+
+
+def data_of_section(
+    session: Session, model: ModelDir, payload: Mapping[str, Any], section: TrainingSection
+) -> TrainingData:
+    """Data of the place that config.yaml names: all of it is there, whatever the payload names in it."""
+    stores = read_datastores(session.repository.root)
+    if session.commands.dry_run:
+        stores.find(section.data_ref.store)
+        session.reporter.would(f"fetch {section.data} into {cache_of(session).folder}")
+        return TrainingData(payload)
+    part = part_of(session, section, stores)
+    names = {key: str(payload[key]) for key in KEYS if payload.get(key)}
+    places = {key: place_in(session, section, part, name, KEYS[key]) for key, name in names.items()}
+    found = {**payload, **places}
+    check_payload(model.project, {**found, "$ref": ""})
+    return TrainingData(found, (part,), {**_tags(part, ""), NAMED: places["$ref"]})
 
 
 def _ref(model: ModelDir, text: str) -> DatasetRef:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
@@ -32,12 +29,11 @@ from trainyard.host.scaffold.new_project import write_project
 from trainyard.host.scaffold.tables.reading import read_profile
 from trainyard.host.scaffold.tables.table_profile import TableProfile
 from trainyard.host.scaffold.tables.target import TASKS, guess_target, task_of
-from trainyard.host.support import console
 from trainyard.host.support.tables import table
+from trainyard.host.verbs.asking import asks, given
 from trainyard.host.verbs.written_models import lock_new, provide_reader, show_written
 from trainyard.settings.scaffold import ScaffoldSettings
 
-T = TypeVar("T")
 SHOWN = 40  # columns of a table; the README of the model has all
 
 
@@ -48,7 +44,7 @@ def new_project(session: Session, _: Path) -> None:
         TrainyardError: no name, one that a project cannot have, or there is such a project.
     """
     settings = _settings(session)
-    name = _given(
+    name = given(
         "PROJECT",
         settings.project,
         "Name of the project",
@@ -69,7 +65,7 @@ def new_model(session: Session, _: Path) -> None:
     """
     settings = _settings(session)
     root = session.repository.root
-    dataset = _given(
+    dataset = given(
         "DATASET",
         settings.dataset,
         "The table",
@@ -80,18 +76,18 @@ def new_model(session: Session, _: Path) -> None:
     with session.reporter.waiting(f"Reading {dataset} ..."):
         profile = read_profile(dataset, separator=settings.separator, encoding=settings.encoding).keeping(settings.keep)
     project = _project(session, settings, dataset)
-    target = _given(
+    target = given(
         "TARGET", settings.target, "Column to predict", guess_target(profile), lambda name: profile.column(name).name
     )
     task = _task(profile, target, settings.task)
     framework, family = _framework(settings)
     serialization, torch_index = _serialization(settings, framework), _torch_index(session, framework)
-    name = _given("NAME", settings.name, "Name of the model", family, lambda text: check_model(text, project).name)
+    name = given("NAME", settings.name, "Name of the model", family, lambda text: check_model(text, project).name)
     path, read = check_model(name, project), (settings.separator, settings.encoding)
     model = NewModel(path, dataset, profile, target, task, framework, family, *read, serialization, torch_index)
     _show(model)
     check_use(model, session.repository)
-    if _asks() and not session.commands.dry_run and not click.confirm(f"Write {model.place}?", default=True, err=True):
+    if asks() and not session.commands.dry_run and not click.confirm(f"Write {model.place}?", default=True, err=True):
         raise TrainyardError("nothing is written", "call it again")
     with alone(session):
         check_model(name, project)  # another may have made one meanwhile
@@ -108,28 +104,6 @@ def _settings(session: Session) -> ScaffoldSettings:
     return ScaffoldSettings.read(session.repository.overrides)
 
 
-def _asks() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _given(variable: str, value: str, question: str, default: str, check: Callable[[str], T]) -> T:
-    """The value, checked; asked for where it is not given, until it is right; the default where nobody is there.
-
-    Raises:
-        TrainyardError: there is none, or it is wrong.
-    """
-    if value or not _asks():
-        if not value and not default:
-            raise TrainyardError(f"{variable} is not given", f"say {variable}=...")
-        return check(value or default)
-    while True:
-        answer = click.prompt(question, default=default or None, err=True)
-        try:
-            return check(answer)
-        except TrainyardError as error:
-            console.error(str(error))
-
-
 def _only_table(session: Session) -> str:
     """The table of the one project that has a table and no model yet."""
     found = [
@@ -144,25 +118,25 @@ def _only_table(session: Session) -> str:
 
 def _project(session: Session, settings: ScaffoldSettings, dataset: Path) -> Path:
     default = project_around(dataset, session.repository.root) or name_from(dataset.name.split(".")[0])
-    return _given("PROJECT", settings.project, "Project", default, lambda name: check_project(name, session.repository))
+    return given("PROJECT", settings.project, "Project", default, lambda name: check_project(name, session.repository))
 
 
 def _task(profile: TableProfile, target: str, wanted: str) -> str:
     guessed = task_of(profile, target, wanted)
-    if wanted or not _asks():
+    if wanted or not asks():
         return guessed
-    return _given("TASK", "", f"Task ({' or '.join(TASKS)})", guessed, lambda text: task_of(profile, target, text))
+    return given("TASK", "", f"Task ({' or '.join(TASKS)})", guessed, lambda text: task_of(profile, target, text))
 
 
 def _framework(settings: ScaffoldSettings) -> tuple[str, str]:
     question = f"Framework ({', '.join(FRAMEWORKS)})"
     family = settings.family
-    framework = _given(
+    framework = given(
         "FRAMEWORK", settings.framework, question, SCIKIT_LEARN, lambda text: check_framework(text, family)[0]
     )
     if framework == SCIKIT_LEARN and not family:
         question = f"Family ({', '.join(FAMILIES)})"
-        family = _given("FAMILY", "", question, FAMILIES[0], lambda text: check_framework(framework, text)[1])
+        family = given("FAMILY", "", question, FAMILIES[0], lambda text: check_framework(framework, text)[1])
     return check_framework(framework, family)
 
 
@@ -174,7 +148,7 @@ def _serialization(settings: ScaffoldSettings, framework: str) -> str:
     if not default:
         return check(settings.serialization)
     question = f"Serialization ({', '.join(SERIALIZATIONS[framework])})"
-    return _given("SERIALIZATION", settings.serialization, question, default, check)
+    return given("SERIALIZATION", settings.serialization, question, default, check)
 
 
 def _torch_index(session: Session, framework: str) -> str:

@@ -15,8 +15,11 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.container.assembling import CACHE_VOLUME
 from trainyard.host.engines.container.shared_dependencies import dependency_builder
-from trainyard.host.monorepo.repository import find_repository
+from trainyard.host.monorepo.repository import enclosing_monorepo, find_repository
 from trainyard.host.network.build_settings import settings_folder, volumes
+from trainyard.host.operations.assets.dockerfile import add_assets, written_by
+from trainyard.host.operations.session import Session
+from trainyard.host.support.command import Commands
 from trainyard.host.support.reporter import Reporter
 from trainyard.host.verbs.s2i_arguments import command_position, plain_build
 from trainyard.settings.host import HostSettings
@@ -47,7 +50,16 @@ def run_s2i(arguments: Sequence[str], settings: HostSettings, wrapper: Path, rep
     with settings_folder(settings) as folder:
         mounted = [*volumes(settings, folder), CACHE_VOLUME]
         mounts = [part for volume in mounted for part in ("--volume", volume)]
-        return _call([program, *arguments[: command + 1], *mounts, *words])
+        status = _call([program, *arguments[: command + 1], *mounts, *words])
+    if status == 0 and (dockerfile := written_by(words)) and dockerfile.is_file():
+        add_assets(_session(settings, wrapper, reporter), dockerfile)
+    return status
+
+
+def _session(settings: HostSettings, wrapper: Path, reporter: Reporter) -> Session:
+    """Of the monorepo where s2i was called; else of the one that has the wrapper."""
+    start = Path.cwd() if enclosing_monorepo(Path.cwd()) else wrapper
+    return Session(find_repository(start), settings, Commands(reporter=reporter))
 
 
 def _on_dependencies(words: Sequence[str], settings: HostSettings, wrapper: Path, reporter: Reporter) -> Sequence[str]:

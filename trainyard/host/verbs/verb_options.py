@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any
 
-from trainyard.settings.data import DataSettings, StoreSettings
+from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import (
     PASSED_ON,
+    AssetSettings,
     BuildSettings,
     EngineSettings,
     HostSettings,
@@ -22,7 +23,15 @@ from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
     declared.metadata["env"]: declared
-    for settings in (ImageSettings, ExperimentSettings, DataSettings, HostSettings, ScaffoldSettings, StoreSettings)
+    for settings in (
+        ImageSettings,
+        ExperimentSettings,
+        DataSettings,
+        HostSettings,
+        ScaffoldSettings,
+        StoreSettings,
+        PackageSettings,
+    )
     for declared in fields(settings)
     if declared.repr
     and not declared.metadata["env"].startswith("TRAINYARD_")  # a command line is no place for a secret
@@ -38,8 +47,9 @@ ENGINE = _names(EngineSettings)
 LOCK = (*ENGINE, *_names(NetworkSettings), "LOCK_TIMEOUT")
 BUILD = _names(EngineSettings, BuildSettings)
 DATA = _names(DataSettings)
+ASSETS = (*_names(AssetSettings), *DATA)
 TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *DATA, *BUILD)
-SERVE = (*_names(ServerSettings), *PASSED_ON, *BUILD)
+SERVE = (*_names(ServerSettings), *PASSED_ON, *ASSETS, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
 TABLE = ("PROJECT", "NAME", "DATASET", "TARGET", "ENCODING", "SEPARATOR")
 _LISTS: dict[str, tuple[str, ...]] = {
@@ -47,13 +57,14 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "affected": ("SINCE",),
     "audit": ENGINE,
     "build-all": BUILD,
-    "build-image": BUILD,
-    "build-predict": BUILD,
+    "build-image": (*ASSETS, *BUILD),
+    "build-predict": (*ASSETS, *BUILD),
     "build-train": BUILD,
     "builders": BUILD,
     "check": ("FORMAT",),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
+    "configure": ("FROM", "TO", "STORE", "KEY_PREFIX", "SAMPLE_DATA", "FRAMEWORK", "SERIALIZATION"),
     "create-routes": BUILD,
     "data-list": ("STORE", "AT", *DATA),
     "data-pull": ("FROM", "TO", "FORCE", *DATA),
@@ -70,9 +81,11 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "modernize": LOCK,
     "new-model": (*TABLE, "KEEP", "FRAMEWORK", "FAMILY", "SERIALIZATION", "TASK", *LOCK),
     "new-project": ("PROJECT",),
+    "package": (*TRACKER, *TRAIN),
     "predict": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "predict-all": SERVE,
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
+    "prepare": ("YES", *DATA, *LOCK),
     "promote": ("ID", "VERSION", "FORCE", *TRACKER, *DATA, *BUILD),
     "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
     "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),

@@ -57,6 +57,14 @@ def dependency_builder(
     return images.builder_image(assembler, base, plan)
 
 
+def application_folder(image: str) -> str:
+    """Where an image has its application; empty where it is not here, or does not say."""
+    line = "{{range .Config.Env}}{{println .}}{{end}}"
+    found = Commands().query([ENGINE, "image", "inspect", "--format", line, image])
+    lines = found.stdout.splitlines() if found else []
+    return next((one.removeprefix("APP_ROOT=") for one in lines if one.startswith("APP_ROOT=")), "")
+
+
 def _role(assembler: Assembler, builder: str) -> Role | None:
     """The role of today's builder image that has the name ``builder``, too."""
     base = next(iter(base_images(assembler)))

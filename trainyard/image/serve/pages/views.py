@@ -76,6 +76,7 @@ class ModelFacts:
     dataset: str
     metrics: tuple[tuple[str, str], ...]
     measured_on: str
+    assets: str = ""  # which published ones it is, and where they were
 
 
 def cards(application: Application) -> list[dict[str, Any]]:
@@ -129,7 +130,7 @@ def _columns(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _facts(model: ServedModel) -> ModelFacts:
     record = model.record
-    metrics = record.get("metrics")
+    metrics, assets = record.get("metrics"), record.get("assets")
     return ModelFacts(
         model.name,
         model.version,
@@ -137,6 +138,7 @@ def _facts(model: ServedModel) -> ModelFacts:
         str(record.get("dataset") or ""),
         tuple((name, _shown(value)) for name, value in metrics.items()) if isinstance(metrics, dict) else (),
         str(record.get(MEASURED_ON) or ""),
+        f"{assets.get('name')} assets, from {assets.get('from')}" if isinstance(assets, dict) else "",
     )
 
 

@@ -1,0 +1,175 @@
+"""make configure and make prepare against a data store that is a folder."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import pexpect
+import pytest
+from monorepo import Model, Monorepo
+
+
+def test_configure_writes_what_is_missing_and_keeps_the_rest(repo: Monorepo, lake: Path, model: Model) -> None:
+    config = model.path / "config.yaml"
+    before = "# of the team\nparams:\n  factor: 3  # as agreed\n\ntraining:\n  # ours\n  framework: own  # by hand\n"
+    config.write_text(f"{before}\npromotion: {{metric: loss}}\n")
+    made = repo.make(model, "-n", "configure").succeeded()
+    assert f"data: lake:{model.project}/{model.name}/training-data" in made.out
+    assert config.read_text() == f"{before}\npromotion: {{metric: loss}}\n"
+    repo.make(model, "configure", "KEY_PREFIX=raw/").succeeded()
+    place = f"lake:{model.project}/{model.name}"
+    assert config.read_text() == (
+        f"{before}  data: {place}/training-data\n  key_prefix: raw\n"
+        f"  results: {place}/results\n  serialization: pickle\n\npromotion: {{metric: loss}}\n"
+    )
+    again = repo.make(model, "configure").succeeded()
+    assert "has all of training: already" in again.err
+    repo.make(model, "configure", "TO=lake:elsewhere").succeeded()
+    assert "  results: lake:elsewhere\n" in config.read_text()
+
+
+def test_configure_without_what_it_needs(repo: Monorepo, lake: Path, model: Model) -> None:
+    stores = repo.path / "datastores.yaml"
+    stores.write_text(stores.read_text() + "pond:\n  url: s3://pond\n  credentials: {variables: POND_}\n")
+    repo.make(model, "configure").failed("STORE is not given")
+    repo.make(model, "configure", "STORE=sea").failed("no data store sea")
+    repo.make(model, "configure", "FROM=lake:../up", "TO=lake:x").failed("lake:../up", "leads out of the data store")
+    assert not (model.path / "config.yaml").exists()
+    made = repo.make(model, "configure", "STORE=pond", POND_AWS_ACCESS_KEY_ID="the-key-itself").succeeded()
+    assert "pond: POND_AWS_ACCESS_KEY_ID is set\npond: POND_AWS_SECRET_ACCESS_KEY has to be set\n" in made.out
+    assert "the-key-itself" not in made.out + made.err
+    stores.unlink()
+    repo.make(model, "configure", "FROM=lake:a").failed("no data store", "make datastore-add")
+    (model.path / "config.yaml").unlink()
+    repo.make(model, "configure").failed("no data store yet", "make datastore-add")
+
+
+def test_configure_asks_on_a_terminal(repo: Monorepo, lake: Path, model: Model) -> None:
+    session = pexpect.spawn(
+        "make", ["--no-print-directory", "configure"], cwd=str(model.path), env=repo.environment(), encoding="utf-8",
+        timeout=60,
+    )  # fmt: skip
+    answers = {"Data store": "", "Training data ": "pond:x", "Training data key prefix": "", "Results": "lake:out"}
+    for question, answer in answers.items():
+        session.expect_exact(question)
+        session.sendline(answer)
+        if answer == "pond:x":
+            session.expect("no data store pond")
+            session.sendline("lake:in")
+    for question in ("Framework", "Serialization"):
+        session.expect_exact(question)
+        session.sendline("")
+    session.expect(pexpect.EOF)
+    text = (model.path / "config.yaml").read_text()
+    assert "data: lake:in\n" in text
+    assert "results: lake:out\n" in text
+
+
+def test_prepare_makes_uploads_once_and_packs(repo: Monorepo, lake: Path, configured: Model) -> None:
+    repo.make(configured, "prepare").failed(f"{lake} is not there", "YES=1 makes it")
+    assert not lake.exists()
+    shown = repo.make(configured, "-n", "prepare").succeeded().out
+    for part in (f"make {lake}", "push projects/", f"{configured.name}-training-code.zip"):
+        assert part in shown
+    assert not lake.exists()
+    made = repo.make(configured, "prepare", "YES=1").succeeded()
+    data = lake / configured.name / "data"
+    assert sorted(path.name for path in data.iterdir()) == ["numbers.csv", "of a year.csv"]
+    archive = next((repo.path / ".trainyard" / "packages").rglob(f"{configured.name}-training-code.zip"))
+    first = archive.read_bytes()
+    with zipfile.ZipFile(archive) as found:
+        names = found.namelist()
+    package = f"{configured.project}/{configured.name}"
+    assert {".s2i/environment", f"{package}/train.py", "requirements.lock"} <= set(names)
+    assert not [name for name in names if "sample_training_data" in name]
+    assert all(name in made.out for name in names)
+    assert str(repo.path).encode() not in first
+    (data / "numbers.csv").write_text("a,b\n9,9\n")
+    (configured.path / "train.py").touch()
+    made = repo.make(configured, "prepare").succeeded()
+    assert "has data already: the sample data stays here" in made.err
+    assert (data / "numbers.csv").read_text() == "a,b\n9,9\n"
+    assert archive.read_bytes() == first
+    configured.replace("train.py", "factor", "times")
+    repo.make(configured, "prepare").succeeded()
+    assert archive.read_bytes() != first
+
+
+def test_prepare_says_all_that_is_wrong_at_once(repo: Monorepo, lake: Path, configured: Model) -> None:
+    (repo.path / "datastores.yaml").write_text("lake:\n  url: https://127.0.0.1:9/x\n")
+    (configured.path / "requirements_train.txt").write_text("-e ../nowhere\n")
+    config = configured.path / "config.yaml"
+    config.write_text("training:\n  data: lake:x\n  results: pond:y\n")
+    made = repo.make(configured, "prepare", DATA_RETRIES="0")
+    assert made.status != 0
+    for part in (
+        "lake:: Connection refused",
+        "no data store pond",
+        "requirements_train.txt:1",
+        "3 things stand in the way",
+    ):
+        assert part in made.err, made.err
+    assert "Traceback" not in made.err
+    config.write_text("params: {}\n")
+    (configured.path / "requirements_train.txt").write_text("")
+    repo.make(configured, "prepare").failed("training.data and training.results is missing", "make configure")
+
+
+def test_prepare_without_sample_data(repo: Monorepo, lake: Path, configured: Model) -> None:
+    lake.mkdir()
+    sample = configured.path / "sample_training_data"
+    (sample / "data" / "numbers.csv").rename(sample / "data" / "others.csv")
+    repo.make(configured, "prepare").failed("numbers.csv", "the sample data has no such file")
+    sample.rename(configured.path.parent / "sample_training_data")  # of the project, then
+    (configured.path.parent / "sample_training_data/data/numbers.csv").write_text("a,b\n")
+    repo.make(configured, "prepare").succeeded()
+    (lake / configured.name / "data" / "numbers.csv").unlink()
+    repo.make(configured, "prepare").failed("has no numbers.csv", "DATASET_NAME is data/numbers.csv")
+
+
+def test_an_upload_that_was_broken_off_goes_on(repo: Monorepo, lake: Path, configured: Model) -> None:
+    data = lake / configured.name / "data"
+    data.mkdir(parents=True)
+    (data / ".trainyard-pushing").write_text("")
+    (data / "of a year.csv").write_text("a,b\n")
+    repo.make(configured, "prepare").succeeded()
+    assert sorted(path.name for path in data.iterdir()) == ["numbers.csv", "of a year.csv"]
+    (data / ".trainyard-pushing").write_text("")
+    (data / "somebody's.csv").write_text("")
+    repo.make(configured, "prepare").failed("a push of it goes on")
+
+
+@pytest.mark.parametrize("prefix", ["", "raw/2026"])
+def test_training_sees_the_files_by_their_paths(repo: Monorepo, lake: Path, configured: Model, prefix: str) -> None:
+    if prefix:
+        configured.replace("config.yaml", "training:\n", f"training:\n  key_prefix: {prefix}/\n")
+        configured.replace("Makefile", "data/numbers.csv", f"data/{prefix}/numbers.csv")
+    repo.make(configured, "train").failed("training.data", "make prepare")
+    repo.make(configured, "prepare", "YES=1").succeeded()
+    repo.make(configured, "train").succeeded()
+    run = json.loads(next(configured.path.parent.glob("runs/*/run.json")).read_text())
+    expected = f"data/{prefix}/numbers.csv".replace("//", "/")
+    assert run["tags"]["dataset"] == f"lake:{configured.name}/data"
+    assert run["tags"]["dataset_name"] == expected
+    assert json.loads(configured.record.read_text())["dataset"] == expected
+    assert pickle.loads(configured.binary.read_bytes())["rows"] == 3
+    # The command line wins.
+    (configured.path.parent / "data" / "own.csv").write_text("a,b\n1,2\n")
+    repo.make(configured, "train", "DATASET_NAME=data/own.csv").succeeded()
+    assert pickle.loads(configured.binary.read_bytes())["rows"] == 1
+    repo.make(configured, "train", 'PAYLOAD={"$ref": "data/own.csv"}').succeeded()
+    assert pickle.loads(configured.binary.read_bytes())["rows"] == 1
+    assert repo.make(configured, "-n", "train").succeeded().out.count("would") <= 4
+
+
+def test_a_dataset_that_the_place_does_not_have(repo: Monorepo, lake: Path, configured: Model) -> None:
+    repo.make(configured, "prepare", "YES=1").succeeded()
+    configured.replace("Makefile", "numbers.csv", "letters.csv")
+    repo.make(configured, "train").failed("has no letters.csv", "make data-list STORE=lake")
+    configured.replace("Makefile", "letters.csv", "of*.csv")
+    configured.replace("train.py", "$ref", "$ref")
+    repo.make(configured, "train").succeeded()
+    assert json.loads(configured.record.read_text())["dataset"] == "data/of a year.csv"

@@ -1,0 +1,1 @@
+"""Training packages: what somebody needs who trains a model on data of their own, and what comes of it."""

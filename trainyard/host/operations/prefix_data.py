@@ -1,0 +1,95 @@
+"""``training.data`` of config.yaml: the files of ``<store>:<prefix>`` as a training finds them below ``data/``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trainyard.errors import TrainyardError
+from trainyard.host.data.cache import Part
+from trainyard.host.data.datastores import Datastores
+from trainyard.host.data.drivers import open_store
+from trainyard.host.data.resolving import resolve
+from trainyard.host.data.store import NotThere, joined
+from trainyard.host.experiments.config import FILE, read_config
+from trainyard.host.experiments.training_section import TrainingSection
+from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.session import Session
+from trainyard.settings.own_process import callers_environment
+
+FOLDER = "data"
+COMMAND_LINE = "command line"  # source of a variable that make was given
+
+
+def section_for(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> TrainingSection | None:
+    """The section by which the payload's data comes; None where config.yaml names no place, or the dataset is one of
+    the command line, of an experiment file, or of a store.
+
+    Raises:
+        TrainyardError: config.yaml has a mistake.
+    """
+    name = str(payload.get("$ref", ""))
+    given = model.variables.get("DATASET_NAME")
+    if not given or name != given.text or given.source == COMMAND_LINE or parse_ref(name).store:
+        return None
+    with contextlib.suppress(ValueError):
+        own = json.loads(session.settings.payload or "{}")
+        if isinstance(own, dict) and "$ref" in own:
+            return None
+    if not (model.path / FILE).is_file():
+        return None
+    section = read_config(model.path).training
+    return section if section.data else None
+
+
+def part_of(session: Session, section: TrainingSection, stores: Datastores) -> Part:
+    """All files of the place, as they are now.
+
+    Raises:
+        TrainyardError: there are none, or the store does not answer.
+    """
+    ref = section.data_ref
+    store = open_store(ref.store, stores, callers_environment(), session.data)
+    try:
+        resolved = resolve(ref, store, stores.find(ref.store).url, session.reporter)
+    except NotThere as error:
+        fix = "make prepare puts the sample data there, make data-push your own"
+        raise NotThere(f"training.data: {error.message}", fix) from None
+    return Part(resolved, store, ref.path, section.key_prefix)
+
+
+def place_in(session: Session, section: TrainingSection, part: Part, name: str, purpose: str) -> str:
+    """Where a dataset that is named by its path below the project is then: the same path, but for ``latest`` and
+    patterns, which name the newest.
+
+    Raises:
+        TrainyardError: the place of ``training.data`` has no such file or folder.
+    """
+    path = path_in(section, name)
+    ref = DatasetRef(section.data_ref.store, path)
+    if ref.is_open:
+        resolved = resolve(ref, part.store, part.resolved.url, session.reporter, purpose)
+        return f"{FOLDER}/{part.place_of(resolved.ref.path)}"
+    if not any(item.path == path or item.path.startswith(f"{path}/") or not path for item in part.resolved.items):
+        raise TrainyardError(
+            f"{name}: {section.data} has no {path.removeprefix(part.base).lstrip('/')}",
+            f"put it there, or correct DATASET_NAME; see make data-list STORE={ref.store} AT={part.base}",
+        )
+    return name
+
+
+def path_in(section: TrainingSection, name: str) -> str:
+    """The path in the store of a dataset that is named by its path below the project.
+
+    Raises:
+        TrainyardError: it is not below the folder where ``training.data`` appears.
+    """
+    folder = joined(FOLDER, section.key_prefix)
+    if name.rstrip("/") != folder and not name.startswith(f"{folder}/"):
+        raise TrainyardError(
+            f"{name}: the files of training.data appear below {folder}/", "correct DATASET_NAME, or training.key_prefix"
+        )
+    return joined(section.data_ref.path, name.removeprefix(folder))
