@@ -25,6 +25,7 @@ from bench.serving.prepare import STATE
 from trainyard.host.experiments.training import carry_out, start_run
 from trainyard.host.operations.session import open_session
 from trainyard.host.operations.train import training_of, training_payload
+from trainyard.host.operations.training_data import data_of
 from trainyard.host.support.reporter import SILENT
 
 TARGET = 0.150  # seconds beyond the train function, on the process engine
@@ -109,7 +110,7 @@ def beyond_containers(path: Path, engine: str, trials: int) -> float:
     session = open_session(path, SILENT)
     session = dataclasses.replace(session, settings=dataclasses.replace(session.settings, engine=engine))
     model = session.repository.model(path)
-    training = training_of(session, model, training_payload(session, model))
+    training = training_of(session, model, data_of(session, model, training_payload(session, model)))
     found = []
     for _ in range(trials):
         started = time.perf_counter()

@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
+VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -76,6 +76,9 @@ runs: $(SETUP) ## a table of the runs; SORT=<metric>, ALL=1, FORMAT=json or csv 
 
 run-show: $(SETUP) ## everything about the run ID, or the latest
 	@$(RUN) run-show .
+
+reproduce: $(SETUP) ## train the run ID, or the latest, again from what it was made of; fails unless all metrics are equal
+	@$(RUN) reproduce .
 
 compare: $(SETUP) ## parameters and metrics of the runs in ID="<run> <run>" side by side, and a page of them
 	@$(RUN) compare .

@@ -1,8 +1,8 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show compare report clean
+VERBS := help list check import affected builders track track-stop track-sync datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
 .PHONY: $(VERBS)
-MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show compare report promote rollback clean
+MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
@@ -102,6 +102,9 @@ runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1, FORM
 
 run-show: $(SETUP) ## everything about the run ID, or the latest
 	@$(RUN) run-show .
+
+reproduce: $(SETUP) ## train the run ID, or the latest, again from what it was made of; fails unless all metrics are equal
+	@$(RUN) reproduce .
 
 compare: $(SETUP) ## parameters and metrics of the runs in ID="<run> <run>" side by side, and a page of them
 	@$(RUN) compare .

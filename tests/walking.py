@@ -24,12 +24,12 @@ tuning:
 # Walked in tests/experiments/test_walk_of_runs.py; all others in tests/e2e/test_walk.py, but for those that only people
 # who work on Trainyard call.
 OF_RUNS = {
-    "track", "track-stop", "track-sync", "tune", "experiment", "runs", "run-show", "compare", "report", "promote",
-    "rollback",
+    "track", "track-stop", "track-sync", "tune", "experiment", "runs", "run-show", "compare", "report", "reproduce",
+    "promote", "rollback",
 }  # fmt: skip
 OF_DEVELOPERS = {
     "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-scaffold",
-    "bench-tuning", "profile-serving",
+    "bench-tuning", "bench-data", "profile-serving",
 }  # fmt: skip
 
 

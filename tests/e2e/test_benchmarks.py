@@ -116,6 +116,19 @@ def test_bench_tuning_compares_trials_with_containers(tmp_path: Path) -> None:
     assert (tmp_path / "tuning.md").read_text().strip() in printed
 
 
+def test_bench_data_compares_what_fetches(tmp_path: Path) -> None:
+    need("versitygw")
+    need("rclone")
+    printed = make("bench-data", f"OPTIONS=--files 150 --large 70 --repeats 1 --out {tmp_path / 'out'}")
+    measured = json.loads((tmp_path / "out" / "data.json").read_text())
+    assert set(measured) == {"150 files of 10 kB", "4 files of 70 MB"}
+    for by_tool in measured.values():
+        assert set(by_tool) == {"trainyard", "rclone", "aws s3"}
+        assert all(one["first"][0] > 0 and one["again"][0] > 0 and one["memory"] > 5 for one in by_tool.values())
+    assert "150 files of 10 kB, first fetch: " in printed
+    assert (tmp_path / "out" / "data.md").read_text().strip() in printed
+
+
 def test_bench_scaffold_goes_from_an_empty_folder_to_an_answer(tmp_path: Path) -> None:
     options = f"--journeys trainyard --repeats 1 --without-warm-up --models 4 --checks 1 --out {tmp_path}"
     printed = make("bench-scaffold", f"OPTIONS={options}")

@@ -115,8 +115,17 @@ def test_bad_instances_of_a_shipped_model_are_400(clone: Monorepo) -> None:
 
 @pytest.mark.slow
 def test_the_worked_example_of_experiments_prints_what_it_says(clone: Monorepo) -> None:
+    follow(clone, "experiments.md")
+
+
+@pytest.mark.slow
+def test_the_worked_example_of_data_prints_what_it_says(clone: Monorepo) -> None:
+    follow(clone, "data.md")
+
+
+def follow(clone: Monorepo, page: str) -> None:
     """Each command after `$`; the lines below it are among those that it prints, but for ids, times and last digits."""
-    text = (ROOT / "docs" / "experiments.md").read_text()
+    text = (ROOT / "docs" / page).read_text()
     example = text.partition("## A worked example")[2].partition("\n## ")[0]
     folder = clone.path
     for command, output in re.findall(r"^    \$ (.*)\n((?:    (?!\$).*\n)*)", example, re.MULTILINE):
@@ -124,6 +133,26 @@ def test_the_worked_example_of_experiments_prints_what_it_says(clone: Monorepo) 
             folder /= command[3:]
         else:
             prints(clone, folder, command, output)
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_again_as_the_docs_show(clone: Monorepo) -> None:
+    """The shipped model with XGBoost gives the same numbers, and the same bytes."""
+    text = (ROOT / "docs" / "experiments.md").read_text().partition("## Train a run again")[2]
+    ((command, output),) = re.findall(r"^    \$ (.*)\n((?:    .*\n)*)", text.partition("\n## ")[0], re.MULTILINE)
+    folder = clone.path / "projects/finance_income_prediction/xgBoost"
+    shutil.copy(ROOT / ".gitignore", clone.path)
+    try:
+        for arguments in (
+            ["init", "-q"],
+            ["add", "."],
+            ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qma"],
+        ):
+            subprocess.run(["git", *arguments], cwd=clone.path, check=True)
+        clone.make(folder, "train", 'PAYLOAD={"params": {"n_estimators": 60, "learning_rate": 0.3}}').succeeded()
+        prints(clone, folder, command, output)
+    finally:
+        shutil.rmtree(clone.path / ".git")
 
 
 # A file of its own after `# projects/...`, or a command after `$`, and the indented lines below either.
@@ -161,8 +190,9 @@ def prints(repo: Monorepo, folder: Path, command: str, output: str, **env: str) 
 
 
 def normal(line: str) -> str:
-    """Without what differs from run to run: ids, seconds, digits after the second one."""
+    """Without what differs from run to run: ids, hashes, seconds, digits after the second one."""
     line = re.sub(r"\d{8}-\d{6}-(\w+)-[0-9a-f]{6}", r"<a run of \1>", " ".join(line.split()))
+    line = re.sub(r"\b[0-9a-f]{12}\b", "<hash>", line)
     line = re.sub(r"(finished) [\d.]+", r"\1", line)
     return re.sub(r"\b(\d+\.\d{2})\d+", r"\1", line)
 

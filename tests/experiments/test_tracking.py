@@ -60,7 +60,9 @@ def test_a_run_is_logged_with_everything(server: Tracking, repo: Monorepo, model
     tags = run.data.tags
     assert tags["shape"] == "parabola"
     assert tags["mlflow.note.content"] == tags["description"] == "first try"
-    assert server.artifacts(run) == {"log.txt", "model", "plots", "record.json", "report.html", "run.json"}
+    assert server.artifacts(run) == {
+        "log.txt", "model", "plots", "record.json", "report.html", "requirements.lock", "run.json",
+    }  # fmt: skip
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("data/numbers.csv", tags["dataset_sha256"][:36])
     assert tags["dataset_sha256"] in dataset.dataset.profile

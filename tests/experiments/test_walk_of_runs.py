@@ -34,5 +34,6 @@ def test_runs_and_a_promotion(tmp_path: Path) -> None:
         of("runs", part="finished")
         of("run-show", part="loss")
         of("report", part="report.html")
+        of("reproduce", f"ID={runs[0]}", part="is reproduced")
         of("compare", f"ID={runs[0]} {runs[-1]}", part="loss")
         of.was_whole(of_runs=True)

@@ -9,6 +9,7 @@ TAGS = "tags.jsonl"  # likewise
 LOG = "log.txt"  # all that it printed
 EVALUATION = "evaluation.json"  # what the report is drawn from
 RECORD = "record.json"  # the record of the binary that it wrote
+LOCK = "requirements.lock"  # the lock of the image that it ran in
 MODEL = "model"  # the binary itself, where the host has made a folder for it
 SCORED = "scored"  # versions to score, each in a folder
 SCORES = "scores.json"  # what came of that

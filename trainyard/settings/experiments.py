@@ -18,14 +18,15 @@ class ExperimentSettings(FromEnvironment):
     run_id: str = setting(
         "ID",
         "",
-        "make run-show, make report: the id of a run, its beginning or end, or latest (default); make compare: several",
+        "make run-show, make report, make reproduce: the id of a run, its beginning or end, or latest (default); "
+        "make compare: several",
     )
     sort: str = setting("SORT", "", "make runs: the metric to sort by, the best first; default: the newest first")
     format: str = setting(
         "FORMAT",
         "table",
         "make runs: table, or for programs all of them as json (an array, a line for each run) or csv; "
-        "make check: table, json or sarif",
+        "make check: table, json or sarif; make reproduce: table or json",
     )
     everything: bool = setting(
         "ALL", False, "1: make runs shows all runs, not the first 20; make clean leaves nothing of us"

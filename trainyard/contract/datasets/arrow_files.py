@@ -23,6 +23,25 @@ def is_arrow(start: bytes) -> bool:
     return start.startswith((PARQUET, ARROW))
 
 
+def count_rows(path: Path) -> int:
+    """The rows of a file, as its end, or the heads of its parts, say.
+
+    Raises:
+        TrainyardError: pyarrow is not installed, or a damaged file.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if _is_parquet(path):
+            return int(pq.read_metadata(path).num_rows)
+        return sum(batch.num_rows for batch in _open(path, ())[1])
+    except ImportError:
+        raise TrainyardError(f"{path}: a Parquet or Arrow file, which pyarrow reads") from None
+    except (pa.ArrowException, OSError) as error:
+        raise TrainyardError(f"{path}: cannot be read as Parquet or Arrow ({error})") from None
+
+
 def read_lines(path: Path, wanted: Collection[str] = ()) -> Iterator[Line]:
     """``(line number, fields)``, the names of the columns first; rows count from line 2, as in CSV.
 
@@ -70,15 +89,18 @@ def _open(path: Path, wanted: Collection[str]) -> tuple[list[str], Iterator[Any]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with path.open("rb") as file:
-        is_parquet = file.read(len(PARQUET)) == PARQUET
-    if is_parquet:
+    if _is_parquet(path):
         parquet = pq.ParquetFile(path)
         names = parquet.schema_arrow.names
         columns = [name for name in names if not wanted or name.strip() in wanted]
         return names, parquet.iter_batches(_ROWS, columns=columns)
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
     return reader.schema.names, (reader.get_batch(i) for i in range(reader.num_record_batches))
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
 
 
 def _values(path: Path, name: str, column: Any) -> list[Any]:

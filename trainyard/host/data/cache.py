@@ -7,24 +7,21 @@ index.db   what was fetched from where      sets/<key>.lock    held by whoever u
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from trainyard.contract.files import write_whole
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.data.fetching import Fetch, Progress
 from trainyard.host.data.index import Index
 from trainyard.host.data.objects import Objects
 from trainyard.host.data.resolving import Resolved
+from trainyard.host.data.sets import File, Sets
 from trainyard.host.data.store import Item, Store, joined
+from trainyard.host.data.trimming import fetching, trim
 from trainyard.host.support.command import Limit
 from trainyard.host.support.digests import digest_of
 from trainyard.host.support.locking import locked
@@ -54,14 +51,7 @@ class Part:
             yield self.place_of(item.path), item
 
 
-@dataclass(frozen=True)
-class File:
-    """One file of a dataset in the cache."""
-
-    place: str
-    size: int
-    sha256: str
-    modified: int  # nanoseconds, as the file system says it
+Places = dict[str, tuple[Part, Item]]  # what lies where in the folder
 
 
 @dataclass(frozen=True)
@@ -86,6 +76,10 @@ class Cache:
     def objects(self) -> Objects:
         return Objects(self.folder / "objects")
 
+    @property
+    def sets(self) -> Sets:
+        return Sets(self.folder / "sets")
+
     def dataset(self, parts: Sequence[Part], what: str) -> CachedDataset:
         """The folder that has all of the parts; ``what`` names them.
 
@@ -96,52 +90,63 @@ class Cache:
         # A digest over what it is made of, not over its content, which nobody knows yet.
         made_of = ((place, part.resolved.url, *item.identity) for place, (part, item) in places.items())
         key = digest_of(*map(ascii, made_of))[:32]
-        (self.folder / "sets").mkdir(parents=True, exist_ok=True)
-        lock = (self.folder / "sets" / f"{key}.lock").open("a")
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        files = self._there(key)
-        if files is None:
+        lock = self.sets.hold(key)
+        files = self._whole(key)
+        if not files:
             with locked(self.folder / "locks" / key, what, self.limit, self.reporter):
-                files = self._there(key) or self._made(key, places, what)
+                files = self._whole(key) or self._made(key, places, what)
             self.trim()
-        return CachedDataset(self.folder / "sets" / key / "data", files, lock)
+        self.sets.used_now(key)
+        return CachedDataset(self.sets.data(key), files, lock)
 
-    def _there(self, key: str) -> list[File] | None:
-        """The files of a dataset that is there and as it was made; else None, and what was changed is gone."""
-        listed, folder = self.folder / "sets" / f"{key}.json", self.folder / "sets" / key
-        try:
-            files = [File(*row) for row in json.loads(listed.read_bytes())]
-        except (OSError, ValueError, TypeError):
-            return None
-        changed = [file for file in files if not _is_as_made(folder / "data" / file.place, file)]
-        if not changed:
-            os.utime(listed)
-            return files
-        self.reporter.warn(f"{changed[0].place} was changed in {self.folder}: it is fetched again")
-        for file in changed:
+    def trim(self) -> int:
+        """Bring it below DATA_CACHE_GB; the bytes that this has freed."""
+        return trim(self.folder, self.settings.data_cache_gb * _GB)
+
+    def _whole(self, key: str) -> list[File]:
+        """The files of a dataset that is there and as it was made."""
+        files = self.sets.files(key)
+        return [] if self.sets.changed(key, files) else files
+
+    def _made(self, key: str, places: Places, what: str) -> list[File]:
+        """Fetch what is missing. Of a dataset that was there what has changed is replaced, file by file: somebody may
+        train on it."""
+        before = self.sets.files(key)
+        changed = {file.place: file for file in self.sets.changed(key, before)}
+        if changed:
+            self.reporter.warn(f"{next(iter(changed))} was changed in {self.folder}: it is fetched again")
+            places = {place: places[place] for place in changed}
+        for file in changed.values():
             self.objects.path(file.sha256).unlink(missing_ok=True)
-        listed.unlink(missing_ok=True)
-        return None
-
-    def _made(self, key: str, places: dict[str, tuple[Part, Item]], what: str) -> list[File]:
-        with self._fetching(), Index(self.folder / "index.db") as index:
+        with fetching(self.folder), Index(self.folder / "index.db") as index:
             contents = self._contents(places, index, what)
-            temporary = self.folder / "sets" / f"{key}.new"
-            shutil.rmtree(temporary, ignore_errors=True)
-            files = []
-            for place, (part, item) in places.items():
-                path, sha256 = temporary / "data" / place, contents[part.resolved.url, item]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self.objects.put(sha256, path)
-                files.append(File(place, item.size, sha256, path.stat().st_mtime_ns))
-            target = self.folder / "sets" / key
-            shutil.rmtree(target, ignore_errors=True)
-            temporary.rename(target)
-        rows = [[file.place, file.size, file.sha256, file.modified] for file in files]
-        write_whole(self.folder / "sets" / f"{key}.json", json.dumps(rows))
+            new = self._linked(key, places, contents)
+        kept = [file for file in before if file.place not in changed]
+        files = sorted((*kept, *new), key=lambda file: file.place)
+        self.sets.write(key, files)
         return files
 
-    def _contents(self, places: dict[str, tuple[Part, Item]], index: Index, what: str) -> dict[tuple[str, Item], str]:
+    def _linked(self, key: str, places: Places, contents: Mapping[tuple[str, Item], str]) -> list[File]:
+        """The files in their places; a folder that was not there appears whole."""
+        target, temporary = self.folder / "sets" / key, self.folder / "sets" / f"{key}.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        files = []
+        for place, (part, item) in places.items():
+            path, sha256 = temporary / "data" / place, contents[part.resolved.url, item]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.objects.put(sha256, path)
+            files.append(File(place, item.size, sha256, path.stat().st_mtime_ns))
+        if self.sets.files(key):
+            for file in files:
+                (target / "data" / file.place).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / "data" / file.place).replace(target / "data" / file.place)
+            shutil.rmtree(temporary)
+        else:
+            shutil.rmtree(target, ignore_errors=True)  # one that a kill left without its list
+            temporary.rename(target)
+        return files
+
+    def _contents(self, places: Places, index: Index, what: str) -> dict[tuple[str, Item], str]:
         """The sha256 of every file, once all are in the cache."""
         found: dict[tuple[str, Item], str] = {}
         fetches = []
@@ -187,62 +192,9 @@ class Cache:
                 "make room, or set DATA_CACHE to a folder of another disk", EXIT_FAILED,
             )  # fmt: skip
 
-    def trim(self) -> None:
-        """Bring it below its limit: what was used longest ago goes first, and never what somebody uses."""
-        if not self.settings.data_cache_gb:
-            return
-        with self._alone() as is_alone:
-            if not is_alone:  # somebody fetches: whoever is last sees to it
-                return
-            self.objects.remove_leftovers()
-            most = self.settings.data_cache_gb * _GB
-            over = self.objects.size() - most
-            for listed in sorted((self.folder / "sets").glob("*.json"), key=_modified) if over > 0 else ():
-                over -= self._remove_unused(over)
-                if over <= 0:
-                    return
-                self._remove_set(listed.stem)
-            self._remove_unused(over)
 
-    def _remove_set(self, key: str) -> None:
-        with (self.folder / "sets" / f"{key}.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            (self.folder / "sets" / f"{key}.json").unlink(missing_ok=True)
-            shutil.rmtree(self.folder / "sets" / key, ignore_errors=True)
-
-    def _remove_unused(self, enough: int) -> int:
-        """Remove files that no dataset has, until enough bytes are free; how many are."""
-        freed = 0
-        for path in self.objects.unused() if enough > 0 else ():
-            if freed >= enough:
-                break
-            freed += path.stat().st_size
-            path.unlink()
-        return freed
-
-    @contextlib.contextmanager
-    def _fetching(self) -> Iterator[None]:
-        """While the block runs, nobody removes files that no dataset has yet."""
-        with (self.folder / "fetching.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            yield
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[bool]:
-        with (self.folder / "fetching.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-
-
-def _all_places(parts: Iterable[Part]) -> dict[str, tuple[Part, Item]]:
-    found: dict[str, tuple[Part, Item]] = {}
+def _all_places(parts: Iterable[Part]) -> Places:
+    found: Places = {}
     for part in parts:
         for place, item in part.places():
             before = found.setdefault(place, (part, item))
@@ -252,18 +204,3 @@ def _all_places(parts: Iterable[Part]) -> dict[str, tuple[Part, Item]]:
                     "rename one in its store",
                 )
     return found
-
-
-def _is_as_made(path: Path, file: File) -> bool:
-    try:
-        stat = path.stat(follow_symlinks=False)
-    except OSError:
-        return False
-    return (stat.st_size, stat.st_mtime_ns) == (file.size, file.modified)
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -52,16 +53,16 @@ def open_datastore(
     from trainyard.host.data.fsspec_store import FsspecStore
 
     if store.scheme in ("http", "https"):
-        return FsspecStore(name, _web(store, environ, settings), store.url, writable=False, quoted=True)
-    if store.scheme == "sftp":
-        return FsspecStore(name, _sftp(store, environ, settings), unquote(urlsplit(store.url).path) or "/")
-    if store.scheme == "dvc":
-        from dvc.api import DVCFileSystem
+        from trainyard.host.data.web_store import WebStore
 
-        place, revision, folder = store.dvc_place
-        return FsspecStore(name, DVCFileSystem(place, rev=revision or None), f"/{folder}", writable=False)
+        return WebStore(name, lambda: _web(store, environ, settings), store.url, writable=False)
+    if store.scheme == "sftp":
+        place = unquote(urlsplit(store.url).path) or "/"
+        return FsspecStore(name, lambda: _sftp(store, environ, settings), place)
+    if store.scheme == "dvc":
+        return FsspecStore(name, lambda: _dvc(store), f"/{store.dvc_place[2]}", writable=False)
     path = unquote(urlsplit(store.url).path) if store.url.startswith("file:") else store.url
-    return FsspecStore(name, _filesystem("file"), str((stores.path.parent / path).resolve()))
+    return FsspecStore(name, lambda: _filesystem("file"), str((stores.path.parent / path).resolve()))
 
 
 def _check_driver(name: str, store: Datastore) -> None:
@@ -83,10 +84,20 @@ def _filesystem(protocol: str, **options: Any) -> Any:
     return fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False, **options)
 
 
+def _dvc(store: Datastore) -> Any:
+    """DVC clones the repository into a temporary folder, which it leaves."""
+    from dvc.api import DVCFileSystem
+    from dvc.repo.open_repo import clean_repos
+
+    place, revision, _ = store.dvc_place
+    atexit.register(clean_repos)
+    return DVCFileSystem(place, rev=revision or None)
+
+
 def _web(store: Datastore, environ: Mapping[str, str], settings: DataSettings) -> Any:
     import aiohttp
 
-    headers, own = {}, {}
+    headers, own = {"Accept-Encoding": "identity"}, {}
     if token := environ.get("HTTP_TOKEN"):
         headers["Authorization"] = f"Bearer {token}"
     elif user := environ.get("HTTP_USERNAME"):
@@ -106,10 +117,11 @@ def _sftp(store: Datastore, environ: Mapping[str, str], settings: DataSettings) 
         "username": unquote(place.username or "") or environ.get("SFTP_USERNAME"),
         "password": environ.get("SFTP_PASSWORD"), "port": place.port,
         "client_keys": [environ["SFTP_KEY_FILE"]] if environ.get("SFTP_KEY_FILE") else None,
-        "known_hosts": environ.get("SFTP_KNOWN_HOSTS"),
     }  # fmt: skip
     given = {option: value for option, value in named.items() if value}
     return SSHFileSystem(
         place.hostname, skip_instance_cache=True, connect_timeout=settings.data_timeout,
-        login_timeout=settings.data_timeout, keepalive_interval=settings.data_timeout, **given,
+        login_timeout=settings.data_timeout, keepalive_interval=settings.data_timeout, keepalive_count_max=1,
+        # Without a word about them sshfs takes any host; () are those of ~/.ssh.
+        known_hosts=environ.get("SFTP_KNOWN_HOSTS") or (), **given,
     )  # fmt: skip

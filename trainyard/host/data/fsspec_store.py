@@ -1,29 +1,43 @@
-"""Stores that a driver of fsspec reads: web servers, SFTP, folders, DVC repositories."""
+"""Stores that a driver of fsspec reads: SFTP, folders, DVC repositories. Web servers are in ``web_store.py``."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
+from trainyard.host.data.fsspec_errors import plain_errors
 from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined
 
 PIECE = 1 << 20  # bytes that are read at a time
 DEEPEST = 100  # folders in each other: a link around itself has no end
+_AT_ONCE = 8  # files whose sizes are asked for
+_PART = (".trainyard-", ".part")  # what a file that is being written is called, until it is there whole
 # By what drivers call the identity of a file's content; the first that is there.
 _VERSIONS = ("ETag", "etag", "md5", "checksum", "mtime", "Last-Modified", "last_modified", "modified", "created")
 
 
 class FsspecStore:
-    """A folder of a file system of fsspec. ``base`` is its path as that one writes it."""
+    """A folder of a file system of fsspec."""
 
-    def __init__(self, name: str, files: Any, base: str, *, writable: bool = True, quoted: bool = False) -> None:
-        """``quoted``: its names are parts of URLs."""
-        self._name, self._fs, self._base = name, files, base.rstrip("/") or base
-        self._writable, self._quoted = writable, quoted
+    def __init__(self, name: str, connect: Callable[[], Any], base: str, *, writable: bool = True) -> None:
+        """``base`` is the folder's path as the driver writes it. Nothing is connected to before it is used."""
+        self._name, self._connect, self._base = name, connect, base.rstrip("/") or base
+        self._writable = writable
+        self._connected: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def _fs(self) -> Any:
+        with self._lock:
+            if self._connected is None:
+                self._connected = self._connect()
+            return self._connected
 
     def files(self, path: str = "") -> Iterator[Item]:
         if path and (alone := self.find(path)):
@@ -42,51 +56,72 @@ class FsspecStore:
 
     def entries(self, folder: str = "", beginning: str = "") -> Iterator[Entry]:
         with self._errors(folder):
-            found = self._fs.ls(self._path(folder), detail=True)
-        here = self._path(folder).rstrip("/")
-        for info in found:
+            named = [(name, info) for name, info in self._listed(folder) if name.startswith(beginning)]
+            files = [(joined(folder, name), info) for name, info in named if info["type"] == "file"]
+            items = dict(zip((path for path, _ in files), self._items(files), strict=True))
+        yield from (Entry(name, items.get(joined(folder, name))) for name, _ in named)
+
+    def _listed(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The names in a folder, and what the driver says of each: a file or a folder, links as what they lead to."""
+        for info in self._fs.ls(self._path(folder), detail=True):
             name = info["name"].rstrip("/").rpartition("/")[2]
-            if not name.startswith(beginning) or info["name"].rstrip("/") == here:
+            if name.startswith(_PART[0]) and name.endswith(_PART[1]):
                 continue
-            name = unquote(name) if self._quoted else name
-            yield Entry(name, self._item(joined(folder, name), info) if info["type"] == "file" else None)
+            if info["type"] not in ("file", "directory"):
+                with suppress(FileNotFoundError):
+                    info = {**self._fs.info(self._path(joined(folder, name)))}
+            if info["type"] in ("file", "directory"):
+                yield name, info
+
+    def _items(self, files: list[tuple[str, dict[str, Any]]]) -> list[Item]:
+        if all(info.get("size") is not None for _, info in files):
+            return [self._item(path, info) for path, info in files]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(lambda file: self._item(*file), files))
 
     def find(self, path: str) -> Item | None:
         try:
             with self._errors(path):
                 info = self._fs.info(self._path(path))
+                return self._item(path, info) if self._is_file(path, info) else None
         except NotThere:
             return None
-        return self._item(path, info) if info["type"] == "file" else None
+
+    def _is_file(self, path: str, info: dict[str, Any]) -> bool:
+        return bool(path) and info["type"] == "file"
 
     def read(self, item: Item, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         left = item.size - offset if length is None else length
         with self._errors(item.path):
-            # Of a server that does not know byte ranges the whole file can be had, from its beginning.
-            with self._fs.open(self._path(item.path), "rb", block_size=PIECE, cache_type="readahead") as file:
-                if offset:
-                    file.seek(offset)
+            with self._opened(item, offset, left) as file:
                 while left > 0 and (piece := file.read(min(PIECE, left))):
                     left -= len(piece)
                     yield piece
             now = self.find(item.path)
-        if now is None or now.version != item.version:
+        if now is None or now.identity != item.identity:
             raise Changed(f"{self._name}:{item.path} changed while it was read")
+
+    @contextmanager
+    def _opened(self, item: Item, offset: int, length: int) -> Iterator[Any]:
+        """The file, at the offset; ``length`` is how much of it will be read."""
+        with self._fs.open(self._path(item.path), "rb") as file:
+            if offset:
+                file.seek(offset)
+            yield file
 
     def write(self, path: str, source: Path) -> None:
         self._check_writable()
-        target = self._path(path)
-        part = f"{target}.part"
+        folder, _, name = self._path(path).rpartition("/")
+        part = f"{folder}/{hashlib.sha256(os.fsencode(name)).hexdigest()[:16].join(_PART)}"
         with self._errors(path):
-            self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self._fs.makedirs(folder, exist_ok=True)
             try:
                 self._fs.put_file(str(source), part)
-                with suppress(FileNotFoundError):
-                    self._fs.rm_file(target)
-                self._fs.mv(part, target)
-            finally:
-                with suppress(OSError):
+                self._fs.mv(part, self._path(path))
+            except BaseException:
+                with suppress(Exception):
                     self._fs.rm_file(part)
+                raise
 
     def remove(self, path: str) -> None:
         self._check_writable()
@@ -109,56 +144,31 @@ class FsspecStore:
             raise StoreError(f"{self._name}: nothing can be written there", "push to another data store")
 
     def _path(self, path: str) -> str:
-        if not path:
-            return self._base
-        return f"{self._base.rstrip('/')}/{quote(path) if self._quoted else path}"
+        return f"{self._base.rstrip('/')}/{path}" if path else self._base
 
     def _item(self, path: str, info: dict[str, Any]) -> Item:
-        if info.get("size") is None:  # a web server's page of a folder
-            info = self._fs.info(self._path(path))
         info = info | (info.get("dvc_info") or {})
-        found = next((info[key] for key in _VERSIONS if info.get(key) is not None), "")
         size = info.get("size")
-        if size is None:
-            raise StoreError(f"{self._name}:{path}: the store does not say how large it is", "use another store")
-        modified = info.get("mtime", 0.0)
+        size = self._size(path) if size is None else size
+        modified = info.get("mtime") or 0.0
         seconds = modified.timestamp() if hasattr(modified, "timestamp") else float(modified)
-        return Item(path, size, str(found).strip() or f"size {size}", seconds)
+        version = next((info[key] for key in _VERSIONS if info.get(key) is not None), f"size {size}")
+        return Item(path, size, str(version).strip().strip('"'), seconds)
+
+    def _size(self, path: str) -> int:
+        """DVC does not note it of the files of a folder."""
+        with self._fs.open(self._path(path), "rb") as file:
+            return int(file.seek(0, os.SEEK_END))
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        where = f"{self._name}:{path}"
+        """As ``plain_errors``. What lost its connection is connected to again when it is used next."""
+        before = self._connected
         try:
-            yield
-        except StoreError:
+            with plain_errors(self._name, path):
+                yield
+        except StoreError as error:
+            with self._lock:
+                if error.passing and self._connected is before:
+                    self._connected = None
             raise
-        except (FileNotFoundError, NotADirectoryError):
-            raise NotThere(f"{where}: there is nothing of that name") from None
-        except PermissionError as error:
-            raise StoreError(
-                f"{where}: the store refuses ({error.strerror or 'no permission'})", REFUSED.format(self._name)
-            ) from None
-        except (OSError, ValueError, EOFError) as error:
-            raise StoreError(f"{where}: {_reason(error)}", "check the store: make datastores", passing=True) from None
-        except Exception as error:  # noqa: BLE001 -- each driver has errors of its own, of any class
-            raise _of_driver(where, self._name, error) from None
-
-
-REFUSED = "check the credentials of {}: make datastores"
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _of_driver(where: str, name: str, error: Exception) -> StoreError:
-    status = getattr(error, "status", None)  # aiohttp's
-    if status in (401, 403):
-        return StoreError(f"{where}: the store refuses (status {status})", REFUSED.format(name))
-    if status:
-        return StoreError(f"{where}: status {status}", "check the store: make datastores", passing=status >= 500)
-    return StoreError(
-        f"{where}: {type(error).__name__}: {_reason(error)}", "check the store: make datastores", passing=True
-    )

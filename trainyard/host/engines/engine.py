@@ -56,6 +56,9 @@ class Builder(Protocol):
         """A hash over all that decides what building ``plan`` gives: its files, its lock, the scripts, the base; empty
         where the builder images have to be built first."""
 
+    def has_dependencies(self, plan: BuildPlan) -> bool:
+        """Whether the packages of its locks are installed, so that building ``plan`` asks no index."""
+
     def build(self, plan: BuildPlan) -> bool:
         """Build an image, unless it is there and of the same identity; whether there was something to build. Its name
         moves to the new image only when that is complete."""

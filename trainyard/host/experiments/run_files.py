@@ -25,6 +25,7 @@ from trainyard.host.support.shared_folder import SharedFolder
 
 FOLDER = "runs"
 RUN = "run.json"
+TRAINED_AS = "trained_as"  # a tag of runs whose model was renamed since: <project>/<model> in their commit
 Status = Literal["running", "finished", "failed", "pruned", "interrupted", "killed"]
 Kind = Literal["training", "tuning", "trial"]
 
@@ -46,6 +47,7 @@ class Run:
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     built: Mapping[str, str] = field(default_factory=dict)  # its image: experiments/origin.py
+    payload: Mapping[str, Any] = field(default_factory=dict)  # what its train function was given, in that order
     error: str = ""
     host: str = ""
     pid: int = 0  # the process that looks after it, and when that one started
@@ -170,8 +172,9 @@ def _check(run: Run) -> None:
     for name, value in {**texts, **{f"tag {name}": value for name, value in run.tags.items()}}.items():
         if not isinstance(value, str):
             raise ValueError(f"{name}: {value!r} is not a text")
-    if not isinstance(run.params, dict):
-        raise ValueError("params: not names and values")
+    for name in ("params", "payload"):
+        if not isinstance(getattr(run, name), dict):
+            raise ValueError(f"{name}: not names and values")
     for moment in (run.started, run.finished if run.status != "running" else run.started):
         if datetime.fromisoformat(moment).tzinfo is None:
             raise ValueError(f"{moment}: a time without its zone")

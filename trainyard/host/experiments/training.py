@@ -76,6 +76,7 @@ def start_run(training: Training, kind: Kind = "training") -> Run:
         parent=training.parent,
         kind=kind,
         built=training.origin.built,
+        payload=dict(training.payload),
     )
     if training.keep_model and kind == "training":
         run.files.make_folder(run_folder.MODEL)
@@ -132,7 +133,8 @@ def _finished(training: Training, run: Run, repository: Repository, reporter: Re
         error = f"no file of the model {training.model_name} was written to models/"
         return end_run(run, "failed", reporter, error=error)
     metrics = metrics_of(record)
-    recorded = {name: record.get(name) for name in ("dataset_sha256", "lock", "sha256", MEASURED_ON)}
+    names = ("dataset_sha256", "dataset_rows", "test_dataset_sha256", "lock", "sha256", MEASURED_ON)
+    recorded = {name: record.get(name) for name in names}
     own = read_tags(run.path(run_folder.TAGS), reporter)
     tags = {**run.tags, **{name: str(value) for name, value in recorded.items() if value}, **own}
     points = read_points(run.path(run_folder.METRICS), reporter)

@@ -14,7 +14,7 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import STATE, ModelDir, Value, read_model_dir, read_variables
 from trainyard.host.monorepo.pin import FILE
-from trainyard.host.monorepo.revision import commit_of, git
+from trainyard.host.monorepo.revision import commit_and_changes, commit_of, git
 from trainyard.host.monorepo.sources import SHARED, shown
 
 # What makes a folder a monorepo: this file, or a table [tool.trainyard] in its pyproject.toml.
@@ -35,15 +35,17 @@ UNUSABLE = {
 
 @dataclass(frozen=True)
 class Repository:
-    """A monorepo. ``overrides`` are the variables given on make's command line."""
+    """A monorepo. ``overrides`` are the variables given on make's command line. ``state_of``: the monorepo whose state
+    this one shares, where it is a second work tree of that."""
 
     root: Path
     overrides: Mapping[str, str]
+    state_of: Path | None = None
 
     @property
     def state(self) -> Path:
         """Everything that commands leave behind outside ``models/``; when nothing runs, deleting it loses only time."""
-        return self.root / STATE
+        return (self.state_of or self.root) / STATE
 
     def provide_cache(self) -> None:
         """Where the user has no folder for uv's cache, it is in our state: uv would make one in the working folder,
@@ -104,10 +106,19 @@ class Repository:
     def commit(self, models: Iterable[ModelDir]) -> str:
         """The git commit of the work tree, with ``-dirty`` where something that images or trainings of ``models`` are
         made of has changes, or is not known to git; empty where git does not say."""
+        return commit_of(self.root, *self._made_of(models))
+
+    def uncommitted(self, models: Iterable[ModelDir]) -> list[str]:
+        """What of that has changes, sorted; paths below the root. Empty where git does not say."""
+        _, changed = commit_and_changes(self.root, *self._made_of(models))
+        return sorted(str(path.relative_to(self.root)) for path in changed if path.is_relative_to(self.root))
+
+    def _made_of(self, models: Iterable[ModelDir]) -> tuple[list[Path], list[Path]]:
+        """The directories of models, and what they share with others."""
         models = tuple(models)
         shared = [self.root / name for name in (*SHARED, *LIBRARY)]
         shared += [project / name for project in {model.project for model in models} for name in OF_PROJECT]
-        return commit_of(self.root, [model.path for model in models], shared)
+        return [model.path for model in models], shared
 
     def source(self) -> str:
         """The URL of the git remote ``origin``, without the credentials that it may have; empty where there is none."""

@@ -76,9 +76,15 @@ def commit_of(root: Path, sources: Iterable[Path], shared: Iterable[Path]) -> st
     Empty where git does not say: no git, no repository, one that it refuses to read, no commit yet, or ``sources``
     that it ignores.
     """
+    commit, changed = commit_and_changes(root, sources, shared)
+    return f"{commit}{DIRTY}" if commit and changed else commit
+
+
+def commit_and_changes(root: Path, sources: Iterable[Path], shared: Iterable[Path]) -> tuple[str, tuple[Path, ...]]:
+    """The same commit, and the files by which it is not all that there is."""
     sources, own = tuple(sources), _top(root)
     if own is None:
-        return ""
+        return "", ()
     asked: dict[Path, list[Path]] = {own: []}
     for path in (*sources, *shared):
         asked.setdefault(_top(path) or own, []).append(path)
@@ -86,12 +92,10 @@ def commit_of(root: Path, sources: Iterable[Path], shared: Iterable[Path]) -> st
     try:
         found = {top: _status(top, paths) for top, paths in asked.items()}
     except TrainyardError:
-        return ""
-    commit = found[own].commit
+        return "", ()
     if any(path.is_relative_to(other) for path in sources for one in found.values() for other in one.ignored):
-        return ""
-    dirty = any(one.changed for one in found.values())
-    return f"{commit}{DIRTY}" if commit and dirty else commit
+        return "", ()
+    return found[own].commit, tuple(path for one in found.values() for path in one.changed)
 
 
 def differ(commit: str, paths: Iterable[Path]) -> bool:
@@ -118,7 +122,7 @@ def _status(top: Path, paths: list[Path]) -> Status:
         elif kind in FIELDS:
             changed.append(Path(entry.split(" ", FIELDS[kind])[-1]))
     # What never gets into an image is no change of one.
-    kept = tuple(path for path in changed if not any(map(excluded, path.parts)))
+    kept = tuple(top / path for path in changed if not any(map(excluded, path.parts)))
     return Status(commit, kept, tuple(ignored))
 
 

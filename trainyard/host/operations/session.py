@@ -24,13 +24,15 @@ from trainyard.settings.own_process import callers_environment
 
 @dataclass(frozen=True)
 class Session:
-    """One call of the command line. ``given``: settings in the place of the environment's; ``tags``: of its runs."""
+    """One call of the command line. ``given``: settings in the place of the environment's; ``tags``: of its runs;
+    ``locks``: by role, in the place of what requirements give."""
 
     repository: Repository
     settings: HostSettings
     commands: Commands
     given: ExperimentSettings | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    locks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reporter(self) -> Reporter:
@@ -52,8 +54,9 @@ class Session:
     @property
     def resolver(self) -> Resolver:
         return Resolver(
-            self.repository, self.settings, lambda: self.engine.builder, self.reporter, self.commands.dry_run
-        )
+            self.repository, self.settings, lambda: self.engine.builder, self.reporter, self.commands.dry_run,
+            given=self.locks,
+        )  # fmt: skip
 
     @property
     def known_resolver(self) -> Resolver:

@@ -85,10 +85,12 @@ def origin_of(session: Session, model: ModelDir, image: ImageToRun) -> Origin:
     """The commit is that of the work tree only where the image is of its sources; else what the image says."""
     if image.found is None or session.commands.dry_run:
         return Origin(image.name, commit=session.repository.commit([model]))
-    of_image = image.found.labels.get(LABEL_REVISION, "")
-    origin = Origin(image.name, image.found.id, image.found.identity, of_image, of_image, image.sources)
+    of_image, engine = image.found.labels.get(LABEL_REVISION, ""), session.engine.name
+    origin = Origin(image.name, image.found.id, image.found.identity, of_image, of_image, image.sources, engine)
     if image.sources == "same":
-        return replace(origin, commit=session.repository.commit([model]))
+        commit = session.repository.commit([model])
+        changes = tuple(session.repository.uncommitted([model])) if commit.endswith(DIRTY) else ()
+        return replace(origin, commit=commit, changes=changes)
     return origin.with_changes() if of_image and _has_other_parameters(model, of_image) else origin
 
 

@@ -213,7 +213,7 @@ def _train(session: Session, planned: PlannedTuning, best: Tried, run: Run) -> R
     )
     payload = with_params(own, defaults_of(model), best.params)
     is_committed = not differ("HEAD", [model.path / TUNED])
-    origin = training.origin if is_committed else training.origin.with_changes()
+    origin = training.origin if is_committed else training.origin.with_changes(session.short(model.path / TUNED))
     return train_as_run(session, replace(training, origin=origin, payload=payload, parent=run.id))
 
 

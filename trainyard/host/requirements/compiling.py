@@ -96,13 +96,21 @@ class Compiler:
         status, output, _ = self._ask(pins, target, options)
         return output if status else ""
 
+    def offered(self, pins: Sequence[str], target: Target, indexes: Sequence[str]) -> tuple[str, str]:
+        """What uv says against having ``pins`` as wheels for a target, and a lock of them with the hashes of the files
+        that the index, or one of ``indexes``, has now; one of the two is empty."""
+        status, output, lock = self._ask(pins, target, ("--generate-hashes",), indexes)
+        return (output, "") if status else ("", lock)
+
     def newest(self, requirement: str, target: Target, *options: str) -> str:
         """The version that satisfies a requirement and has a wheel for a target; empty where there is none."""
         status, _, lock = self._ask([requirement], target, options)
         return "" if status else re.split(r"[\s;]", lock.partition("==")[2], maxsplit=1)[0]
 
-    def _ask(self, lines: Sequence[str], target: Target, options: Sequence[str]) -> tuple[int, str, str]:
-        asked = Requirement(Path("asked"), "".join(f"{line}\n" for line in lines))
+    def _ask(
+        self, lines: Sequence[str], target: Target, options: Sequence[str], indexes: Sequence[str] = ()
+    ) -> tuple[int, str, str]:
+        asked = Requirement(Path("asked"), "".join(f"{line}\n" for line in lines), indexes=tuple(indexes))
         with tempfile.TemporaryDirectory() as name:
             arguments = _write_inputs(Path(name), (asked,), "", "")
             arguments += [*target.options, "--no-deps", *options, *ONLY_WHEELS, *index_options(self.settings)]

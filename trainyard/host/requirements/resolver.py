@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,8 @@ def lock_path(model: ModelDir, role: str) -> Path:
 @dataclass(frozen=True)
 class Resolver:
     """Turns requirements into locks; in a dry run only those that are known already. ``known_only``: whoever asks for
-    another gets an Unresolved. ``builder``: the engine, where packages have to be built to be resolved."""
+    another gets an Unresolved. ``builder``: the engine, where packages have to be built to be resolved. ``given``:
+    locks by role that count as they are, whatever the requirements say."""
 
     repository: Repository
     settings: BuildSettings
@@ -68,6 +69,7 @@ class Resolver:
     reporter: Reporter
     dry_run: bool = False
     known_only: bool = False
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def compiler(self) -> Compiler:
@@ -89,6 +91,8 @@ class Resolver:
             TrainyardError: no requirements, requirements that cannot be resolved, a damaged lock; with STRICT=1 also
                 one that is stale or missing.
         """
+        if role in self.given:
+            return Lock(self.given[role], "given")
         inputs = self._inputs(model)
         own = inputs[ROLES.index(role)]
         lock = self._committed(inputs, own, lock_path(model, role)) or self._uncommitted(inputs, own, role)

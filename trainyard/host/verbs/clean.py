@@ -13,6 +13,7 @@ from trainyard.host.operations.build import all_image
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.servers import stop, stop_everything
 from trainyard.host.operations.session import Session
+from trainyard.host.operations.work_trees import remove_leftovers
 from trainyard.host.support import console
 
 
@@ -40,6 +41,7 @@ def clean_everything(session: Session, _: Path) -> None:
             images.append(all_image(session, folder))
         _remove_generated(session, folder)
     stop_everything(session)
+    remove_leftovers(session)
     if session.experiments.everything:
         from trainyard.host.verbs.clean_all import remove_all
 

@@ -114,10 +114,10 @@ def _pull(session: Session, ref: DatasetRef, to: str) -> None:
     cached = operation.fetched(session, ref)
     size = sum(file.size for file in cached.files) / 1e6
     if not to:
-        session.reporter.step(f"{ref} is here: {len(cached.files):,} files, {size:,.1f} MB, in {cached.folder}")
+        session.reporter.step(f"{ref} is here: {_files(len(cached.files))}, {size:,.1f} MB, in {cached.folder}")
         return
     copied = operation.copy_out(session, cached, Path(to).expanduser(), force=session.settings.force)
-    session.reporter.step(f"{ref} is in {to}: {copied:,} of {len(cached.files):,} files copied")
+    session.reporter.step(f"{ref} is in {to}: {copied:,} of {_files(len(cached.files))} copied")
 
 
 def data_push(session: Session, _: Path) -> None:
@@ -130,7 +130,11 @@ def data_push(session: Session, _: Path) -> None:
         target = DatasetRef(target.store, f"{target.path}/")
     pushed = operation.put(session, Path(given.source).expanduser(), target)
     if not session.commands.dry_run:
-        session.reporter.step(f"{target} is there: {pushed:,} files are new")
+        session.reporter.step(f"{target} is there: {_files(pushed)} {'is' if pushed == 1 else 'are'} new")
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def _names(session: Session) -> ScaffoldSettings:

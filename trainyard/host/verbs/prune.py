@@ -1,4 +1,5 @@
-"""make prune: removes dependencies that no image is built on any more, and what killed builds have left."""
+"""make prune: removes dependencies that no image is built on any more, what killed builds have left, and fetched data
+over its limit."""
 
 from __future__ import annotations
 
@@ -6,12 +7,15 @@ from pathlib import Path
 
 from trainyard.host.operations.prune import no_builds, shown
 from trainyard.host.operations.session import Session
+from trainyard.host.operations.training_data import cache_of
+from trainyard.host.operations.work_trees import remove_leftovers
 from trainyard.host.support import console
 
 
 def prune(session: Session, _: Path) -> None:
     """On the engine of ENGINE, or on every one that answers; says what each had that nothing else has."""
     freed = count = 0
+    remove_leftovers(session)
     engines = [session.engine] if session.settings.engine else session.engines()
     with no_builds(session):
         for engine in engines:
@@ -25,5 +29,7 @@ def prune(session: Session, _: Path) -> None:
                 else:  # somebody has begun to use it
                     continue
                 freed, count = freed + size, count + 1
+    if not session.commands.dry_run and (data := cache_of(session).trim()):
+        session.reporter.step(f"Removed {shown(data)} of fetched data")
     done = "To free" if session.commands.dry_run else "Freed"
     session.reporter.step(f"{done}: {shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")

@@ -77,11 +77,22 @@ def show_run(session: Session, folder: Path) -> None:
     lines += [(f"metric {name}", f"{value:.6g}") for name, value in sorted(run.metrics.items())]
     lines += [(f"tag {name}", value) for name, value in sorted(run.tags.items())]
     lines += [("file", session.short(run.path(name))) for name in run.files.names() if name != run_files.RUN]
+    lines += _can_be_reproduced(session, run)
     for line in table(lines):
         console.result(line)
     trials = _trials(session, run)
     for line in table(trials) if trials else ():
         console.result(line)
+
+
+def _can_be_reproduced(session: Session, run: Run) -> list[tuple[str, str]]:
+    """Whether make reproduce can train it again, and what stands in the way."""
+    from trainyard.host.operations.reproduce import reasons_against  # make runs does not wait for what trains
+
+    what, reasons = "can be reproduced", reasons_against(session, run)
+    if not reasons:
+        return [(what, f"yes: make reproduce ID={run.id}")]
+    return [(what, f"no: {reasons[0]}"), *(("", f"    {reason}") for reason in reasons[1:])]
 
 
 def _trials(session: Session, run: Run) -> list[tuple[str, ...]]:

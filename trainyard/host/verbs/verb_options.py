@@ -91,6 +91,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "report": ("ID",),
+    "reproduce": ("ID", "FORMAT", "HARDENED", "TRAIN_MEMORY", *BUILD),
     "rollback": TRACKER,
     "run-show": ("ID",),
     "runs": ("SORT", "FORMAT", "ALL"),

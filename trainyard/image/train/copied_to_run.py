@@ -1,4 +1,5 @@
-"""What of a training stays in its run's folder, which is mounted at ``run/``: its record, and its files if wanted."""
+"""What of a training stays in its run's folder, which is mounted at ``run/``: its record, its lock, its files if
+wanted."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ from pathlib import Path
 from trainyard.contract.files import write_whole
 from trainyard.contract.model_files import files_of
 from trainyard.contract.records import binary_path, dump_record, read_record, record_path
-from trainyard.contract.run_folder import MODEL, RECORD
+from trainyard.contract.run_folder import LOCK, MODEL, RECORD
 
 
 def keep_in_run(run: Path, models: Path, model_name: str) -> None:
-    """Copy the record of a model in ``models``, and the files of the model where there is a folder for them.
+    """Copy the record of a model in ``models``, the lock beside ``run``, and the files of the model where there is a
+    folder for them.
 
     Raises:
         OSError: no space, no permission.
@@ -29,6 +31,8 @@ def _keep(run: Path, models: Path, model_name: str) -> None:
     if not model_name or not run.is_dir() or (record := read_record(binary)) is None:
         return
     write_whole(run / RECORD, dump_record(record))
+    if (lock := run.parent / LOCK).is_file():  # an image of other builders may have none
+        write_whole(run / LOCK, lock.read_bytes())
     if not (run / MODEL).is_dir():
         return
     kept, record_file = run / MODEL, record_path(binary)

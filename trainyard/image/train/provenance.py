@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trainyard.contract.datasets.row_count import row_count
 from trainyard.contract.files import dataset_files, sha256_of, sha256_of_dataset
 from trainyard.contract.installed_versions import of_training
 from trainyard.contract.records import Record
@@ -42,7 +43,8 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
         "payload": payload,
         "dataset": payload.get("$ref"),
         "data": _parsed(settings.data),
-        "dataset_sha256": _dataset_sha256(dataset, sources / "data") if dataset else None,
+        **(_dataset(dataset, sources / "data") if dataset else {"dataset_sha256": None}),
+        **_test_dataset(payload.get("$test_ref"), sources),
         "lock": sha256_of(lock) if lock.is_file() else None,
         "commit": settings.commit or None,
         "built": _parsed(settings.built),
@@ -63,17 +65,25 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _dataset_sha256(dataset: Path, data: Path) -> str | None:
-    """None where the dataset cannot be read any longer: that is no reason to lose a training."""
+def _dataset(dataset: Path, data: Path) -> Record:
+    """Its sha256, and its rows where it is a table; nothing where it cannot be read any longer: that is no reason to
+    lose a training."""
     try:
         files = dataset_files(dataset, data)
         size = sum(path.stat().st_size for path in files)
         if size > _LARGE:
             print(f"---> Hashing {dataset.name} ({size / 1e9:.1f} GB)", flush=True)
-        return sha256_of_dataset(dataset, files)
+        return {"dataset_sha256": sha256_of_dataset(dataset, files), "dataset_rows": row_count(dataset, files)}
     except (OSError, TrainyardError) as error:
         print(f"warning: the record has no sha256 of the dataset: {error}", file=sys.stderr, flush=True)
-        return None
+        return {"dataset_sha256": None}
+
+
+def _test_dataset(reference: Any, sources: Path) -> Record:
+    """The same of what is named beside the dataset, where it is a file or a folder of this machine."""
+    if not isinstance(reference, str) or not reference or not (sources / reference).exists():
+        return {}
+    return {f"test_{name}": value for name, value in _dataset(sources / reference, sources / "data").items()}
 
 
 def imported_packages() -> dict[str, str]:

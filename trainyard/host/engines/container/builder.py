@@ -64,6 +64,9 @@ class ContainerBuilder:
     def _identity(self, base: Base, plan: BuildPlan) -> str:
         return digest_of(images.builder_image(self.assembler, base, plan), plan.contents)
 
+    def has_dependencies(self, plan: BuildPlan) -> bool:
+        return bool(self._base and images.has_dependencies(self.assembler, self._base, plan))
+
     def build(self, plan: BuildPlan) -> bool:
         base = self._ensure_builders()
         with self.assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}"):

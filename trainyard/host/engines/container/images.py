@@ -83,6 +83,12 @@ def builder_image(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
     return f"{_dependencies_image(base, plan)}-{BUILDERS[plan.role]}-{scripts}"
 
 
+def has_dependencies(assembler: Assembler, base: Base, plan: BuildPlan) -> bool:
+    """Whether the locks of a plan are installed in an image that is here."""
+    names = _dependencies_image(base, plan), builder_image(assembler, base, plan)
+    return bool(assembler.built(names))
+
+
 def _dependencies_image(base: Base, plan: BuildPlan) -> str:
     return f"{DEPENDENCIES}:{dependencies_hash(base, plan)}"
 

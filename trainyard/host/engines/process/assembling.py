@@ -26,7 +26,7 @@ from trainyard.host.build.builder_files import BUILDERS, base_context, library_c
 from trainyard.host.engines.base import BuildPlan
 from trainyard.host.engines.build_errors import CAUSES
 from trainyard.host.engines.container.leftovers import new_name, noted, remove_leftovers
-from trainyard.host.engines.process.environment import clean_environment, venv_variables
+from trainyard.host.engines.process.environment import STAMP, clean_environment, venv_variables
 from trainyard.host.monorepo.model_dir import Role
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.network.build_settings import ca_bundle, index_environment, write_secrets
@@ -57,7 +57,7 @@ class ProcessAssembler:
 
     def short(self, path: Path) -> Path:
         """A path below the monorepo, as messages show it."""
-        return path.relative_to(self.repository.root)
+        return path.relative_to(self.repository.state.parent)
 
     @cached_property
     def _contexts(self) -> dict[str, Context]:
@@ -89,7 +89,7 @@ class ProcessAssembler:
         venvs = self.venvs(plan)
         for venv, packages in zip(venvs, plan.packages, strict=True):
             with self.locked(f"deps-{venv.name}", f"the dependencies {venv.name}"):
-                if anew or not (venv / ".trainyard-deps").is_file():
+                if anew or not (venv / STAMP).is_file():
                     with self.reporter.waiting(f"Installing dependencies {venv.name} ..."):
                         self._make_venv(venv)
                         context = make_context(

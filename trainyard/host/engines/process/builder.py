@@ -14,7 +14,7 @@ from trainyard.host.engines.base import BuildPlan, Python
 from trainyard.host.engines.build_errors import Damaged
 from trainyard.host.engines.process.assembling import ProcessAssembler
 from trainyard.host.engines.process.containers import Containers
-from trainyard.host.engines.process.environment import ProcessImage
+from trainyard.host.engines.process.environment import STAMP, ProcessImage
 from trainyard.host.engines.process.image_folders import ImageFolders
 from trainyard.host.network.build_settings import index_options
 from trainyard.host.requirements.install_target import Target
@@ -37,6 +37,9 @@ class ProcessBuilder:
         return digest_of(
             self.assembler.builder.name, *(venv.name for venv in self.assembler.venvs(plan)), plan.contents
         )
+
+    def has_dependencies(self, plan: BuildPlan) -> bool:
+        return all((venv / STAMP).is_file() for venv in self.assembler.venvs(plan))
 
     def build(self, plan: BuildPlan) -> bool:
         self.assembler.ensure_builders()

@@ -14,6 +14,7 @@ from trainyard.host.engines.base import RunPlan
 
 # What a process may see of the caller's environment; a container would see nothing of it.
 KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+STAMP = ".trainyard-deps"  # in a virtual environment: all of its lock is installed
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from trainyard.contract.files import write_whole
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.engines.process.assembling import ProcessAssembler
-from trainyard.host.engines.process.environment import ProcessImage
+from trainyard.host.engines.process.environment import STAMP, ProcessImage
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ImageFolders:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         complete = build.is_dir() and builder.is_dir()
-        complete = complete and all((one / ".trainyard-deps").is_file() for one in (venv, *more))
+        complete = complete and all((one / STAMP).is_file() for one in (venv, *more))
         return ProcessImage(build, venv, builder, role, identity, labels, more) if complete else None
 
     def need(self, image: str, image_id: str = "") -> ProcessImage:

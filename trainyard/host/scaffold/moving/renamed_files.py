@@ -11,7 +11,7 @@ from trainyard.contract.model_files import BINARY, COMPILED, is_record
 from trainyard.contract.records import dump_record
 from trainyard.contract.renamed_models import renamed_path, renamed_record, renamed_record_name
 from trainyard.contract.run_folder import MODEL, RECORD
-from trainyard.host.experiments.run_files import FOLDER, Run, runs_of
+from trainyard.host.experiments.run_files import FOLDER, TRAINED_AS, Run, runs_of
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.moving.plans import Step
 from trainyard.host.scaffold.moving.rename_journal import Journal
@@ -119,7 +119,8 @@ def _rename_run(session: Session, run: Run, journal: Journal) -> None:
         with contextlib.suppress(FileNotFoundError):
             _rename_kept(files, old, new)
         run = Run(**{**vars(run), "model_name": new})
-    run.saved(model=str(place))
+    # Its commit has the model where it was then.
+    run.saved(model=str(place), tags={TRAINED_AS: run.model, **run.tags})
 
 
 def _rename_kept(files: SharedFolder, old: str, new: str) -> None:

@@ -1,0 +1,142 @@
+"""Real servers of files: OpenSSH for SFTP, nginx for https, a DVC repository."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dvc.repo import Repo
+from monorepo import free_port
+from needs import need
+from waiting import until
+
+SSHD = """
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/client_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+Subsystem sftp internal-sftp
+"""
+NGINX = """
+user {user};
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 768; }}
+http {{
+    access_log {folder}/access.log;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} {tls};
+        root {root};
+        autoindex on;
+        {more}
+    }}
+}}
+"""
+DVC = """
+[core]
+    remote = kept
+    analytics = false
+['remote "kept"']
+    url = {remote}
+"""
+
+
+def accepts(port: int) -> bool:
+    """Whether something listens there."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@contextmanager
+def sshd(folder: Path) -> Iterator[dict[str, str]]:
+    """An SFTP server that lets whoever runs the tests in by a key: the variables of a client of it, and ``URL``."""
+    need("/usr/sbin/sshd")
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host_key", "client_key"):
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
+    port = free_port()
+    (folder / "config").write_text(SSHD.format(port=port, folder=folder))
+    host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
+    command = ["/usr/sbin/sshd", "-D", "-f", str(folder / "config"), "-E", str(folder / "log")]
+    server = subprocess.Popen(command)
+    try:
+        until(lambda: accepts(port), 30, (folder / "log").read_text)
+        yield {
+            "SFTP_USERNAME": getpass.getuser(), "SFTP_KEY_FILE": str(folder / "client_key"),
+            "SFTP_KNOWN_HOSTS": str(folder / "known_hosts"), "URL": f"sftp://127.0.0.1:{port}",
+        }  # fmt: skip
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def nginx(folder: Path, root: Path, more: str = "", *, tls: bool = False) -> Iterator[str]:
+    """A web server that shows the folder ``root``; its address. ``tls``: with a certificate that nobody knows."""
+    need("nginx")
+    folder.mkdir(parents=True, exist_ok=True)
+    if tls:
+        make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost",
+                "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]  # fmt: skip
+        subprocess.run(make, cwd=folder, check=True, capture_output=True)
+        more += f"\nssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;"
+    port = free_port()
+    config = folder / "nginx.conf"
+    values = {"folder": folder, "port": port, "root": root, "user": getpass.getuser(), "more": more}
+    config.write_text(NGINX.format(**values, tls="ssl" if tls else ""))
+    server = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: accepts(port), 30)
+        yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+class DvcRepository:
+    """A git repository with a DVC remote, whose folder ``data`` DVC keeps. ``bare`` is what others clone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.bare = folder / "work", folder / "repo.git"
+        (self.folder / "data").mkdir(parents=True)
+        self.git("init", "-q", "-b", "main")
+        Repo.init(str(self.folder)).close()
+        (self.folder / ".dvc" / "config").write_text(DVC.format(remote=folder / "remote"))
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", self.bare], check=True)
+        self.git("remote", "add", "origin", str(self.bare))
+
+    def commit(self, tag: str = "") -> None:
+        """Push what is in ``data``, the files with DVC and their hashes with git."""
+        with Repo(str(self.folder)) as repo:
+            repo.add(str(self.folder / "data"))
+            repo.push()
+        self.git("add", "-A")
+        self.git("-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-q", "-m", "data")
+        if tag:
+            self.git("tag", tag)
+        self.git("push", "-q", "--tags", "origin", "main")
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
