@@ -14,9 +14,10 @@ from trainyard.host.engines.base import Mount
 from trainyard.host.monorepo.commits import has_file, sha256_in
 from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.prefix_data import FOLDER, section_of_tags
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.trained_run import TrainedRun
-from trainyard.host.operations.training_data import FOLDER, TrainingData, data_of, mounted
+from trainyard.host.operations.training_data import TrainingData, data_of, data_of_section, mounted
 
 QUICK = 256 << 20  # bytes that are hashed while somebody waits for an answer
 CHANGED = "it has changed since: put back what it was"
@@ -80,9 +81,14 @@ def _stored(trained: TrainedRun) -> dict[str, str]:
 def _in_stores(session: Session, trained: TrainedRun, stored: Mapping[str, str]) -> FoundData:
     model = ModelDir(trained.project / trained.run.model.rpartition("/")[2], session.repository.root)
     try:
-        data = data_of(session, model, {**trained.payload, **stored})
+        if section := section_of_tags(trained.run.tags):
+            data = data_of_section(session, model, trained.payload, section)
+        else:
+            data = data_of(session, model, {**trained.payload, **stored})
     except TrainyardError as error:
         return FoundData(_nothing, (error,))
+    except ValueError:  # somebody has edited the run
+        return FoundData(_nothing, (TrainyardError(f"{trained.run.path('run.json')}: its dataset is none", ""),))
     mount = functools.cache(lambda: mounted(session, model, data))
     if dict(data.payload) != dict(trained.payload):
         return FoundData(_nothing, (TrainyardError("its datasets would have other places now", "train it by hand"),))

@@ -19,7 +19,7 @@ from trainyard.host.experiments.training import check_payload
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.prefix_data import FOLDER, part_of, place_in, section_for
+from trainyard.host.operations.prefix_data import FOLDER, part_of, place_in, section_for, tags_of
 from trainyard.host.operations.session import Session
 from trainyard.host.support.command import Limit
 from trainyard.settings.own_process import callers_environment
@@ -51,7 +51,7 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
         TrainyardError: there is no such dataset or store, or a store does not answer; or as ``check_payload``.
     """
     if section := section_for(session, model, payload):
-        return _of_section(session, model, payload, section)
+        return data_of_section(session, model, payload, section)
     refs = {key: _ref(model, str(payload[key])) for key in KEYS if payload.get(key)}
     if not any(ref.store or ref.is_open for ref in refs.values()):
         check_payload(model.project, payload)
@@ -78,10 +78,14 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
     return TrainingData(places, tuple(parts_of.values()) if of_store else (), tags)
 
 
-def _of_section(
+def data_of_section(
     session: Session, model: ModelDir, payload: Mapping[str, Any], section: TrainingSection
 ) -> TrainingData:
-    """Data of the place that config.yaml names: all of it is there, whatever the payload names in it."""
+    """Data of the place that config.yaml names: all of it is there, whatever the payload names in it.
+
+    Raises:
+        TrainyardError: as ``data_of``.
+    """
     stores = read_datastores(session.repository.root)
     if session.commands.dry_run:
         stores.find(section.data_ref.store)
@@ -92,7 +96,7 @@ def _of_section(
     places = {key: place_in(session, section, part, name, KEYS[key]) for key, name in names.items()}
     found = {**payload, **places}
     check_payload(model.project, {**found, "$ref": ""})
-    return TrainingData(found, (part,), {**_tags(part, ""), "dataset_name": places["$ref"]})
+    return TrainingData(found, (part,), {**_tags(part, ""), **tags_of(section, places["$ref"])})
 
 
 def _ref(model: ModelDir, text: str) -> DatasetRef:
