@@ -113,6 +113,10 @@ def test_without_a_section(repo: Monorepo, model: Model) -> None:
     made = repo.make(model, "package").succeeded()
     check_package(Path(made.out.strip().splitlines()[-1]), model)
     assert "make configure" in made.err
+    with repo.serving(model, ASSETS="trained") as port:  # of this machine
+        assert "trained assets, from .trainyard/packages/" in ask(port, "")[1]
+    repo.make(None, "remove", f"MODEL={model.project}/{model.name}", "FORCE=1").succeeded()
+    assert not folder(repo, model).exists()
 
 
 def test_results_that_cannot_be_put_away(repo: Monorepo, lake: Path, configured: Model) -> None:
@@ -171,6 +175,22 @@ def test_ended_while_it_packs(repo: Monorepo, lake: Path, configured: Model, sen
     assert len(runs(configured)) == 1
     check_package(next((lake / configured.name / "results").glob("*/*.tar.gz")), configured)
     assert not list(folder(repo, configured).glob(".*.part"))
+
+
+def test_killed_while_it_uploads(repo: Monorepo, lake: Path, configured: Model) -> None:
+    prepared(repo, configured, size=300_000_000)
+    results = lake / configured.name / "results"
+    process = repo.spawn(configured, "package")
+    until(lambda: list(results.glob("*/*.part")), 60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert not (results / "latest.json").exists()
+    repo.make(configured, "build-predict", "ASSETS=trained").failed("no package yet")
+    made = repo.make(configured, "package").succeeded()
+    assert "has trained on this already" in made.err
+    assert not list(results.rglob("*.part"))
+    assert not list(results.rglob(".trainyard-pushing"))
+    check_package(next(results.glob("*/*.tar.gz")), configured)
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs to mount a file system")

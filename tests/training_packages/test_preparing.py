@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import pickle
+import threading
 import zipfile
 from pathlib import Path
 
@@ -187,3 +190,19 @@ def test_tuning_sees_them_too(repo: Monorepo, lake: Path, configured: Model) -> 
     repo.make(configured, "prepare", "YES=1").succeeded()
     repo.make(configured, "tune", "TRIALS=2", "WORKERS=1").succeeded()
     assert json.loads(configured.record.read_text())["metrics"] == {"loss": 3}
+
+
+def test_a_store_that_is_only_read(repo: Monorepo, configured: Model, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stores = f"lake: {{url: 'http://127.0.0.1:{server.server_port}', credentials: none}}\n"
+    (repo.path / "datastores.yaml").write_text(stores)
+    try:
+        made = repo.make(configured, "prepare", "YES=1")
+        assert made.err.count("nothing can be written to http://") == 2, made.err
+        repo.make(configured, "package").failed("nothing can be written to http://", "name another data store")
+    finally:
+        server.shutdown()
+        server.server_close()
