@@ -14,9 +14,9 @@ from pydantic import field_validator
 from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.yaml_files import Section, dump_yaml, read_yaml
-from trainyard.host.monorepo.dataset_ref import STORE_NAME
+from trainyard.host.monorepo.dataset_ref import DATASTORES, STORE_NAME
 
-FILE = "datastores.yaml"
+FILE = DATASTORES
 HEADER = "# The data stores of this repository: docs/data.md. `make datastores` shows them. No secret belongs here.\n"
 EXAMPLE = "s3://bucket/folder, gs://, abfs://, https://, sftp://, file://, a path, dvc+https://host/repo.git#folder"
 SCHEMES = ("s3", "gs", "abfs", "http", "https", "sftp", "file")

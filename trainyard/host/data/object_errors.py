@@ -36,7 +36,7 @@ def plain(where: str, name: str, text: str) -> StoreError:
     """``text`` is the library's; ``where`` the path, ``name`` the store, for messages."""
     status = _first(r"non-2xx status code: (\d{3})|status: (\d{3})", text)
     code = _first(r"<Code>(\w+)</Code>", text)
-    if code in _NO_BUCKET or status == "404":
+    if code in _NO_BUCKET or (status == "404" and code not in _REFUSALS):
         return NotThere(f"{where}: there is no such bucket or container", f"correct the url of {name}, or make it")
     if status in ("401", "403") or code in _REFUSALS:
         return StoreError(f"{where}: the store refuses ({code or f'status {status}'})", REFUSED.format(name))

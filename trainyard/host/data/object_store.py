@@ -16,9 +16,10 @@ import obstore
 from obstore import exceptions
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from trainyard.host.data.containers import make_container
 from trainyard.host.data.datastores import Datastore
 from trainyard.host.data.object_errors import plain
-from trainyard.host.data.object_options import azure_options, gs_options, make_container, s3_options
+from trainyard.host.data.object_options import azure_options, gs_options, s3_options
 from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, place
 from trainyard.settings.data import DataSettings
 
