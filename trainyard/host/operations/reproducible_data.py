@@ -80,11 +80,11 @@ def _stored(trained: TrainedRun) -> dict[str, str]:
 
 
 def _in_stores(session: Session, trained: TrainedRun, stored: Mapping[str, str], project: Path) -> FoundData:
-    name = trained.run.model.rpartition("/")[2]
-    model = ModelDir(trained.project / name, session.repository.root)
+    model = ModelDir(trained.project / trained.run.model.rpartition("/")[2], session.repository.root)
     try:
         if NAMED in trained.run.tags:  # `training.data`, as config.yaml had it
-            data = data_of_section(session, model, trained.payload, read_config(project / name).training)
+            config = read_config(project / PurePosixPath(trained.place).name)
+            data = data_of_section(session, model, trained.payload, config.training)
         else:
             data = data_of(session, model, {**trained.payload, **stored})
     except TrainyardError as error:
