@@ -81,7 +81,7 @@ def test_data_of_a_store_is_the_version_that_it_was(repo: Monorepo, model: Model
     (lake / "numbers_v1.csv").write_text("a,b\n7,7,7\n")
     reproduce(repo, model, folder).failed("its dataset lake:numbers_v1.csv had version", "put back what it was")
     (lake / "numbers_v1.csv").unlink()
-    reproduce(repo, model, folder).failed("lake:numbers_v1.csv: there is nothing of that name")
+    reproduce(repo, model, folder).failed("lake:numbers_v1.csv: there is no such file")
     (repo.path / "datastores.yaml").unlink()
     assert "no: " in repo.make(model, "run-show", f"ID={folder.name}").succeeded().out
     reproduce(repo, model, folder).failed("lake")
