@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -185,13 +186,30 @@ def test_sftp_that_loses_its_connections(sftp_server: dict[str, str], tmp_path: 
     assert b"".join(store.read(items["00.txt"])) == files["00.txt"], "it is connected to again"
 
 
-def sessions_killed(server: int) -> list[int]:
-    """The processes of an SSH server that serve a connection each."""
+def test_an_sftp_server_that_falls_silent(sftp_server: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "a.txt").write_text("x")
+    store = opened(f"{sftp_server['URL']}{tmp_path}/root", sftp_server, tmp_path, DataSettings(data_timeout=1))
+    (item,) = store.files()
+    stopped = sessions_killed(int(sftp_server["PID"]), signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises(StoreError) as caught:
+            list(store.read(item))
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGKILL)
+    assert "lake:a.txt: the connection was lost" in str(caught.value)
+    assert time.monotonic() - began < 10
+
+
+def sessions_killed(server: int, number: int = signal.SIGKILL) -> list[int]:
+    """The processes of an SSH server that serve a connection each, after a signal."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             if int(path.read_text().rpartition(")")[2].split()[1]) == server:
-                os.kill(int(path.parent.name), signal.SIGKILL)
+                os.kill(int(path.parent.name), number)
                 found.append(int(path.parent.name))
         except OSError:
             continue

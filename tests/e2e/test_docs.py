@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from monorepo import ROOT, Monorepo, ask, free_port
 
-ELSEWHERE = re.compile(r"(s2i|docker tag) |(CI=1 )?make (test|lint|format)( |$)")
+ELSEWHERE = re.compile(r"(s2i|docker tag|docker build) |.*<project>/<model>|(CI=1 )?make (test|lint|format)( |$)")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def blocks(document: str) -> list[list[str]]:
     found = []
     for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE):
         lines = [re.sub(r"\s+#.*", "", line).strip() for line in block.splitlines()]
-        if re.match(r"(make|cd|s2i|docker tag) ", lines[0]):
+        if re.match(r"(make|cd|mkdir|s2i|docker tag) ", lines[0]):
             found.append([line for line in lines if line and not ELSEWHERE.match(line)])
     return [block for block in found if block]
 
@@ -78,7 +78,8 @@ def test_the_readme(clone: Monorepo, number: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "document", ["docs/engines.md", "docs/troubleshooting.md", "docs/contract.md", "CONTRIBUTING.md"]
+    "document",
+    ["docs/engines.md", "docs/troubleshooting.md", "docs/contract.md", "docs/training-packages.md", "CONTRIBUTING.md"],
 )
 def test_the_docs(clone: Monorepo, document: str) -> None:
     for block in blocks(document):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from images import TRAIN, WRAPPERS, Done, Workshop, config, predictions, run, serving
-from monorepo import Model, Monorepo
+from monorepo import Model, Monorepo, ask
 
 from trainyard.host.monorepo.sources import model_context
 from trainyard.host.operations.session import open_session
@@ -79,6 +79,20 @@ def test_the_historical_switch(
     done, _ = build(workshop, target.parent, "--build-arg", "use_pre_trained_model=maybe")
     assert done.status != 0
     assert "use_pre_trained_model.maybe" in done.output
+
+
+def test_docker_builds_with_assets(workshop: Workshop, model: tuple[Monorepo, Model]) -> None:
+    repo, one = model
+    image = f"{workshop.prefix}-of-docker-predict"
+    name = f"CONTAINER_NAME={image.removesuffix('-predict')}"
+    repo.make(one, "build-predict", "ASSETS=pretrained", name, ENGINE="docker").succeeded()
+    labels = config(image)["Labels"]
+    assert labels["trainyard.assets"] == "pretrained"
+    assert labels["trainyard.assets.from"].startswith("sum=lake:model.pkl@sha256:")
+    with serving(image) as port:
+        assert predictions(port, "sum/predict", [[1, 2]]) == [21]
+        assert "pretrained assets, from lake:model.pkl" in ask(port, "")[1]
+    repo.make(one, "clean", name, ENGINE="docker").succeeded()
 
 
 def test_a_train_image_gets_none(workshop: Workshop, model: tuple[Monorepo, Model], tmp_path: Path) -> None:

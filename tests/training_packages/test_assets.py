@@ -182,6 +182,13 @@ def test_what_cannot_be_fetched(repo: Monorepo, lake: Path, model: Model, publis
     build("ASSETS=pretrained").succeeded()
 
 
+def test_a_url_with_a_signature(repo: Monorepo, model: Model, published: tuple[str, Path]) -> None:
+    url, folder = published
+    publish(model, f"{url}/m.pkl?X-Amz-Signature=abcdef", folder / "m.pkl", binary(1))
+    made = repo.make(model, "build-predict", "ASSETS=pretrained")
+    assert "abcdef" not in made.out + made.failed("assets.pretrained.url", "a signature or a key")
+
+
 @pytest.mark.parametrize(
     ("line", "part"),
     [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
-from monorepo import Made, Model, Monorepo
+from monorepo import Made, Model, Monorepo, ask
 from needs import can_mount
 from waiting import until
 
@@ -112,6 +113,10 @@ def test_without_a_section(repo: Monorepo, model: Model) -> None:
     made = repo.make(model, "package").succeeded()
     check_package(Path(made.out.strip().splitlines()[-1]), model)
     assert "make configure" in made.err
+    with repo.serving(model, ASSETS="trained") as port:  # of this machine
+        assert "trained assets, from .trainyard/packages/" in ask(port, "")[1]
+    repo.make(None, "remove", f"MODEL={model.project}/{model.name}", "FORCE=1").succeeded()
+    assert not folder(repo, model).exists()
 
 
 def test_results_that_cannot_be_put_away(repo: Monorepo, lake: Path, configured: Model) -> None:
@@ -172,6 +177,22 @@ def test_ended_while_it_packs(repo: Monorepo, lake: Path, configured: Model, sen
     assert not list(folder(repo, configured).glob(".*.part"))
 
 
+def test_killed_while_it_uploads(repo: Monorepo, lake: Path, configured: Model) -> None:
+    prepared(repo, configured, size=300_000_000)
+    results = lake / configured.name / "results"
+    process = repo.spawn(configured, "package")
+    until(lambda: list(results.glob("*/*.part")), 60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert not (results / "latest.json").exists()
+    repo.make(configured, "build-predict", "ASSETS=trained").failed("no package yet")
+    made = repo.make(configured, "package").succeeded()
+    assert "has trained on this already" in made.err
+    assert not list(results.rglob("*.part"))
+    assert not list(results.rglob(".trainyard-pushing"))
+    check_package(next(results.glob("*/*.tar.gz")), configured)
+
+
 @pytest.mark.skipif(not can_mount(), reason="needs to mount a file system")
 def test_a_full_disk(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured, size=3_000_000)
@@ -186,3 +207,53 @@ def test_a_full_disk(repo: Monorepo, lake: Path, configured: Model) -> None:
     made = repo.make(configured, "package").succeeded()
     assert "has trained on this already" in made.err
     check_package(next((lake / configured.name / "results").glob("*/*.tar.gz")), configured)
+
+
+def test_two_at_once_wait_for_each_other(repo: Monorepo, lake: Path, configured: Model) -> None:
+    prepared(repo, configured, pause=2)
+    both = [repo.spawn(configured, "package") for _ in range(2)]
+    texts = [one.communicate(timeout=120)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], texts
+    assert sum("Waiting for another process" in text for text in texts) == 1
+    assert len(list((lake / configured.name / "results").glob("*/*.tar.gz"))) == 2
+
+
+def test_files_that_are_declared_are_served_from_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
+    """No pickle: a folder whose name is not the model's, with a space in it."""
+    with (configured.path / ".s2i" / "environment").open("a") as file:
+        file.write("MODEL_FILES=the words\n")
+    folder = 'pathlib.Path("models/the words")'
+    (configured.path / "train.py").write_text(
+        f"import pathlib\n\n\ndef train(msg):\n    {folder}.mkdir(exist_ok=True)\n"
+        f"    ({folder} / 'of a page.txt').write_text('7')\n    return {{}}\n"
+    )
+    configured.replace("predict.py", 'open(f"models/{MODEL}.pkl", "rb")', 'open("models/the words/of a page.txt")')
+    configured.replace("predict.py", 'pickle.load(file)["factor"]', "int(file.read())")
+    repo.make(configured, "prepare", "YES=1").succeeded()
+    made = repo.make(configured, "package").succeeded()
+    names = set(content_of(Path(made.out.strip().splitlines()[-1])))
+    assert names == {"manifest.json", f"models/{configured.name}.json", "models/the words/of a page.txt"}
+    shutil.rmtree(configured.path.parent / "models")
+    with repo.serving(configured, ASSETS="trained") as port:
+        body = b'{"payload": {"instances": [[1, 2]]}}'
+        status, text = ask(port, f"{configured.name}/predict", body)
+        assert (status, json.loads(text)["payload"]["predictions"]) == (200, [21])
+
+
+def test_a_package_can_be_reproduced(tmp_path: Path) -> None:
+    repo = Monorepo(tmp_path / "repo")
+    model = repo.add_model("first")
+    data = model.path.parent / "data"
+    shutil.move(data, tmp_path / "lake")
+    data.mkdir()
+    (repo.path / "datastores.yaml").write_text(f"lake: {{url: {tmp_path / 'lake'}, credentials: none}}\n")
+    (model.path / "config.yaml").write_text("training: {data: 'lake:', key_prefix: raw}\n")
+    model.replace("Makefile", "data/numbers.csv", "data/raw/numbers.csv")
+    repo.make(model, "lock").succeeded()
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
+        subprocess.run(["git", *command], cwd=repo.path, check=True)
+    repo.make(model, "package").succeeded()
+    run = str(runs(model)[0]["id"])
+    assert "binary sha256" in repo.make(model, "reproduce", f"ID={run}").succeeded().out
+    (tmp_path / "lake" / "numbers.csv").write_text("a,b\n9,9\n")
+    repo.make(model, "reproduce", f"ID={run}").failed("its dataset lake: had version")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
+import os
 import pickle
+import threading
 import zipfile
 from pathlib import Path
 
@@ -82,13 +86,14 @@ def test_prepare_makes_uploads_once_and_packs(repo: Monorepo, lake: Path, config
     first = archive.read_bytes()
     with zipfile.ZipFile(archive) as found:
         names = found.namelist()
+        assert not [name for name in names if str(repo.path).encode() in found.read(name)]
     package = f"{configured.project}/{configured.name}"
     assert {".s2i/environment", f"{package}/train.py", "requirements.lock"} <= set(names)
     assert not [name for name in names if "sample_training_data" in name]
     assert all(name in made.out for name in names)
-    assert str(repo.path).encode() not in first
     (data / "numbers.csv").write_text("a,b\n9,9\n")
-    (configured.path / "train.py").touch()
+    os.utime(configured.path / "train.py")
+    (configured.path / "train.py").chmod(0o600)
     made = repo.make(configured, "prepare").succeeded()
     assert "has data already: the sample data stays here" in made.err
     assert (data / "numbers.csv").read_text() == "a,b\n9,9\n"
@@ -173,3 +178,31 @@ def test_a_dataset_that_the_place_does_not_have(repo: Monorepo, lake: Path, conf
     configured.replace("train.py", "$ref", "$ref")
     repo.make(configured, "train").succeeded()
     assert json.loads(configured.record.read_text())["dataset"] == "data/of a year.csv"
+
+
+def test_tuning_sees_them_too(repo: Monorepo, lake: Path, configured: Model) -> None:
+    configured.replace("train.py", 'payload.get("factor", 2)', 'payload["params"]["x"]')
+    record = 'pathlib.Path(f"models/{name}.json").write_text(\'{"metrics": {"loss": %d}}\' % len(rows))'
+    configured.replace("train.py", "    return {", f"    {record}\n    return {{")
+    with (configured.path / "config.yaml").open("a") as file:
+        file.write("tuning: {metric: loss, hyperparams: {x: {default_value: 1, tuning: "
+                   "{param_type: choice, values: [1, 2]}}}}\n")  # fmt: skip
+    repo.make(configured, "prepare", "YES=1").succeeded()
+    repo.make(configured, "tune", "TRIALS=2", "WORKERS=1").succeeded()
+    assert json.loads(configured.record.read_text())["metrics"] == {"loss": 3}
+
+
+def test_a_store_that_is_only_read(repo: Monorepo, configured: Model, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stores = f"lake: {{url: 'http://127.0.0.1:{server.server_port}', credentials: none}}\n"
+    (repo.path / "datastores.yaml").write_text(stores)
+    try:
+        made = repo.make(configured, "prepare", "YES=1")
+        assert made.err.count("nothing can be written to http://") == 2, made.err
+        repo.make(configured, "package").failed("nothing can be written to http://", "name another data store")
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,4 +1,4 @@
-"""configure, prepare, package, predict: a shipped project in a bucket that is not there yet; data preparation."""
+"""configure, prepare, package, predict: shipped projects, in a bucket that is not there yet; DVC prepares data."""
 
 from __future__ import annotations
 

@@ -93,3 +93,15 @@ def path_in(section: TrainingSection, name: str) -> str:
             f"{name}: the files of training.data appear below {folder}/", "correct DATASET_NAME, or training.key_prefix"
         )
     return joined(section.data_ref.path, name.removeprefix(folder))
+
+
+def tags_of(section: TrainingSection, name: str) -> dict[str, str]:
+    """Of a run, beside those of every dataset of a store: by which its data can be put there again."""
+    return {"dataset_name": name, "key_prefix": section.key_prefix} if section.key_prefix else {"dataset_name": name}
+
+
+def section_of_tags(tags: Mapping[str, str]) -> TrainingSection | None:
+    """The section as it was when a run got its data by it; None of a run with other data."""
+    if "dataset_name" not in tags:
+        return None
+    return TrainingSection(data=tags.get("dataset", ""), key_prefix=tags.get("key_prefix", ""))

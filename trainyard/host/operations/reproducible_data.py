@@ -11,14 +11,13 @@ from trainyard.contract.files import dataset_files, sha256_of_dataset
 from trainyard.errors import TrainyardError
 from trainyard.host.data.datastores import read_datastores
 from trainyard.host.engines.base import Mount
-from trainyard.host.experiments.config import read_config
 from trainyard.host.monorepo.commits import has_file, sha256_in
 from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.prefix_data import FOLDER
+from trainyard.host.operations.prefix_data import FOLDER, section_of_tags
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.trained_run import TrainedRun
-from trainyard.host.operations.training_data import NAMED, TrainingData, data_of, data_of_section, mounted
+from trainyard.host.operations.training_data import TrainingData, data_of, data_of_section, mounted
 
 QUICK = 256 << 20  # bytes that are hashed while somebody waits for an answer
 CHANGED = "it has changed since: put back what it was"
@@ -49,7 +48,7 @@ def find_data(session: Session, trained: TrainedRun, project: Path) -> FoundData
     """The data of a run: of its stores, or in its project's ``data/``, else in that of ``project``, which is as it was
     in its commit. Nothing is fetched yet."""
     if stored := _stored(trained):
-        return _in_stores(session, trained, stored, project)
+        return _in_stores(session, trained, stored)
     asked, here = _asked(trained), trained.project
     problems = tuple(filter(None, (_problem(here, one) for one in asked)))
     if (problems or not (here / "data").is_dir()) and all(_problem(project, one) is None for one in asked):
@@ -79,16 +78,17 @@ def _stored(trained: TrainedRun) -> dict[str, str]:
     return {key: tags[f"{prefix}dataset"] for key, prefix in PREFIXES.items() if f"{prefix}dataset_url" in tags}
 
 
-def _in_stores(session: Session, trained: TrainedRun, stored: Mapping[str, str], project: Path) -> FoundData:
-    name = trained.run.model.rpartition("/")[2]
-    model = ModelDir(trained.project / name, session.repository.root)
+def _in_stores(session: Session, trained: TrainedRun, stored: Mapping[str, str]) -> FoundData:
+    model = ModelDir(trained.project / trained.run.model.rpartition("/")[2], session.repository.root)
     try:
-        if NAMED in trained.run.tags:  # `training.data`, as config.yaml had it
-            data = data_of_section(session, model, trained.payload, read_config(project / name).training)
+        if section := section_of_tags(trained.run.tags):
+            data = data_of_section(session, model, trained.payload, section)
         else:
             data = data_of(session, model, {**trained.payload, **stored})
     except TrainyardError as error:
         return FoundData(_nothing, (error,))
+    except ValueError:  # somebody has edited the run
+        return FoundData(_nothing, (TrainyardError(f"{trained.run.path('run.json')}: its dataset is none", ""),))
     mount = functools.cache(lambda: mounted(session, model, data))
     if dict(data.payload) != dict(trained.payload):
         return FoundData(_nothing, (TrainyardError("its datasets would have other places now", "train it by hand"),))

@@ -19,14 +19,13 @@ from trainyard.host.experiments.training import check_payload
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.prefix_data import FOLDER, part_of, place_in, section_for
+from trainyard.host.operations.prefix_data import FOLDER, part_of, place_in, section_for, tags_of
 from trainyard.host.operations.session import Session
 from trainyard.host.support.command import Limit
 from trainyard.settings.own_process import callers_environment
 
 # Keys of a payload that name data: the dataset, the one for tests, a folder that is there beside them.
 KEYS = {"$ref": "train", "$test_ref": "test", "$data": "train"}
-NAMED = "dataset_name"  # a tag of runs whose data was that of `training.data`: the dataset in there
 _LOCAL = "data"  # what a project's own folder is called where it is a part like those of stores
 
 
@@ -82,7 +81,11 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
 def data_of_section(
     session: Session, model: ModelDir, payload: Mapping[str, Any], section: TrainingSection
 ) -> TrainingData:
-    """Data of the place that config.yaml names: all of it is there, whatever the payload names in it."""
+    """Data of the place that config.yaml names: all of it is there, whatever the payload names in it.
+
+    Raises:
+        TrainyardError: as ``data_of``.
+    """
     stores = read_datastores(session.repository.root)
     if session.commands.dry_run:
         stores.find(section.data_ref.store)
@@ -93,7 +96,7 @@ def data_of_section(
     places = {key: place_in(session, section, part, name, KEYS[key]) for key, name in names.items()}
     found = {**payload, **places}
     check_payload(model.project, {**found, "$ref": ""})
-    return TrainingData(found, (part,), {**_tags(part, ""), NAMED: places["$ref"]})
+    return TrainingData(found, (part,), {**_tags(part, ""), **tags_of(section, places["$ref"])})
 
 
 def _ref(model: ModelDir, text: str) -> DatasetRef:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainyard.contract.files import sha256_of
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.data.datastores import check_url
 from trainyard.host.experiments.config import FILE, read_config
 from trainyard.host.experiments.training_section import ASSET_NAMES, Asset, TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
@@ -56,6 +57,7 @@ def source_of(session: Session, model: ModelDir, name: str) -> Source:
     section = read_config(model.path).training
     asset: Asset | None = getattr(section.assets, name)
     if asset:
+        _check_no_secret(asset.url, f"{session.short(model.path / FILE)}: training.assets.{name}.url")
         digits = f"sha256:{asset.sha256}" if asset.sha256 else f"sha512:{asset.sha512}"
         return Source(name, asset.url, digits.lower(), asset.files)
     if name == "pretrained":
@@ -64,6 +66,17 @@ def source_of(session: Session, model: ModelDir, name: str) -> Source:
             "write there url: of the published model, and its sha256: or sha512:",
         )
     return _packed(session, model, section)
+
+
+def _check_no_secret(url: str, where: str) -> None:
+    """A label, a record and a page say the URL; the message does not."""
+    if parse_ref(url).store:
+        return
+    try:
+        check_url(url)
+    except ValueError:
+        fix = "name a URL that needs none, or <store>:<path> of a data store, which has credentials"
+        raise TrainyardError(f"{where}: it holds a signature or a key", fix) from None
 
 
 def _packed(session: Session, model: ModelDir, section: TrainingSection) -> Source:

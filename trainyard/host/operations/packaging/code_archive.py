@@ -17,7 +17,7 @@ _UNIX = 3
 
 
 def folder_of(session: Session, model: ModelDir) -> Path:
-    """Where what is made of a model's sources lies; ``make clean`` removes it, and it can be made again."""
+    """Where the archive of a model's code and its packages lie; ``make clean`` at the top removes them."""
     return session.repository.state / "packages" / model.project.name / model.path.name
 
 

@@ -83,6 +83,7 @@ def _results(session: Session, section: TrainingSection) -> Place | None:
     if session.commands.dry_run:
         return None
     place = open_place(session, section.results_ref)
+    place.check_writable()
     if not place.is_made():
         raise TrainyardError(f"{place.ref}: {place.url} is not there", "make prepare makes it")
     return place

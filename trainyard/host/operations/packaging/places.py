@@ -16,6 +16,7 @@ from trainyard.host.operations.session import Session
 from trainyard.settings.own_process import callers_environment
 
 _LOOKED_AT = 10_000  # files that a place of data may have and still be taken for a half-uploaded sample
+READ_ONLY = ("http", "https", "dvc")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,13 @@ class Place:
     ref: DatasetRef
     url: str
     store: Store
+    scheme: str = ""
+
+    def check_writable(self) -> None:
+        """Raises:
+        TrainyardError: stores of this kind are only read."""
+        if self.scheme in READ_ONLY:
+            raise TrainyardError(f"{self.ref}: nothing can be written to {self.scheme}://", "name another data store")
 
     def path(self, *parts: str) -> str:
         """The path in the store of what lies there."""
@@ -66,7 +74,8 @@ def open_place(session: Session, ref: DatasetRef) -> Place:
     TrainyardError: there is no such store, its driver is not installed, or its credentials are not there."""
     stores = read_datastores(session.repository.root)
     store = open_store(ref.store, stores, callers_environment(), session.data)
-    return Place(ref, stores.find(ref.store).url, store)
+    declared = stores.find(ref.store)
+    return Place(ref, declared.url, store, declared.scheme)
 
 
 def variables_needed(store: Datastore) -> list[tuple[str, bool]]:
@@ -78,12 +87,3 @@ def variables_needed(store: Datastore) -> list[tuple[str, bool]]:
         return []
     environment = callers_environment()
     return [(name, bool(environment.get(name))) for name in names]
-
-
-def check_reachable(place: Place) -> None:
-    """Raises:
-    TrainyardError: the place cannot be listed now."""
-    try:
-        next(place.items(), None)
-    except TrainyardError as error:
-        raise TrainyardError(f"{place.ref}: {error.message}", error.hint, error.exit_code) from None

@@ -62,6 +62,8 @@ def look(session: Session, model: ModelDir) -> Preparation:
         if ref.store:
             with found.noting():
                 places[what] = _look_at(session, ref, found)
+                if what == "results":
+                    places[what].check_writable()
     if "data" in places:
         found.data = places["data"]
         with found.noting():
@@ -93,6 +95,8 @@ def _look_at_data(model: ModelDir, section: TrainingSection, place: Place, found
         found.sample = _sample(model, section)
     elif mark := next((item for item in there if item.path.rpartition("/")[2] == PUSHING), None):
         found.sample = _to_go_on_with(model, section, place, {item.path for item in there} - {mark.path})
+    if found.sample:
+        place.check_writable()
     name = model.dataset_name
     ref = parse_ref(name)
     if ref.store:

@@ -17,6 +17,7 @@ from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import git
 from trainyard.host.operations.dvc_notes import models_in
+from trainyard.host.operations.packaging.code_archive import folder_of
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.model_places import Place
@@ -40,7 +41,8 @@ def removal(session: Session, model: ModelDir, place: Place) -> Plan:
     plan.steps += _registry(session, registered, plan)
     plan.steps += _runs(session, model, place)
     plan.steps += _files(session, model, name)
-    for path in belongings.state_of(session, model, registered):
+    packages = [path] if (path := folder_of(session, model)).is_dir() else []
+    for path in [*belongings.state_of(session, model, registered), *packages]:
         plan.steps.append(Step("state", session.short(path), partial(remove_ours, path)))
     plan.steps += _texts(session, model, place, plan)
     plan.steps.append(_directory(session, model))
