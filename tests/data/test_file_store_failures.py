@@ -230,3 +230,32 @@ def test_an_sftp_server_that_is_away_or_unknown(sftp_server: dict[str, str], tmp
         with pytest.raises(TrainyardError) as caught:
             list(opened(url, environ, tmp_path).files())
         assert str(caught.value).startswith(said), caught.value
+
+
+def test_links_in_a_folder(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "deep").mkdir(parents=True)
+    (root / "a.txt").write_text("x")
+    (root / "link.txt").symlink_to(root / "a.txt")
+    (root / "gone.txt").symlink_to(root / "nothing")
+    os.mkfifo(root / "pipe")
+    store = opened(str(root), {}, tmp_path)
+    assert sorted(item.path for item in store.files()) == ["a.txt", "link.txt"]
+    (root / "deep" / "one").symlink_to(root)
+    (root / "deep" / "two").symlink_to(root)
+    with pytest.raises(StoreError, match=r"lake:deep/(one|two): a link leads back to a folder around it"):
+        list(store.files())
+
+
+def test_links_of_sftp(sftp_server: dict[str, str], tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a.txt").write_text("x")
+    (root / "link.txt").symlink_to(root / "a.txt")
+    (root / "gone.txt").symlink_to(root / "nothing")
+    store = opened(f"{sftp_server['URL']}{root}", sftp_server, tmp_path)
+    assert {item.path: item.size for item in store.files()} == {"a.txt": 1, "link.txt": 1}
+    (root / "deep").symlink_to(root)
+    with pytest.raises(StoreError, match="a link leads back") as caught:
+        list(store.files())
+    assert len(str(caught.value)) < 250

@@ -12,7 +12,7 @@ from experiments.conftest import TRAIN as PARABOLA
 from experiments.searches import configure, runs, trials
 from experiments.test_experiment_files import EXP_CONFIG
 from experiments.tracking import WAIT, Tracking
-from monorepo import Model, Monorepo
+from monorepo import Made, Model, Monorepo
 
 from data.fetches import Lake
 
@@ -35,6 +35,15 @@ def train(msg):
     pathlib.Path(f"models/{payload['model_name']}.pkl").write_bytes(b"x")
     pathlib.Path("models/seen.json").write_text(json.dumps(
         {"refused": refused, "found": found, "payload": payload, "here": str(data)}))
+"""
+
+EVALUATE = """
+
+def evaluate(msg):
+    payload = msg["payload"]
+    assert len(pathlib.Path(payload["$ref"]).read_text().splitlines()) == 4
+    x = pickle.loads(pathlib.Path(f"models/{payload['model_name']}.pkl").read_bytes())["factor"]
+    return {"loss": (x - 2) ** 2}
 """
 
 
@@ -204,14 +213,27 @@ def test_two_clones_that_train_at_once_fetch_once(tmp_path: Path, lake: Lake) ->
 
 
 @pytest.mark.slow
-def test_mlflow_has_the_url_of_the_dataset(repo: Monorepo, model: Model, lake: Lake) -> None:
+def test_mlflow_has_the_url_of_the_dataset_and_contests_are_held_on_it(
+    repo: Monorepo, model: Model, lake: Lake
+) -> None:
+    (model.path / "train.py").write_text(PARABOLA + EVALUATE)
+    (model.path / "config.yaml").write_text("promotion: {metric: loss, min_delta: 0.001}\n")
+    (repo.path / "projects/sums/data/numbers.csv").unlink()
     tracking = Tracking(repo)
     tracking.start()
+    given = {**WAIT, **lake.environ}
+
+    def make(verb: str, *more: str) -> Made:
+        return repo.make(model, verb, "DATASET_NAME=lake:v2/train.csv", *more, **given).succeeded()
+
     try:
-        given = ("DATASET_NAME=lake:v2/train.csv", f"TRACKING_URI={tracking.url}")
-        repo.make(model, "train", *given, **WAIT, **lake.environ).succeeded()
-        repo.make(None, "track-sync", f"TRACKING_URI={tracking.url}", **WAIT).succeeded()
-        (run,) = tracking.runs("sums")
+        for x in (1.0, 1.5):
+            make("train", f'PAYLOAD={{"params": {{"x": {x}}}}}')
+        assert last(model)["tags"]["promoted"] == "true"
+        assert "better by 0.75" in last(model)["tags"]["reason"]
+        assert "Version 1 of sums.m0 is the champion" in make("promote", "VERSION=1", "FORCE=1").err
+        assert "better by 0.75" in make("promote", "VERSION=2").err
+        run = tracking.runs("sums")[-1]
     finally:
         tracking.stop()
     (used,) = run.inputs.dataset_inputs
@@ -219,8 +241,8 @@ def test_mlflow_has_the_url_of_the_dataset(repo: Monorepo, model: Model, lake: L
     assert (used.dataset.source_type, json.loads(used.dataset.source)) == ("s3", {"uri": f"{lake.url}/v2/train.csv"})
     assert json.loads(used.dataset.profile)["version"] == last(model)["tags"]["dataset_version"]
     assert run.data.tags["dataset_url"] == f"{lake.url}/v2/train.csv"
-    secret = lake.environ["AWS_SECRET_ACCESS_KEY"]
-    assert secret not in str(run.to_dictionary())
+    assert lake.environ["AWS_SECRET_ACCESS_KEY"] not in str(run.to_dictionary())
+    assert len(lake.proxy.fetched()) == 1
 
 
 def test_check_knows_stores(repo: Monorepo, model: Model) -> None:
