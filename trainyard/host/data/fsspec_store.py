@@ -59,7 +59,7 @@ class FsspecStore:
     def _real(self, folder: str) -> str:
         """Where a folder is, links followed, as far as that is known."""
         path = self._path(folder)
-        return os.path.realpath(path) if "file" in self._fs.protocol else path  # noqa: PTH -- of a text
+        return os.path.realpath(path) if "file" in self._fs.protocol else path
 
     def entries(self, folder: str = "", beginning: str = "") -> Iterator[Entry]:
         with self._errors(folder):
