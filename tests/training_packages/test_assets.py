@@ -182,6 +182,22 @@ def test_what_cannot_be_fetched(repo: Monorepo, lake: Path, model: Model, publis
     build("ASSETS=pretrained").succeeded()
 
 
+def test_the_packages_of_the_host_do_not_matter(
+    repo: Monorepo, model: Model, published: tuple[str, Path]
+) -> None:  # fmt: skip
+    """They were compared with those of the training; STRICT=1 refused to build."""
+    url, folder = published
+    content = binary(1)
+    record = {"model_name": model.name, "sha256": hashlib.sha256(content).hexdigest(), "installed": {"click": "0.1"}}
+    archive = archive_of(**{f"{model.name}.pkl": content, f"{model.name}.json": json.dumps(record).encode()})
+    publish(model, f"{url}/m.tgz", folder / "m.tgz", archive)
+    repo.make(model, "lock").succeeded()
+    made = repo.make(model, "build-predict", "ASSETS=pretrained", "STRICT=1").succeeded()
+    assert "other versions of packages" not in made.err
+    made = repo.make(model, "build-predict", "ASSETS=pretrained", "FORCE=1").succeeded()
+    assert "other versions of packages" not in made.err
+
+
 def test_a_url_with_a_signature(repo: Monorepo, model: Model, published: tuple[str, Path]) -> None:
     url, folder = published
     publish(model, f"{url}/m.pkl?X-Amz-Signature=abcdef", folder / "m.pkl", binary(1))
