@@ -238,26 +238,52 @@ def test_two_at_once_and_a_training_of_today(repo: Monorepo, model: Model) -> No
 
 
 @pytest.mark.slow
-def test_docker_trains_again_on_its_own_image(tmp_path: Path) -> None:
-    need("docker")
-    repo = in_git(Monorepo(tmp_path / "repo", "docker"))
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_containers_train_again_on_an_image_of_their_own(tmp_path: Path, engine: str) -> None:
+    need(engine)
+    repo = in_git(Monorepo(tmp_path / "repo", engine))
     model = repo.add_model("plain")
     try:
         folder = trained(repo, model, "PAYLOAD={}")
         model.replace("train.py", '"rows": len(rows)}, file', '"rows": 0}, file')
         image = f"{model.container}-train"
-        before = image_id(image)
-        found = rows(reproduce(repo, model, folder, ENGINE="process").succeeded())
-        assert found["engine"] == ["docker", "docker", "equal"]
-        assert found["binary sha256"][-1] == found["image identity"][-1] == "equal"
-        assert image_id(image) == before
-        assert image_id(f"trainyard-reproduce-{folder.name[-6:]}-train") == ""
-        found = rows(reproduce(repo, model, folder, "ENGINE=process").succeeded())
-        assert found["engine"] == ["docker", "process", "different"]
+        before = image_id(engine, image)
+        made = reproduce(repo, model, folder, ENGINE="process").succeeded()
+        assert rows(made)["engine"] == [engine, engine, "equal"]
+        assert rows(made)["binary sha256"][-1] == rows(made)["image identity"][-1] == "equal"
+        assert "Asking the index" not in made.err
+        assert image_id(engine, image) == before
+        assert image_id(engine, f"trainyard-reproduce-{folder.name[-6:]}-train") == ""
+        made = reproduce(repo, model, folder, "ENGINE=process").succeeded()
+        assert rows(made)["engine"] == [engine, "process", "different"]
+        kill_while_it_trains(repo, model, engine)
     finally:
         repo.make(repo.path, "clean")
 
 
-def image_id(image: str) -> str:
-    command = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+def kill_while_it_trains(repo: Monorepo, model: Model, engine: str) -> None:
+    """Its container goes on, and is ended by the next one."""
+    model.replace("train.py", "import pickle\n", "import pickle\nimport time\n")
+    model.replace("train.py", "    name = ", "    time.sleep(payload.get('pause', 0))\n    name = ")
+    folder = trained(repo, model, 'PAYLOAD={"pause": 4}')
+    name = f"trainyard-reproduce-{folder.name[-6:]}-train"
+    process = repo.spawn(model, "reproduce", f"ID={folder.name}")
+    until(lambda: containers(engine, name))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert containers(engine, name)
+    assert "that was killed had left" in repo.make(repo.path, "prune").succeeded().err
+    assert containers(engine, name) == []
+    assert image_id(engine, name) == ""
+    assert left_behind(repo) == []
+
+
+def containers(engine: str, beginning: str) -> list[str]:
+    command = [engine, "ps", "--all", "--format", "{{.Names}}"]
+    names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return [name for name in names if name.startswith(beginning)]
+
+
+def image_id(engine: str, image: str) -> str:
+    command = [engine, "image", "inspect", "--format", "{{.Id}}", image]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

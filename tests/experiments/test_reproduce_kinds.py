@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from monorepo import Model, Monorepo
+from monorepo import Made, Model, Monorepo
+from needs import can_mount
+from waiting import until
 
 from experiments.reproductions import commit, git, in_git, left_behind, reproduce, rows, run_of, runs, trained
 
@@ -77,7 +81,7 @@ def test_data_of_a_store_is_the_version_that_it_was(repo: Monorepo, model: Model
     (lake / "numbers_v1.csv").write_text("a,b\n7,7,7\n")
     reproduce(repo, model, folder).failed("its dataset lake:numbers_v1.csv had version", "put back what it was")
     (lake / "numbers_v1.csv").unlink()
-    reproduce(repo, model, folder).failed("lake:numbers_v1.csv: there is nothing of that name")
+    reproduce(repo, model, folder).failed("lake:numbers_v1.csv: there is no such file")
     (repo.path / "datastores.yaml").unlink()
     assert "no: " in repo.make(model, "run-show", f"ID={folder.name}").succeeded().out
     reproduce(repo, model, folder).failed("lake")
@@ -171,3 +175,49 @@ def test_a_monorepo_below_the_top_of_its_repository(tmp_path: Path) -> None:
     assert not hook.with_name("ran").exists()
     shutil.rmtree(repo.path / ".trainyard" / "locks")
     assert left_behind(repo) == []
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs to mount a file system")
+def test_a_full_disk_leaves_nothing(repo: Monorepo, model: Model) -> None:
+    trained(repo, model)
+    place = repo.path / ".trainyard" / "reproduce"
+    place.mkdir(exist_ok=True)
+    script = f'mount -t tmpfs -o size=64k tmpfs "{place}" && make reproduce; echo "left: $(ls {place})"'
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script], cwd=model.path, env=repo.environment(), capture_output=True,
+        text=True, check=False, timeout=300,
+    )  # fmt: skip
+    Made(1, "", done.stderr).failed("git worktree add failed", "unable to write file", "make room: ")
+    assert "left: \n" in done.stdout
+    assert left_behind(repo) == []
+
+
+def test_a_second_ctrl_c_while_it_tidies_up(repo: Monorepo, model: Model) -> None:
+    """What is left then is removed by the next one."""
+    folder = trained(repo, model, 'PAYLOAD={"params": {"pause": 1}}')
+    process = repo.spawn(model, "reproduce", f"ID={folder.name}")
+    until(lambda: [*repo.path.glob(".trainyard/reproduce/*/projects/*/runs/*/metrics.jsonl")])
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)
+    out = process.communicate(timeout=60)[0]
+    assert "Traceback" not in out
+    assert process.returncode != 0
+    repo.make(repo.path, "prune").succeeded()
+    assert left_behind(repo) == []
+
+
+def test_data_of_the_place_that_config_yaml_names(repo: Monorepo, model: Model, tmp_path: Path) -> None:
+    """Its files appear below data/ by their paths from the prefix on."""
+    place = tmp_path / "lake" / "houses"
+    place.mkdir(parents=True)
+    (place / "numbers.csv").write_text("a,b\n1,2\n3,4\n")
+    (repo.path / "datastores.yaml").write_text(f"near: {{url: {tmp_path / 'lake'}, credentials: none}}\n")
+    (model.path / "config.yaml").write_text("training: {data: 'near:houses', key_prefix: in/}\n")
+    model.replace("Makefile", "data/numbers.csv", "data/in/numbers.csv")
+    folder = trained(repo, model)
+    assert run_of(folder)["tags"]["dataset"] == "near:houses"
+    assert rows(reproduce(repo, model, folder).succeeded())["binary sha256"][-1] == "equal"
+    (place / "numbers.csv").write_text("a,b\n1,2\n3,5\n")
+    reproduce(repo, model, folder).failed("its dataset near:houses had version", "changed since")
+    (repo.path / "datastores.yaml").unlink()
+    assert "no data store near" in repo.make(model, "run-show", f"ID={folder.name}").succeeded().out

@@ -106,6 +106,9 @@ class Cache:
     def _whole(self, key: str) -> list[File]:
         """The files of a dataset that is there and as it was made."""
         files = self.sets.files(key)
+        for path in self.sets.others(key, files) if files else ():
+            self.reporter.warn(f"{path} is not of the dataset: it is removed")
+            Path(path).unlink(missing_ok=True)
         return [] if self.sets.changed(key, files) else files
 
     def _made(self, key: str, places: Places, what: str) -> list[File]:

@@ -14,9 +14,9 @@ from pydantic import field_validator
 from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.yaml_files import Section, dump_yaml, read_yaml
-from trainyard.host.monorepo.dataset_ref import STORE_NAME
+from trainyard.host.monorepo.dataset_ref import DATASTORES, STORE_NAME
 
-FILE = "datastores.yaml"
+FILE = DATASTORES
 HEADER = "# The data stores of this repository: docs/data.md. `make datastores` shows them. No secret belongs here.\n"
 EXAMPLE = "s3://bucket/folder, gs://, abfs://, https://, sftp://, file://, a path, dvc+https://host/repo.git#folder"
 SCHEMES = ("s3", "gs", "abfs", "http", "https", "sftp", "file")
@@ -106,6 +106,8 @@ def check_url(url: str) -> None:
         raise ValueError("it holds a signature or a key: leave out what follows the ?, and use credentials:")
     if not url.startswith(_DVC) and parts.scheme not in ("", *SCHEMES):
         raise ValueError(f"{parts.scheme}:// is none of {EXAMPLE}")
+    if parts.scheme in ("s3", "gs", "abfs", "http", "https", "sftp") and not parts.netloc:
+        raise ValueError("it names no bucket, and no host")
     if re.search(r"[\x00-\x1f\x7f]", url):
         raise ValueError("it holds a character that no URL has")
 

@@ -36,7 +36,7 @@ def open_store(name: str, stores: Datastores, environ: Mapping[str, str], settin
     try:
         return open_datastore(name, store, variables_of(name, store, environ, stores.path.parent), settings, stores)
     except TrainyardError as error:
-        if str(error).startswith(("data store ", f"{name}:")):
+        if error.message.startswith(("data store ", f"{name}:")):
             raise
         raise TrainyardError(f"data store {name}: {error.message}", error.hint, error.exit_code) from None
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trainyard.host.data.store import NotThere, StoreError
+from trainyard.host.data.store import NotThere, StoreError, place
 
 CHECK = "check the store: make datastores; DATA_RETRIES and DATA_TIMEOUT allow more"
 REFUSED = "check the credentials of {}: make datastores"
@@ -43,7 +43,7 @@ _FIXES = {
 @contextmanager
 def plain_errors(name: str, path: str) -> Iterator[None]:
     """While the block runs, whatever is raised about the store ``name`` is a StoreError."""
-    where = f"{name}:{path}"
+    where = place(name, path)
     try:
         yield
     except StoreError:
@@ -53,7 +53,7 @@ def plain_errors(name: str, path: str) -> Iterator[None]:
         cause = error.__cause__
         if isinstance(cause, TimeoutError | ConnectionError) or type(cause).__module__.startswith("aiohttp"):
             raise _of_driver(where, name, cause or error) from None
-        raise NotThere(f"{where}: there is nothing of that name") from None
+        raise NotThere(f"{where}: there is nothing {'of that name' if path else 'there'}") from None
     except PermissionError as error:
         reason = error.strerror or _text(error) or "no permission"
         raise StoreError(f"{where}: the store refuses ({reason})", REFUSED.format(name)) from None

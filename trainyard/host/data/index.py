@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from trainyard.errors import TrainyardError
 from trainyard.host.data.store import Item
 
 _TABLE = """CREATE TABLE IF NOT EXISTS files (url TEXT, path TEXT, version TEXT, size INTEGER, sha256 TEXT,
@@ -17,12 +18,17 @@ class Index:
     """A table in a file. One that is damaged is begun anew: what it knew is fetched again, and nothing else."""
 
     def __init__(self, path: Path) -> None:
+        """Raises:
+        TrainyardError: it cannot be opened."""
         self._path = path
         try:
             self._database = self._open()
+        except sqlite3.OperationalError as error:
+            raise TrainyardError(
+                f"{path}: {error}", "check its permissions, or set DATA_CACHE to another folder"
+            ) from None
         except sqlite3.DatabaseError:
-            path.unlink()
-            self._database = self._open()
+            self._begin_anew()
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=_BUSY, check_same_thread=False, isolation_level=None)
@@ -36,6 +42,11 @@ class Index:
             raise
         return database
 
+    def _begin_anew(self) -> None:
+        for ending in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        self._database = self._open()
+
     def __enter__(self) -> Index:
         return self
 
@@ -46,8 +57,15 @@ class Index:
         """Those whose content was seen, with its sha256."""
         wanted = "SELECT sha256 FROM files WHERE url = ? AND path = ? AND version = ? AND size = ?"
         for item in filter(lambda item: _is_text(item.path), items):
-            for (sha256,) in self._database.execute(wanted, (url, *item.identity)):
-                yield item, sha256
+            try:
+                found = self._database.execute(wanted, (url, *item.identity)).fetchall()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise TrainyardError(f"{self._path}: {error}", "try again") from None
+                self._database.close()
+                self._begin_anew()
+                return
+            yield from ((item, sha256) for (sha256,) in found)
 
     def add(self, url: str, found: Iterable[tuple[Item, str]]) -> None:
         """Raises:

@@ -11,32 +11,49 @@ from trainyard.errors import TrainyardError
 from trainyard.host.data.datastores import Datastore
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_AZURE_KEYS = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_KEY")
+_AZURE_PRINCIPAL = {
+    "client_id": "AZURE_CLIENT_ID", "client_secret": "AZURE_CLIENT_SECRET", "tenant_id": "AZURE_TENANT_ID",
+    "federated_token_file": "AZURE_FEDERATED_TOKEN_FILE",
+}  # fmt: skip
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when keys expire that nobody renews
 
 
 def s3_options(store: Datastore, environ: Mapping[str, str]) -> dict[str, Any]:
     """Of ``S3Store``. Keys among the variables come first, as in Amazon's own tools; then botocore goes on: profiles,
-    single sign-on, web identity, the machine's role. It takes a fifth of a second to import."""
+    single sign-on, web identity, the machine's role. It takes a fifth of a second to import.
+
+    obstore takes whatever it is not given from this process's variables, where another store's keys may be: so it is
+    given an endpoint, and a function that gives the keys.
+    """
     endpoint = store.endpoint or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     region = store.region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     options: dict[str, Any] = {}
     if store.credentials == "none":
         options["skip_signature"] = True
     elif all(environ.get(key) for key in _KEYS) and not environ.get("AWS_PROFILE"):
-        options |= {"access_key_id": environ[_KEYS[0]], "secret_access_key": environ[_KEYS[1]]}
-        if token := environ.get("AWS_SESSION_TOKEN"):
-            options["session_token"] = token
+        keys = {"access_key_id": environ[_KEYS[0]], "secret_access_key": environ[_KEYS[1]]}
+        token = environ.get("AWS_SESSION_TOKEN") or None
+        options["credential_provider"] = lambda: {**keys, "token": token, "expires_at": _NEVER}
+    elif store.credentials == "default" or environ.get("AWS_PROFILE"):
+        options["credential_provider"], found = _of_chain(environ)
+        region = region or found
     else:
-        session = _session(environ)
-        region = region or session.get_config_variable("region")
-        options["credential_provider"] = _provider(session)
-    if endpoint:
-        options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
-        options["allow_http"] = endpoint.startswith("http://")
-    return {"region": region or "us-east-1", **options}
+        raise TrainyardError(f"its credentials have no {' and no '.join(_KEYS)}", "add them, or AWS_PROFILE")
+    region = region or "us-east-1"
+    endpoint = endpoint or f"https://s3.{region}.amazonaws.com"
+    plain = endpoint.startswith("http://")
+    return {
+        "region": region,
+        "endpoint": endpoint,
+        "virtual_hosted_style_request": False,
+        "allow_http": plain,
+        **options,
+    }
 
 
-def _session(environ: Mapping[str, str]) -> Any:
-    """botocore reads this process's variables; those of a prefix or a file are told to it."""
+def botocore_session(environ: Mapping[str, str]) -> Any:
+    """botocore reads this process's variables; those of a prefix or a file are passed to it."""
     from botocore.session import Session
 
     session = Session(profile=environ.get("AWS_PROFILE"))
@@ -47,8 +64,17 @@ def _session(environ: Mapping[str, str]) -> Any:
     return session
 
 
-def _provider(session: Any) -> Callable[[], dict[str, Any]]:
-    found = session.get_credentials()
+def _of_chain(environ: Mapping[str, str]) -> tuple[Callable[[], dict[str, Any]], str | None]:
+    """What gives the keys, and the region that the profile has."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = botocore_session(environ)
+        found, region = session.get_credentials(), session.get_config_variable("region")
+    except BotoCoreError as error:
+        raise TrainyardError(
+            f"there are no credentials for S3: {error}", "correct AWS_PROFILE, or aws configure"
+        ) from None
     if found is None:
         raise TrainyardError(
             f"there are no credentials for S3: {' and '.join(_KEYS)} are not set, and there is no profile",
@@ -57,21 +83,23 @@ def _provider(session: Any) -> Callable[[], dict[str, Any]]:
 
     def provide() -> dict[str, Any]:
         frozen = found.get_frozen_credentials()  # which renews them where their time is up
-        expires = getattr(found, "_expiry_time", None) or datetime(9999, 1, 1, tzinfo=UTC)
         return {
             "access_key_id": frozen.access_key, "secret_access_key": frozen.secret_key,
-            "token": frozen.token, "expires_at": expires,
+            "token": frozen.token, "expires_at": getattr(found, "_expiry_time", None) or _NEVER,
         }  # fmt: skip
 
-    return provide
+    return provide, region
 
 
 def gs_options(store: Datastore, environ: Mapping[str, str]) -> dict[str, Any]:
     """Of ``GCSStore``, which knows Google's chain: a key's file, gcloud's default, the machine's account."""
     if store.credentials == "none":
         return {"skip_signature": True}
-    key = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-    return {"application_credentials": key} if key else {}
+    if key := environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return {"application_credentials": key}
+    if store.credentials == "default":
+        return {}
+    raise TrainyardError("its credentials have no GOOGLE_APPLICATION_CREDENTIALS", "add it: the file of a key")
 
 
 def azure_options(store: Datastore, environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
@@ -92,78 +120,21 @@ def azure_options(store: Datastore, environ: Mapping[str, str]) -> tuple[str, di
         options["allow_http"] = endpoint.startswith("http://")
     if store.credentials == "none":
         return container, options | {"skip_signature": True}
-    named: dict[str, tuple[str, ...]] = {
-        "account_key": ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_KEY"),
-        "sas_key": ("AZURE_STORAGE_SAS_TOKEN",),
-        "client_id": ("AZURE_CLIENT_ID",), "client_secret": ("AZURE_CLIENT_SECRET",),
-        "tenant_id": ("AZURE_TENANT_ID",), "federated_token_file": ("AZURE_FEDERATED_TOKEN_FILE",),
-    }  # fmt: skip
-    found = {
-        option: next((environ[name] for name in names if environ.get(name)), "") for option, names in named.items()
-    }
-    found["account_key"] = found["account_key"] or connection.get("AccountKey", "")
-    given = {option: value for option, value in found.items() if value}
-    return container, {**options, **(given or {"use_azure_cli": True})}
+    return container, options | _azure_credentials(store, environ, connection)
+
+
+def _azure_credentials(store: Datastore, environ: Mapping[str, str], connection: Mapping[str, str]) -> dict[str, Any]:
+    key = next((environ[name] for name in _AZURE_KEYS if environ.get(name)), "") or connection.get("AccountKey", "")
+    if key:
+        return {"credential_provider": lambda: {"access_key": key, "expires_at": _NEVER}}
+    if token := environ.get("AZURE_STORAGE_SAS_TOKEN"):
+        return {"credential_provider": lambda: {"sas_token": token.removeprefix("?"), "expires_at": _NEVER}}
+    if given := {option: environ[name] for option, name in _AZURE_PRINCIPAL.items() if environ.get(name)}:
+        return given
+    if store.credentials == "default":
+        return {"use_azure_cli": True}
+    raise TrainyardError(f"its credentials have no {_AZURE_KEYS[0]}", "add it, or AZURE_STORAGE_SAS_TOKEN")
 
 
 def _connection(text: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in text.split(";") if "=" in part)
-
-
-def make_container(store: Datastore, name: str, environ: Mapping[str, str]) -> bool:
-    """Make a bucket of S3, or a container of Azure; False where it was there. obstore makes none.
-
-    Raises:
-        TrainyardError: it is refused, or the provider has no bucket without decisions of yours.
-    """
-    if store.scheme == "s3":
-        return _make_bucket(store, name, environ)
-    if store.scheme == "abfs":
-        return _make_azure_container(store, environ)
-    raise TrainyardError(f"{store.url}: the bucket is not there", f"gcloud storage buckets create gs://{name}")
-
-
-def _make_bucket(store: Datastore, name: str, environ: Mapping[str, str]) -> bool:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    options = s3_options(store, environ)
-    session = _session(environ)
-    keys = {
-        "aws_access_key_id": options.get("access_key_id"), "aws_secret_access_key": options.get("secret_access_key"),
-        "aws_session_token": options.get("session_token"),
-    }  # fmt: skip
-    client = session.create_client("s3", region_name=options["region"], endpoint_url=options.get("endpoint"), **keys)
-    where = {} if options["region"] == "us-east-1" else {"LocationConstraint": options["region"]}
-    try:
-        client.create_bucket(Bucket=name, **({"CreateBucketConfiguration": where} if where else {}))
-    except ClientError as error:
-        if (code := error.response["Error"]["Code"]) == "BucketAlreadyOwnedByYou":
-            return False
-        raise TrainyardError(
-            f"{store.url}: the bucket cannot be made ({code})", "take another name, or ask its owner"
-        ) from None
-    except BotoCoreError as error:
-        raise TrainyardError(
-            f"{store.url}: the bucket cannot be made ({type(error).__name__})", "check the store"
-        ) from None
-    return True
-
-
-def _make_azure_container(store: Datastore, environ: Mapping[str, str]) -> bool:
-    from azure.core.exceptions import AzureError, ResourceExistsError
-    from azure.storage.blob import ContainerClient
-
-    name, options = azure_options(store, environ)
-    url = options.get("endpoint") or f"https://{options['account_name']}.blob.core.windows.net"
-    key = options.get("account_key") or options.get("sas_key")
-    if key is None:
-        raise TrainyardError(f"{store.url}: the container is not there", f"az storage container create --name {name}")
-    try:
-        ContainerClient(url, name, credential=key).create_container()
-    except ResourceExistsError:
-        return False
-    except AzureError as error:
-        raise TrainyardError(
-            f"{store.url}: the container cannot be made ({type(error).__name__})", "check the store"
-        ) from None
-    return True

@@ -5,7 +5,6 @@ Why not by drivers of fsspec: docs/decisions/071-objects-by-obstore.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,9 +16,11 @@ import obstore
 from obstore import exceptions
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from trainyard.host.data.containers import make_container
 from trainyard.host.data.datastores import Datastore
-from trainyard.host.data.object_options import azure_options, gs_options, make_container, s3_options
-from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined
+from trainyard.host.data.object_errors import plain
+from trainyard.host.data.object_options import azure_options, gs_options, s3_options
+from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, place
 from trainyard.settings.data import DataSettings
 
 PIECE = 1 << 20  # bytes that are handed on at a time
@@ -37,7 +38,13 @@ class ObjectStore:
             self._bucket, self._folder, self._objects = _open(store, environ, settings)
 
     def files(self, path: str = "") -> Iterator[Item]:
-        if path and (alone := self.find(path)):
+        try:
+            alone = self.find(path) if path else None
+        except StoreError as error:
+            if error.passing:
+                raise
+            alone = None  # the list says why it is refused, a HEAD cannot
+        if alone:
             yield alone
             return
         with self._errors(path):
@@ -70,8 +77,11 @@ class ObjectStore:
             wanted["range"] = {"offset": offset}
         with self._errors(item.path):
             answer = obstore.get(self._objects, self._key(item.path), options=wanted)  # type: ignore[arg-type]
-            if answer.meta["size"] != item.size:
-                raise Changed(f"{self._name}:{item.path} has {answer.meta['size']:,} bytes by now, not {item.size:,}")
+            now = self._item(answer.meta)
+            if now.size != item.size:
+                raise Changed(f"{self._name}:{item.path} has {now.size:,} bytes by now, not {item.size:,}")
+            if now.version != item.version:  # not every server looks at if_match
+                raise Changed(f"{self._name}:{item.path} changed while it was read")
             yield from answer.stream(min_chunk_size=PIECE)
 
     def write(self, path: str, source: Path) -> None:
@@ -98,12 +108,12 @@ class ObjectStore:
     def _item(self, meta: Any) -> Item:
         path = meta["path"][len(self._folder) + 1 :] if self._folder else meta["path"]
         modified, etag = meta["last_modified"], (meta["e_tag"] or "").strip('"')  # Azure's lists have it without
-        return Item(path, meta["size"], etag or f"{_NO_ETAG[1]}{modified:%Y-%m-%dT%H:%M:%S.%f}", modified.timestamp())
+        return Item(path, meta["size"], etag or f"{_NO_ETAG[1]}{modified:%Y-%m-%dT%H:%M:%S}", modified.timestamp())
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
         """The library's errors as one line, without what a request or an answer may have of credentials."""
-        where = f"{self._name}:{path}"
+        where = place(self._name, path)
         try:
             yield
         except (exceptions.NotFoundError, FileNotFoundError):
@@ -113,7 +123,7 @@ class ObjectStore:
                 raise NotThere(f"{where}: there is nothing of that name") from None
             raise Changed(f"{where} changed while it was read") from None
         except (exceptions.BaseError, ValueError, OSError) as error:
-            raise _plain(where, self._name, str(error)) from None
+            raise plain(where, self._name, str(error)) from None
 
 
 def _open(store: Datastore, environ: Mapping[str, str], settings: DataSettings) -> tuple[str, str, Any]:
@@ -133,44 +143,3 @@ def _open(store: Datastore, environ: Mapping[str, str], settings: DataSettings) 
         return place.netloc, place.path.strip("/"), GCSStore(place.netloc, **gs_options(store, environ), **common)
     container, options = azure_options(store, environ)
     return container, place.path.strip("/"), AzureStore(container, **options, **common)
-
-
-def _plain(where: str, name: str, text: str) -> StoreError:
-    """The library's text says all of a request; a part of it is for people."""
-    status, code = _first(r"status code: (\d{3})", text), _first(r"<Code>(\w+)</Code>", text)
-    said = code or (f"status {status}" if status else "")
-    if code in ("NoSuchBucket", "ContainerNotFound") or status == "404":
-        return NotThere(f"{where}: there is no such bucket or container", f"correct the url of {name}, or make it")
-    if status in ("401", "403") or code in ("ExpiredToken", "InvalidAccessKeyId") or "credential" in text.lower():
-        return StoreError(f"{where}: the store refuses ({said or 'no credentials'})", REFUSED.format(name))
-    if "Error parsing Path" in text or "illegal" in text:
-        return StoreError(f"{where}: an object has a name that is no path", "rename it in the store")
-    reason = said or next(
-        (what for word, what in REASONS.items() if word in text), "the store does not answer as it should"
-    )
-    return StoreError(
-        f"{where}: {reason}",
-        "check the store: make datastores; DATA_RETRIES and DATA_TIMEOUT allow more",
-        passing=True,
-    )
-
-
-def _first(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
-    return found[1] if found else ""
-
-
-REFUSED = "check the credentials of {}: make datastores"
-# What the library's errors have of the network's, and what it means.
-REASONS = {
-    "refused": "the connection was refused",
-    "dns error": "there is no host of that name",
-    "Name or service": "there is no host of that name",
-    "certificate": "its certificate is not trusted",
-    "timed out": "it does not answer in time",
-    "TimedOut": "it does not answer in time",
-    "reset": "the connection was lost",
-    "closed": "the connection was lost",
-    "error decoding": "the connection was lost",
-    "unreachable": "the network is unreachable",
-}

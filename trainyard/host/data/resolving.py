@@ -61,8 +61,14 @@ def resolve(asked: DatasetRef, store: Store, url: str, reporter: Reporter, purpo
         TrainyardError: there is nothing of that name, it is not clear what is meant, the store does not answer, or a
             file has a name that no folder here can have.
     """
+    check_path(asked)
     ref = DatasetRef(asked.store, _newest_of(asked, store, reporter, purpose)) if asked.is_open else asked
-    items = tuple(sorted(_checked(ref, store.files(ref.path)), key=lambda item: os.fsencode(item.path)))
+    try:
+        items = tuple(sorted(_checked(ref, store.files(ref.path)), key=lambda item: os.fsencode(item.path)))
+    except NotThere as error:
+        if error.hint:  # there is no such bucket
+            raise
+        items = ()
     if not items:
         raise NotThere(
             f"{ref}: there is no such file or folder", f"make data-list STORE={ref.store} shows what is there"
@@ -70,6 +76,13 @@ def resolve(asked: DatasetRef, store: Store, url: str, reporter: Reporter, purpo
     if any(item.path.rpartition("/")[2] == PUSHING for item in items):
         raise StoreError(f"{ref}: a push of it goes on, or has not ended", "wait for it, or push it again")
     return Resolved(asked, ref, url, items)
+
+
+def check_path(ref: DatasetRef) -> None:
+    """Raises:
+    TrainyardError: the path leads out of its store."""
+    if ref.path and (problem := _problem(ref.path)):
+        raise TrainyardError(f"{str(ref)!r}: {problem}", "write <store>:<folder>/<file>")
 
 
 def _newest_of(asked: DatasetRef, store: Store, reporter: Reporter, purpose: str) -> str:

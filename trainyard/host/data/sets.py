@@ -52,6 +52,13 @@ class Sets:
         data = str(self.data(key))
         return [file for file in files if not _is_as_made(f"{data}/{file.place}", file)]
 
+    def others(self, key: str, files: Sequence[File]) -> list[str]:
+        """What somebody has put into a dataset, as a training can that no container keeps from it."""
+        data = str(self.data(key))
+        known = {f"{data}/{file.place}" for file in files}
+        found = (f"{folder}/{name}" for folder, _, names in os.walk(data) for name in names)
+        return [path for path in found if path not in known]
+
     def write(self, key: str, files: Sequence[File]) -> None:
         """Say what is in there, last of all: from now on it is there.
 

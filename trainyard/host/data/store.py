@@ -79,6 +79,11 @@ class Store(Protocol):
         """Make the bucket, container or folder that the URL begins with; False where it was there."""
 
 
+def place(name: str, path: str) -> str:
+    """A path of the store ``name``, or the store itself, for messages."""
+    return f"{name}:{path}" if path else name
+
+
 def joined(*parts: str) -> str:
     """A path of its parts, of which some may be empty."""
     return "/".join(part.strip("/") for part in parts if part.strip("/"))

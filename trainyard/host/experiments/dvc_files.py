@@ -32,7 +32,7 @@ from trainyard.errors import ModelUnavailable
 from trainyard.host.experiments import config, parameters, training_metrics
 from trainyard.host.experiments.config import Config, read_config
 from trainyard.host.experiments.dvc_preparation import makes_dataset, preparation_stage, script_of, stage_name
-from trainyard.host.monorepo.dataset_ref import parse_ref
+from trainyard.host.monorepo.dataset_ref import DATASTORES, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.sources import SHARED, model_files
 from trainyard.host.support.context import only_files
@@ -140,13 +140,20 @@ def keep_compiled(model: ModelDir) -> None:
 
 def _dependencies(model: ModelDir) -> Iterator[str]:
     """Paths as seen from the project; the shared code as folders."""
-    if not parse_ref(model.dataset_name).store and not read_config(model.path).training.data:  # no file of the project
+    if parse_ref(model.dataset_name).store or read_config(model.path).training.data:  # no file of the project
+        # DVC cannot see into a store, but that another dataset is named, or the store lies elsewhere.
+        yield from (path for path in (f"../../{DATASTORES}", f"{model.path.name}/Makefile") if _is_file(model, path))
+    else:
         yield model.dataset_name.rstrip("/")  # of a folder
     yield from (f"../../{name}" for name in SHARED if (model.root / name).is_dir())
     if (model.project / "common_utils").is_dir():
         yield "common_utils"
     own = [*(name for name in _WIRING if (model.path / name).is_file()), *_sources(model)]
     yield from (f"{model.path.name}/{name}" for name in sorted(own))
+
+
+def _is_file(model: ModelDir, path: str) -> bool:
+    return (model.project / path).is_file()
 
 
 def _sources(model: ModelDir) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+DATASTORES = "datastores.yaml"  # at the top of a monorepo: what stores there are
 STORE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _IN_STORE = re.compile(rf"({STORE_NAME.pattern}):(?!//)(.*)", re.DOTALL)
 LATEST = "latest"

@@ -19,7 +19,7 @@ from trainyard.host.engines.build_errors import BadWiring
 from trainyard.host.monorepo.model_dir import ModelDir, Role, read_variables
 from trainyard.host.monorepo.repository import all_members
 from trainyard.host.monorepo.sources import model_context, read_setup, setup_files
-from trainyard.host.operations.assets.assets import Assets, assets_for
+from trainyard.host.operations.assets.baked_assets import Assets
 from trainyard.host.operations.secret_check import refuse_secrets
 from trainyard.host.operations.session import Session
 from trainyard.host.requirements.conflicts import check_requirements
@@ -50,7 +50,7 @@ def build_model(
         check_requirements(model)
     lock = session.resolver.model_lock(model, role)
     bake = session.settings.bake if bake is None else bake
-    found = _assets(session, [model], assets) if role == "predict" else None
+    found = asked_assets(session, [model], assets) if role == "predict" else None
     return _build(session, plan_model(model, role, lock, image, bake=bake, assets=found), model.path, [model], found)
 
 
@@ -67,8 +67,14 @@ def plan_model(
     )
 
 
-def _assets(session: Session, models: Iterable[ModelDir], name: str | None) -> Assets | None:
-    return assets_for(session, models, session.settings.assets if name is None else name)
+def asked_assets(session: Session, models: Iterable[ModelDir], name: str | None) -> Assets | None:
+    name = session.settings.assets if name is None else name
+    if not name:
+        return None
+    # What reads config.yaml and data stores takes a quarter of a second to import.
+    from trainyard.host.operations.assets.assets import assets_for
+
+    return assets_for(session, models, name)
 
 
 def build_all(session: Session, folder: Path, *, bake: bool | None = None, assets: str | None = None) -> str:
@@ -76,7 +82,7 @@ def build_all(session: Session, folder: Path, *, bake: bool | None = None, asset
     locks = MergedLocks(session.resolver, folder)
     merged = create_routes(session, folder, locks)
     bake = session.settings.bake if bake is None else bake
-    found = _assets(session, merged.members, assets)
+    found = asked_assets(session, merged.members, assets)
     return _build(session, _plan_merged(session, merged, locks, found, bake=bake), folder, merged.members, found)
 
 
@@ -84,7 +90,7 @@ def plan_all(session: Session, resolver: Resolver, folder: Path) -> BuildPlan:
     """How the ``all`` image of an ``all/`` folder is built."""
     locks = MergedLocks(resolver, folder)
     merged = locks.in_groups(merge_members(session, folder))
-    assets = _assets(session, merged.members, None)
+    assets = asked_assets(session, merged.members, None)
     return _plan_merged(session, merged, locks, assets, bake=session.settings.bake)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +14,11 @@ from trainyard.host.data.credentials import variables_of
 from trainyard.host.data.datastores import Datastore, Datastores, read_datastores, write_datastore
 from trainyard.host.data.drivers import open_datastore, open_store
 from trainyard.host.data.pushing import plan, push
-from trainyard.host.data.resolving import resolve
+from trainyard.host.data.resolving import check_path, resolve
 from trainyard.host.data.store import Entry, NotThere, Store
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
+from trainyard.host.monorepo.model_dir import read_model_dir
+from trainyard.host.operations.prefix_data import section_for
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.training_data import cache_of
 from trainyard.settings.own_process import callers_environment
@@ -79,7 +80,7 @@ def _overview(session: Session, name: str, stores: Datastores) -> Overview:
             files, size = files + 1, size + item.size
             newest = max(newest, (item.modified, item.path))
     except TrainyardError as error:
-        return Overview(name, url, error.message.removeprefix(f"data store {name}: "))
+        return Overview(name, url, error.message.removeprefix("data store ").removeprefix(f"{name}: "))
     return Overview(name, url, "", files, size, _moment(*newest))
 
 
@@ -93,6 +94,7 @@ def entries(session: Session, name: str, folder: str) -> list[Entry]:
     Raises:
         TrainyardError: there is none of that name, or no such folder in it.
     """
+    check_path(DatasetRef(name, folder.strip("/")))
     store = open_store(name, read_datastores(session.repository.root), callers_environment(), session.data)
     found = sorted(store.entries(folder.strip("/")), key=lambda entry: entry.name)
     if not found and folder:
@@ -148,10 +150,18 @@ def _is_equal(path: Path, source: Path) -> bool:
         return all(piece == other.read(len(piece)) for piece in iter(lambda: one.read(1 << 20), b""))
 
 
-def datasets_of_models(session: Session) -> Iterator[DatasetRef]:
-    """The datasets of stores that the models of the monorepo train on, each once."""
-    refs = dict.fromkeys(parse_ref(model.dataset_name) for model in session.repository.models())
-    yield from (ref for ref in refs if ref.store)
+def datasets_of_models(session: Session) -> tuple[list[DatasetRef], list[TrainyardError]]:
+    """The datasets of stores that the models of the monorepo train on, each once; why others cannot be known."""
+    refs: list[DatasetRef] = []
+    errors = []
+    for path in session.repository.every_model_path():
+        try:
+            model = read_model_dir(path, session.repository.root)
+            section = section_for(session, model, {"$ref": model.dataset_name})
+            refs.append(section.data_ref if section else parse_ref(model.dataset_name))
+        except TrainyardError as error:
+            errors.append(error)
+    return [ref for ref in dict.fromkeys(refs) if ref.store], errors
 
 
 def put(session: Session, source: Path, target: DatasetRef) -> int:
@@ -160,6 +170,7 @@ def put(session: Session, source: Path, target: DatasetRef) -> int:
     Raises:
         TrainyardError: as ``pushing.push``; or there is no such store.
     """
+    check_path(DatasetRef(target.store, target.path.strip("/")))
     store = open_store(target.store, read_datastores(session.repository.root), callers_environment(), session.data)
     planned = plan(source, store, str(target), target.path)
     if session.commands.dry_run:

@@ -11,8 +11,8 @@ from trainyard.host.build.baked_files import LABEL_BAKED, BakedFile, parse_baked
 from trainyard.host.engines.base import BuildPlan, BuiltImage
 from trainyard.host.experiments.origin import Sources
 from trainyard.host.monorepo.model_dir import ModelDir, Role
-from trainyard.host.operations.assets.assets import LABEL, assets_for
-from trainyard.host.operations.build import all_image, build_all, build_model, plan_all, plan_model
+from trainyard.host.operations.assets.baked_assets import LABEL
+from trainyard.host.operations.build import all_image, asked_assets, build_all, build_model, plan_all, plan_model
 from trainyard.host.operations.session import Session
 
 
@@ -122,7 +122,7 @@ def _compared(session: Session, model: ModelDir, role: Role, found: BuiltImage |
 
     def plan() -> BuildPlan:
         lock = session.known_resolver.model_lock(model, role)
-        assets = assets_for(session, [model], session.settings.assets) if role == "predict" else None
+        assets = asked_assets(session, [model], None) if role == "predict" else None
         return plan_model(model, role, lock, bake=session.settings.bake, assets=assets)
 
     return _judged(session, plan, found)

@@ -13,7 +13,7 @@ from trainyard.host.data.datastores import Datastores
 from trainyard.host.data.drivers import open_store
 from trainyard.host.data.resolving import resolve
 from trainyard.host.data.store import NotThere, joined
-from trainyard.host.experiments.config import read_config
+from trainyard.host.experiments.config import FILE, read_config
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
@@ -39,6 +39,8 @@ def section_for(session: Session, model: ModelDir, payload: Mapping[str, Any]) -
         own = json.loads(session.settings.payload or "{}")
         if isinstance(own, dict) and "$ref" in own:
             return None
+    if not (model.path / FILE).is_file():
+        return None
     section = read_config(model.path).training
     return section if section.data else None
 

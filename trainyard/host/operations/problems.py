@@ -11,7 +11,9 @@ from typing import Literal
 
 from trainyard.contract.routes import parse_routes, routes_of, train_target
 from trainyard.errors import TrainyardError
+from trainyard.host.data.datastores import read_datastores
 from trainyard.host.experiments.config import read_config
+from trainyard.host.monorepo.dataset_ref import DATASTORES, DatasetRef, parse_ref
 from trainyard.host.monorepo.functions import missing_function
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.sources import model_files
@@ -53,6 +55,8 @@ def problems_of(session: Session, folders: list[Path]) -> list[Problem]:
         for rule, look in LOOK.items():
             with _caught(found, rule, model.path):
                 found += look(session, model)
+    with _caught(found, "datastores", session.repository.root / DATASTORES):
+        read_datastores(session.repository.root)
     for clash in session.repository.clashes(models):
         other = f"{clash.folder.parent.name}/{clash.folder.name}"
         what = f"{other} has the {clash.variable} {clash.mine.text!r}, too"
@@ -94,13 +98,28 @@ READ: tuple[tuple[str, Callable[[ModelDir], object]], ...] = (
 )
 
 
-def _dataset(_: Session, model: ModelDir) -> Iterator[Problem]:
-    data = model.project / model.dataset_name
+def _dataset(session: Session, model: ModelDir) -> Iterator[Problem]:
+    ref, where = parse_ref(model.dataset_name), model.variables["DATASET_NAME"].source
+    if ref.store:
+        yield from _store_of(session, ref, where, model)
+        return
+    if ref.is_open:  # latest, or a pattern: of what is in the folder when it trains
+        ref = DatasetRef("", ref.folder)
+    data = model.project / ref.path
     in_dvc = any(path.with_name(f"{path.name}.dvc").exists() for path in (data, data.parent))
     if not data.exists() and not in_dvc:
-        where = model.variables["DATASET_NAME"].source
         what, fix = f"{where}: {data} is not there", "put the data there before you train"
         yield _problem("warning", "makefile", what, fix, model.path)
+
+
+def _store_of(session: Session, ref: DatasetRef, where: str, model: ModelDir) -> Iterator[Problem]:
+    """That it is declared; whether it answers is for ``make datastores``."""
+    with contextlib.suppress(TrainyardError):  # a mistake in the file is a rule of its own
+        known = read_datastores(session.repository.root).stores
+        if ref.store not in known:
+            what = f"{where}: {ref}: {DATASTORES} has no data store {ref.store}"
+            fix = f"make datastore-add NAME={ref.store} URL=... adds one"
+            yield _problem("error", "datastores", what, fix, model.path)
 
 
 def _unknown_keys(_: Session, model: ModelDir) -> Iterator[Problem]:
@@ -135,4 +154,4 @@ LOOK: dict[str, Callable[[Session, ModelDir], Iterable[Problem]]] = {
     "functions": _functions,
     "locks": _locks,
 }
-RULES = sorted({*(rule for rule, _ in READ), *LOOK, "names"})
+RULES = sorted({*(rule for rule, _ in READ), *LOOK, "names", "datastores"})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import itertools
 import os
 import shlex
 import shutil
@@ -28,6 +27,7 @@ from trainyard.host.operations.session import Session
 from trainyard.host.support.command import Limit
 
 FOLDER = "reproduce"  # below the state folder
+MOST = 20  # that train one run again at once
 # Hooks are somebody's programs, for somebody's own work tree.
 NO_HOOKS = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": os.devnull}
 
@@ -59,7 +59,7 @@ def work_tree(session: Session, commit: str, name: str, engine: str, locks: Mapp
 def remove_leftovers(session: Session) -> None:
     """Remove the work trees of processes that were killed. One that cannot be removed is a warning."""
     for path in sorted((session.repository.state / FOLDER).glob("*.lock")):
-        with contextlib.suppress(OSError), path.open("r+") as file:
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             folder, engine = path.with_suffix(""), file.read().strip()
             if session.commands.dry_run:
@@ -77,9 +77,13 @@ def remove_leftovers(session: Session) -> None:
 
 @contextlib.contextmanager
 def _own_name(folder: Path, name: str, engine: str) -> Iterator[Path]:
-    """The folder for a work tree; another one where a process works on that run already."""
+    """The folder for a work tree; another one where a process works on that run already.
+
+    Raises:
+        TrainyardError: many do.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(1):
+    for number in range(1, MOST + 1):
         path = folder / (f"{name}-{number}" if number > 1 else name)
         lock = path.with_name(f"{path.name}.lock")
         with lock.open("a+") as file:
@@ -94,6 +98,7 @@ def _own_name(folder: Path, name: str, engine: str) -> Iterator[Path]:
                 if not path.exists():
                     lock.unlink(missing_ok=True)
             return
+    raise TrainyardError(f"{folder / name}: {MOST} processes train that run again", "wait for one of them", EXIT_FAILED)
 
 
 def _is_ours(file: IO[str], path: Path) -> bool:
@@ -101,7 +106,7 @@ def _is_ours(file: IO[str], path: Path) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.fstat(file.fileno()).st_ino == path.stat().st_ino
-    except OSError:
+    except (BlockingIOError, FileNotFoundError):
         return False
 
 
@@ -120,7 +125,7 @@ def _remove(session: Session, folder: Path, engine: str) -> None:
     for step in (_remove_image, _remove_folder):
         try:
             step(session, folder, engine)
-        except TrainyardError as error:
+        except (TrainyardError, OSError) as error:
             session.reporter.warn(f"{session.short(folder)} is not removed yet: {error}; make prune tries again")
 
 
@@ -153,4 +158,6 @@ def _git(session: Session, *arguments: str) -> None:
         session.commands.run(["git", "-C", str(root), *arguments], limit, env=environment)
     except TrainyardError as error:
         message = error.message.replace("git -C", f"git {' '.join(arguments[:2])}", 1)
-        raise TrainyardError(message, error.hint, error.exit_code) from None
+        free = shutil.disk_usage(session.repository.state / FOLDER).free / 1e6
+        room = f"make room: {free:.1f} MB are free" if "unable to write" in message else ""
+        raise TrainyardError(message, error.hint or room, error.exit_code) from None

@@ -90,10 +90,10 @@ def data_pull(session: Session, _: Path) -> None:
     given = _names(session)
     if not given.source and given.to:
         raise TrainyardError("TO needs FROM", "make data-pull FROM=<store>:<path> TO=<folder>")
-    refs = [_ref(given.source, "FROM")] if given.source else list(operation.datasets_of_models(session))
-    if not refs:
+    refs, errors = ([_ref(given.source, "FROM")], []) if given.source else operation.datasets_of_models(session)
+    if not refs and not errors:
         session.reporter.step("No model trains on data of a store: say FROM=<store>:<path>")
-    errors = []
+    total = len(refs) + len(errors)
     for ref in refs:
         if session.commands.dry_run:
             session.reporter.would(f"fetch {ref}")
@@ -107,7 +107,7 @@ def data_pull(session: Session, _: Path) -> None:
     for one in errors:
         console.error(str(one))
     if errors:
-        raise TrainyardError(f"{len(errors)} of {len(refs)} datasets are not here", "see above", EXIT_FAILED)
+        raise TrainyardError(f"{len(errors)} of {total} datasets are not here", "see above", EXIT_FAILED)
 
 
 def _pull(session: Session, ref: DatasetRef, to: str) -> None:

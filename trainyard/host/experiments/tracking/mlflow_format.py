@@ -139,10 +139,20 @@ def dataset_input(run: Run) -> DatasetInput | None:
     if not name or not sha256:
         return None
     name = cut(name, LONGEST_DATASET)
-    source = json.dumps({"uri": name if "://" in name else f"projects/{project_of(run)}/{name}"})
-    profile = json.dumps({"sha256": sha256})
-    dataset = Dataset(name, sha256[:LONGEST_DIGEST], "local", source, profile=profile)
+    url = run.tags.get("dataset_url", "") or (name if "://" in name else f"projects/{project_of(run)}/{name}")
+    kind, key = _source(url)
+    described = {"sha256": sha256, "version": run.tags.get("dataset_version", "")}
+    profile = json.dumps({name: value for name, value in described.items() if value})
+    dataset = Dataset(name, sha256[:LONGEST_DIGEST], kind, json.dumps({key: url}), profile=profile)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
+
+
+def _source(url: str) -> tuple[str, str]:
+    """What MLflow calls a place that data comes from, and the key of its URL."""
+    scheme = url.partition("://")[0] if "://" in url else ""
+    return (
+        ("http", "url") if scheme in ("http", "https") else (scheme if scheme not in ("", "file") else "local", "uri")
+    )
 
 
 def batches(entities: Iterable[Entity]) -> Iterator[list[Entity]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +13,7 @@ from trainyard.host.build.baked_files import BakedFile, files_beside
 from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.assets.arranging import arrange
+from trainyard.host.operations.assets.baked_assets import LABEL, LABEL_FROM, Assets
 from trainyard.host.operations.assets.sources import Source, check_name, fetch, source_of
 from trainyard.host.operations.session import Session
 from trainyard.host.support.command import Limit
@@ -21,18 +21,7 @@ from trainyard.host.support.digests import digest_of
 from trainyard.host.support.locking import locked
 from trainyard.host.support.unpacking import is_archive, unpack
 
-LABEL = "trainyard.assets"  # of an image: which assets are in it
-LABEL_FROM = "trainyard.assets.from"  # and of each of its models where they were: ``<model>=<place>@<hash>,...``
 _FORM = "1"  # of what is kept; another one is fetched anew
-
-
-@dataclass(frozen=True)
-class Assets:
-    """The files that go into an image, and what its labels say of them."""
-
-    name: str
-    files: tuple[BakedFile, ...]
-    labels: dict[str, str]
 
 
 def assets_for(session: Session, models: Iterable[ModelDir], name: str) -> Assets | None:

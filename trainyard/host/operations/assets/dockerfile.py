@@ -21,7 +21,8 @@ from trainyard.host.engines.container.shared_dependencies import application_fol
 from trainyard.host.experiments.config import read_config
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.assets.assets import LABEL, assets_for
+from trainyard.host.operations.assets.assets import assets_for
+from trainyard.host.operations.assets.baked_assets import LABEL
 from trainyard.host.operations.packaging.kept_packages import packages
 from trainyard.host.operations.session import Session
 

@@ -16,6 +16,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.experiments.experiment_file import FILES as EXPERIMENTS
 from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.experiments.training_metrics import FOLDER as METRICS
+from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
 from trainyard.host.operations.dvc_notes import models_in
 from trainyard.host.operations.session import Session
@@ -212,7 +213,7 @@ def _notes(session: Session, journal: Journal, model: ModelDir) -> Iterator[str]
     if routes := model.environment.get("ROUTES"):
         yield f"routes stay, as clients call them: {', '.join(part.partition(':')[0] for part in routes.split(','))}"
     if old.project != new.project and (data := read_variables(model.path / "Makefile").get("DATASET_NAME")):
-        if not (root / "projects" / new.project / data.text).exists():
+        if not parse_ref(data.text).store and not (root / "projects" / new.project / data.text).exists():
             yield f"put the data there: projects/{old.project}/{data.text} -> projects/{new.project}/{data.text}"
         if (root / "projects" / old.project / "common_utils").is_dir():
             yield f"projects/{old.project}/common_utils stays: what the model imports of it is not in {new.project}"
