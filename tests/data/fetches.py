@@ -94,10 +94,15 @@ def content_of(cached: CachedDataset) -> dict[str, bytes]:
     }  # fmt: skip
 
 
+def opened(url: str, endpoint: str, folder: str) -> Store:
+    """As the variables of this process have its credentials."""
+    stores = Datastores(Path(folder) / "datastores.yaml", {"lake": Datastore(url=url, endpoint=endpoint)}, {})
+    return open_store("lake", stores, os.environ, SETTINGS)
+
+
 def ask(url: str, endpoint: str, folder: str, path: str) -> None:
     """A fetch in a process of its own; its error is printed as ours are."""
-    stores = Datastores(Path(folder) / "datastores.yaml", {"lake": Datastore(url=url, endpoint=endpoint)}, {})
-    store = open_store("lake", stores, os.environ, SETTINGS)
+    store = opened(url, endpoint, folder)
     try:
         part = Part(resolve(parse_ref(f"lake:{path}"), store, url, SILENT), store)
         Cache(Path(folder) / "cache", SETTINGS, Limit("LOCK_TIMEOUT", 60), SILENT).dataset([part], path)

@@ -66,7 +66,7 @@ def accepts(port: int) -> bool:
 
 @contextmanager
 def sshd(folder: Path) -> Iterator[dict[str, str]]:
-    """An SFTP server that lets whoever runs the tests in by a key: the variables of a client of it, and ``URL``."""
+    """An SFTP server that lets whoever runs the tests in by a key: a client's variables, ``URL`` and ``PID``."""
     need("/usr/sbin/sshd")
     folder.mkdir(parents=True, exist_ok=True)
     if os.getuid() == 0:
@@ -84,7 +84,7 @@ def sshd(folder: Path) -> Iterator[dict[str, str]]:
         until(lambda: accepts(port), 30, (folder / "log").read_text)
         yield {
             "SFTP_USERNAME": getpass.getuser(), "SFTP_KEY_FILE": str(folder / "client_key"),
-            "SFTP_KNOWN_HOSTS": str(folder / "known_hosts"), "URL": f"sftp://127.0.0.1:{port}",
+            "SFTP_KNOWN_HOSTS": str(folder / "known_hosts"), "URL": f"sftp://127.0.0.1:{port}", "PID": str(server.pid),
         }  # fmt: skip
     finally:
         server.terminate()

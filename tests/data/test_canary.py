@@ -105,7 +105,7 @@ def test_keys_of_s3(repo: Monorepo, model: Model, lake: Lake, tmp_path: Path, wa
         ]
     assert (made[0].status == 0) == (way != "wrong"), made[0].err
     if way == "wrong":
-        assert "lake:v1/train.csv: the store refuses (InvalidAccessKeyId)" in made[0].err
+        assert "lake:v1/train.csv: the store refuses (XAdminUserNotFound)" in made[0].err
     assert_nowhere(secrets, made, repo.path)
     assert not seen
     asked = "".join(map(str, lake.proxy.asked))

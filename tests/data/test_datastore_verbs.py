@@ -189,3 +189,34 @@ def test_what_cannot_be_pushed(shop: Monorepo, lake: Lake, given: tuple[str, ...
     shop.make(None, "data-push", *given, **lake.environ).failed(said)
     assert list(lake.files.iterdir()) == []
     assert BUCKET
+
+
+def test_links_in_what_is_pushed(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.csv").write_text("first")
+    (source / "link.csv").symlink_to(source / "a.csv")
+    shop.make(None, "data-push", f"FROM={source}", "TO=lake:v1", **lake.environ).succeeded()
+    assert lake.there() == {"v1/a.csv": "first", "v1/link.csv": "first"}
+    (source / "pipe").mkdir()
+    os.mkfifo(source / "pipe" / "p")
+    shop.make(None, "data-push", f"FROM={source}", "TO=lake:v2", **lake.environ).failed("pipe")
+    assert "v2/a.csv" not in lake.there()
+
+
+def test_a_push_to_a_store_that_refuses_some(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(10):
+        (source / f"{number}.csv").write_text("x")
+    lake.proxy.before = lambda request: (
+        request.command == "PUT" and request.key.endswith(("3.csv", "4.csv")) and request.answer(403, "AccessDenied")
+    )
+    push = ("data-push", f"FROM={source}", "TO=lake:v1")
+    shop.make(None, *push, **lake.environ).failed(
+        "the store refuses (AccessDenied) (1 more files likewise)", "push again"
+    )
+    assert len([path for path in lake.there() if path.endswith(".csv")]) == 8
+    lake.proxy.before = lambda _: False
+    assert "v1 is there: 2 files are new" in shop.make(None, *push, **lake.environ).succeeded().err
+    assert len(lake.there()) == 10

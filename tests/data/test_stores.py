@@ -19,9 +19,11 @@ from trainyard.settings.data import DataSettings
 NUMBER = itertools.count()
 
 
-def opened(url: str, environ: Mapping[str, str], root: Path, **options: str) -> Store:
+def opened(
+    url: str, environ: Mapping[str, str], root: Path, settings: DataSettings | None = None, **options: str
+) -> Store:
     stores = Datastores(root / "datastores.yaml", {"lake": Datastore.model_validate({"url": url, **options})}, {})
-    return open_store("lake", stores, environ, DataSettings())
+    return open_store("lake", stores, environ, settings or DataSettings())
 
 
 class TestS3(WritableContract):

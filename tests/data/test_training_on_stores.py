@@ -11,7 +11,8 @@ import yaml
 from experiments.conftest import TRAIN as PARABOLA
 from experiments.searches import configure, runs, trials
 from experiments.test_experiment_files import EXP_CONFIG
-from monorepo import Model, Monorepo
+from experiments.tracking import WAIT, Tracking
+from monorepo import Made, Model, Monorepo
 
 from data.fetches import Lake
 
@@ -34,6 +35,15 @@ def train(msg):
     pathlib.Path(f"models/{payload['model_name']}.pkl").write_bytes(b"x")
     pathlib.Path("models/seen.json").write_text(json.dumps(
         {"refused": refused, "found": found, "payload": payload, "here": str(data)}))
+"""
+
+EVALUATE = """
+
+def evaluate(msg):
+    payload = msg["payload"]
+    assert len(pathlib.Path(payload["$ref"]).read_text().splitlines()) == 4
+    x = pickle.loads(pathlib.Path(f"models/{payload['model_name']}.pkl").read_bytes())["factor"]
+    return {"loss": (x - 2) ** 2}
 """
 
 
@@ -179,6 +189,60 @@ def test_a_tuning_fetches_once(repo: Monorepo, model: Model, lake: Lake) -> None
     assert len(trials(model)) == 4
     assert runs(model, "tuning")[0]["tags"]["dataset_url"] == f"{lake.url}/v2/train.csv"
     assert last(model)["tags"]["dataset_url"] == f"{lake.url}/v2/train.csv"
+
+
+@pytest.mark.slow
+def test_two_clones_that_train_at_once_fetch_once(tmp_path: Path, lake: Lake) -> None:
+    content = TWO * 1000
+    for number in range(20):
+        lake.put(f"v1/{number}.csv", f"{number}\n{content}")
+    lake.proxy.pause = 0.1
+    started = []
+    for name in ("one", "two"):
+        repo = Monorepo(tmp_path / name)
+        lake.declare(repo)
+        model = repo.add_model("m0")
+        repo.make(model, "build-train").succeeded()
+        given = ("DATASET_NAME=lake:v1/1.csv", 'PAYLOAD={"$data": "lake:v1"}', f"DATA_CACHE={tmp_path}/shared")
+        started.append((repo, model, given))
+    processes = [repo.spawn(model, "train", *given, **lake.environ) for repo, model, given in started]
+    for process in processes:
+        text = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, text
+    assert len(lake.proxy.fetched()) == 20
+
+
+@pytest.mark.slow
+def test_mlflow_has_the_url_of_the_dataset_and_contests_are_held_on_it(
+    repo: Monorepo, model: Model, lake: Lake
+) -> None:
+    (model.path / "train.py").write_text(PARABOLA + EVALUATE)
+    (model.path / "config.yaml").write_text("promotion: {metric: loss, min_delta: 0.001}\n")
+    (repo.path / "projects/sums/data/numbers.csv").unlink()
+    tracking = Tracking(repo)
+    tracking.start()
+    given = {**WAIT, **lake.environ}
+
+    def make(verb: str, *more: str) -> Made:
+        return repo.make(model, verb, "DATASET_NAME=lake:v2/train.csv", *more, **given).succeeded()
+
+    try:
+        for x in (1.0, 1.5):
+            make("train", f'PAYLOAD={{"params": {{"x": {x}}}}}')
+        assert last(model)["tags"]["promoted"] == "true"
+        assert "better by 0.75" in last(model)["tags"]["reason"]
+        assert "Version 1 of sums.m0 is the champion" in make("promote", "VERSION=1", "FORCE=1").err
+        assert "better by 0.75" in make("promote", "VERSION=2").err
+        run = tracking.runs("sums")[-1]
+    finally:
+        tracking.stop()
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.name == "lake:v2/train.csv"
+    assert (used.dataset.source_type, json.loads(used.dataset.source)) == ("s3", {"uri": f"{lake.url}/v2/train.csv"})
+    assert json.loads(used.dataset.profile)["version"] == last(model)["tags"]["dataset_version"]
+    assert run.data.tags["dataset_url"] == f"{lake.url}/v2/train.csv"
+    assert lake.environ["AWS_SECRET_ACCESS_KEY"] not in str(run.to_dictionary())
+    assert len(lake.proxy.fetched()) == 1
 
 
 def test_check_knows_stores(repo: Monorepo, model: Model) -> None:

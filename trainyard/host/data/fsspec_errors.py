@@ -83,6 +83,8 @@ def _of_driver(where: str, name: str, error: BaseException) -> StoreError:
             reason, fix = _FIXES[one]
             return StoreError(f"{where}: {reason}", fix.format(name))
     reason = next((_REASONS[one] for one in classes if one in _REASONS), "") or _text(error)
+    if "create any SFTP connections" in reason:  # sshfs's word for a connection that is closed
+        reason = _LOST
     return StoreError(f"{where}: {reason or classes[0]}", CHECK, passing=True)
 
 

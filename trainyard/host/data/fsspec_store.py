@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.host.data.fsspec_errors import plain_errors
-from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined
+from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, place
 
 PIECE = 1 << 20  # bytes that are read at a time
-DEEPEST = 100  # folders in each other: a link around itself has no end
+DEEPEST = 30  # folders in each other: of SFTP it is not known where a link leads
 _AT_ONCE = 8  # files whose sizes are asked for
 _PART = (".trainyard-", ".part")  # what a file that is being written is called, until it is there whole
 # By what drivers call the identity of a file's content; the first that is there.
@@ -43,16 +43,23 @@ class FsspecStore:
         if path and (alone := self.find(path)):
             yield alone
             return
-        yield from self._below(path, 0)
+        yield from self._below(path, ())
 
-    def _below(self, folder: str, depth: int) -> Iterator[Item]:
-        if depth > DEEPEST:
-            raise StoreError(f"{self._name}:{folder}: more than {DEEPEST} folders in each other", "remove the link")
+    def _below(self, folder: str, around: tuple[str, ...]) -> Iterator[Item]:
+        with self._errors(folder):
+            here = self._real(folder)
+        if here in around or len(around) > DEEPEST:
+            raise StoreError(f"{place(self._name, folder)}: a link leads back to a folder around it", "remove the link")
         for entry in self.entries(folder):
             if entry.item:
                 yield entry.item
             else:
-                yield from self._below(joined(folder, entry.name), depth + 1)
+                yield from self._below(joined(folder, entry.name), (*around, here))
+
+    def _real(self, folder: str) -> str:
+        """Where a folder is, links followed, as far as that is known."""
+        path = self._path(folder)
+        return os.path.realpath(path) if "file" in self._fs.protocol else path  # noqa: PTH -- of a text
 
     def entries(self, folder: str = "", beginning: str = "") -> Iterator[Entry]:
         with self._errors(folder):
@@ -163,12 +170,13 @@ class FsspecStore:
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
         """As ``plain_errors``. What lost its connection is connected to again when it is used next."""
-        before = self._connected
+        used = None
         try:
             with plain_errors(self._name, path):
+                used = self._fs
                 yield
         except StoreError as error:
             with self._lock:
-                if error.passing and self._connected is before:
+                if error.passing and self._connected is used:
                     self._connected = None
             raise

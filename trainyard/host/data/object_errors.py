@@ -12,6 +12,7 @@ _REFUSALS = (
     "AccessDenied", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken",
     "SignatureDoesNotMatch", "TokenRefreshRequired", "RequestTimeTooSkewed", "AuthenticationFailed",
     "AuthorizationFailure", "AuthorizationPermissionMismatch", "NoAuthenticationInformation",
+    "XAdminUserNotFound",  # versitygw's, with status 404
 )  # fmt: skip
 # What the library's errors have of the network's, and what it means.
 _REASONS = {
@@ -43,7 +44,7 @@ def plain(where: str, name: str, text: str) -> StoreError:
     if status:
         passing = int(status) >= 500 or status in ("408", "429")
         return StoreError(f"{where}: the store answers with {code or f'status {status}'}", CHECK, passing=passing)
-    if "Error parsing Path" in text or "illegal" in text:
+    if re.search("invalid path|error parsing path|illegal", text, re.IGNORECASE):
         return StoreError(f"{where}: an object has a name that is no path", "rename it in the store")
     if re.search("credential|access key|az account", text, re.IGNORECASE):
         return StoreError(f"{where}: there are no credentials, or they are not taken", REFUSED.format(name))

@@ -52,7 +52,8 @@ class ObjectStore:
                 yield from map(self._item, page)
 
     def entries(self, folder: str = "", beginning: str = "") -> Iterator[Entry]:
-        # A prefix of the protocol may end within a name; obstore's ends where a folder does.
+        # A prefix of the protocol may end within a name; obstore's ends where a folder does. It keeps the whole level:
+        # 200,000 files in one folder take 146 MB. `files` is what streams.
         with self._errors(folder):
             found = obstore.list_with_delimiter(self._objects, self._key(folder) or None)
         folders = {prefix.rstrip("/").rpartition("/")[2] for prefix in found["common_prefixes"]}

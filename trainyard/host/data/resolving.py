@@ -11,7 +11,7 @@ from functools import cached_property
 
 from trainyard.errors import TrainyardError
 from trainyard.host.data.newest import chosen
-from trainyard.host.data.store import Item, NotThere, Store, StoreError, joined
+from trainyard.host.data.store import Item, NotThere, Store, StoreError, joined, place
 from trainyard.host.monorepo.dataset_ref import DatasetRef, is_latest
 from trainyard.host.support.reporter import Reporter
 
@@ -90,7 +90,7 @@ def _newest_of(asked: DatasetRef, store: Store, reporter: Reporter, purpose: str
     fixed = "" if is_latest(asked.name) else re.split(r"[*?\[]", asked.name)[0]
     entries = {entry.name: entry for entry in store.entries(asked.folder, fixed)}
     while True:
-        name = chosen(entries, asked.name, purpose, str(asked), f"{asked.store}:{asked.folder}")
+        name = chosen(entries, asked.name, purpose, str(asked), place(asked.store, asked.folder))
         path = joined(asked.folder, name)
         if entries[name].item or store.find(joined(path, PUSHING)) is None:
             return path

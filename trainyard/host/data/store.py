@@ -9,6 +9,8 @@ from typing import Protocol
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 
+_SHOWN = 120  # characters of a path that a message has
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -81,7 +83,8 @@ class Store(Protocol):
 
 def place(name: str, path: str) -> str:
     """A path of the store ``name``, or the store itself, for messages."""
-    return f"{name}:{path}" if path else name
+    shown = path if len(path) <= _SHOWN else f"{path[: _SHOWN // 2]} ... {path[-_SHOWN // 2 :]}"
+    return f"{name}:{shown}" if path else name
 
 
 def joined(*parts: str) -> str:
