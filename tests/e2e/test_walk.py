@@ -57,7 +57,7 @@ def test_a_model(repo: Monorepo, project: Path) -> None:
     store.write_text(f"lake: {{url: {repo.path / 'lake'}, credentials: none}}\n")
     sample = project / "first" / "sample_training_data" / "data"
     shutil.copytree(project / "data", sample)
-    walk("configure", part="has data, results, framework, serialization of training:")
+    walk("configure", part="Wrote data, results, framework, serialization to training:")
     walk("prepare", "YES=1", part="first-training-code.zip")
     walk("package", part="latest.json names it")
     walk("build-predict", part="Built")

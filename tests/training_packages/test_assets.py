@@ -17,6 +17,9 @@ from pathlib import Path
 import pytest
 from monorepo import Model, Monorepo, ask
 
+from trainyard.errors import TrainyardError
+from trainyard.host.experiments.config import read_config
+
 
 @pytest.fixture
 def published(tmp_path: Path) -> Iterator[tuple[str, Path]]:
@@ -105,6 +108,7 @@ def test_the_whole_path(repo: Monorepo, lake: Path, configured: Model, published
     assert "put the pretrained assets" in shown.out
 
 
+@pytest.mark.slow
 def test_a_merged_image(repo: Monorepo, lake: Path, model: Model, published: tuple[str, Path]) -> None:
     url, folder = published
     other = repo.add_model(f"{model.name}_b", model.project)
@@ -117,6 +121,7 @@ def test_a_merged_image(repo: Monorepo, lake: Path, model: Model, published: tup
         assert predicted(port, other) == [12]
 
 
+@pytest.mark.slow
 def test_files_that_are_called_otherwise(repo: Monorepo, model: Model, published: tuple[str, Path]) -> None:
     url, folder = published
     content = archive_of(**{"release/model-0506-2018.pkl": binary(5), "release/NOTES": b"notes"})
@@ -146,6 +151,7 @@ def test_files_that_are_called_otherwise(repo: Monorepo, model: Model, published
     ],
     ids=["not one", "leads out", "other names", "other model", "damaged", "other package", "not listed"],
 )
+@pytest.mark.slow
 def test_what_is_refused(
     repo: Monorepo, model: Model, published: tuple[str, Path], content: bytes, parts: tuple[str, ...]
 ) -> None:
@@ -162,6 +168,7 @@ def test_what_is_refused(
     assert not list(repo.path.parent.rglob("evil"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fetched(repo: Monorepo, lake: Path, model: Model, published: tuple[str, Path]) -> None:
     url, folder = published
     build = functools.partial(repo.make, model, "build-predict", DATA_RETRIES="0")
@@ -182,6 +189,24 @@ def test_what_cannot_be_fetched(repo: Monorepo, lake: Path, model: Model, publis
     build("ASSETS=pretrained").succeeded()
 
 
+@pytest.mark.slow
+def test_the_packages_of_the_host_do_not_matter(
+    repo: Monorepo, model: Model, published: tuple[str, Path]
+) -> None:  # fmt: skip
+    """They were compared with those of the training; STRICT=1 refused to build."""
+    url, folder = published
+    content = binary(1)
+    record = {"model_name": model.name, "sha256": hashlib.sha256(content).hexdigest(), "installed": {"click": "0.1"}}
+    archive = archive_of(**{f"{model.name}.pkl": content, f"{model.name}.json": json.dumps(record).encode()})
+    publish(model, f"{url}/m.tgz", folder / "m.tgz", archive)
+    repo.make(model, "lock").succeeded()
+    made = repo.make(model, "build-predict", "ASSETS=pretrained", "STRICT=1").succeeded()
+    assert "other versions of packages" not in made.err
+    made = repo.make(model, "build-predict", "ASSETS=pretrained", "FORCE=1").succeeded()
+    assert "other versions of packages" not in made.err
+
+
+@pytest.mark.slow
 def test_a_url_with_a_signature(repo: Monorepo, model: Model, published: tuple[str, Path]) -> None:
     url, folder = published
     publish(model, f"{url}/m.pkl?X-Amz-Signature=abcdef", folder / "m.pkl", binary(1))
@@ -199,9 +224,11 @@ def test_a_url_with_a_signature(repo: Monorepo, model: Model, published: tuple[s
         (f"{{url: https://h/m.tgz, sha256: {'a' * 64}, files: {{../a: b}}}}", "not a path in the archive"),
     ],
 )
-def test_sections_with_a_mistake(repo: Monorepo, model: Model, line: str, part: str) -> None:
+def test_sections_with_a_mistake(tmp_path: Path, line: str, part: str) -> None:
     text = line if line.startswith("{") else f"{{{line}}}"
-    (model.path / "config.yaml").write_text(f"training:\n  assets:\n    pretrained: {text}\n")
-    made = repo.make(model, "build-predict", "ASSETS=pretrained")
-    assert "config.yaml:3" in made.failed(part)
-    assert "secret" not in made.out + made.err
+    (tmp_path / "config.yaml").write_text(f"training:\n  assets:\n    pretrained: {text}\n")
+    with pytest.raises(TrainyardError) as caught:
+        read_config(tmp_path)
+    assert f"{tmp_path}/config.yaml:3: " in str(caught.value)
+    assert part in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -95,6 +95,7 @@ def test_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
     assert json.loads((results / "latest.json").read_text())["run"] == runs(configured)[1]["id"]
 
 
+@pytest.mark.slow
 def test_equal_content_gives_equal_bytes(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured)
     repo.make(configured, "package").succeeded()
@@ -107,6 +108,7 @@ def test_equal_content_gives_equal_bytes(repo: Monorepo, lake: Path, configured:
     assert len(runs(configured)) == 1
 
 
+@pytest.mark.slow
 def test_without_a_section(repo: Monorepo, model: Model) -> None:
     write_train(model)
     (model.path.parent / "data" / "numbers.csv").write_text("a,b\n")
@@ -136,6 +138,7 @@ def test_results_that_cannot_be_put_away(repo: Monorepo, lake: Path, configured:
     check_package(next(results.glob("*/*.tar.gz")), configured)
 
 
+@pytest.mark.slow
 def test_other_sources_train_again(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured)
     (lake / configured.name / "results").write_text("a file has this place")
@@ -147,6 +150,7 @@ def test_other_sources_train_again(repo: Monorepo, lake: Path, configured: Model
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.slow
 def test_ended_while_it_trains(repo: Monorepo, lake: Path, configured: Model, sent: signal.Signals) -> None:
     prepared(repo, configured, pause=60)
     process = repo.spawn(configured, "package")
@@ -162,6 +166,7 @@ def test_ended_while_it_trains(repo: Monorepo, lake: Path, configured: Model, se
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.slow
 def test_ended_while_it_packs(repo: Monorepo, lake: Path, configured: Model, sent: signal.Signals) -> None:
     prepared(repo, configured, size=200_000_000)
     process = repo.spawn(configured, "package")
@@ -177,6 +182,7 @@ def test_ended_while_it_packs(repo: Monorepo, lake: Path, configured: Model, sen
     assert not list(folder(repo, configured).glob(".*.part"))
 
 
+@pytest.mark.slow
 def test_killed_while_it_uploads(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured, size=300_000_000)
     results = lake / configured.name / "results"
@@ -194,6 +200,7 @@ def test_killed_while_it_uploads(repo: Monorepo, lake: Path, configured: Model) 
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs to mount a file system")
+@pytest.mark.slow
 def test_a_full_disk(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured, size=3_000_000)
     place = folder(repo, configured)
@@ -209,6 +216,7 @@ def test_a_full_disk(repo: Monorepo, lake: Path, configured: Model) -> None:
     check_package(next((lake / configured.name / "results").glob("*/*.tar.gz")), configured)
 
 
+@pytest.mark.slow
 def test_two_at_once_wait_for_each_other(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured, pause=2)
     both = [repo.spawn(configured, "package") for _ in range(2)]
@@ -218,6 +226,7 @@ def test_two_at_once_wait_for_each_other(repo: Monorepo, lake: Path, configured:
     assert len(list((lake / configured.name / "results").glob("*/*.tar.gz"))) == 2
 
 
+@pytest.mark.slow
 def test_files_that_are_declared_are_served_from_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
     """No pickle: a folder whose name is not the model's, with a space in it."""
     with (configured.path / ".s2i" / "environment").open("a") as file:
@@ -240,6 +249,7 @@ def test_files_that_are_declared_are_served_from_a_package(repo: Monorepo, lake:
         assert (status, json.loads(text)["payload"]["predictions"]) == (200, [21])
 
 
+@pytest.mark.slow
 def test_a_package_can_be_reproduced(tmp_path: Path) -> None:
     repo = Monorepo(tmp_path / "repo")
     model = repo.add_model("first")

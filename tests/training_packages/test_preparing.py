@@ -35,6 +35,7 @@ def test_configure_writes_what_is_missing_and_keeps_the_rest(repo: Monorepo, lak
     assert "  results: lake:elsewhere\n" in config.read_text()
 
 
+@pytest.mark.slow
 def test_configure_without_what_it_needs(repo: Monorepo, lake: Path, model: Model) -> None:
     stores = repo.path / "datastores.yaml"
     stores.write_text(stores.read_text() + "pond:\n  url: s3://pond\n  credentials: {variables: POND_}\n")
@@ -51,6 +52,7 @@ def test_configure_without_what_it_needs(repo: Monorepo, lake: Path, model: Mode
     repo.make(model, "configure").failed("no data store yet", "make datastore-add")
 
 
+@pytest.mark.slow
 def test_configure_asks_on_a_terminal(repo: Monorepo, lake: Path, model: Model) -> None:
     session = pexpect.spawn(
         "make", ["--no-print-directory", "configure"], cwd=str(model.path), env=repo.environment(), encoding="utf-8",
@@ -111,7 +113,7 @@ def test_prepare_says_all_that_is_wrong_at_once(repo: Monorepo, lake: Path, conf
     made = repo.make(configured, "prepare", DATA_RETRIES="0")
     assert made.status != 0
     for part in (
-        "lake:: Connection refused",
+        "Connection refused",
         "no data store pond",
         "requirements_train.txt:1",
         "3 things stand in the way",
@@ -123,6 +125,7 @@ def test_prepare_says_all_that_is_wrong_at_once(repo: Monorepo, lake: Path, conf
     repo.make(configured, "prepare").failed("training.data and training.results is missing", "make configure")
 
 
+@pytest.mark.slow
 def test_prepare_without_sample_data(repo: Monorepo, lake: Path, configured: Model) -> None:
     lake.mkdir()
     sample = configured.path / "sample_training_data"
@@ -135,6 +138,7 @@ def test_prepare_without_sample_data(repo: Monorepo, lake: Path, configured: Mod
     repo.make(configured, "prepare").failed("has no numbers.csv", "DATASET_NAME is data/numbers.csv")
 
 
+@pytest.mark.slow
 def test_an_upload_that_was_broken_off_goes_on(repo: Monorepo, lake: Path, configured: Model) -> None:
     data = lake / configured.name / "data"
     data.mkdir(parents=True)
@@ -147,7 +151,7 @@ def test_an_upload_that_was_broken_off_goes_on(repo: Monorepo, lake: Path, confi
     repo.make(configured, "prepare").failed("a push of it goes on")
 
 
-@pytest.mark.parametrize("prefix", ["", "raw/2026"])
+@pytest.mark.parametrize("prefix", [pytest.param("", marks=pytest.mark.slow), "raw/2026"])
 def test_training_sees_the_files_by_their_paths(repo: Monorepo, lake: Path, configured: Model, prefix: str) -> None:
     if prefix:
         configured.replace("config.yaml", "training:\n", f"training:\n  key_prefix: {prefix}/\n")
@@ -170,6 +174,7 @@ def test_training_sees_the_files_by_their_paths(repo: Monorepo, lake: Path, conf
     assert repo.make(configured, "-n", "train").succeeded().out.count("would") <= 4
 
 
+@pytest.mark.slow
 def test_a_dataset_that_the_place_does_not_have(repo: Monorepo, lake: Path, configured: Model) -> None:
     repo.make(configured, "prepare", "YES=1").succeeded()
     configured.replace("Makefile", "numbers.csv", "letters.csv")
@@ -180,6 +185,7 @@ def test_a_dataset_that_the_place_does_not_have(repo: Monorepo, lake: Path, conf
     assert json.loads(configured.record.read_text())["dataset"] == "data/of a year.csv"
 
 
+@pytest.mark.slow
 def test_tuning_sees_them_too(repo: Monorepo, lake: Path, configured: Model) -> None:
     configured.replace("train.py", 'payload.get("factor", 2)', 'payload["params"]["x"]')
     record = 'pathlib.Path(f"models/{name}.json").write_text(\'{"metrics": {"loss": %d}}\' % len(rows))'
@@ -192,6 +198,7 @@ def test_tuning_sees_them_too(repo: Monorepo, lake: Path, configured: Model) -> 
     assert json.loads(configured.record.read_text())["metrics"] == {"loss": 3}
 
 
+@pytest.mark.slow
 def test_a_store_that_is_only_read(repo: Monorepo, configured: Model, tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))

@@ -24,6 +24,7 @@ from trainyard.contract.records import (
     binary_path,
     check_sha256,
     files_in_place,
+    handing_on,
     is_trained,
     read_compiled,
     read_record,
@@ -70,8 +71,13 @@ def files_of(models: Iterable[ModelDir]) -> tuple[BakedFile, ...]:
     return tuple(sorted(found, key=lambda file: file.name))
 
 
-def files_beside(models: Path, name: str) -> Iterator[BakedFile]:
+def files_beside(models: Path, name: str) -> list[BakedFile]:
     """Those of the model of that name in a folder like models/; raises likewise."""
+    with handing_on():
+        return list(_files_beside(models, name))
+
+
+def _files_beside(models: Path, name: str) -> Iterator[BakedFile]:
     binary = binary_path(models, name)
     if not is_trained(binary, links=False):
         raise TrainyardError(f"{binary}: no such binary to bake into an image", "run make train")

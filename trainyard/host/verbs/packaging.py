@@ -34,7 +34,7 @@ def configure(session: Session, model: ModelDir) -> None:
     section = configuring.write_section(session, model, changed)
     place = session.short(model.path / FILE)
     if changed and not session.commands.dry_run:
-        session.reporter.step(f"{place} has {', '.join(changed)} of training:")
+        session.reporter.step(f"Wrote {', '.join(changed)} to training: in {place}")
     elif not changed:
         session.reporter.step(f"{place} has all of training: already")
     readme = readme_of(model)

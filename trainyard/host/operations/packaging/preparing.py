@@ -165,7 +165,7 @@ def carry_out(session: Session, model: ModelDir, what: Preparation) -> Path:
         # Another may have put data there meanwhile: what is there already and differs is an error of the push.
         plan = push_plan(what.sample, what.data.store, str(what.data.ref), what.data.ref.path or "")
         count = push(plan, session.data, reporter, force=False)
-        reporter.step(f"{what.data.ref} has the sample data: {count:,} files are new")
+        reporter.step(f"{what.data.ref} has the sample data now: {count:,} file{'s' if count != 1 else ''} uploaded")
     elif what.data:
         reporter.step(f"{what.data.ref} has data already: the sample data stays here")
     write_code(what.code, target)
