@@ -127,7 +127,7 @@ def test_all_that_stands_in_the_way_is_said_at_once(repo: Monorepo, model: Model
         ({"commit": "--upload-pack=x"}, "nobody knows the commit"),
         ({"commit": "0" * 40}, "is not in this repository"),
         ({"dirty": "true"}, "changes that no commit has"),
-        ({"dirty": "true", "uncommitted": "utils/x.py"}, "changes that no commit has: utils/x.py"),
+        ({"dirty": "true", "uncommitted": "utils/x.py"}, "changes that no commit has (utils/x.py)"),
         ({"engine": "rkt"}, "engine rkt, which nobody knows"),
         ({"lock": "0" * 64}, "the lock of its image was not kept"),
         ({"trained_as": "../../x"}, "has no projects/../../x/Makefile"),
@@ -144,6 +144,13 @@ def test_all_that_stands_in_the_way_is_said_at_once(repo: Monorepo, model: Model
     assert made.err.count("warning: ") == 3
     (folder / "run.json").write_text(json.dumps(json.loads(plain) | {"status": "failed"}))
     reproduce(repo, model, folder).failed("has not finished: it is failed")
+    earlier = folder
+    folder = trained(repo, model)
+    (folder / "run.json").write_text(json.dumps(run_of(folder) | {"status": "interrupted"}))
+    (earlier / "run.json").write_text(plain)
+    made = repo.make(model, "reproduce").succeeded()
+    assert f"Run {folder.name} has not finished (it is interrupted): {earlier.name} is the latest that has" in made.err
+    folder = earlier
     (folder / "record.json").write_text("[]")
     (folder / "run.json").write_text(plain)
     reproduce(repo, model, folder).failed("record.json: no JSON object")
