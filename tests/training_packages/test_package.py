@@ -78,6 +78,7 @@ def test_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
     archive = Path(made.out.strip().splitlines()[-1])
     manifest = check_package(archive, configured)
     assert manifest["run"] == run["id"]
+    assert made.err.count("Engine: ") == 1
     assert made.err.count("not there, so every clone may get other packages") == 1
     results = lake / configured.name / "results"
     latest = json.loads((results / "latest.json").read_text())
@@ -264,6 +265,7 @@ def test_a_package_can_be_reproduced(tmp_path: Path) -> None:
         subprocess.run(["git", *command], cwd=repo.path, check=True)
     repo.make(model, "package").succeeded()
     run = str(runs(model)[0]["id"])
+    assert "yes, if lake still has that version: make" in repo.make(model, "run-show").succeeded().out
     assert "binary sha256" in repo.make(model, "reproduce", f"ID={run}").succeeded().out
     (tmp_path / "lake" / "numbers.csv").write_text("a,b\n9,9\n")
     repo.make(model, "reproduce", f"ID={run}").failed("its dataset lake: had version")
