@@ -144,16 +144,18 @@ def test_all_that_stands_in_the_way_is_said_at_once(repo: Monorepo, model: Model
     assert made.err.count("warning: ") == 3
     (folder / "run.json").write_text(json.dumps(json.loads(plain) | {"status": "failed"}))
     reproduce(repo, model, folder).failed("has not finished: it is failed")
-    earlier = folder
-    folder = trained(repo, model)
-    (folder / "run.json").write_text(json.dumps(run_of(folder) | {"status": "interrupted"}))
-    (earlier / "run.json").write_text(plain)
-    made = repo.make(model, "reproduce").succeeded()
-    assert f"Run {folder.name} has not finished (it is interrupted): {earlier.name} is the latest that has" in made.err
-    folder = earlier
     (folder / "record.json").write_text("[]")
     (folder / "run.json").write_text(plain)
     reproduce(repo, model, folder).failed("record.json: no JSON object")
+
+
+@pytest.mark.slow
+def test_without_an_id_it_is_the_latest_that_has_finished(repo: Monorepo, model: Model) -> None:
+    folder, newest = trained(repo, model), trained(repo, model)
+    (newest / "run.json").write_text(json.dumps(run_of(newest) | {"status": "interrupted"}))
+    made = repo.make(model, "reproduce").succeeded()
+    assert f"Run {newest.name} has not finished (it is interrupted): {folder.name} is the latest that has" in made.err
+    assert f"Run {folder.name} is reproduced" in made.err
 
 
 @pytest.mark.slow

@@ -16,6 +16,9 @@ from monorepo import Made, Model, Monorepo, ask
 from needs import can_mount
 from waiting import until
 
+from trainyard.host.operations.session import open_session
+from trainyard.host.support.reporter import Recording
+
 SLOW_TRAIN = """
 import os
 import pathlib
@@ -78,7 +81,6 @@ def test_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
     archive = Path(made.out.strip().splitlines()[-1])
     manifest = check_package(archive, configured)
     assert manifest["run"] == run["id"]
-    assert made.err.count("Engine: ") == 1
     assert made.err.count("not there, so every clone may get other packages") == 1
     results = lake / configured.name / "results"
     latest = json.loads((results / "latest.json").read_text())
@@ -94,6 +96,21 @@ def test_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
     assert len(runs(configured)) == 2
     assert len([path for path in results.iterdir() if path.is_dir()]) == 2
     assert json.loads((results / "latest.json").read_text())["run"] == runs(configured)[1]["id"]
+
+
+def test_the_engine_is_chosen_once(repo: Monorepo) -> None:
+    """It was named twice."""
+    session = open_session(repo.path, Recording())
+    assert session.tagged({"a": "b"}).tags == {"a": "b"}
+    assert session.tagged({}).engine is not session.engine  # it was not chosen yet
+    assert session.tagged({}).engine is session.engine
+
+
+def test_a_dry_run_shows_the_training(repo: Monorepo, lake: Path, configured: Model) -> None:
+    """Of an image that is not built yet; it showed the script of a server."""
+    shown = repo.make(configured, "-n", "package").succeeded().out
+    assert "train/s2i/bin/run" in shown
+    assert "daemon/s2i/bin/run" not in shown
 
 
 @pytest.mark.slow
