@@ -41,6 +41,20 @@ def test_every_mistake_is_in_one_list(repo: Monorepo, model: Model) -> None:
     assert "Traceback" not in made.err
 
 
+def test_data_stores_that_config_names(repo: Monorepo, model: Model) -> None:
+    asset = f"{{pretrained: {{url: 'sea:m.pkl', sha256: {'a' * 64}}}}}"
+    (model.path / "config.yaml").write_text(f"training:\n  data: nope:x\n  results: lake:y\n  assets: {asset}\n")
+    (repo.path / "datastores.yaml").write_text("lake: {url: lake}\n")
+    try:
+        made = repo.make(model, "check")
+    finally:
+        (repo.path / "datastores.yaml").unlink()
+    assert made.status != 0
+    assert "config.yaml:2: error: training.data: nope:x: datastores.yaml has no data store nope" in made.out
+    assert "config.yaml:4: error: training.assets.pretrained.url: sea:m.pkl: datastores.yaml has no" in made.out
+    assert "lake:y" not in made.out
+
+
 def test_one_broken_model_hides_no_other(repo: Monorepo, model: Model) -> None:
     other = repo.add_model("other_of_check", extra="UNHEARD=1\n")
     (model.path / "Makefile").write_text("nonsense\n")

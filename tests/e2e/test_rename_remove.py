@@ -70,7 +70,11 @@ def listed(folder: Path) -> list[str]:
 @pytest.mark.slow
 def test_a_renamed_model_serves_what_it_was_trained_as(repo: Monorepo) -> None:
     project = repo.path / "projects" / "rents"
+    (repo.path / ".trainyard" / "packages" / "rents" / "linear").mkdir(parents=True)
+    (project / "linear" / "config.yaml").write_text("training: {results: 'lake:rents/linear/results'}\n")
     shown = repo.make(None, "rename", "MODEL=rents/linear", "TO=rents/ridge", "-n").succeeded()
+    assert "its packages stay in .trainyard/packages/rents/linear" in shown.out
+    assert "names it still: projects/rents/linear/config.yaml:1: " in shown.out
     assert "-ROUTES=linear/predict:rents.linear.predict" in shown.out and (project / "linear").is_dir()
     made = repo.make(None, "rename", "MODEL=rents/linear", "TO=rents/ridge").succeeded()
     assert "names it still: notes.md:1: " in made.out

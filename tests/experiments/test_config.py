@@ -88,8 +88,8 @@ TUNED = "tuning:\n  hyperparams:\n    depth:\n      default_value: 3\n      tuni
         ("tuning:\n  max_trials: many\n", 2, ["tuning.max_trials", "'many'"]),
         ("tuning:\n  max_trials: 0\n", 2, ["tuning.max_trials", "0"]),
         ("tuning:\n  direction: up\n", 2, ["tuning.direction", "'maximize' or 'minimize'"]),
-        ("params: 3\n", 1, ["params", "dictionary"]),
-        ("- a\n", 1, ["dictionary"]),
+        ("params: 3\n", 1, ["params", "write names and values below it"]),
+        ("- a\n", 1, ["the file: not names and values"]),
         (TUNED + "        min: 5\n        max: 2\n", 5, ["depth.tuning", "no range"]),
         (TUNED + "        min: 0\n        max: 9\n        sampling: log\n", 5, ["needs a min above 0"]),
         (TUNED + "        min: 0.5\n        max: 9\n", 5, ["min 0.5 is not an int"]),
@@ -116,6 +116,24 @@ def test_mistakes_name_file_line_key_and_fix(tmp_path: Path, text: str, line: in
     assert "\n" not in output
     for part in parts:
         assert part in output, output
+
+
+@pytest.mark.parametrize("text", ["training: b1:x\n", "training:\n  assets: b1:x\n", "- training\n"])
+def test_a_value_where_names_and_values_belong(tmp_path: Path, text: str) -> None:
+    write(tmp_path, text)
+    with pytest.raises(TrainyardError) as caught:
+        read_config(tmp_path)
+    assert "not names and values: write names and values below it" in str(caught.value)
+    assert "instance" not in str(caught.value)
+    assert "b1:x" not in str(caught.value)
+
+
+def test_what_may_be_a_secret_is_not_shown(tmp_path: Path) -> None:
+    write(tmp_path, "training:\n  assets:\n    pretrained: {url: s3://the-key, sha256: aa}\n")
+    with pytest.raises(TrainyardError) as caught:
+        read_config(tmp_path)
+    assert "neither https" in str(caught.value)
+    assert "the-key" not in str(caught.value)
 
 
 def test_variables_are_text_and_only_read_where_there_are_some(tmp_path: Path) -> None:

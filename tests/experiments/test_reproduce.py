@@ -127,7 +127,7 @@ def test_all_that_stands_in_the_way_is_said_at_once(repo: Monorepo, model: Model
         ({"commit": "--upload-pack=x"}, "nobody knows the commit"),
         ({"commit": "0" * 40}, "is not in this repository"),
         ({"dirty": "true"}, "changes that no commit has"),
-        ({"dirty": "true", "uncommitted": "utils/x.py"}, "changes that no commit has: utils/x.py"),
+        ({"dirty": "true", "uncommitted": "utils/x.py"}, "changes that no commit has (utils/x.py)"),
         ({"engine": "rkt"}, "engine rkt, which nobody knows"),
         ({"lock": "0" * 64}, "the lock of its image was not kept"),
         ({"trained_as": "../../x"}, "has no projects/../../x/Makefile"),
@@ -147,6 +147,15 @@ def test_all_that_stands_in_the_way_is_said_at_once(repo: Monorepo, model: Model
     (folder / "record.json").write_text("[]")
     (folder / "run.json").write_text(plain)
     reproduce(repo, model, folder).failed("record.json: no JSON object")
+
+
+@pytest.mark.slow
+def test_without_an_id_it_is_the_latest_that_has_finished(repo: Monorepo, model: Model) -> None:
+    folder, newest = trained(repo, model), trained(repo, model)
+    (newest / "run.json").write_text(json.dumps(run_of(newest) | {"status": "interrupted"}))
+    made = repo.make(model, "reproduce").succeeded()
+    assert f"Run {newest.name} has not finished (it is interrupted): {folder.name} is the latest that has" in made.err
+    assert f"Run {folder.name} is reproduced" in made.err
 
 
 @pytest.mark.slow

@@ -94,6 +94,8 @@ def test_the_whole_path(repo: Monorepo, lake: Path, configured: Model, published
         assert f"pretrained assets, from {url}/m.tar.gz" in ask(port, "")[1]
     assert labels(repo, configured)["trainyard.assets"] == "pretrained"
     assert "@sha256:" in labels(repo, configured)["trainyard.assets.from"]
+    shown = repo.make(configured, "-n", "predict").succeeded()
+    assert "BAKE=1 puts the binaries of models/ there instead" in shown.err + shown.out
     # An image keeps its assets when it is built anew, and needs nobody for that.
     folder.rename(folder.with_name("away"))
     configured.replace("predict.py", "factor * sum", "1 + factor * sum")
@@ -199,11 +201,23 @@ def test_the_packages_of_the_host_do_not_matter(
     record = {"model_name": model.name, "sha256": hashlib.sha256(content).hexdigest(), "installed": {"click": "0.1"}}
     archive = archive_of(**{f"{model.name}.pkl": content, f"{model.name}.json": json.dumps(record).encode()})
     publish(model, f"{url}/m.tgz", folder / "m.tgz", archive)
+    models = model.path.parent / "models"
+    models.mkdir()
+    (models / f"{model.name}.pkl").write_bytes(content)
+    (models / f"{model.name}.json").write_text(json.dumps(record))
     repo.make(model, "lock").succeeded()
     made = repo.make(model, "build-predict", "ASSETS=pretrained", "STRICT=1").succeeded()
     assert "other versions of packages" not in made.err
-    made = repo.make(model, "build-predict", "ASSETS=pretrained", "FORCE=1").succeeded()
-    assert "other versions of packages" not in made.err
+    for more in (["ASSETS=pretrained", "FORCE=1"], ["BAKE=1", "FORCE=1"]):
+        made = repo.make(model, "build-predict", *more).succeeded()
+        assert "other versions of packages" not in made.err
+
+
+def test_data_in_the_place_of_a_model(repo: Monorepo, model: Model, published: tuple[str, Path]) -> None:
+    """It was put into the image, and the server said: run make train."""
+    url, folder = published
+    publish(model, f"{url}/m.csv", folder / "m.csv", b"a,b\n1,2\n")
+    repo.make(model, "build-predict", "ASSETS=pretrained").failed("a .csv file is no model", f"{model.name}.pkl")
 
 
 @pytest.mark.slow

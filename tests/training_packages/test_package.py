@@ -16,6 +16,9 @@ from monorepo import Made, Model, Monorepo, ask
 from needs import can_mount
 from waiting import until
 
+from trainyard.host.operations.session import open_session
+from trainyard.host.support.reporter import Recording
+
 SLOW_TRAIN = """
 import os
 import pathlib
@@ -93,6 +96,21 @@ def test_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
     assert len(runs(configured)) == 2
     assert len([path for path in results.iterdir() if path.is_dir()]) == 2
     assert json.loads((results / "latest.json").read_text())["run"] == runs(configured)[1]["id"]
+
+
+def test_the_engine_is_chosen_once(repo: Monorepo) -> None:
+    """It was named twice."""
+    session = open_session(repo.path, Recording())
+    assert session.tagged({"a": "b"}).tags == {"a": "b"}
+    assert session.tagged({}).engine is not session.engine  # it was not chosen yet
+    assert session.tagged({}).engine is session.engine
+
+
+def test_a_dry_run_shows_the_training(repo: Monorepo, lake: Path, configured: Model) -> None:
+    """Of an image that is not built yet; it showed the script of a server."""
+    shown = repo.make(configured, "-n", "package").succeeded().out
+    assert "train/s2i/bin/run" in shown
+    assert "daemon/s2i/bin/run" not in shown
 
 
 @pytest.mark.slow
@@ -264,6 +282,7 @@ def test_a_package_can_be_reproduced(tmp_path: Path) -> None:
         subprocess.run(["git", *command], cwd=repo.path, check=True)
     repo.make(model, "package").succeeded()
     run = str(runs(model)[0]["id"])
+    assert "yes, if lake still has that version: make" in repo.make(model, "run-show").succeeded().out
     assert "binary sha256" in repo.make(model, "reproduce", f"ID={run}").succeeded().out
     (tmp_path / "lake" / "numbers.csv").write_text("a,b\n9,9\n")
     repo.make(model, "reproduce", f"ID={run}").failed("its dataset lake: had version")

@@ -39,7 +39,8 @@ def test_configure_writes_what_is_missing_and_keeps_the_rest(repo: Monorepo, lak
 def test_configure_without_what_it_needs(repo: Monorepo, lake: Path, model: Model) -> None:
     stores = repo.path / "datastores.yaml"
     stores.write_text(stores.read_text() + "pond:\n  url: s3://pond\n  credentials: {variables: POND_}\n")
-    repo.make(model, "configure").failed("STORE is not given")
+    repo.make(model, "configure").failed("FROM and TO are not given", "STORE=<one of lake, pond>")
+    repo.make(model, "configure", "FROM=lake:a").failed(": TO is not given", "TO=<store>:<prefix>")
     repo.make(model, "configure", "STORE=sea").failed("no data store sea")
     repo.make(model, "configure", "FROM=lake:../up", "TO=lake:x").failed("lake:../up", "leads out of the data store")
     assert not (model.path / "config.yaml").exists()
@@ -52,12 +53,46 @@ def test_configure_without_what_it_needs(repo: Monorepo, lake: Path, model: Mode
     repo.make(model, "configure").failed("no data store yet", "make datastore-add")
 
 
+def test_configure_with_values_that_are_wrong_or_do_nothing(repo: Monorepo, lake: Path, model: Model) -> None:
+    stores = repo.path / "datastores.yaml"
+    stores.write_text(stores.read_text() + "pond:\n  url: pond\n  credentials: none\n")
+    repo.make(model, "configure", "FROM=lake").failed(
+        "FROM=lake: not a place of a data store", "<store>:<prefix>: there are lake, pond"
+    )
+    made = repo.make(model, "configure", "STORE=lake", "FRAMEWORK=foo").succeeded()
+    assert "warning: FRAMEWORK=foo is none of catboost, " in made.err
+    assert "Next: commit that, " in made.err
+    made = repo.make(model, "configure", "STORE=lake").succeeded()
+    assert f"Next: make prepare MODEL={model.project}/{model.name}" in made.err
+    repo.make(model, "configure", "STORE=pond").failed("STORE=pond changes nothing: data is lake:", "FROM=pond:")
+
+
+@pytest.mark.slow
+def test_configure_keeps_a_pipeline_up_to_date(repo: Monorepo, lake: Path, model: Model) -> None:
+    """Training warned of it afterwards."""
+    repo.make(None, "dvc").succeeded()
+    path = model.path.parent / "dvc.yaml"
+    before = path.read_text()
+    shown = repo.make(model, "-n", "configure").succeeded().out
+    assert f"keep {path.relative_to(repo.path)} up to date" in shown
+    assert path.read_text() == before
+    assert "as make dvc does" in repo.make(model, "configure").succeeded().err
+    assert "wrote" not in repo.make(None, "dvc").succeeded().out
+    (model.path / "more.py").write_text("")  # what is not from configure is left to make dvc
+    before = path.read_text()
+    repo.make(model, "configure", "TO=lake:other").succeeded()
+    assert path.read_text() == before
+
+
 @pytest.mark.slow
 def test_configure_asks_on_a_terminal(repo: Monorepo, lake: Path, model: Model) -> None:
     session = pexpect.spawn(
         "make", ["--no-print-directory", "configure"], cwd=str(model.path), env=repo.environment(), encoding="utf-8",
         timeout=60,
     )  # fmt: skip
+    session.expect_exact("Data store")
+    session.sendline("nope")
+    session.expect("no data store nope")
     answers = {"Data store": "", "Training data ": "pond:x", "Training data key prefix": "", "Results": "lake:out"}
     for question, answer in answers.items():
         session.expect_exact(question)

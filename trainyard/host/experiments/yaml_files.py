@@ -17,6 +17,9 @@ from pydantic_core import PydanticCustomError
 from trainyard.contract.files import read_text
 from trainyard.errors import TrainyardError
 
+NO_SECTION = ("model_type", "model_attributes_type", "dict_type")  # errors of a value where a mapping belongs
+BELOW = "write names and values below it, each on a line of its own"
+_SECRET = {"credentials", "url", "endpoint"}  # keys whose value may hold a password, whatever it looks like
 Place = tuple[str | int, ...]  # of a value: ("tuning", "hyperparams", "depth", "min")
 _FLOAT = re.compile(r"[-+]?(?:\d[\d_]*\.?[\d_]*(?:[eE][-+]?\d+)|\d[\d_]*\.[\d_]*|\.\d[\d_]*(?:[eE][-+]?\d+)?)")
 
@@ -85,7 +88,8 @@ class YamlFile:
             context = first.get("ctx") or {}
             key = (context["key"],) if first["type"] == "unknown_key" else ()
             place: Place = (*first["loc"], *key)
-            raise TrainyardError(f"{self.where(place)}: {_describe(place, first)}", context.get("fix", "")) from None
+            fix = BELOW if first["type"] in NO_SECTION else context.get("fix", "")
+            raise TrainyardError(f"{self.where(place)}: {_describe(place, first)}", fix) from None
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -164,11 +168,15 @@ def _lines(node: yaml.Node, place: Place, path: Path) -> Iterator[tuple[Place, i
 
 
 def _describe(place: Place, error: Any) -> str:
+    if error["type"] in NO_SECTION:
+        if place and place[-1] == (error.get("ctx") or {}).get("class_name"):  # one of the forms that it may have
+            place = place[:-1]
+        return f"{'.'.join(map(str, place)) or 'the file'}: not names and values"
     name = ".".join(map(str, place))
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     value = error.get("input")
     shown = isinstance(value, (str, int, float, bool)) and error["type"] != "unknown_key"
-    shown = shown and not re.search(r"://[^/]*@", str(value))  # a URL with a password
+    shown = shown and not _SECRET & set(place) and not re.search(r"://[^/]*@", str(value))  # a URL with a password
     given = f" (it is {value!r})" if shown else ""
     return f"{name}: {message}{given}" if name else f"{message}{given}"

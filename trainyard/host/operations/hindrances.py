@@ -15,7 +15,7 @@ from trainyard.host.operations.session import Session
 from trainyard.host.operations.trained_run import TrainedRun
 
 ANOTHER = "choose another run: make runs"
-COMMIT_FIRST = "such a run stays as it is; what is committed before it is trained can be trained again"
+COMMIT_FIRST = "commit before you train, and the next run can be"
 
 
 def hindrances(session: Session, trained: TrainedRun) -> list[TrainyardError]:
@@ -43,7 +43,7 @@ def _of_training(trained: TrainedRun) -> Iterator[TrainyardError]:
         yield TrainyardError("nobody knows the commit that it was trained from", COMMIT_FIRST)
     # Parameters are in the payload, so a file that has nothing else is not needed.
     elif tags.get("dirty") == "true" and tags.get(UNCOMMITTED) != f"{trained.place}/{TUNED}":
-        named = f": {tags[UNCOMMITTED]}" if UNCOMMITTED in tags else ""
+        named = f" ({tags[UNCOMMITTED]})" if UNCOMMITTED in tags else ""
         yield TrainyardError(f"it was trained with changes that no commit has{named}", COMMIT_FIRST)
 
 

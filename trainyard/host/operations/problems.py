@@ -12,7 +12,8 @@ from typing import Literal
 from trainyard.contract.routes import parse_routes, routes_of, train_target
 from trainyard.errors import TrainyardError
 from trainyard.host.data.datastores import read_datastores
-from trainyard.host.experiments.config import read_config
+from trainyard.host.experiments.config import config_file, read_config
+from trainyard.host.experiments.training_section import ASSET_NAMES
 from trainyard.host.monorepo.dataset_ref import DATASTORES, DatasetRef, parse_ref
 from trainyard.host.monorepo.functions import missing_function
 from trainyard.host.monorepo.model_dir import ModelDir
@@ -122,6 +123,20 @@ def _store_of(session: Session, ref: DatasetRef, where: str, model: ModelDir) ->
             yield _problem("error", "datastores", what, fix, model.path)
 
 
+def _places(session: Session, model: ModelDir) -> Iterator[Problem]:
+    """The data stores that ``training:`` of config.yaml names."""
+    with contextlib.suppress(TrainyardError):  # a mistake in the file is a rule of its own
+        file, section = config_file(model.path), read_config(model.path).training
+        named: dict[tuple[str, ...], str] = {("data",): section.data, ("results",): section.results}
+        for name in ASSET_NAMES:
+            asset = getattr(section.assets, name)
+            named["assets", name, "url"] = asset.url if asset else ""
+        for keys, text in named.items():
+            place = ("training", *keys)
+            if (ref := parse_ref(text)).store:
+                yield from _store_of(session, ref, f"{file.where(place)}: {'.'.join(place)}", model)
+
+
 def _unknown_keys(_: Session, model: ModelDir) -> Iterator[Problem]:
     for warning in model.environment.warnings:
         yield _problem("warning", "wiring", warning, "remove the line, or fix the name", model.path)
@@ -150,6 +165,7 @@ def _locks(session: Session, model: ModelDir) -> Iterator[Problem]:
 
 LOOK: dict[str, Callable[[Session, ModelDir], Iterable[Problem]]] = {
     "makefile": _dataset,
+    "config": _places,
     "wiring": _unknown_keys,
     "functions": _functions,
     "locks": _locks,

@@ -17,7 +17,7 @@ from trainyard.host.experiments.training import Training, carry_out, start_run
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.build import plan_model
 from trainyard.host.operations.hindrances import engine_of, hindrances
-from trainyard.host.operations.reproducible_data import FoundData, find_data, look_for_data
+from trainyard.host.operations.reproducible_data import FoundData, find_data, look_for_data, store_names
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import training_of
 from trainyard.host.operations.trained_run import TrainedRun, read_trained_run
@@ -33,6 +33,14 @@ def reasons_against(session: Session, run: Run) -> list[TrainyardError]:
     except TrainyardError as error:
         return [error]
     return [*hindrances(session, trained), *look_for_data(session, trained)]
+
+
+def stores_of(session: Session, run: Run) -> list[str]:
+    """The data stores that have to have the data of a run still; nobody asks them here."""
+    try:
+        return store_names(read_trained_run(session, run))
+    except TrainyardError:
+        return []
 
 
 def reproduce(session: Session, run: Run) -> Reproduction | None:
@@ -76,7 +84,7 @@ def _refuse(session: Session, trained: TrainedRun, problems: Sequence[TrainyardE
         return
     what = f"run {trained.run.id} cannot be trained again"
     if len(problems) == 1:
-        raise TrainyardError(f"{what}: {problems[0].message}", problems[0].hint)
+        raise TrainyardError(f"{what}, because {problems[0].message}", problems[0].hint)
     for problem in problems:
         session.reporter.warn(str(problem))
     raise TrainyardError(f"{what}: {len(problems)} things stand in the way", "see above")

@@ -72,6 +72,11 @@ def look_for_data(session: Session, trained: TrainedRun) -> tuple[TrainyardError
     return () if problems and all(_may_be_committed(trained, root, one) for one in asked) else problems
 
 
+def store_names(trained: TrainedRun) -> list[str]:
+    """The data stores that its data came from."""
+    return list(dict.fromkeys(parse_ref(ref).store for ref in _stored(trained).values()))
+
+
 def _stored(trained: TrainedRun) -> dict[str, str]:
     """What of its data came from stores: ``<store>:<path>`` by the key of its payload."""
     tags = trained.run.tags
@@ -92,12 +97,12 @@ def _in_stores(session: Session, trained: TrainedRun, stored: Mapping[str, str])
     mount = functools.cache(lambda: mounted(session, model, data))
     if dict(data.payload) != dict(trained.payload):
         return FoundData(_nothing, (TrainyardError("its datasets would have other places now", "train it by hand"),))
-    problems = (_changed_in_store(trained, key, ref, data, mount) for key, ref in stored.items())
+    problems = (_changed_in_store(session, trained, key, ref, data, mount) for key, ref in stored.items())
     return FoundData(mount, tuple(filter(None, problems)), data.tags)
 
 
 def _changed_in_store(
-    trained: TrainedRun, key: str, ref: str, data: TrainingData, mount: Mounting
+    session: Session, trained: TrainedRun, key: str, ref: str, data: TrainingData, mount: Mounting
 ) -> TrainyardError | None:
     """A store may have the same content under another version: it was copied, or has moved. So it is fetched, and its
     sha256 decides, where that was written down."""
@@ -106,6 +111,7 @@ def _changed_in_store(
     if before == now:
         return None
     if wanted := trained.run.tags.get(sha256, ""):
+        session.reporter.step(f"{ref} has another version than the run had: it is fetched, and its sha256 decides")
         path = mount()[0].folder / PurePosixPath(str(data.payload[key])).relative_to(FOLDER)
         if sha256_of_dataset(path, dataset_files(path)) == wanted:
             return None

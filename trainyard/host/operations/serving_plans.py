@@ -43,8 +43,10 @@ def models_of(
     if session.settings.mount:
         session.reporter.step(f"models/ is mounted over the binaries that are in {image.name} (MOUNT=1)")
         return mounts, {"BAKED_MODELS": ""}
-    whose = f"the {image.assets} assets" if image.assets else "its binaries"
-    session.reporter.step(f"models/ is not mounted: {image.name} has {whose} in it (MOUNT=1 mounts it all the same)")
+    whose, how = "its binaries", "MOUNT=1 mounts it all the same"
+    if image.assets:
+        whose, how = f"the {image.assets} assets", f"BAKE=1 puts the binaries of models/ there instead; {how}"
+    session.reporter.step(f"models/ is not mounted: {image.name} has {whose} in it ({how})")
     for model in models if not image.assets else ():
         if is_trained(model.binary, links=False) and not _is_in(image, model):
             session.reporter.warn(

@@ -63,6 +63,13 @@ class Session:
         """Knows only what was resolved before; for questions that must not take long."""
         return replace(self.resolver, known_only=True)
 
+    def tagged(self, tags: Mapping[str, str]) -> Session:
+        """The same, with these tags of its runs too. The engine is not chosen, and named, once more."""
+        other = replace(self, tags={**self.tags, **tags})
+        if "engine" in self.__dict__:
+            other.__dict__["engine"] = self.engine
+        return other
+
     def engines(self) -> list[Engine]:
         """Every engine that answers, for what asks all of them: stop, list, who holds a port."""
         return every_engine(self.repository, self.settings, self.commands)

@@ -20,17 +20,24 @@ def asks() -> bool:
 
 
 def given(
-    variable: str, value: str, question: str, default: str, check: Callable[[str], T], *, optional: bool = False
+    variable: str,
+    value: str,
+    question: str,
+    default: str,
+    check: Callable[[str], T],
+    *,
+    optional: bool = False,
+    missing: TrainyardError | None = None,
 ) -> T:
     """The value, checked; asked for where it is not given, until it is right; the default where nobody is there.
-    ``optional``: an empty answer is one.
+    ``optional``: an empty answer is one. ``missing``: what is raised where there is none.
 
     Raises:
         TrainyardError: there is none, or it is wrong.
     """
     if value or not asks():
         if not value and not default and not optional:
-            raise TrainyardError(f"{variable} is not given", f"say {variable}=...")
+            raise missing or TrainyardError(f"{variable} is not given", f"say {variable}=...")
         return check(value or default)
     while True:
         shown = default if default or optional else None

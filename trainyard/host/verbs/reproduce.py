@@ -8,7 +8,7 @@ from pathlib import Path
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.experiments.reproduction import Reproduction, shortened
 from trainyard.host.operations import reproduce as operation
-from trainyard.host.operations.asked_runs import asked_run
+from trainyard.host.operations.asked_runs import finished_run
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
@@ -24,7 +24,7 @@ class _OnStderr(console.Terminal):
 
 
 def reproduce(session: Session, folder: Path) -> None:
-    """Train the run ID again, and print what is equal.
+    """Train the run ID again, else the latest that has finished, and print what is equal.
 
     Raises:
         TrainyardError: it cannot be trained again, or a metric is not equal.
@@ -34,7 +34,7 @@ def reproduce(session: Session, folder: Path) -> None:
         raise TrainyardError(f"FORMAT={form}: no form of make reproduce", f"choose among {', '.join(FORMATS)}")
     if form == "json":
         session = replace(session, commands=replace(session.commands, reporter=_OnStderr()))
-    found = operation.reproduce(session, asked_run(session, folder))
+    found = operation.reproduce(session, finished_run(session, folder))
     if found is None:
         return
     if form == "json":

@@ -87,11 +87,18 @@ def show_run(session: Session, folder: Path) -> None:
 
 def _can_be_reproduced(session: Session, run: Run) -> list[tuple[str, str]]:
     """Whether make reproduce can train it again, and what stands in the way."""
-    from trainyard.host.operations.reproduce import reasons_against  # make runs does not wait for what trains
+    from trainyard.host.operations.reproduce import (
+        reasons_against,
+        stores_of,
+    )  # make runs does not wait for what trains
 
     what, reasons = "can be reproduced", reasons_against(session, run)
     if not reasons:
-        return [(what, f"yes: make reproduce ID={run.id}")]
+        stores = stores_of(session, run)
+        has = (
+            f", if {' and '.join(stores)} still {'has' if len(stores) == 1 else 'have'} that version" if stores else ""
+        )
+        return [(what, f"yes{has}: make reproduce ID={run.id}")]
     return [(what, f"no: {reasons[0]}"), *(("", f"    {reason}") for reason in reasons[1:])]
 
 

@@ -53,8 +53,8 @@ class ImageFolders:
         complete = complete and all((one / STAMP).is_file() for one in (venv, *more))
         return ProcessImage(build, venv, builder, role, identity, labels, more) if complete else None
 
-    def need(self, image: str, image_id: str = "") -> ProcessImage:
-        """The same, where there has to be one.
+    def need(self, image: str, image_id: str = "", role: str = "predict") -> ProcessImage:
+        """The same, where there has to be one; a dry run takes one of ``role``.
 
         Raises:
             TrainyardError: there is none.
@@ -62,7 +62,7 @@ class ImageFolders:
         if found := self.read(image, image_id):
             return found
         if self.assembler.commands.dry_run:
-            return ProcessImage(self.state, self.state, self.assembler.builder, "predict")
+            return ProcessImage(self.state, self.state, self.assembler.builder, role)
         if image_id:
             raise TrainyardError(f"{image} was built again meanwhile", "start it once more", EXIT_FAILED)
         raise TrainyardError(f"no image {image} of the process engine", "build it: make build-train build-predict")

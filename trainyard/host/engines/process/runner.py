@@ -34,7 +34,7 @@ class ProcessRunner:
 
     def run(self, plan: RunPlan) -> int:
         self._say_if_not_confined(plan)
-        image = self.folders.need(plan.image, plan.image_id)
+        image = self.folders.need(plan.image, plan.image_id, plan.role)
         return self._run(plan, image, run_script(plan, image))
 
     def shell(self, plan: RunPlan) -> int:
@@ -56,7 +56,7 @@ class ProcessRunner:
 
     def converse(self, plan: RunPlan) -> Conversation:
         """In a session of its own."""
-        image = self.folders.need(plan.image, plan.image_id)
+        image = self.folders.need(plan.image, plan.image_id, plan.role)
         program = self._attached(run_script(plan, image), plan, image, apart=True)
         return Conversation(program, lambda: self.stop(plan.name))
 

@@ -24,6 +24,8 @@ from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.assets.sources import Source
 from trainyard.host.operations.packaging.package_files import MANIFEST, MODELS
 
+# Endings of data and of pages: a file that is fetched by itself gets the model's name, whatever it is.
+_NO_MODEL = (".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".xls", ".htm", ".html", ".md", ".pdf", ".log")
 _SHOWN = 5  # names of an archive that a message lists
 
 
@@ -40,6 +42,7 @@ def arrange(unpacked: Path, models: Path, model: ModelDir, source: Source) -> No
     else:
         models.mkdir()
         _pick(_top(unpacked), models, model, source)
+        _check_kind(models, model, source)
     record = _record(models, model, source)
     name = record_name(files_of(record, model.model_name), model.model_name)
     (models / name).write_text(dump_record({**record, "assets": source.facts}))
@@ -96,6 +99,16 @@ def _pick(folder: Path, models: Path, model: ModelDir, source: Source) -> None:
     if not any(models.iterdir()):
         fix = f"say which file is the model, with files: {{<name in the archive>: {name}{BINARY}}}"
         raise _refusal(source, f"nothing in it is called {name}*; it has {_shown(folder)}", fix)
+
+
+def _check_kind(models: Path, model: ModelDir, source: Source) -> None:
+    """Raises:
+    TrainyardError: there is nothing but data, which no server could load."""
+    declared = declared_files(model.environment)
+    names = sorted(path.name for path in models.iterdir())
+    if all(name.endswith(_NO_MODEL) and name not in declared for name in names):
+        fix = f"publish {model.model_name}{BINARY}, or an archive that has it; MODEL_FILES declares other files"
+        raise _refusal(source, f"a {Path(names[0]).suffix} file is no model", fix)
 
 
 def _shown(folder: Path) -> str:

@@ -29,6 +29,12 @@ _BY_SUFFIX = {
 _BY_CALL = {r"\bsave_model\(": "native", r"\btorch\.save\(": "pytorch", r"\bsave_native\w*\(": "native"}
 
 
+KNOWN = {
+    "framework": sorted({*FRAMEWORKS.values(), _OTHER}),
+    "serialization": sorted({*_BY_SUFFIX.values(), *_BY_CALL.values()}),
+}
+
+
 def guess_framework(model: ModelDir) -> str:
     """By the requirements of training; ``python`` where they name none that we know."""
     try:

@@ -60,7 +60,7 @@ def _package(session: Session, model: ModelDir, section: TrainingSection, result
     if run:
         session.reporter.step(f"Run {run.id} has trained on this already, and was not packed to the end: it goes on")
     else:
-        run = train(replace(session, tags={**session.tags, TAG: inputs}), model)
+        run = train(session.tagged({TAG: inputs}), model)
         if run is None:  # a dry run, which does not come here
             raise TrainyardError(f"{model.name}: nothing was trained", "make train", EXIT_FAILED)
     found = package_of(session, model, run.id)

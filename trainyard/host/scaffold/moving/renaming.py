@@ -19,6 +19,7 @@ from trainyard.host.experiments.training_metrics import FOLDER as METRICS
 from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir, Value, read_variables
 from trainyard.host.operations.dvc_notes import models_in
+from trainyard.host.operations.packaging.code_archive import folder_of
 from trainyard.host.operations.session import Session
 from trainyard.host.scaffold.model_places import Place, called_after, check_free, check_new, model_at
 from trainyard.host.scaffold.moving import belongings, project_files, renamed_files
@@ -217,6 +218,8 @@ def _notes(session: Session, journal: Journal, model: ModelDir) -> Iterator[str]
             yield f"put the data there: projects/{old.project}/{data.text} -> projects/{new.project}/{data.text}"
         if (root / "projects" / old.project / "common_utils").is_dir():
             yield f"projects/{old.project}/common_utils stays: what the model imports of it is not in {new.project}"
+    if (packages := folder_of(session, model)).is_dir():
+        yield f"its packages stay in {session.short(packages)}: make package makes one of the new name"
     yield from (f"names it still: {line}" for line in mentions(root, journal.names, tuple(own)))
     yield from (
         f"{image} holds the old one until it is built again" for image in belongings.merged_images(session, model)
