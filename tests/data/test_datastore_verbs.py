@@ -69,7 +69,7 @@ def test_a_url_with_a_secret_is_refused_and_not_shown(repo: Monorepo, url: str) 
         (("NAME=a b", "URL=data"), "NAME=a b: not the name of a data store"),
         (("NAME=lake", "URL=ftp://host/x"), "ftp:// is none of s3://"),
         (("NAME=lake", "URL=s3:///x"), "it names no bucket"),
-        (("NAME=lake", "URL=nowhere"), "lake: there is nothing there"),
+        (("NAME=lake", "URL=nowhere"), "lake: there is no such folder: make it, or correct the url"),
         (("NAME=lake", "URL=http://127.0.0.1:1/x", "DATA_RETRIES=0"), "lake: "),
         (("NAME=lake", "URL=s3://b/x", "ENDPOINT=http://127.0.0.1:1", "CREDENTIALS=none", "DATA_RETRIES=0"),
          "lake: the connection was refused"),
@@ -96,8 +96,8 @@ def test_one_that_is_away_hides_no_other(shop: Monorepo, lake: Lake, tmp_path: P
     assert lines["lake"].startswith(f"lake {lake.url} yes 2 20 20")
     assert "v2/a.csv" in lines["lake"] or "v1/a.csv" in lines["lake"]
     assert lines["local"].startswith("local shared yes 1 1 20")
-    assert lines["away"] == "away http://127.0.0.1:1/x Connection refused"
-    assert lines["gone"] == "gone nowhere there is nothing there"
+    assert lines["away"].startswith("away http://127.0.0.1:1/x Connection refused: ")
+    assert lines["gone"] == "gone nowhere there is no such folder: make it, or correct the url"
 
 
 def test_no_store_yet(repo: Monorepo) -> None:
@@ -130,7 +130,7 @@ def test_pull_and_copy(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
     assert (tmp_path / "out/v1/a.csv").read_text() == "mine"
     shop.make(None, *pull, "FORCE=1", **lake.environ).succeeded()
     assert (tmp_path / "out/v1/a.csv").read_text() == "first"
-    assert "\nfetch lake:v1\n" in shop.make(None, "-n", *pull, **lake.environ).succeeded().out
+    assert "\nfetch lake:v1 and copy it to" in shop.make(None, "-n", *pull, **lake.environ).succeeded().out
     shop.make(None, "data-pull", "FROM=lake:v9", **lake.environ).failed("lake:v9: there is no such file or folder")
     shop.make(None, "data-pull", "FROM=v1", **lake.environ).failed("FROM=v1: not a path of a data store")
     shop.make(None, "data-pull", f"TO={tmp_path}", **lake.environ).failed("TO needs FROM")

@@ -37,10 +37,16 @@ def said(root: Path, text: str) -> str:
     ("text", "message"),
     [
         ("- a\n", "datastores.yaml:1: not a mapping of names to data stores: write <name>: {url: <URL>}"),
-        ("a b: {url: x}\n", "datastores.yaml:1: 'a b' cannot be the name of a data store: letters"),
-        ("1: {url: x}\n", "datastores.yaml:1: 1 cannot be the name"),
+        ("a b: {url: x}\n", "datastores.yaml:1: 'a b' is not the name of a data store: letters"),
+        ("1: {url: x}\n", "datastores.yaml:1: 1 is not the name"),
         ("lake: {}\n", "datastores.yaml:1: url"),
-        ("lake: s3://b/x\n", "datastores.yaml:1: "),
+        ("https: {url: x}\n", "datastores.yaml:1: 'https' is not the name of a data store: https: begins a URL"),
+        ("lake: {url: ''}\n", "datastores.yaml:1: url is missing"),
+        ("lake: 3\n", "datastores.yaml:1: not a data store: write {url: <URL>}, or the URL alone"),
+        (f"lake:\n  url: x\n  credentials: A:{SECRET}\n", "datastores.yaml:3: credentials: write default, none"),
+        (f"lake:\n  url: x\n  credentials: [{SECRET}]\n", "datastores.yaml:3: credentials: write default, none"),
+        ("lake:\n  url: s3://b\n  endpoint: h:9000\n", "datastores.yaml:3: endpoint: h:// is none"),
+        ("lake:\n  url: s3://b\n  endpoint: 1.2.3.4:9000\n", "datastores.yaml:3: endpoint: it does not begin"),
         ("lake:\n", "datastores.yaml:1: "),
         ("a: {url: x}\nlake:\n  url: s3://b\n  reigon: eu\n", "datastores.yaml:4: reigon: unknown key: did you mean r"),
         ("lake:\n  url: ftp://host/x\n", "datastores.yaml:2: url: ftp:// is none of s3://"),
@@ -49,8 +55,8 @@ def said(root: Path, text: str) -> str:
         (f"lake:\n  url: https://h/x?sig={SECRET}\n", "datastores.yaml:2: url: it holds a signature"),
         (f"lake:\n  url: s3://b\n  endpoint: http://me:{SECRET}@h\n", "datastores.yaml:3: endpoint: it holds a"),
         ("lake:\n  url: x\n  credentials: sometimes\n", "datastores.yaml:3: credentials"),
-        ("lake:\n  url: x\n  credentials: {variables: A_, file: /b}\n", "datastores.yaml:3: credentials: say default"),
-        ("lake:\n  url: x\n  credentials: {}\n", "datastores.yaml:3: credentials: say default, none"),
+        ("lake:\n  url: x\n  credentials: {variables: A_, file: /b}\n", "datastores.yaml:3: credentials: write d"),
+        ("lake:\n  url: x\n  credentials: {}\n", "datastores.yaml:3: credentials: write default, none"),
         ("lake:\n  url: x\n  credentials: {variables: 'A B'}\n", "datastores.yaml:3: "),
         ("lake: {url: x}\nlake: {url: y}\n", "datastores.yaml:2: "),
         ("lake: {url: [x]}\n", "datastores.yaml:1: url"),
@@ -196,8 +202,25 @@ def test_options_of_s3() -> None:
 def test_another_stores_keys_are_not_taken_for_those_that_are_missing(url: str) -> None:
     store = Datastore(url=url, credentials=Credentials(variables="LAKE_"))
     options = {"s3": s3_options, "gs": gs_options, "abfs": azure_options}[store.scheme]
-    with pytest.raises(TrainyardError, match=r"its credentials have no (AWS|GOOGLE|AZURE)_"):
+    with pytest.raises(TrainyardError, match=r"there (is|are) no LAKE_(AWS|GOOGLE|AZURE)_"):
         options(store, {"AWS_REGION": "eu-1"})
+
+
+def test_one_key_of_two_is_named() -> None:
+    store = Datastore(url="s3://b", credentials=Credentials(variables="LAKE_"))
+    with pytest.raises(TrainyardError, match=r"LAKE_AWS_SECRET_ACCESS_KEY is not set, and the other key is: set both"):
+        s3_options(store, {"AWS_ACCESS_KEY_ID": "me"})
+    with pytest.raises(TrainyardError, match=r"^AWS_ACCESS_KEY_ID is not set"):
+        s3_options(Datastore(url="s3://b"), {"AWS_SECRET_ACCESS_KEY": "x"})
+
+
+def test_a_url_alone_is_a_store(tmp_path: Path) -> None:
+    (tmp_path / "datastores.yaml").write_text("shelf: ../shelf\n")
+    assert read_datastores(tmp_path).find("shelf") == Datastore(url="../shelf")
+    (tmp_path / "datastores.yaml").write_text(f"shelf: s3://me:{SECRET}@b\n")
+    with pytest.raises(TrainyardError, match=r"datastores\.yaml:1: url: it holds a password") as caught:
+        read_datastores(tmp_path)
+    assert SECRET not in str(caught.value)
 
 
 def test_a_profile_of_s3(tmp_path: Path) -> None:

@@ -140,3 +140,25 @@ def test_a_push_that_is_stopped_goes_on(shop: Monorepo, lake: Lake, tmp_path: Pa
     assert (
         f"lake:v2 is here: {MANY} files" in shop.make(None, "data-pull", "FROM=lake:v2", **lake.environ).succeeded().err
     )
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_push_of_a_large_file_at_once(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    with large.open("wb") as file:
+        file.truncate(400 * MB)
+
+    def wait(request: Handler) -> bool:
+        time.sleep(0.5 if request.command == "PUT" else 0)
+        return False
+
+    def sent() -> int:
+        return sum(one.startswith("PUT") for one in lake.proxy.asked)
+
+    lake.proxy.before = wait
+    process = shop.spawn(None, "data-push", f"FROM={large}", "TO=lake:large.bin", **lake.environ)
+    until(lambda: sent() >= 5)
+    assert "Traceback" not in interrupt(process)
+    assert process.returncode != 0
+    assert sent() < 60, "of 80 parts"
+    assert not lake.there()

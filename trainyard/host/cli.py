@@ -123,6 +123,8 @@ def main(prepare: Callable[[], None] = lambda: None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        # Threads that still work end by themselves; who does not want to wait for them presses again.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
         console.error("interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:  # a full disk, a missing permission: the system's own words, and where

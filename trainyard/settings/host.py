@@ -54,7 +54,12 @@ class BuildSettings(NetworkSettings):
     build: bool = setting(
         "BUILD", True, "0: a verb that runs an image runs the one that is there; 1: it is built first where it is stale"
     )
-    force: bool = setting("FORCE", False, "1: build even what is up to date; make rename, make remove: do not ask")
+    force: bool = setting(
+        "FORCE",
+        False,
+        "1: build even what is up to date; make rename, make remove: do not ask; make data-push, make data-pull: "
+        "overwrite",
+    )
     bake: bool = setting("BAKE", False, "1: put the binaries of models/ into the predict image, as its last layer")
     groups: str = setting(
         "GROUPS", "", "auto: models of an all/ whose requirements clash get an environment each; default: an error"

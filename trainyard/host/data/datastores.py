@@ -15,6 +15,7 @@ from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.yaml_files import Section, dump_yaml, read_yaml
 from trainyard.host.monorepo.dataset_ref import DATASTORES, STORE_NAME
+from trainyard.host.support.product import page
 
 FILE = DATASTORES
 HEADER = "# The data stores of this repository: docs/data.md. `make datastores` shows them. No secret belongs here.\n"
@@ -23,6 +24,7 @@ SCHEMES = ("s3", "gs", "abfs", "http", "https", "sftp", "file")
 # Query parameters that let whoever has the URL in.
 _SIGNATURES = re.compile(r"sig|signature|token|secret|password|key|x-(amz|goog)-.*", re.IGNORECASE)
 _DVC = "dvc+"
+_WAYS = "write default, none, {variables: <prefix>} or {file: <path>}"
 
 
 class Credentials(Section):
@@ -51,13 +53,19 @@ class Datastore(Section):
     @classmethod
     def _one_way(cls, given: object) -> object:
         if isinstance(given, Mapping) and bool(given.get("variables")) == bool(given.get("file")):
-            raise ValueError("say default, none, {variables: <prefix>} or {file: <path>}")
+            raise ValueError(_WAYS)
         return given
 
-    @field_validator("url", "endpoint")
+    @field_validator("url")
     @classmethod
-    def _no_secret(cls, given: str) -> str:
+    def _url(cls, given: str) -> str:
         check_url(given)
+        return given
+
+    @field_validator("endpoint")
+    @classmethod
+    def _endpoint(cls, given: str) -> str:
+        check_endpoint(given)
         return given
 
     @property
@@ -96,20 +104,37 @@ class Datastores:
         )
 
 
+def check_name(name: object) -> None:
+    """Raises:
+    ValueError: it cannot be the name of a data store."""
+    if not isinstance(name, str) or not STORE_NAME.fullmatch(name):
+        raise ValueError("not the name of a data store: letters, digits, - and _, such as lake")
+    if name in SCHEMES:
+        raise ValueError(f"not the name of a data store: {name}: begins a URL")
+
+
 def check_url(url: str) -> None:
     """Raises:
     ValueError: it is none that we know, or holds a password or a signature."""
     parts = urlsplit(url.removeprefix(_DVC))
     if parts.password is not None:
-        raise ValueError("it holds a password: leave it out, and say where it comes from with credentials:")
+        raise ValueError("it holds a password: leave it out, and name where it comes from by `credentials`")
     if any(_SIGNATURES.fullmatch(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        raise ValueError("it holds a signature or a key: leave out what follows the ?, and use credentials:")
+        raise ValueError("it holds a signature or a key: leave out what follows the ?, and use `credentials`")
     if not url.startswith(_DVC) and parts.scheme not in ("", *SCHEMES):
         raise ValueError(f"{parts.scheme}:// is none of {EXAMPLE}")
     if parts.scheme in ("s3", "gs", "abfs", "http", "https", "sftp") and not parts.netloc:
         raise ValueError("it names no bucket, and no host")
     if re.search(r"[\x00-\x1f\x7f]", url):
         raise ValueError("it holds a character that no URL has")
+
+
+def check_endpoint(url: str) -> None:
+    """Raises:
+    ValueError: it is no address of a server, or holds a password or a signature."""
+    check_url(url)
+    if url and urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError("it does not begin with http:// or https://")
 
 
 def read_datastores(root: Path) -> Datastores:
@@ -120,6 +145,8 @@ def read_datastores(root: Path) -> Datastores:
     """
     path = root / FILE
     if not path.is_file():
+        if path.is_symlink() or path.exists():
+            raise TrainyardError(f"{path}: not a file", "remove it, or put the file there")
         return Datastores(path, {}, {})
     file = read_yaml(path)
     content = {} if file.content is None else file.content
@@ -128,22 +155,40 @@ def read_datastores(root: Path) -> Datastores:
     stores = {}
     for name, given in content.items():
         where = file.where((str(name),))
-        if not isinstance(name, str) or not STORE_NAME.fullmatch(name):
-            raise TrainyardError(f"{where}: {name!r} cannot be the name of a data store", "letters, digits, - and _")
-        for key in ("url", "endpoint") if isinstance(given, dict) else ():
-            _check_line(key, str(given.get(key) or ""), file.where((name, key)))
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise TrainyardError(f"{where}: {name!r} is {error}", "rename it") from None
+        given = {"url": given} if isinstance(given, str) else given
+        _check_values(given, {key: file.where((name, key)) for key in ("url", "endpoint", "credentials")}, where)
         shifted = {place[1:]: line for place, line in file.lines.items() if place[0] == name and len(place) > 1}
         part = type(file)(path, given, shifted | {(): file.lines[(name,)]})
         stores[name] = part.check(Datastore)
     return Datastores(path, stores, {name: file.lines[(name,)] for name in stores})
 
 
-def _check_line(key: str, url: str, where: str) -> None:
-    """As ``check_url``, without the URL in the message."""
-    try:
-        check_url(url)
-    except ValueError as error:
-        raise TrainyardError(f"{where}: {key}: {error}", f"write one of {EXAMPLE}") from None
+def _check_values(given: object, lines: Mapping[str, str], where: str) -> None:
+    """What may hold a secret, which no message shows.
+
+    Raises:
+        TrainyardError: naming the line."""
+    if not isinstance(given, dict):
+        raise TrainyardError(f"{where}: not a data store", "write {url: <URL>}, or the URL alone")
+    for key, check in (("url", check_url), ("endpoint", check_endpoint)):
+        try:
+            check(str(given.get(key) or ""))
+        except ValueError as error:
+            raise TrainyardError(
+                f"{lines[key]}: {key}: {error}", f"correct it; {page('data.md')} has examples"
+            ) from None
+    if not given.get("url"):
+        raise TrainyardError(f"{lines['url']}: url is missing", f"write one of {EXAMPLE}")
+    credentials = given.get("credentials", "default")
+    texts = credentials.values() if isinstance(credentials, dict) else [credentials]
+    if not all(isinstance(text, str) for text in texts) or (
+        not isinstance(credentials, dict) and credentials not in ("default", "none")
+    ):
+        raise TrainyardError(f"{lines['credentials']}: credentials: {_WAYS}", "no secret belongs here")
 
 
 def write_datastore(root: Path, name: str, store: Datastore) -> None:

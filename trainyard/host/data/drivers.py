@@ -62,7 +62,10 @@ def open_datastore(
     if store.scheme == "dvc":
         return FsspecStore(name, lambda: _dvc(store), f"/{store.dvc_place[2]}", writable=False)
     path = unquote(urlsplit(store.url).path) if store.url.startswith("file:") else store.url
-    return FsspecStore(name, lambda: _filesystem("file"), str((stores.path.parent / path).resolve()))
+    folder = (stores.path.parent / path).resolve()
+    if folder.is_file():
+        raise TrainyardError(f"{folder} is a file, not a data store", "name the folder that it is in")
+    return FsspecStore(name, lambda: _filesystem("file"), str(folder))
 
 
 def _check_driver(name: str, store: Datastore) -> None:

@@ -43,7 +43,7 @@ class Progress:
         """How much of it, in how many seconds."""
         rate = self.size_done / 1e6 / max(seconds, 0.1)
         size = f"{self.size_done / 1e6:,.1f} of {self.size / 1e6:,.1f} MB, {rate:,.1f} MB/s"
-        return f"{self.files_done:,} of {self.files:,} files, {size}"
+        return f"{self.files_done:,} of {self.files:,} file{'' if self.files == 1 else 's'}, {size}"
 
     def count(self, size: int, files: int = 0) -> None:
         with self.lock:
@@ -72,6 +72,7 @@ class Fetch:
         self._in_index = 0
         self._noted = 0.0
         self._errors: list[Exception] = []
+        self._failed_paths: set[str] = set()
         self._in_a_row = 0
 
     def carry_out(self, on_progress: Callable[[], None]) -> list[tuple[Item, str]]:
@@ -109,6 +110,7 @@ class Fetch:
 
     def _work(self) -> None:
         while not self._stop.is_set():
+            unit = None
             try:
                 with self._lock:
                     unit = next(self._units, None)
@@ -116,13 +118,15 @@ class Fetch:
                     return
                 self._with_patience(*unit)
             except Exception as error:  # noqa: BLE001 -- raised by the thread that waits for this one
-                self._failed(error)
+                self._failed(error, unit[0].path if unit else "")
             else:
                 self._in_a_row = 0
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, path: str) -> None:
         with self._lock:
             self._errors.append(error)
+            if str(error) != STOPPED:
+                self._failed_paths.add(path)
             self._in_a_row += 1
             if isinstance(error, Changed) or not isinstance(error, StoreError) or self._in_a_row >= _GIVEN_UP:
                 self._stop.set()
@@ -205,7 +209,8 @@ class Fetch:
     def _explained(self) -> TrainyardError:
         """One line for all: the first reason, and how many more there were."""
         first = next((error for error in self._errors if str(error) != STOPPED), self._errors[0])
-        more = f" ({len(self._errors) - 1} more files likewise)" if len(self._errors) > 1 else ""
+        others = len(self._failed_paths) - 1
+        more = f" ({others} more file{'s' if others > 1 else ''} likewise)" if others > 0 else ""
         if isinstance(first, OSError):
             where = first.filename or self.objects.folder
             return TrainyardError(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from trainyard.host.data.store import NotThere, StoreError, place
 
 CHECK = "check the store: make datastores; DATA_RETRIES and DATA_TIMEOUT allow more"
+SHOWS = "make data-list STORE={} shows what is there"
 REFUSED = "check the credentials of {}: make datastores"
 _LONGEST = 200  # characters of a driver's own text
 _LOST, _SLOW = "the connection was lost", "it does not answer in time"
@@ -24,6 +25,9 @@ _REASONS = {
     "FSTimeoutError": _SLOW,
     "ClientConnectorCertificateError": "its certificate is not trusted",
     "ClientConnectorDNSError": "there is no host of that name",
+    "ClientConnectorSSLError": "it does not speak https",
+    "ClientSSLError": "it does not speak https",
+    "SSLError": "it does not speak https",
     "gaierror": "there is no host of that name",
     "CloneError": "git cannot clone it",
     "RevError": "it has no such commit, branch or tag",
@@ -53,7 +57,9 @@ def plain_errors(name: str, path: str) -> Iterator[None]:
         cause = error.__cause__
         if isinstance(cause, TimeoutError | ConnectionError) or type(cause).__module__.startswith("aiohttp"):
             raise _of_driver(where, name, cause or error) from None
-        raise NotThere(f"{where}: there is nothing {'of that name' if path else 'there'}") from None
+        if path:
+            raise NotThere(f"{where}: there is nothing of that name", SHOWS.format(name)) from None
+        raise NotThere(f"{where}: there is no such folder", "make it, or correct the url") from None
     except PermissionError as error:
         reason = error.strerror or _text(error) or "no permission"
         raise StoreError(f"{where}: the store refuses ({reason})", REFUSED.format(name)) from None
@@ -64,7 +70,7 @@ def plain_errors(name: str, path: str) -> Iterator[None]:
 def of_status(where: str, name: str, status: int) -> StoreError:
     """What a web server's status means."""
     if status in (404, 410):
-        return NotThere(f"{where}: there is nothing of that name")
+        return NotThere(f"{where}: there is nothing of that name", SHOWS.format(name))
     if status in (401, 403, 407):
         return StoreError(f"{where}: the store refuses (status {status})", REFUSED.format(name))
     return StoreError(f"{where}: the store answers with status {status}", CHECK, passing=status >= 500 or status == 429)

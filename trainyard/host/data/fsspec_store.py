@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.host.data.fsspec_errors import plain_errors
-from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, place
+from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, pieces, place
 
 PIECE = 1 << 20  # bytes that are read at a time
 DEEPEST = 30  # folders in each other: of SFTP it is not known where a link leads
@@ -116,14 +116,16 @@ class FsspecStore:
                 file.seek(offset)
             yield file
 
-    def write(self, path: str, source: Path) -> None:
+    def write(self, path: str, source: Path, check: Callable[[], None] = lambda: None) -> None:
         self._check_writable()
         folder, _, name = self._path(path).rpartition("/")
         part = f"{folder}/{hashlib.sha256(os.fsencode(name)).hexdigest()[:16].join(_PART)}"
         with self._errors(path):
             self._fs.makedirs(folder, exist_ok=True)
             try:
-                self._fs.put_file(str(source), part)
+                with self._fs.open(part, "wb") as file:
+                    for piece in pieces(source, check):
+                        file.write(piece)
                 self._fs.mv(part, self._path(path))
             except BaseException:
                 with suppress(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from trainyard.errors import TrainyardError
-from trainyard.host.data.datastores import Datastore
+from trainyard.host.data.datastores import Credentials, Datastore
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _AZURE_KEYS = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_KEY")
@@ -35,11 +35,14 @@ def s3_options(store: Datastore, environ: Mapping[str, str]) -> dict[str, Any]:
         keys = {"access_key_id": environ[_KEYS[0]], "secret_access_key": environ[_KEYS[1]]}
         token = environ.get("AWS_SESSION_TOKEN") or None
         options["credential_provider"] = lambda: {**keys, "token": token, "expires_at": _NEVER}
+    elif half := _half(store, environ):
+        raise TrainyardError(f"{half} is not set, and the other key is", "set both")
     elif store.credentials == "default" or environ.get("AWS_PROFILE"):
         options["credential_provider"], found = _of_chain(environ)
         region = region or found
     else:
-        raise TrainyardError(f"its credentials have no {' and no '.join(_KEYS)}", "add them, or AWS_PROFILE")
+        named = " and ".join(f"{_prefix(store)}{key}" for key in _KEYS)
+        raise TrainyardError(f"there are no {named}", "add them, or AWS_PROFILE")
     region = region or "us-east-1"
     endpoint = endpoint or f"https://s3.{region}.amazonaws.com"
     plain = endpoint.startswith("http://")
@@ -50,6 +53,16 @@ def s3_options(store: Datastore, environ: Mapping[str, str]) -> dict[str, Any]:
         "allow_http": plain,
         **options,
     }
+
+
+def _half(store: Datastore, environ: Mapping[str, str]) -> str:
+    """The key that is missing where one is there and no profile; its variable, with the store's prefix."""
+    missing = [key for key in _KEYS if not environ.get(key)]
+    return f"{_prefix(store)}{missing[0]}" if len(missing) == 1 and not environ.get("AWS_PROFILE") else ""
+
+
+def _prefix(store: Datastore) -> str:
+    return store.credentials.variables if isinstance(store.credentials, Credentials) else ""
 
 
 def botocore_session(environ: Mapping[str, str]) -> Any:
@@ -99,7 +112,7 @@ def gs_options(store: Datastore, environ: Mapping[str, str]) -> dict[str, Any]:
         return {"application_credentials": key}
     if store.credentials == "default":
         return {}
-    raise TrainyardError("its credentials have no GOOGLE_APPLICATION_CREDENTIALS", "add it: the file of a key")
+    raise TrainyardError(f"there is no {_prefix(store)}GOOGLE_APPLICATION_CREDENTIALS", "add it: the file of a key")
 
 
 def azure_options(store: Datastore, environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
@@ -133,7 +146,7 @@ def _azure_credentials(store: Datastore, environ: Mapping[str, str], connection:
         return given
     if store.credentials == "default":
         return {"use_azure_cli": True}
-    raise TrainyardError(f"its credentials have no {_AZURE_KEYS[0]}", "add it, or AZURE_STORAGE_SAS_TOKEN")
+    raise TrainyardError(f"there is no {_prefix(store)}{_AZURE_KEYS[0]}", "add it, or AZURE_STORAGE_SAS_TOKEN")
 
 
 def _connection(text: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ Why not by drivers of fsspec: docs/decisions/071-objects-by-obstore.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -20,10 +20,11 @@ from trainyard.host.data.containers import make_container
 from trainyard.host.data.datastores import Datastore
 from trainyard.host.data.object_errors import plain
 from trainyard.host.data.object_options import azure_options, gs_options, s3_options
-from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, place
+from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, pieces, place
 from trainyard.settings.data import DataSettings
 
 PIECE = 1 << 20  # bytes that are handed on at a time
+SMALL = 8 << 20  # bytes of a file that is written by one request; of a larger one nothing is kept where it breaks off
 LISTED = 1000  # names that a page of a list has
 _NO_ETAG = ("W/", "at ")  # a version that begins so cannot be asked for: a weak etag, a time of modification
 
@@ -85,9 +86,10 @@ class ObjectStore:
                 raise Changed(f"{self._name}:{item.path} changed while it was read")
             yield from answer.stream(min_chunk_size=PIECE)
 
-    def write(self, path: str, source: Path) -> None:
+    def write(self, path: str, source: Path, check: Callable[[], None] = lambda: None) -> None:
         with self._errors(path):
-            obstore.put(self._objects, self._key(path), source)
+            small = source.stat().st_size <= SMALL
+            obstore.put(self._objects, self._key(path), source.read_bytes() if small else pieces(source, check))
 
     def remove(self, path: str) -> None:
         try:

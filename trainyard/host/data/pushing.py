@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from trainyard.contract.files import CHUNK, dataset_files, open_regular, sha256_of
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.data.resolving import PUSHING
+from trainyard.host.data.resolving import PUSHING, problem_of
 from trainyard.host.data.store import Item, Store, joined
 from trainyard.host.support.reporter import Reporter
 from trainyard.settings.data import DataSettings
@@ -41,6 +43,9 @@ def plan(source: Path, store: Store, name: str, target: str) -> Push:
     if source.is_dir():
         folder = target.strip("/")
         files = {joined(folder, path.relative_to(source).as_posix()): path for path in dataset_files(source)}
+        for path, file in files.items():
+            if problem := problem_of(path):
+                raise TrainyardError(f"{str(file)!r}: {problem}", "rename it")
         return Push(store, name, folder, files)
     if not source.is_file():
         raise TrainyardError(f"{source}: no such file or folder", "say FROM=<file or folder>")
@@ -55,7 +60,8 @@ def push(what: Push, settings: DataSettings, reporter: Reporter, *, force: bool)
         TrainyardError: something else is there of one of the names, and ``force`` is not given: nothing was written; or
             the store did not take all of it.
     """
-    with _pool(settings) as pool:
+    stop = threading.Event()
+    with _pool(settings, stop) as pool:
         found = dict(zip(what.files, pool.map(what.store.find, what.files), strict=True))
         there = {path: item for path, item in found.items() if item}
         same = pool.map(lambda path: _is_same(what.store, there[path], what.files[path]), there)
@@ -70,19 +76,23 @@ def push(what: Push, settings: DataSettings, reporter: Reporter, *, force: bool)
         mark = joined(what.folder, PUSHING)
         if missing and what.folder:
             _put_mark(what.store, mark)
-        _put(pool, what, missing, reporter)
+        _put(pool, what, missing, reporter, stop)
         if what.folder:
             what.store.remove(mark)
     return len(missing)
 
 
-def _put(pool: ThreadPoolExecutor, what: Push, missing: dict[str, Path], reporter: Reporter) -> None:
+def _put(pool: ThreadPoolExecutor, what: Push, missing: dict[str, Path], reporter: Reporter, stop: Event) -> None:
     errors: list[Exception] = []
     size = sum(path.stat().st_size for path in missing.values())
 
+    def check() -> None:
+        if stop.is_set():
+            raise TrainyardError("stopped")
+
     def put(path: str) -> None:
         try:
-            what.store.write(path, missing[path])
+            what.store.write(path, missing[path], check)
         except (TrainyardError, OSError) as error:
             errors.append(error)
 
@@ -128,10 +138,11 @@ def _md5(path: Path) -> str:
 
 
 @contextmanager
-def _pool(settings: DataSettings) -> Iterator[ThreadPoolExecutor]:
-    """Ctrl-C waits for what is being sent, not for what is still to be."""
+def _pool(settings: DataSettings, stop: Event) -> Iterator[ThreadPoolExecutor]:
+    """Ctrl-C ends what is being sent at its next piece; what is half there is not kept by the store."""
     pool = ThreadPoolExecutor(max(1, settings.data_jobs))
     try:
         yield pool
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trainyard.errors import TrainyardError
+from trainyard.host.data.fsspec_errors import SHOWS
 from trainyard.host.data.newest import chosen
 from trainyard.host.data.store import Item, NotThere, Store, StoreError, joined, place
 from trainyard.host.monorepo.dataset_ref import DatasetRef, is_latest
@@ -66,13 +67,11 @@ def resolve(asked: DatasetRef, store: Store, url: str, reporter: Reporter, purpo
     try:
         items = tuple(sorted(_checked(ref, store.files(ref.path)), key=lambda item: os.fsencode(item.path)))
     except NotThere as error:
-        if error.hint:  # there is no such bucket
+        if SHOWS.format(ref.store) != error.hint:  # there is no such bucket
             raise
         items = ()
     if not items:
-        raise NotThere(
-            f"{ref}: there is no such file or folder", f"make data-list STORE={ref.store} shows what is there"
-        )
+        raise NotThere(f"{ref}: there is no such file or folder", SHOWS.format(ref.store))
     if any(item.path.rpartition("/")[2] == PUSHING for item in items):
         raise StoreError(f"{ref}: a push of it goes on, or has not ended", "wait for it, or push it again")
     return Resolved(asked, ref, url, items)
@@ -81,7 +80,7 @@ def resolve(asked: DatasetRef, store: Store, url: str, reporter: Reporter, purpo
 def check_path(ref: DatasetRef) -> None:
     """Raises:
     TrainyardError: the path leads out of its store."""
-    if ref.path and (problem := _problem(ref.path)):
+    if ref.path and (problem := problem_of(ref.path)):
         raise TrainyardError(f"{str(ref)!r}: {problem}", "write <store>:<folder>/<file>")
 
 
@@ -109,7 +108,7 @@ def _checked(ref: DatasetRef, items: Iterator[Item]) -> Iterator[Item]:
                     f"{ref.store}:{item.path} is a file and a folder at once", "rename one in the store"
                 )
             continue
-        if problem := _problem(item.path):
+        if problem := problem_of(item.path):
             shown = item.path if len(item.path) < 80 else item.path[:80] + "..."
             raise TrainyardError(
                 f"{ref.store}:{shown!r}: {problem}", "rename it in the store, or name a folder beside it"
@@ -123,7 +122,8 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _problem(path: str) -> str:
+def problem_of(path: str) -> str:
+    """Why a path cannot be one of a folder here; empty where it can."""
     parts = path.split("/")
     if ".." in parts or "." in parts or "" in parts:
         return "the name leads out of its folder, or nowhere"

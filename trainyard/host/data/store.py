@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,9 @@ from typing import Protocol
 from trainyard.errors import EXIT_FAILED, TrainyardError
 
 _SHOWN = 120  # characters of a path that a message has
+
+
+PIECE = 1 << 20  # bytes that are written at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,18 @@ class Changed(StoreError):
     """A file is not the version any more that was listed."""
 
 
+def _nothing() -> None:
+    """There is nothing to check."""
+
+
+def pieces(source: Path, check: Callable[[], None]) -> Iterator[bytes]:
+    """A file in pieces, each after a check."""
+    with source.open("rb") as file:
+        while piece := file.read(PIECE):
+            check()
+            yield piece
+
+
 class Store(Protocol):
     """One store. All paths are from its URL on. A method that fails raises StoreError."""
 
@@ -71,8 +86,9 @@ class Store(Protocol):
             Changed: the file has another version by now.
         """
 
-    def write(self, path: str, source: Path) -> None:
-        """Put a file there, whole or not at all, in the place of what is there."""
+    def write(self, path: str, source: Path, check: Callable[[], None] = _nothing) -> None:
+        """Put a file there, whole or not at all, in the place of what is there. ``check`` is called before each piece:
+        what it raises ends it."""
 
     def remove(self, path: str) -> None:
         """Remove a file; nothing where there is none."""

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.data.cache import CachedDataset, Part
-from trainyard.host.data.credentials import variables_of
 from trainyard.host.data.datastores import Datastore, Datastores, read_datastores, write_datastore
-from trainyard.host.data.drivers import open_datastore, open_store
+from trainyard.host.data.drivers import open_store
 from trainyard.host.data.pushing import plan, push
 from trainyard.host.data.resolving import check_path, resolve
-from trainyard.host.data.store import Entry, NotThere, Store
+from trainyard.host.data.store import Entry, NotThere, Store, StoreError
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import read_model_dir
 from trainyard.host.operations.prefix_data import section_for
@@ -49,7 +48,11 @@ def add(session: Session, name: str, store: Datastore) -> None:
     known = read_datastores(root)
     stores = Datastores(known.path, {name: store}, {})
     if name not in known.stores:
-        check(open_datastore(name, store, variables_of(name, store, callers_environment(), root), session.data, stores))
+        try:
+            check(open_store(name, stores, callers_environment(), session.data))
+        except StoreError as error:
+            fix = "nothing is written: correct URL, ENDPOINT or the credentials"
+            raise StoreError(error.message, error.hint if isinstance(error, NotThere) else fix) from None
     if session.commands.dry_run:
         session.reporter.would(f"write {name} to {session.short(known.path)}")
         return
@@ -80,7 +83,7 @@ def _overview(session: Session, name: str, stores: Datastores) -> Overview:
             files, size = files + 1, size + item.size
             newest = max(newest, (item.modified, item.path))
     except TrainyardError as error:
-        return Overview(name, url, error.message.removeprefix("data store ").removeprefix(f"{name}: "))
+        return Overview(name, url, str(error).removeprefix("data store ").removeprefix(f"{name}: "))
     return Overview(name, url, "", files, size, _moment(*newest))
 
 

@@ -52,6 +52,9 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
     """
     if section := section_for(session, model, payload):
         return data_of_section(session, model, payload, section)
+    for key in payload:
+        if key.startswith("$") and key not in KEYS:
+            session.reporter.warn(f"PAYLOAD: {key} names no data: known are {', '.join(KEYS)}")
     refs = {key: _ref(model, str(payload[key])) for key in KEYS if payload.get(key)}
     if not any(ref.store or ref.is_open for ref in refs.values()):
         check_payload(model.project, payload)

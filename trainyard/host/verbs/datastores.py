@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.data.datastores import FILE, Credentials, Datastore, check_url
-from trainyard.host.monorepo.dataset_ref import STORE_NAME, DatasetRef, parse_ref
+from trainyard.host.data.datastores import FILE, Credentials, Datastore, check_endpoint, check_name, check_url
+from trainyard.host.data.store import joined
+from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.operations import datastores as operation
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
@@ -22,8 +23,12 @@ def datastore_add(session: Session, _: Path) -> None:
     TrainyardError: a value is missing or wrong, or the store does not answer; nothing is written then."""
     name = _names(session).name
     given = StoreSettings.read(session.repository.overrides)
-    if not STORE_NAME.fullmatch(name):
-        raise TrainyardError(f"NAME={name}: not the name of a data store", "letters, digits, - and _: NAME=lake")
+    if not name:
+        raise TrainyardError("NAME is missing", "say what the store shall be called: NAME=lake")
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise TrainyardError(f"NAME={name}: {error}", "take another name") from None
     operation.add(session, name, _declared(given))
     if not session.commands.dry_run:
         session.reporter.step(f"{name} answers, and is in {FILE}: make data-list STORE={name}")
@@ -32,9 +37,9 @@ def datastore_add(session: Session, _: Path) -> None:
 def _declared(given: StoreSettings) -> Datastore:
     if not given.url:
         raise TrainyardError("URL is missing", "say where the store is: URL=s3://bucket/folder")
-    for variable, url in (("URL", given.url), ("ENDPOINT", given.endpoint)):
+    for variable, url, check in (("URL", given.url, check_url), ("ENDPOINT", given.endpoint, check_endpoint)):
         try:
-            check_url(url)
+            check(url)
         except ValueError as error:  # it is not shown: it may hold a secret
             raise TrainyardError(f"{variable}: {error}", "correct it") from None
     credentials = _credentials(given.credentials)
@@ -74,7 +79,9 @@ def data_list(session: Session, _: Path) -> None:
     if not given.store:
         raise TrainyardError("STORE is missing", "make datastores shows them: make data-list STORE=<name> AT=<folder>")
     rows = [("NAME", "BYTES", "VERSION")]
-    for entry in operation.entries(session, given.store, given.at):
+    ref = parse_ref(given.store)  # STORE=lake:folder is understood, too
+    store, at = (ref.store, joined(ref.path, given.at)) if ref.store else (given.store, given.at)
+    for entry in operation.entries(session, store, at):
         item = entry.item
         rows.append((entry.name, f"{item.size:,}", item.version) if item else (f"{entry.name}/", "", ""))
     for line in table(rows):
@@ -88,6 +95,7 @@ def data_pull(session: Session, _: Path) -> None:
         TrainyardError: a dataset could not be fetched; the others were.
     """
     given = _names(session)
+    assert session.data  # a setting that cannot be read is one error, not one for each dataset
     if not given.source and given.to:
         raise TrainyardError("TO needs FROM", "make data-pull FROM=<store>:<path> TO=<folder>")
     refs, errors = ([_ref(given.source, "FROM")], []) if given.source else operation.datasets_of_models(session)
@@ -96,7 +104,7 @@ def data_pull(session: Session, _: Path) -> None:
     total = len(refs) + len(errors)
     for ref in refs:
         if session.commands.dry_run:
-            session.reporter.would(f"fetch {ref}")
+            session.reporter.would(f"fetch {ref}{f' and copy it to {given.to}' if given.to else ''}")
             continue
         try:
             _pull(session, ref, given.to)

@@ -124,12 +124,18 @@ def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Se
 def _datasets(session: Session, model: ModelDir, asked: ExperimentFile) -> dict[str, str]:
     """The paths of the files that it names, as the train function finds them."""
     content, file = asked.experiment, asked.file
-    if content.data_mount in read_datastores(session.repository.root).stores:
+    stores = read_datastores(session.repository.root).stores
+    if content.data_mount in stores:
         return _datasets_of_store(content)
     folder, found = data_folder(model.project / "data", content.data_mount, content.image_type)
+    if not found and content.data_mount and stores:
+        raise TrainyardError(
+            f"{file.where(('data_mount',))}: there is no data store {content.data_mount}, and no such folder in data/",
+            f"datastores.yaml has {', '.join(stores)}",
+        )
     if not found:
         names = " and ".join(name for name in (content.data_mount, content.image_type) if name)
-        session.reporter.warn(f"{file.path}: {folder} has no folder {names}: looking in it itself")
+        session.reporter.warn(f"{file.path}: {folder} has no folder {names}: its files are looked for in {folder}")
     paths = {}
     for key, name, purpose in (("$ref", "train_csv", "train"), ("$test_ref", "test_csv", "test")):
         if wanted := getattr(content, name):

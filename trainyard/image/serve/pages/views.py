@@ -130,12 +130,13 @@ def _columns(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _facts(model: ServedModel) -> ModelFacts:
     record = model.record
-    metrics, assets = record.get("metrics"), record.get("assets")
+    metrics, assets, data = record.get("metrics"), record.get("assets"), record.get("data")
+    dataset = data.get("dataset") if isinstance(data, dict) else None  # of a data store
     return ModelFacts(
         model.name,
         model.version,
         str(record.get("finished") or "")[:16].replace("T", " "),  # 2026-11-20 10:00, in UTC
-        str(record.get("dataset") or ""),
+        str(dataset or record.get("dataset") or ""),
         tuple((name, _shown(value)) for name, value in metrics.items()) if isinstance(metrics, dict) else (),
         str(record.get(MEASURED_ON) or ""),
         f"{assets.get('name')} assets, from {assets.get('from')}" if isinstance(assets, dict) else "",
