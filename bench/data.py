@@ -93,8 +93,9 @@ def _aws() -> Path:
     venv = STATE / "venvs" / "awscli"
     if not (venv / "bin" / "aws").is_file():
         say("Installing awscli")
-        run(["uv", "venv", "--quiet", "--clear", str(venv)])
-        run(["uv", "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), "awscli"])
+        uv = str(Path(sys.executable).with_name("uv"))
+        run([uv, "venv", "--quiet", "--clear", str(venv)])
+        run([uv, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), "awscli"])
     return venv / "bin" / "aws"
 
 
