@@ -187,8 +187,8 @@ def test_a_tuning_fetches_once(repo: Monorepo, model: Model, lake: Lake) -> None
     repo.make(model, "tune", "WORKERS=2", "TRIALS=4", "DATASET_NAME=lake:v2/train.csv", **lake.environ).succeeded()
     assert len(lake.proxy.fetched()) == 1
     assert len(trials(model)) == 4
-    assert runs(model, "tuning")[0]["tags"]["dataset_url"] == f"{lake.url}/v2/train.csv"
-    assert last(model)["tags"]["dataset_url"] == f"{lake.url}/v2/train.csv"
+    for kind in ("tuning", "training"):
+        assert runs(model, kind)[0]["tags"]["dataset_url"] == f"{lake.url}/v2/train.csv"
 
 
 @pytest.mark.slow
