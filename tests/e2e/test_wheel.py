@@ -73,7 +73,7 @@ def test_a_shell_completes_verbs_and_options(program: str, tmp_path: Path) -> No
     def completed(words: str, at: int) -> list[str]:
         return run(["bash", "-c", f"{script}\n{asked.format(words, at)}"], tmp_path, PATH=path).split()
 
-    assert completed("pre", 1) == ["predict-all", "predict", "predict-local"]
+    assert completed("pred", 1) == ["predict-all", "predict", "predict-local"]
     assert "--port" in completed("predict --p", 2)
     assert "--trials" not in completed("predict --tr", 2)
 
