@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trainyard.host.data.store import NotThere, StoreError, place
+from trainyard.host.data.store import NoContainer, NotThere, StoreError, place
 
 CHECK = "check the store: make datastores; DATA_RETRIES and DATA_TIMEOUT allow more"
 SHOWS = "make data-list STORE={} shows what is there"
@@ -59,7 +59,7 @@ def plain_errors(name: str, path: str) -> Iterator[None]:
             raise _of_driver(where, name, cause or error) from None
         if path:
             raise NotThere(f"{where}: there is nothing of that name", SHOWS.format(name)) from None
-        raise NotThere(f"{where}: there is no such folder", "make it, or correct the url") from None
+        raise NoContainer(f"{where}: there is no such folder", "make it, or correct the url") from None
     except PermissionError as error:
         reason = error.strerror or _text(error) or "no permission"
         raise StoreError(f"{where}: the store refuses ({reason})", REFUSED.format(name)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from trainyard.host.data.fsspec_errors import CHECK, REFUSED
-from trainyard.host.data.store import NotThere, StoreError
+from trainyard.host.data.store import NoContainer, StoreError
 
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 _REFUSALS = (
@@ -38,7 +38,7 @@ def plain(where: str, name: str, text: str) -> StoreError:
     status = _first(r"non-2xx status code: (\d{3})|status: (\d{3})", text)
     code = _first(r"<Code>(\w+)</Code>", text)
     if code in _NO_BUCKET or (status == "404" and code not in _REFUSALS):
-        return NotThere(f"{where}: there is no such bucket or container", f"correct the url of {name}, or make it")
+        return NoContainer(f"{where}: there is no such bucket or container", f"correct the url of {name}, or make it")
     if status in ("401", "403") or code in _REFUSALS:
         return StoreError(f"{where}: the store refuses ({code or f'status {status}'})", REFUSED.format(name))
     if status:

@@ -34,7 +34,6 @@ class ObjectStore:
 
     def __init__(self, name: str, store: Datastore, environ: Mapping[str, str], settings: DataSettings) -> None:
         self._name, self._datastore, self._environ = name, store, environ
-        self._retries = settings.data_retries
         with self._errors(""):
             self._bucket, self._folder, self._objects = _open(store, environ, settings)
 

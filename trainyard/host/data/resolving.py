@@ -12,7 +12,7 @@ from functools import cached_property
 from trainyard.errors import TrainyardError
 from trainyard.host.data.fsspec_errors import SHOWS
 from trainyard.host.data.newest import chosen
-from trainyard.host.data.store import Item, NotThere, Store, StoreError, joined, place
+from trainyard.host.data.store import Item, NoContainer, NotThere, Store, StoreError, joined, place
 from trainyard.host.monorepo.dataset_ref import DatasetRef, is_latest
 from trainyard.host.support.reporter import Reporter
 
@@ -66,9 +66,9 @@ def resolve(asked: DatasetRef, store: Store, url: str, reporter: Reporter, purpo
     ref = DatasetRef(asked.store, _newest_of(asked, store, reporter, purpose)) if asked.is_open else asked
     try:
         items = tuple(sorted(_checked(ref, store.files(ref.path)), key=lambda item: os.fsencode(item.path)))
-    except NotThere as error:
-        if SHOWS.format(ref.store) != error.hint:  # there is no such bucket
-            raise
+    except NoContainer:
+        raise
+    except NotThere:
         items = ()
     if not items:
         raise NotThere(f"{ref}: there is no such file or folder", SHOWS.format(ref.store))

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from trainyard.contract.files import CHUNK
 from trainyard.errors import EXIT_FAILED, TrainyardError
 
 _SHOWN = 120  # characters of a path that a message has
-
-
-PIECE = 1 << 20  # bytes that are written at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,10 @@ class NotThere(StoreError):
     """The store answers, and has nothing of that name."""
 
 
+class NoContainer(NotThere):
+    """The bucket, container or folder that the URL of the store names is not there."""
+
+
 class Changed(StoreError):
     """A file is not the version any more that was listed."""
 
@@ -62,7 +64,7 @@ def _nothing() -> None:
 def pieces(source: Path, check: Callable[[], None]) -> Iterator[bytes]:
     """A file in pieces, each after a check."""
     with source.open("rb") as file:
-        while piece := file.read(PIECE):
+        while piece := file.read(CHUNK):
             check()
             yield piece
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.engine import Engine
+from trainyard.host.monorepo.model_dir import COMMAND_LINE
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.support.command import Commands
 from trainyard.settings.host import HostSettings
@@ -37,7 +38,7 @@ def resolve(repository: Repository, settings: HostSettings, commands: Commands) 
         TrainyardError: ENGINE names none, or one that does not answer; the message names those that do.
     """
     wanted = settings.engine
-    source = "command line" if "ENGINE" in repository.overrides else "environment"
+    source = COMMAND_LINE if "ENGINE" in repository.overrides else "environment"
     if wanted and wanted not in ENGINES:
         raise TrainyardError(f"ENGINE={wanted} ({source}): no such engine", f"choose one of {', '.join(ENGINES)}")
     reasons: dict[str, str] = {}

@@ -133,7 +133,15 @@ def _finished(training: Training, run: Run, repository: Repository, reporter: Re
         error = f"no file of the model {training.model_name} was written to models/"
         return end_run(run, "failed", reporter, error=error)
     metrics = metrics_of(record)
-    names = ("dataset_sha256", "dataset_rows", "test_dataset_sha256", "lock", "sha256", MEASURED_ON)
+    names = (
+        "dataset_sha256",
+        "dataset_rows",
+        "test_dataset_sha256",
+        "test_dataset_rows",
+        "lock",
+        "sha256",
+        MEASURED_ON,
+    )
     recorded = {name: record.get(name) for name in names}
     own = read_tags(run.path(run_folder.TAGS), reporter)
     tags = {**run.tags, **{name: str(value) for name, value in recorded.items() if value}, **own}

@@ -25,6 +25,7 @@ from trainyard.host.support.product import page
 
 Role = Literal["train", "predict"]
 ROLES: tuple[Role, ...] = ("train", "predict")
+COMMAND_LINE = "command line"  # the source of a variable that make was given
 STATE = ".trainyard"  # at the top of a monorepo: what commands leave behind
 MODEL_VARIABLES = ("MODEL_NAME", "DATASET_NAME", "CONTAINER_NAME")
 ALL_VARIABLES = ("MODEL_DIRS", "CONTAINER_NAME")
@@ -127,7 +128,7 @@ def read_model_dir(path: Path, root: Path, overrides: Mapping[str, str] | None =
     """
     path = path.resolve()
     check_importable(path, root)
-    given = {key: Value(text, "command line") for key, text in (overrides or {}).items() if key in MODEL_VARIABLES}
+    given = {key: Value(text, COMMAND_LINE) for key, text in (overrides or {}).items() if key in MODEL_VARIABLES}
     return ModelDir(path, root, {**read_variables(path / "Makefile"), **given})
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.monorepo.model_dir import STATE, ModelDir, Value, read_model_dir, read_variables
+from trainyard.host.monorepo.model_dir import COMMAND_LINE, STATE, ModelDir, Value, read_model_dir, read_variables
 from trainyard.host.monorepo.pin import FILE
 from trainyard.host.monorepo.revision import commit_and_changes, commit_of, git
 from trainyard.host.monorepo.sources import SHARED, shown
@@ -100,7 +100,7 @@ class Repository:
         for model in models:
             for name, mine in _names(model.variables):
                 for folder, other in taken[name, _scope(name, model.path), mine.text]:
-                    if folder != model.path and mine.source != "command line":
+                    if folder != model.path and mine.source != COMMAND_LINE:
                         yield Clash(model, name, mine, folder, other)
 
     def commit(self, models: Iterable[ModelDir]) -> str:

@@ -9,18 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.data.cache import CachedDataset, Part
+from trainyard.host.data.cache import CachedDataset
 from trainyard.host.data.datastores import Datastore, Datastores, read_datastores, write_datastore
-from trainyard.host.data.drivers import open_store
 from trainyard.host.data.pushing import plan, push
-from trainyard.host.data.resolving import check_path, resolve
+from trainyard.host.data.resolving import check_path
 from trainyard.host.data.store import Entry, NotThere, Store, StoreError
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import read_model_dir
+from trainyard.host.operations.named_stores import dataset_of, store_of
 from trainyard.host.operations.prefix_data import section_for
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.training_data import cache_of
-from trainyard.settings.own_process import callers_environment
 
 COUNTED = 100_000  # files of a store that an overview counts
 
@@ -46,10 +45,9 @@ def add(session: Session, name: str, store: Datastore) -> None:
     """
     root = session.repository.root
     known = read_datastores(root)
-    stores = Datastores(known.path, {name: store}, {})
     if name not in known.stores:
         try:
-            check(open_store(name, stores, callers_environment(), session.data))
+            check(store_of(session, name, Datastores(known.path, {name: store}, {})))
         except StoreError as error:
             fix = "nothing is written: correct URL, ENDPOINT or the credentials"
             raise StoreError(error.message, error.hint if isinstance(error, NotThere) else fix) from None
@@ -77,7 +75,7 @@ def _overview(session: Session, name: str, stores: Datastores) -> Overview:
     files = size = 0
     newest = (0.0, "")
     try:
-        for item in open_store(name, stores, callers_environment(), session.data).files():
+        for item in store_of(session, name, stores).files():
             if files == COUNTED:
                 return Overview(name, url, "", files, size, _moment(*newest), more=True)
             files, size = files + 1, size + item.size
@@ -98,7 +96,7 @@ def entries(session: Session, name: str, folder: str) -> list[Entry]:
         TrainyardError: there is none of that name, or no such folder in it.
     """
     check_path(DatasetRef(name, folder.strip("/")))
-    store = open_store(name, read_datastores(session.repository.root), callers_environment(), session.data)
+    store = store_of(session, name)
     found = sorted(store.entries(folder.strip("/")), key=lambda entry: entry.name)
     if not found and folder:
         if alone := store.find(folder.strip("/")):
@@ -113,13 +111,12 @@ def fetched(session: Session, ref: DatasetRef) -> CachedDataset:
     Raises:
         TrainyardError: there is no such dataset, or it cannot be fetched.
     """
-    stores = read_datastores(session.repository.root)
-    store = open_store(ref.store, stores, callers_environment(), session.data)
-    resolved = resolve(ref, store, stores.find(ref.store).url, session.reporter)
+    part = dataset_of(session, ref)
+    resolved = part.resolved
     if resolved.asked.is_open:
         session.reporter.step(f"{resolved.asked} is {resolved.ref}")
     # As the models of a project see it, so that their trainings find it there.
-    return cache_of(session).dataset([Part(resolved, store)], str(resolved.ref))
+    return cache_of(session).dataset([part], str(resolved.ref))
 
 
 def copy_out(session: Session, cached: CachedDataset, target: Path, *, force: bool) -> int:
@@ -174,8 +171,7 @@ def put(session: Session, source: Path, target: DatasetRef) -> int:
         TrainyardError: as ``pushing.push``; or there is no such store.
     """
     check_path(DatasetRef(target.store, target.path.strip("/")))
-    store = open_store(target.store, read_datastores(session.repository.root), callers_environment(), session.data)
-    planned = plan(source, store, str(target), target.path)
+    planned = plan(source, store_of(session, target.store), str(target), target.path)
     if session.commands.dry_run:
         for path, file in planned.files.items():
             session.reporter.would(f"push {session.short(file)} to {target.store}:{path}")

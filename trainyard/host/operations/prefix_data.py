@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from trainyard.errors import TrainyardError
 from trainyard.host.data.cache import Part
-from trainyard.host.data.datastores import Datastores
-from trainyard.host.data.drivers import open_store
 from trainyard.host.data.resolving import resolve
 from trainyard.host.data.store import NotThere, joined
 from trainyard.host.experiments.config import FILE, read_config
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
-from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.monorepo.model_dir import COMMAND_LINE, ModelDir
+from trainyard.host.operations.named_stores import dataset_of
+from trainyard.host.operations.payloads import given_payload
 from trainyard.host.operations.session import Session
-from trainyard.settings.own_process import callers_environment
 
 FOLDER = "data"
-COMMAND_LINE = "command line"  # source of a variable that make was given
 
 
 def section_for(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> TrainingSection | None:
@@ -35,30 +31,24 @@ def section_for(session: Session, model: ModelDir, payload: Mapping[str, Any]) -
     given = model.variables.get("DATASET_NAME")
     if not given or name != given.text or given.source == COMMAND_LINE or parse_ref(name).store:
         return None
-    with contextlib.suppress(ValueError):
-        own = json.loads(session.settings.payload or "{}")
-        if isinstance(own, dict) and "$ref" in own:
-            return None
-    if not (model.path / FILE).is_file():
+    if "$ref" in given_payload(session) or not (model.path / FILE).is_file():
         return None
     section = read_config(model.path).training
     return section if section.data else None
 
 
-def part_of(session: Session, section: TrainingSection, stores: Datastores) -> Part:
+def part_of(session: Session, section: TrainingSection) -> Part:
     """All files of the place, as they are now.
 
     Raises:
         TrainyardError: there are none, or the store does not answer.
     """
     ref = section.data_ref
-    store = open_store(ref.store, stores, callers_environment(), session.data)
     try:
-        resolved = resolve(ref, store, stores.find(ref.store).url, session.reporter)
+        return dataset_of(session, ref, base=ref.path, place=section.key_prefix)
     except NotThere as error:
         fix = "make prepare puts the sample data there, make data-push your own"
         raise NotThere(f"training.data: {error.message}", fix) from None
-    return Part(resolved, store, ref.path, section.key_prefix)
 
 
 def place_in(session: Session, section: TrainingSection, part: Part, name: str, purpose: str) -> str:

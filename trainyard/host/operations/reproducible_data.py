@@ -17,12 +17,10 @@ from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.prefix_data import FOLDER, section_of_tags
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.trained_run import TrainedRun
-from trainyard.host.operations.training_data import TrainingData, data_of, data_of_section, mounted
+from trainyard.host.operations.training_data import KEYS, TrainingData, data_of, data_of_section, mounted
 
 QUICK = 256 << 20  # bytes that are hashed while somebody waits for an answer
 CHANGED = "it has changed since: put back what it was"
-# How the tags begin that say what a payload's data was, by its keys.
-PREFIXES = {"$ref": "", "$test_ref": "test_", "$data": "data_"}
 Mounting = Callable[[], tuple[Mount, object]]
 
 
@@ -80,7 +78,7 @@ def store_names(trained: TrainedRun) -> list[str]:
 def _stored(trained: TrainedRun) -> dict[str, str]:
     """What of its data came from stores: ``<store>:<path>`` by the key of its payload."""
     tags = trained.run.tags
-    return {key: tags[f"{prefix}dataset"] for key, prefix in PREFIXES.items() if f"{prefix}dataset_url" in tags}
+    return {key: tags[f"{one.prefix}dataset"] for key, one in KEYS.items() if f"{one.prefix}dataset_url" in tags}
 
 
 def _in_stores(session: Session, trained: TrainedRun, stored: Mapping[str, str]) -> FoundData:
@@ -106,7 +104,7 @@ def _changed_in_store(
 ) -> TrainyardError | None:
     """A store may have the same content under another version: it was copied, or has moved. So it is fetched, and its
     sha256 decides, where that was written down."""
-    version, sha256 = f"{PREFIXES[key]}dataset_version", f"{PREFIXES[key]}dataset_sha256"
+    version, sha256 = f"{KEYS[key].prefix}dataset_version", f"{KEYS[key].prefix}dataset_sha256"
     before, now = trained.run.tags.get(version, ""), data.tags.get(version, "")
     if before == now:
         return None
@@ -124,9 +122,9 @@ def _nothing() -> tuple[Mount, object]:
 
 def _asked(trained: TrainedRun) -> list[AskedData]:
     """The datasets of a run that are paths; what a train function fetches from a URL itself is its own matter."""
-    named = {key: trained.payload.get(key) for key in PREFIXES}
+    named = {key: trained.payload.get(key) for key in KEYS}
     return [
-        AskedData(name, trained.run.tags.get(f"{PREFIXES[key]}dataset_sha256", ""))
+        AskedData(name, trained.run.tags.get(f"{KEYS[key].prefix}dataset_sha256", ""))
         for key, name in named.items()
         if isinstance(name, str) and name and "://" not in name
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +23,7 @@ from trainyard.host.operations.image_to_run import ImageToRun, image_to_run
 from trainyard.host.operations.live_upload import is_tracked, tracked
 from trainyard.host.operations.mounts import models_folder
 from trainyard.host.operations.own_tracking import with_own_tracking
+from trainyard.host.operations.payloads import given_payload
 from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.training_data import TrainingData, data_of, mounted, record_of
@@ -136,17 +136,3 @@ def train_as_run(session: Session, training: Training) -> Run:
     missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
     fix = f"let the train function write it, or other files whose names begin with {training.model_name}"
     raise TrainyardError(missing, fix, EXIT_FAILED)
-
-
-def given_payload(session: Session) -> dict[str, Any]:
-    """PAYLOAD, a JSON object; empty where it is not set."""
-    if not session.settings.payload:
-        return {}
-    fix = """write a JSON object: PAYLOAD='{"key": "value"}'"""
-    try:
-        given = json.loads(session.settings.payload)
-    except ValueError as error:
-        raise TrainyardError(f"PAYLOAD is not JSON: {error}", fix) from None
-    if not isinstance(given, dict):
-        raise TrainyardError(f"PAYLOAD is a JSON {type(given).__name__}, not an object", fix)
-    return given

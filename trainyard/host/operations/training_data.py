@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainyard.contract.model_files import check_model_name
 from trainyard.errors import TrainyardError
 from trainyard.host.data.cache import Cache, CachedDataset, Part
 from trainyard.host.data.datastores import Datastore, Datastores, read_datastores
-from trainyard.host.data.drivers import open_store
 from trainyard.host.data.newest import version
 from trainyard.host.data.resolving import Resolved, resolve
 from trainyard.host.engines.base import Mount
@@ -19,13 +19,27 @@ from trainyard.host.experiments.training import check_payload
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.named_stores import dataset_of, store_of
 from trainyard.host.operations.prefix_data import FOLDER, part_of, place_in, section_for, tags_of
 from trainyard.host.operations.session import Session
 from trainyard.host.support.command import Limit
-from trainyard.settings.own_process import callers_environment
 
-# Keys of a payload that name data: the dataset, the one for tests, a folder that is there beside them.
-KEYS = {"$ref": "train", "$test_ref": "test", "$data": "train"}
+
+@dataclass(frozen=True)
+class PayloadKey:
+    """A key of a payload that names data. ``purpose``: as of ``newest.chosen``; ``prefix``: what the tags that say what
+    the data was begin with."""
+
+    purpose: str
+    prefix: str
+
+
+# The dataset, the one for tests, a folder that is there beside them.
+KEYS = {
+    "$ref": PayloadKey("train", ""),
+    "$test_ref": PayloadKey("test", "test_"),
+    "$data": PayloadKey("train", "data_"),
+}
 _LOCAL = "data"  # what a project's own folder is called where it is a part like those of stores
 
 
@@ -59,20 +73,22 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
     if not any(ref.store or ref.is_open for ref in refs.values()):
         check_payload(model.project, payload)
         return TrainingData(payload)
-    stores = read_datastores(session.repository.root)
     if session.commands.dry_run:
-        return _shown(session, payload, refs, stores)
+        return _shown(session, payload, refs)
     of_store = any(ref.store for ref in refs.values())
     parts_of: dict[str, Part] = {}
     tags: dict[str, str] = {}
     places = dict(payload)
     for key, ref in refs.items():
-        parts_of[key] = part = _part(session, model, ref, KEYS[key], stores)
+        parts_of[key] = part = _part(session, model, ref, KEYS[key].purpose)
         place = f"{FOLDER}/{part.place_of(part.resolved.ref.path)}".rstrip("/")
         places[key] = place
         if ref.store:
-            tags |= _tags(part, "" if key == "$ref" else f"{key.strip('$').replace('_ref', '')}_")
-    check_payload(model.project, {**places, "$ref": ""} if of_store else places)
+            tags |= _tags(part, KEYS[key].prefix)
+    if of_store:
+        check_model_name(places)
+    else:
+        check_payload(model.project, places)
     if "$ref" in parts_of and "$test_ref" in parts_of:
         _compare_versions(session, parts_of["$ref"].resolved, parts_of["$test_ref"].resolved)
     for key, tag in (("$ref", "train_set"), ("$test_ref", "test_set")):
@@ -89,16 +105,15 @@ def data_of_section(
     Raises:
         TrainyardError: as ``data_of``.
     """
-    stores = read_datastores(session.repository.root)
     if session.commands.dry_run:
-        stores.find(section.data_ref.store)
+        read_datastores(session.repository.root).find(section.data_ref.store)
         session.reporter.would(f"fetch {section.data} into {cache_of(session).folder}")
         return TrainingData(payload)
-    part = part_of(session, section, stores)
+    part = part_of(session, section)
     names = {key: str(payload[key]) for key in KEYS if payload.get(key)}
-    places = {key: place_in(session, section, part, name, KEYS[key]) for key, name in names.items()}
+    places = {key: place_in(session, section, part, name, KEYS[key].purpose) for key, name in names.items()}
     found = {**payload, **places}
-    check_payload(model.project, {**found, "$ref": ""})
+    check_model_name(found)
     return TrainingData(found, (part,), {**_tags(part, ""), **tags_of(section, places["$ref"])})
 
 
@@ -130,12 +145,8 @@ def cache_of(session: Session) -> Cache:
     return Cache(folder.absolute(), settings, Limit("LOCK_TIMEOUT", session.settings.lock_timeout), session.reporter)
 
 
-def _part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str, stores: Datastores) -> Part:
-    if not ref.store:
-        return _local_part(session, model, ref, purpose)
-    store = open_store(ref.store, stores, callers_environment(), session.data)
-    url = stores.find(ref.store).url
-    return Part(resolve(ref, store, url, session.reporter, purpose), store)
+def _part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str) -> Part:
+    return dataset_of(session, ref, purpose) if ref.store else _local_part(session, model, ref, purpose)
 
 
 def _local_part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str) -> Part:
@@ -147,7 +158,7 @@ def _local_part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str
             f"{model.project / ref.path}: no such dataset", "name one with DATASET_NAME=data/<file or folder>"
         )
     stores = Datastores(model.project, {_LOCAL: Datastore(url=str(folder))}, {})
-    store = open_store(_LOCAL, stores, {}, session.data)
+    store = store_of(session, _LOCAL, stores)
     return Part(resolve(DatasetRef(_LOCAL, rest), store, str(folder), session.reporter, purpose), store)
 
 
@@ -168,10 +179,9 @@ def record_of(data: TrainingData) -> str:
     return json.dumps(data.tags) if data.tags else ""
 
 
-def _shown(
-    session: Session, payload: Mapping[str, Any], refs: Mapping[str, DatasetRef], stores: Datastores
-) -> TrainingData:
+def _shown(session: Session, payload: Mapping[str, Any], refs: Mapping[str, DatasetRef]) -> TrainingData:
     """A dry run asks no store."""
+    stores = read_datastores(session.repository.root)
     for ref in refs.values():
         if ref.store:
             stores.find(ref.store)

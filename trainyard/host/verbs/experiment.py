@@ -16,8 +16,9 @@ from trainyard.host.experiments.config import read_config
 from trainyard.host.experiments.experiment_file import FILES, Experiment, ExperimentFile, read_experiment, spelt_as
 from trainyard.host.experiments.parameters import defaults_of, with_params
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.payloads import given_payload
 from trainyard.host.operations.session import Session
-from trainyard.host.operations.train import given_payload, train
+from trainyard.host.operations.train import train
 
 
 def experiment(session: Session, folder: Path) -> None:

@@ -10,7 +10,7 @@ from trainyard.contract.records import is_trained
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.engines import resolve
 from trainyard.host.engines.container import s2i
-from trainyard.host.monorepo.model_dir import MODEL_VARIABLES, ROLES, ModelDir
+from trainyard.host.monorepo.model_dir import COMMAND_LINE, MODEL_VARIABLES, ROLES, ModelDir
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.product import page
@@ -103,4 +103,4 @@ def _source(session: Session, variable: str) -> str:
     declared = next(field for field in fields(HostSettings) if variables_of(field)[0] == variable)
     if getattr(session.settings, declared.name) == declared.default:
         return "default"
-    return "command line" if variable in session.repository.overrides else "environment"
+    return COMMAND_LINE if variable in session.repository.overrides else "environment"

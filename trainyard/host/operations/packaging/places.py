@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from trainyard.errors import TrainyardError
 from trainyard.host.data.credentials import EXPECTED
 from trainyard.host.data.datastores import Credentials, Datastore, read_datastores
-from trainyard.host.data.drivers import open_store
 from trainyard.host.data.store import Item, NotThere, Store, joined
 from trainyard.host.monorepo.dataset_ref import DatasetRef
+from trainyard.host.operations.named_stores import store_of
 from trainyard.host.operations.session import Session
 from trainyard.settings.own_process import callers_environment
 
@@ -73,9 +73,8 @@ def open_place(session: Session, ref: DatasetRef) -> Place:
     """Raises:
     TrainyardError: there is no such store, its driver is not installed, or its credentials are not there."""
     stores = read_datastores(session.repository.root)
-    store = open_store(ref.store, stores, callers_environment(), session.data)
     declared = stores.find(ref.store)
-    return Place(ref, declared.url, store, declared.scheme)
+    return Place(ref, declared.url, store_of(session, ref.store, stores), declared.scheme)
 
 
 def variables_needed(store: Datastore) -> list[tuple[str, bool]]:
