@@ -39,27 +39,27 @@ def said(root: Path, text: str) -> str:
         ("- a\n", "datastores.yaml:1: not a mapping of names to data stores: write <name>: {url: <URL>}"),
         ("a b: {url: x}\n", "datastores.yaml:1: 'a b' is not the name of a data store: letters"),
         ("1: {url: x}\n", "datastores.yaml:1: 1 is not the name"),
-        ("lake: {}\n", "datastores.yaml:1: url"),
+        ("lake: {}\n", "datastores.yaml:1: lake.url"),
         ("https: {url: x}\n", "datastores.yaml:1: 'https' is not the name of a data store: https: begins a URL"),
-        ("lake: {url: ''}\n", "datastores.yaml:1: url is missing"),
-        ("lake: 3\n", "datastores.yaml:1: not a data store: write {url: <URL>}, or the URL alone"),
-        (f"lake:\n  url: x\n  credentials: A:{SECRET}\n", "datastores.yaml:3: credentials: write default, none"),
-        (f"lake:\n  url: x\n  credentials: [{SECRET}]\n", "datastores.yaml:3: credentials: write default, none"),
-        ("lake:\n  url: s3://b\n  endpoint: h:9000\n", "datastores.yaml:3: endpoint: h:// is none"),
-        ("lake:\n  url: s3://b\n  endpoint: 1.2.3.4:9000\n", "datastores.yaml:3: endpoint: it does not begin"),
+        ("lake: {url: ''}\n", "datastores.yaml:1: lake.url: it is empty"),
+        ("lake: 3\n", "datastores.yaml:1: lake: not names and values"),
+        (f"lake:\n  url: x\n  credentials: A:{SECRET}\n", "datastores.yaml:3: lake.credentials: write default, none"),
+        (f"lake:\n  url: x\n  credentials: [{SECRET}]\n", "datastores.yaml:3: lake.credentials: write default, none"),
+        ("lake:\n  url: s3://b\n  endpoint: h:9000\n", "datastores.yaml:3: lake.endpoint: h:// is none"),
+        ("lake:\n  url: s3://b\n  endpoint: 1.2.3.4:9000\n", "datastores.yaml:3: lake.endpoint: it does not begin"),
         ("lake:\n", "datastores.yaml:1: "),
-        ("a: {url: x}\nlake:\n  url: s3://b\n  reigon: eu\n", "datastores.yaml:4: reigon: unknown key: did you mean r"),
-        ("lake:\n  url: ftp://host/x\n", "datastores.yaml:2: url: ftp:// is none of s3://"),
-        ("lake:\n  url: s3:///x\n", "datastores.yaml:2: url: it names no bucket, and no host"),
-        (f"lake:\n  url: s3://me:{SECRET}@b/x\n", "datastores.yaml:2: url: it holds a password"),
-        (f"lake:\n  url: https://h/x?sig={SECRET}\n", "datastores.yaml:2: url: it holds a signature"),
-        (f"lake:\n  url: s3://b\n  endpoint: http://me:{SECRET}@h\n", "datastores.yaml:3: endpoint: it holds a"),
-        ("lake:\n  url: x\n  credentials: sometimes\n", "datastores.yaml:3: credentials"),
-        ("lake:\n  url: x\n  credentials: {variables: A_, file: /b}\n", "datastores.yaml:3: credentials: write d"),
-        ("lake:\n  url: x\n  credentials: {}\n", "datastores.yaml:3: credentials: write default, none"),
+        ("a: {url: x}\nlake:\n  url: s3://b\n  reigon: eu\n", "datastores.yaml:4: lake.reigon: unknown key: did you"),
+        ("lake:\n  url: ftp://host/x\n", "datastores.yaml:2: lake.url: ftp:// is none of s3://"),
+        ("lake:\n  url: s3:///x\n", "datastores.yaml:2: lake.url: it names no bucket, and no host"),
+        (f"lake:\n  url: s3://me:{SECRET}@b/x\n", "datastores.yaml:2: lake.url: it holds a password"),
+        (f"lake:\n  url: https://h/x?sig={SECRET}\n", "datastores.yaml:2: lake.url: it holds a signature"),
+        (f"lake:\n  url: s3://b\n  endpoint: http://me:{SECRET}@h\n", "datastores.yaml:3: lake.endpoint: it holds a"),
+        ("lake:\n  url: x\n  credentials: sometimes\n", "datastores.yaml:3: lake.credentials"),
+        ("lake:\n  url: x\n  credentials: {variables: A_, file: /b}\n", "datastores.yaml:3: lake.credentials: write d"),
+        ("lake:\n  url: x\n  credentials: {}\n", "datastores.yaml:3: lake.credentials: write default, none"),
         ("lake:\n  url: x\n  credentials: {variables: 'A B'}\n", "datastores.yaml:3: "),
         ("lake: {url: x}\nlake: {url: y}\n", "datastores.yaml:2: "),
-        ("lake: {url: [x]}\n", "datastores.yaml:1: url"),
+        ("lake: {url: [x]}\n", "datastores.yaml:1: lake.url"),
         ("lake: {url: x\n", "datastores.yaml:"),
         ("\tlake: x\n", "datastores.yaml:1"),
     ],
@@ -218,7 +218,7 @@ def test_a_url_alone_is_a_store(tmp_path: Path) -> None:
     (tmp_path / "datastores.yaml").write_text("shelf: ../shelf\n")
     assert read_datastores(tmp_path).find("shelf") == Datastore(url="../shelf")
     (tmp_path / "datastores.yaml").write_text(f"shelf: s3://me:{SECRET}@b\n")
-    with pytest.raises(TrainyardError, match=r"datastores\.yaml:1: url: it holds a password") as caught:
+    with pytest.raises(TrainyardError, match=r"datastores\.yaml:1: shelf\.url: it holds a password") as caught:
         read_datastores(tmp_path)
     assert SECRET not in str(caught.value)
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import field_validator
+from pydantic import RootModel, field_validator
 
 from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.yaml_files import Section, dump_yaml, read_yaml
 from trainyard.host.monorepo.dataset_ref import DATASTORES, STORE_NAME
-from trainyard.host.support.product import page
 
 FILE = DATASTORES
 HEADER = "# The data stores of this repository: docs/data.md. `make datastores` shows them. No secret belongs here.\n"
@@ -52,13 +51,18 @@ class Datastore(Section):
     @field_validator("credentials", mode="before")
     @classmethod
     def _one_way(cls, given: object) -> object:
-        if isinstance(given, Mapping) and bool(given.get("variables")) == bool(given.get("file")):
-            raise ValueError(_WAYS)
+        if isinstance(given, Mapping):
+            if bool(given.get("variables")) == bool(given.get("file")):
+                raise ValueError(_WAYS)
+        elif not isinstance(given, Credentials) and given not in ("default", "none"):
+            raise ValueError(_WAYS)  # it is not shown: somebody may have put a secret there
         return given
 
     @field_validator("url")
     @classmethod
     def _url(cls, given: str) -> str:
+        if not given:
+            raise ValueError(f"it is empty: write one of {EXAMPLE}")
         check_url(given)
         return given
 
@@ -83,6 +87,10 @@ class Datastore(Section):
         if not at or "/" in revision or (":" not in before and "/" not in before):
             before, revision = url, ""
         return before, revision, folder.strip("/")
+
+
+class _Stores(RootModel[dict[str, Datastore]]):
+    """The whole file."""
 
 
 @dataclass(frozen=True)
@@ -152,43 +160,14 @@ def read_datastores(root: Path) -> Datastores:
     content = {} if file.content is None else file.content
     if not isinstance(content, dict):
         raise TrainyardError(f"{path}:1: not a mapping of names to data stores", "write <name>: {url: <URL>}")
-    stores = {}
-    for name, given in content.items():
-        where = file.where((str(name),))
+    for name in content:
         try:
             check_name(name)
         except ValueError as error:
-            raise TrainyardError(f"{where}: {name!r} is {error}", "rename it") from None
-        given = {"url": given} if isinstance(given, str) else given
-        _check_values(given, {key: file.where((name, key)) for key in ("url", "endpoint", "credentials")}, where)
-        shifted = {place[1:]: line for place, line in file.lines.items() if place[0] == name and len(place) > 1}
-        part = type(file)(path, given, shifted | {(): file.lines[(name,)]})
-        stores[name] = part.check(Datastore)
+            raise TrainyardError(f"{file.where((str(name),))}: {name!r} is {error}", "rename it") from None
+    named = {name: {"url": given} if isinstance(given, str) else given for name, given in content.items()}
+    stores = replace(file, content=named).check(_Stores).root
     return Datastores(path, stores, {name: file.lines[(name,)] for name in stores})
-
-
-def _check_values(given: object, lines: Mapping[str, str], where: str) -> None:
-    """What may hold a secret, which no message shows.
-
-    Raises:
-        TrainyardError: naming the line."""
-    if not isinstance(given, dict):
-        raise TrainyardError(f"{where}: not a data store", "write {url: <URL>}, or the URL alone")
-    for key, check in (("url", check_url), ("endpoint", check_endpoint)):
-        try:
-            check(str(given.get(key) or ""))
-        except ValueError as error:
-            raise TrainyardError(
-                f"{lines[key]}: {key}: {error}", f"correct it; {page('data.md')} has examples"
-            ) from None
-    if not given.get("url"):
-        raise TrainyardError(f"{lines['url']}: url is missing", f"write one of {EXAMPLE}")
-    credentials = given.get("credentials", "default")
-    texts = credentials.values() if isinstance(credentials, dict) else [credentials]
-    if not all(isinstance(text, str) for text in texts) or (
-        not isinstance(credentials, dict) and credentials not in ("default", "none")
-    ):
-        raise TrainyardError(f"{lines['credentials']}: credentials: {_WAYS}", "no secret belongs here")
 
 
 def write_datastore(root: Path, name: str, store: Datastore) -> None:

@@ -58,7 +58,7 @@ class Section(BaseModel):
         return given
 
 
-SectionType = TypeVar("SectionType", bound=Section)
+SectionType = TypeVar("SectionType", bound=BaseModel)
 
 
 @dataclass(frozen=True)
