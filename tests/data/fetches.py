@@ -13,7 +13,7 @@ from monorepo import Monorepo
 from data.hostile import Hostile
 from data.object_servers import BUCKET
 from trainyard.errors import TrainyardError
-from trainyard.host.data.cache import Cache, CachedDataset, Part
+from trainyard.host.data.cache import Cache, CachedDataset, PlacedDataset
 from trainyard.host.data.datastores import Datastore, Datastores
 from trainyard.host.data.drivers import open_store
 from trainyard.host.data.resolving import resolve
@@ -80,7 +80,7 @@ class Lake:
 
     def fetch(self, path: str, cache: str = "cache") -> CachedDataset:
         store = self.store()
-        part = Part(resolve(parse_ref(f"lake:{path}"), store, self.url, SILENT), store)
+        part = PlacedDataset(resolve(parse_ref(f"lake:{path}"), store, self.url, SILENT), store)
         return self.cache(cache).dataset([part], f"lake:{path}")
 
     def with_settings(self, **values: int) -> None:
@@ -104,7 +104,7 @@ def ask(url: str, endpoint: str, folder: str, path: str) -> None:
     """A fetch in a process of its own; its error is printed as ours are."""
     store = opened(url, endpoint, folder)
     try:
-        part = Part(resolve(parse_ref(f"lake:{path}"), store, url, SILENT), store)
+        part = PlacedDataset(resolve(parse_ref(f"lake:{path}"), store, url, SILENT), store)
         Cache(Path(folder) / "cache", SETTINGS, Limit("LOCK_TIMEOUT", 60), SILENT).dataset([part], path)
     except TrainyardError as error:
         sys.exit(f"error: {error}")

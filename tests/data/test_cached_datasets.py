@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.host.data.cache import Cache, CachedDataset, Part
+from trainyard.host.data.cache import Cache, CachedDataset, PlacedDataset
+from trainyard.host.data.content_files import ContentFiles
 from trainyard.host.data.datastores import Datastore, Datastores
 from trainyard.host.data.drivers import open_store
 from trainyard.host.data.index import Index
-from trainyard.host.data.objects import Objects
 from trainyard.host.data.resolving import resolve
 from trainyard.host.data.store import Item, Store
 from trainyard.host.data.trimming import trim
@@ -59,7 +59,7 @@ class Shelf:
 
     def fetch(self, path: str = "") -> CachedDataset:
         resolved = resolve(parse_ref(f"shelf:{path}"), self.store, str(self.folder), self.reporter)  # type: ignore[arg-type]
-        return self.cache.dataset([Part(resolved, self.store)], f"shelf:{path}")  # type: ignore[arg-type]
+        return self.cache.dataset([PlacedDataset(resolved, self.store)], f"shelf:{path}")  # type: ignore[arg-type]
 
     def reads(self) -> list[str]:
         """Since the last time."""
@@ -170,7 +170,7 @@ def test_the_one_used_longest_ago_goes_first_and_none_that_is_in_use(shelf: Shel
     trim(shelf.cache.folder, 1)
     assert not folders["v4"].folder.exists()
     assert v2.folder.exists()
-    assert Objects(shelf.cache.folder / "objects").size() == 100_000
+    assert ContentFiles(shelf.cache.folder / "contents").size() == 100_000
 
 
 def test_what_another_process_uses_stays(shelf: Shelf) -> None:
@@ -221,7 +221,7 @@ def test_a_file_system_without_links_has_copies(shelf: Shelf, monkeypatch: pytes
     monkeypatch.setattr(os, "link", refuse)
     cached = shelf.fetch("v1")
     assert len(texts(cached)) == 3
-    assert not (cached.folder / "v1/0.csv").samefile(next((shelf.cache.folder / "objects").glob("??/*")))
+    assert not (cached.folder / "v1/0.csv").samefile(next((shelf.cache.folder / "contents").glob("??/*")))
 
 
 def test_two_stores_with_a_file_of_one_name(tmp_path: Path, shelf: Shelf) -> None:
@@ -230,10 +230,10 @@ def test_two_stores_with_a_file_of_one_name(tmp_path: Path, shelf: Shelf) -> Non
     parts = []
     for one in (shelf, other):
         resolved = resolve(parse_ref("shelf:v1/0.csv"), one.store, str(one.folder), one.reporter)  # type: ignore[arg-type]
-        parts.append(Part(resolved, one.store))  # type: ignore[arg-type]
+        parts.append(PlacedDataset(resolved, one.store))  # type: ignore[arg-type]
     with pytest.raises(TrainyardError, match=r"both have data/v1/0\.csv"):
         shelf.cache.dataset(parts, "both")
-    apart = [parts[0], Part(parts[1].resolved, parts[1].store, base="v1/", place="test")]
+    apart = [parts[0], PlacedDataset(parts[1].resolved, parts[1].store, base="v1/", place="test")]
     assert texts(shelf.cache.dataset(apart, "both")) == {"v1/0.csv": "a\n0\n", "test/0.csv": "another\n"}
 
 

@@ -20,7 +20,7 @@ from data.file_servers import nginx
 from data.test_stores import opened
 from trainyard.errors import TrainyardError
 from trainyard.host.data import fetching, parts
-from trainyard.host.data.cache import Cache, Part
+from trainyard.host.data.cache import Cache, PlacedDataset
 from trainyard.host.data.resolving import resolve
 from trainyard.host.data.store import Changed, Store, StoreError
 from trainyard.host.monorepo.dataset_ref import parse_ref
@@ -64,7 +64,7 @@ def web(handler: type[NoRanges], tmp_path: Path) -> object:
 
 
 def fetch(store: Store, path: str, folder: Path) -> dict[str, bytes]:
-    part = Part(resolve(parse_ref(f"lake:{path}"), store, "url", SILENT), store)
+    part = PlacedDataset(resolve(parse_ref(f"lake:{path}"), store, "url", SILENT), store)
     cached = Cache(folder / "cache", SETTINGS, Limit("LOCK_TIMEOUT", 60), SILENT).dataset([part], path)
     return {
         path.relative_to(cached.folder).as_posix(): path.read_bytes()

@@ -258,7 +258,7 @@ def test_check_knows_stores(repo: Monorepo, model: Model) -> None:
     (repo.path / "datastores.yaml").write_text("lake: {url: s3://b/x, region: [1]}\n")
     made = repo.make(None, "check")
     assert made.status != 0
-    assert "datastores.yaml:1: error: region: " in made.out
+    assert "datastores.yaml:1: error: lake.region: " in made.out
     model.replace("Makefile", "pond:v2", "data/latest.csv")
     (repo.path / "datastores.yaml").unlink()
     assert "is not there" not in repo.make(None, "check").succeeded().out

@@ -1,6 +1,6 @@
 """The cache of what was fetched: files by content, and datasets, each a folder of such files that never changes.
 
-objects/   files by their sha256            sets/<key>/data/   a dataset as a training sees it
+contents/  files by their sha256            sets/<key>/data/   a dataset as a training sees it
 parts/     large files on their way         sets/<key>.json    what is in there, written last of all
 index.db   what was fetched from where      sets/<key>.lock    held by whoever uses it
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.data.content_files import ContentFiles
 from trainyard.host.data.fetching import Fetch, Progress
 from trainyard.host.data.index import Index
-from trainyard.host.data.objects import Objects
 from trainyard.host.data.resolving import Resolved
 from trainyard.host.data.sets import File, Sets
 from trainyard.host.data.store import Item, Store, joined
@@ -33,7 +33,7 @@ _GB = 10**9
 
 
 @dataclass(frozen=True)
-class Part:
+class PlacedDataset:
     """A dataset of a store. Its files lie in the folder ``place``, by their paths in the store from ``base`` on."""
 
     resolved: Resolved
@@ -51,7 +51,7 @@ class Part:
             yield self.place_of(item.path), item
 
 
-Places = dict[str, tuple[Part, Item]]  # what lies where in the folder
+Places = dict[str, tuple[PlacedDataset, Item]]  # what lies where in the folder
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,14 @@ class Cache:
     reporter: Reporter
 
     @property
-    def objects(self) -> Objects:
-        return Objects(self.folder / "objects")
+    def contents(self) -> ContentFiles:
+        return ContentFiles(self.folder / "contents")
 
     @property
     def sets(self) -> Sets:
         return Sets(self.folder / "sets")
 
-    def dataset(self, parts: Sequence[Part], what: str) -> CachedDataset:
+    def dataset(self, parts: Sequence[PlacedDataset], what: str) -> CachedDataset:
         """The folder that has all of the parts; ``what`` names them.
 
         Raises:
@@ -120,7 +120,7 @@ class Cache:
             self.reporter.warn(f"{next(iter(changed))} was changed in {self.folder}: it is fetched again")
             places = {place: places[place] for place in changed}
         for file in changed.values():
-            self.objects.path(file.sha256).unlink(missing_ok=True)
+            self.contents.path(file.sha256).unlink(missing_ok=True)
         with fetching(self.folder), Index(self.folder / "index.db") as index:
             contents = self._contents(places, index, what)
             new = self._linked(key, places, contents)
@@ -137,7 +137,7 @@ class Cache:
         for place, (part, item) in places.items():
             path, sha256 = temporary / "data" / place, contents[part.resolved.url, item]
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.objects.put(sha256, path)
+            self.contents.put(sha256, path)
             files.append(File(place, item.size, sha256, path.stat().st_mtime_ns))
         if self.sets.files(key):
             for file in files:
@@ -157,7 +157,7 @@ class Cache:
         for part, item in places.values():
             by_store.setdefault(part.resolved.url, (part.store, []))[1].append(item)
         for url, (store, items) in by_store.items():
-            known = {item: sha256 for item, sha256 in index.known(url, items) if self.objects.has(sha256, item.size)}
+            known = {item: sha256 for item, sha256 in index.known(url, items) if self.contents.has(sha256, item.size)}
             found |= {(url, item): sha256 for item, sha256 in known.items()}
             if missing := [item for item in items if item not in known]:
                 fetches.append((store, url, missing))
@@ -170,7 +170,7 @@ class Cache:
     def _fetch(self, store: Store, url: str, items: list[Item], index: Index, what: str) -> list[tuple[Item, str]]:
         progress = Progress(len(items), sum(item.size for item in items))
         parts = self.folder / "parts"
-        fetch = Fetch(store, url, items, self.objects, index, parts, self.settings, progress)
+        fetch = Fetch(store, url, items, self.contents, index, parts, self.settings, progress)
         started = last = time.monotonic()
         self.reporter.step(f"Fetching {what}: {progress}")
         with self.reporter.progress() as show:
@@ -196,7 +196,7 @@ class Cache:
             )  # fmt: skip
 
 
-def _all_places(parts: Iterable[Part]) -> Places:
+def _all_places(parts: Iterable[PlacedDataset]) -> Places:
     found: Places = {}
     for part in parts:
         for place, item in part.places():

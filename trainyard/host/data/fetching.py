@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.data.content_files import ContentFiles
 from trainyard.host.data.index import Index
-from trainyard.host.data.objects import Objects
 from trainyard.host.data.parts import PART, Parts
 from trainyard.host.data.store import Changed, Item, Store, StoreError
 from trainyard.settings.data import DataSettings
@@ -58,7 +58,7 @@ class Fetch:
     store: Store
     url: str
     items: Sequence[Item]
-    objects: Objects
+    contents: ContentFiles
     index: Index
     parts_folder: Path
     settings: DataSettings
@@ -148,7 +148,7 @@ class Fetch:
 
     def _fetch(self, item: Item) -> None:
         digest, size = hashlib.sha256(), 0
-        with self.objects.writing() as path:
+        with self.contents.writing() as path:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
                 for piece in self.store.read(item):
@@ -159,7 +159,7 @@ class Fetch:
             finally:
                 os.close(descriptor)
             _check_size(item, size, item.size)
-            self.objects.keep(path, digest.hexdigest())
+            self.contents.keep(path, digest.hexdigest())
         self.progress.count(size, files=1)
         self._done(item, digest.hexdigest())
 
@@ -178,7 +178,7 @@ class Fetch:
                 self.progress.count(-size)
                 raise
         if parts.is_complete(offset):
-            sha256 = parts.keep(self.objects)
+            sha256 = parts.keep(self.contents)
             self.progress.count(0, files=1)
             self._done(item, sha256)
 
@@ -203,7 +203,7 @@ class Fetch:
             try:
                 self.index.add(self.url, found)
             except sqlite3.Error as error:
-                self._errors.append(OSError(errno.EIO, str(error), str(self.objects.folder.parent)))
+                self._errors.append(OSError(errno.EIO, str(error), str(self.contents.folder.parent)))
                 self._stop.set()
 
     def _explained(self) -> TrainyardError:
@@ -212,7 +212,7 @@ class Fetch:
         others = len(self._failed_paths) - 1
         more = f" ({others} more file{'s' if others > 1 else ''} likewise)" if others > 0 else ""
         if isinstance(first, OSError):
-            where = first.filename or self.objects.folder
+            where = first.filename or self.contents.folder
             return TrainyardError(
                 f"{where}: {first.strerror}", "make room, or set DATA_CACHE to another folder; what is fetched stays",
                 EXIT_FAILED,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trainyard.host.data.store import NoContainer, NotThere, StoreError, place
+from trainyard.host.data.store import NoContainer, NotThere, StoreError, in_store
 
 CHECK = "check the store: make datastores; DATA_RETRIES and DATA_TIMEOUT allow more"
 SHOWS = "make data-list STORE={} shows what is there"
@@ -47,7 +47,7 @@ _FIXES = {
 @contextmanager
 def plain_errors(name: str, path: str) -> Iterator[None]:
     """While the block runs, whatever is raised about the store ``name`` is a StoreError."""
-    where = place(name, path)
+    where = in_store(name, path)
     try:
         yield
     except StoreError:

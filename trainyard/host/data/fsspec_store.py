@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.host.data.fsspec_errors import plain_errors
-from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, pieces, place
+from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, in_store, joined, pieces
 
 PIECE = 1 << 20  # bytes that are read at a time
 DEEPEST = 30  # folders in each other: of SFTP it is not known where a link leads
@@ -49,7 +49,9 @@ class FsspecStore:
         with self._errors(folder):
             here = self._real(folder)
         if here in around or len(around) > DEEPEST:
-            raise StoreError(f"{place(self._name, folder)}: a link leads back to a folder around it", "remove the link")
+            raise StoreError(
+                f"{in_store(self._name, folder)}: a link leads back to a folder around it", "remove the link"
+            )
         for entry in self.entries(folder):
             if entry.item:
                 yield entry.item

@@ -20,7 +20,7 @@ from trainyard.host.data.containers import make_container
 from trainyard.host.data.datastores import Datastore
 from trainyard.host.data.object_errors import plain
 from trainyard.host.data.object_options import azure_options, gs_options, s3_options
-from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, joined, pieces, place
+from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, in_store, joined, pieces
 from trainyard.settings.data import DataSettings
 
 PIECE = 1 << 20  # bytes that are handed on at a time
@@ -115,7 +115,7 @@ class ObjectStore:
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
         """The library's errors as one line, without what a request or an answer may have of credentials."""
-        where = place(self._name, path)
+        where = in_store(self._name, path)
         try:
             yield
         except (exceptions.NotFoundError, FileNotFoundError):

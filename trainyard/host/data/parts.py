@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainyard.host.data.objects import Objects, sha256_of_file
+from trainyard.host.data.content_files import ContentFiles, sha256_of_file
 from trainyard.host.data.store import Item
 
 PART = 64 << 20  # bytes of one part; a smaller file is fetched as one
@@ -65,9 +65,9 @@ class Parts:
             self._done.add(offset)
             return not self.missing()
 
-    def keep(self, objects: Objects) -> str:
+    def keep(self, contents: ContentFiles) -> str:
         """Move the whole file to its place; its sha256."""
         sha256 = sha256_of_file(self._content)
-        objects.keep(self._content, sha256)
+        contents.keep(self._content, sha256)
         shutil.rmtree(self._folder, ignore_errors=True)
         return sha256

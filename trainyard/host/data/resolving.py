@@ -12,7 +12,7 @@ from functools import cached_property
 from trainyard.errors import TrainyardError
 from trainyard.host.data.fsspec_errors import SHOWS
 from trainyard.host.data.newest import chosen
-from trainyard.host.data.store import Item, NoContainer, NotThere, Store, StoreError, joined, place
+from trainyard.host.data.store import Item, NoContainer, NotThere, Store, StoreError, in_store, joined
 from trainyard.host.monorepo.dataset_ref import DatasetRef, is_latest
 from trainyard.host.support.reporter import Reporter
 
@@ -89,7 +89,7 @@ def _newest_of(asked: DatasetRef, store: Store, reporter: Reporter, purpose: str
     fixed = "" if is_latest(asked.name) else re.split(r"[*?\[]", asked.name)[0]
     entries = {entry.name: entry for entry in store.entries(asked.folder, fixed)}
     while True:
-        name = chosen(entries, asked.name, purpose, str(asked), place(asked.store, asked.folder))
+        name = chosen(entries, asked.name, purpose, str(asked), in_store(asked.store, asked.folder))
         path = joined(asked.folder, name)
         if entries[name].item or store.find(joined(path, PUSHING)) is None:
             return path

@@ -99,7 +99,7 @@ class Store(Protocol):
         """Make the bucket, container or folder that the URL begins with; False where it was there."""
 
 
-def place(name: str, path: str) -> str:
+def in_store(name: str, path: str) -> str:
     """A path of the store ``name``, or the store itself, for messages."""
     shown = path if len(path) <= _SHOWN else f"{path[: _SHOWN // 2]} ... {path[-_SHOWN // 2 :]}"
     return f"{name}:{shown}" if path else name

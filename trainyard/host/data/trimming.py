@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainyard.contract.files import size_of
-from trainyard.host.data.objects import Objects
+from trainyard.host.data.content_files import ContentFiles
 from trainyard.host.data.sets import Sets
 
 _LOCK = "fetching.lock"
@@ -38,21 +38,21 @@ def trim(folder: Path, most: int) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return 0
-        objects, sets = Objects(folder / "objects"), Sets(folder / "sets")
-        objects.remove_leftovers()
+        contents, sets = ContentFiles(folder / "contents"), Sets(folder / "sets")
+        contents.remove_leftovers()
         parts = _parts(folder)
-        over = objects.size() + sum(map(size_of, parts)) - most if most else 0
+        over = contents.size() + sum(map(size_of, parts)) - most if most else 0
         freed = 0
         for path in parts:
             if over > freed or path.stat().st_mtime < time.time() - _ABANDONED:
                 freed += size_of(path)
                 shutil.rmtree(path, ignore_errors=True)
-        freed += _remove_unused(objects, over - freed)
+        freed += _remove_unused(contents, over - freed)
         for key in sets.by_age():
             if over <= freed:
                 break
             sets.remove(key)
-            freed += _remove_unused(objects, over - freed)
+            freed += _remove_unused(contents, over - freed)
         return freed
 
 
@@ -61,10 +61,10 @@ def _parts(folder: Path) -> list[Path]:
     return sorted((folder / "parts").glob("*"), key=lambda path: path.stat().st_mtime)
 
 
-def _remove_unused(objects: Objects, enough: int) -> int:
+def _remove_unused(contents: ContentFiles, enough: int) -> int:
     """Remove files that no dataset has, until enough bytes are free; how many are."""
     freed = 0
-    for path in objects.unused() if enough > 0 else ():
+    for path in contents.unused() if enough > 0 else ():
         if freed >= enough:
             break
         freed += path.stat().st_size

@@ -16,8 +16,8 @@ from trainyard.host.data.resolving import check_path
 from trainyard.host.data.store import Entry, NotThere, Store, StoreError
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import read_model_dir
+from trainyard.host.operations.config_data import section_for
 from trainyard.host.operations.named_stores import dataset_of, store_of
-from trainyard.host.operations.prefix_data import section_for
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.training_data import cache_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainyard.host.data.cache import Part
+from trainyard.host.data.cache import PlacedDataset
 from trainyard.host.data.datastores import Datastores, read_datastores
 from trainyard.host.data.drivers import open_store
 from trainyard.host.data.resolving import resolve
@@ -22,12 +22,15 @@ def store_of(session: Session, name: str, stores: Datastores | None = None) -> S
     return open_store(name, stores, callers_environment(), session.data)
 
 
-def dataset_of(session: Session, ref: DatasetRef, purpose: str = "train", *, base: str = "", place: str = "") -> Part:
-    """A dataset of a store as it is now. ``purpose``: as of ``newest.chosen``; ``base`` and ``place``: as of a part.
+def dataset_of(
+    session: Session, ref: DatasetRef, purpose: str = "train", *, base: str = "", place: str = ""
+) -> PlacedDataset:
+    """A dataset of a store as it is now. ``purpose``: as of ``newest.chosen``; ``base`` and ``place``: as of what is
+    returned.
 
     Raises:
         TrainyardError: as ``store_of``; or there is no such dataset.
     """
     stores = read_datastores(session.repository.root)
     store = store_of(session, ref.store, stores)
-    return Part(resolve(ref, store, stores.find(ref.store).url, session.reporter, purpose), store, base, place)
+    return PlacedDataset(resolve(ref, store, stores.find(ref.store).url, session.reporter, purpose), store, base, place)

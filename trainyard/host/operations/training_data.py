@@ -10,7 +10,7 @@ from typing import Any
 
 from trainyard.contract.model_files import check_model_name
 from trainyard.errors import TrainyardError
-from trainyard.host.data.cache import Cache, CachedDataset, Part
+from trainyard.host.data.cache import Cache, CachedDataset, PlacedDataset
 from trainyard.host.data.datastores import Datastore, Datastores, read_datastores
 from trainyard.host.data.newest import version
 from trainyard.host.data.resolving import Resolved, resolve
@@ -19,8 +19,8 @@ from trainyard.host.experiments.training import check_payload
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.config_data import FOLDER, dataset_of_section, place_in, section_for, tags_of
 from trainyard.host.operations.named_stores import dataset_of, store_of
-from trainyard.host.operations.prefix_data import FOLDER, part_of, place_in, section_for, tags_of
 from trainyard.host.operations.session import Session
 from trainyard.host.support.command import Limit
 
@@ -40,22 +40,22 @@ KEYS = {
     "$test_ref": PayloadKey("test", "test_"),
     "$data": PayloadKey("train", "data_"),
 }
-_LOCAL = "data"  # what a project's own folder is called where it is a part like those of stores
+_LOCAL = "data"  # what a project's own folder is called where it is one like those of stores
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a payload's data means. ``payload`` names it by the paths that the train function finds; ``parts`` are what
-    is to be fetched, none where all is in the project's data/; ``tags`` say what it was, for runs and records."""
+    """What a payload's data means. ``payload`` names it by the paths that the train function finds; ``datasets`` are
+    to be fetched, none where all is in the project's data/; ``tags`` say what it was, for runs and records."""
 
     payload: Mapping[str, Any]
-    parts: tuple[Part, ...] = ()
+    datasets: tuple[PlacedDataset, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> str:
         """Of what is to be fetched, for messages."""
-        return " and ".join(dict.fromkeys(str(part.resolved.ref) for part in self.parts))
+        return " and ".join(dict.fromkeys(str(dataset.resolved.ref) for dataset in self.datasets))
 
 
 def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> TrainingData:
@@ -64,11 +64,11 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
     Raises:
         TrainyardError: there is no such dataset or store, or a store does not answer; or as ``check_payload``.
     """
-    if section := section_for(session, model, payload):
-        return data_of_section(session, model, payload, section)
     for key in payload:
         if key.startswith("$") and key not in KEYS:
             session.reporter.warn(f"PAYLOAD: {key} names no data: known are {', '.join(KEYS)}")
+    if section := section_for(session, model, payload):
+        return data_of_section(session, model, payload, section)
     refs = {key: _ref(model, str(payload[key])) for key in KEYS if payload.get(key)}
     if not any(ref.store or ref.is_open for ref in refs.values()):
         check_payload(model.project, payload)
@@ -76,25 +76,25 @@ def data_of(session: Session, model: ModelDir, payload: Mapping[str, Any]) -> Tr
     if session.commands.dry_run:
         return _shown(session, payload, refs)
     of_store = any(ref.store for ref in refs.values())
-    parts_of: dict[str, Part] = {}
+    found: dict[str, PlacedDataset] = {}
     tags: dict[str, str] = {}
     places = dict(payload)
     for key, ref in refs.items():
-        parts_of[key] = part = _part(session, model, ref, KEYS[key].purpose)
-        place = f"{FOLDER}/{part.place_of(part.resolved.ref.path)}".rstrip("/")
+        found[key] = dataset = _dataset(session, model, ref, KEYS[key].purpose)
+        place = f"{FOLDER}/{dataset.place_of(dataset.resolved.ref.path)}".rstrip("/")
         places[key] = place
         if ref.store:
-            tags |= _tags(part, KEYS[key].prefix)
+            tags |= _tags(dataset, KEYS[key].prefix)
     if of_store:
         check_model_name(places)
     else:
         check_payload(model.project, places)
-    if "$ref" in parts_of and "$test_ref" in parts_of:
-        _compare_versions(session, parts_of["$ref"].resolved, parts_of["$test_ref"].resolved)
+    if "$ref" in found and "$test_ref" in found:
+        _compare_versions(session, found["$ref"].resolved, found["$test_ref"].resolved)
     for key, tag in (("$ref", "train_set"), ("$test_ref", "test_set")):
         if tag in session.tags and key in places:
             tags[tag] = Path(places[key]).name
-    return TrainingData(places, tuple(parts_of.values()) if of_store else (), tags)
+    return TrainingData(places, tuple(found.values()) if of_store else (), tags)
 
 
 def data_of_section(
@@ -109,12 +109,12 @@ def data_of_section(
         read_datastores(session.repository.root).find(section.data_ref.store)
         session.reporter.would(f"fetch {section.data} into {cache_of(session).folder}")
         return TrainingData(payload)
-    part = part_of(session, section)
+    dataset = dataset_of_section(session, section)
     names = {key: str(payload[key]) for key in KEYS if payload.get(key)}
-    places = {key: place_in(session, section, part, name, KEYS[key].purpose) for key, name in names.items()}
+    places = {key: place_in(session, section, dataset, name, KEYS[key].purpose) for key, name in names.items()}
     found = {**payload, **places}
     check_model_name(found)
-    return TrainingData(found, (part,), {**_tags(part, ""), **tags_of(section, places["$ref"])})
+    return TrainingData(found, (dataset,), {**_tags(dataset, ""), **tags_of(section, places["$ref"])})
 
 
 def _ref(model: ModelDir, text: str) -> DatasetRef:
@@ -132,9 +132,9 @@ def _compare_versions(session: Session, train: Resolved, test: Resolved) -> None
 
 def mounted(session: Session, model: ModelDir, data: TrainingData) -> tuple[Mount, CachedDataset | None]:
     """The data as a container sees it, fetched where it has to be; and what holds it in the cache meanwhile."""
-    if not data.parts:
+    if not data.datasets:
         return Mount("datasets", model.project / FOLDER), None
-    cached = cache_of(session).dataset(data.parts, data.names)
+    cached = cache_of(session).dataset(data.datasets, data.names)
     return Mount("datasets", cached.folder, read_only=True), cached
 
 
@@ -145,11 +145,11 @@ def cache_of(session: Session) -> Cache:
     return Cache(folder.absolute(), settings, Limit("LOCK_TIMEOUT", session.settings.lock_timeout), session.reporter)
 
 
-def _part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str) -> Part:
-    return dataset_of(session, ref, purpose) if ref.store else _local_part(session, model, ref, purpose)
+def _dataset(session: Session, model: ModelDir, ref: DatasetRef, purpose: str) -> PlacedDataset:
+    return dataset_of(session, ref, purpose) if ref.store else _local_dataset(session, model, ref, purpose)
 
 
-def _local_part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str) -> Part:
+def _local_dataset(session: Session, model: ModelDir, ref: DatasetRef, purpose: str) -> PlacedDataset:
     """The project's data/ as if it were a store."""
     folder = model.project / FOLDER
     first, _, rest = ref.path.partition("/")
@@ -159,11 +159,11 @@ def _local_part(session: Session, model: ModelDir, ref: DatasetRef, purpose: str
         )
     stores = Datastores(model.project, {_LOCAL: Datastore(url=str(folder))}, {})
     store = store_of(session, _LOCAL, stores)
-    return Part(resolve(DatasetRef(_LOCAL, rest), store, str(folder), session.reporter, purpose), store)
+    return PlacedDataset(resolve(DatasetRef(_LOCAL, rest), store, str(folder), session.reporter, purpose), store)
 
 
-def _tags(part: Part, prefix: str) -> dict[str, str]:
-    resolved = part.resolved
+def _tags(dataset: PlacedDataset, prefix: str) -> dict[str, str]:
+    resolved = dataset.resolved
     tags = {
         "dataset": str(resolved.ref),
         "dataset_asked": str(resolved.asked) if resolved.asked != resolved.ref else "",

@@ -10,10 +10,10 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.build.merge import generated
 from trainyard.host.monorepo.model_dir import ROLES, ModelDir
 from trainyard.host.operations.build import all_image
+from trainyard.host.operations.reproducing.work_trees import remove_leftovers
 from trainyard.host.operations.serve import container_name
 from trainyard.host.operations.servers import stop, stop_everything
 from trainyard.host.operations.session import Session
-from trainyard.host.operations.work_trees import remove_leftovers
 from trainyard.host.support import console
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.experiments.reproduction import Reproduction, shortened
-from trainyard.host.operations import reproduce as operation
 from trainyard.host.operations.asked_runs import finished_run
+from trainyard.host.operations.reproducing import reproduce as operation
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.tables import table

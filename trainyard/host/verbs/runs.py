@@ -87,7 +87,7 @@ def show_run(session: Session, folder: Path) -> None:
 
 def _can_be_reproduced(session: Session, run: Run) -> list[tuple[str, str]]:
     """Whether make reproduce can train it again, and what stands in the way."""
-    from trainyard.host.operations.reproduce import (
+    from trainyard.host.operations.reproducing.reproduce import (
         reasons_against,
         stores_of,
     )  # make runs does not wait for what trains

@@ -30,5 +30,5 @@ def inputs_of(session: Session, model: ModelDir) -> str:
     parameters = (defaults_of(model), read_tuned(model), dict(data.payload), dict(data.tags))
     texts = [json.dumps(one, sort_keys=True, default=str) for one in parameters]
     path = model.project / str(data.payload.get("$ref", ""))
-    local = sha256_of_dataset(path, dataset_files(path)) if not data.parts and path.exists() else ""
+    local = sha256_of_dataset(path, dataset_files(path)) if not data.datasets and path.exists() else ""
     return digest_of(session.engine.builder.identity(plan), *texts, local)[:32]

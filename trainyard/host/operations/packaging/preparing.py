@@ -18,9 +18,9 @@ from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.monorepo.dataset_ref import DatasetRef, parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.build import plan_model
+from trainyard.host.operations.config_data import path_in
 from trainyard.host.operations.packaging.code_archive import code_archive, write_code
 from trainyard.host.operations.packaging.places import Place, open_place
-from trainyard.host.operations.prefix_data import path_in
 from trainyard.host.operations.secret_check import refuse_secrets
 from trainyard.host.operations.session import Session
 from trainyard.host.support.context import Context

@@ -1,4 +1,4 @@
-"""The cache's files by content: ``objects/<2 digits>/<62 digits>`` of their sha256, written whole, then only read."""
+"""The cache's files by content: ``contents/<2 digits>/<62 digits>`` of their sha256, written whole, then only read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COPY = 1 << 20
 _ABANDONED = 86400  # seconds since anything was written to it
 
 
-class Objects:
+class ContentFiles:
     """A folder of files named by their content."""
 
     def __init__(self, folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainyard.errors import TrainyardError
-from trainyard.host.data.cache import Part
+from trainyard.host.data.cache import PlacedDataset
 from trainyard.host.data.resolving import resolve
 from trainyard.host.data.store import NotThere, joined
 from trainyard.host.experiments.config import FILE, read_config
@@ -37,7 +37,7 @@ def section_for(session: Session, model: ModelDir, payload: Mapping[str, Any]) -
     return section if section.data else None
 
 
-def part_of(session: Session, section: TrainingSection) -> Part:
+def dataset_of_section(session: Session, section: TrainingSection) -> PlacedDataset:
     """All files of the place, as they are now.
 
     Raises:
@@ -51,7 +51,7 @@ def part_of(session: Session, section: TrainingSection) -> Part:
         raise NotThere(f"training.data: {error.message}", fix) from None
 
 
-def place_in(session: Session, section: TrainingSection, part: Part, name: str, purpose: str) -> str:
+def place_in(session: Session, section: TrainingSection, dataset: PlacedDataset, name: str, purpose: str) -> str:
     """Where a dataset that is named by its path below the project is then: the same path, but for ``latest`` and
     patterns, which name the newest.
 
@@ -61,12 +61,12 @@ def place_in(session: Session, section: TrainingSection, part: Part, name: str, 
     path = path_in(section, name)
     ref = DatasetRef(section.data_ref.store, path)
     if ref.is_open:
-        resolved = resolve(ref, part.store, part.resolved.url, session.reporter, purpose)
-        return f"{FOLDER}/{part.place_of(resolved.ref.path)}"
-    if not any(item.path == path or item.path.startswith(f"{path}/") or not path for item in part.resolved.items):
+        resolved = resolve(ref, dataset.store, dataset.resolved.url, session.reporter, purpose)
+        return f"{FOLDER}/{dataset.place_of(resolved.ref.path)}"
+    if not any(item.path == path or item.path.startswith(f"{path}/") or not path for item in dataset.resolved.items):
         raise TrainyardError(
-            f"{name}: {section.data} has no {path.removeprefix(part.base).lstrip('/')}",
-            f"put it there, or correct DATASET_NAME; see make data-list STORE={ref.store} AT={part.base}",
+            f"{name}: {section.data} has no {path.removeprefix(dataset.base).lstrip('/')}",
+            f"put it there, or correct DATASET_NAME; see make data-list STORE={ref.store} AT={dataset.base}",
         )
     return name
 

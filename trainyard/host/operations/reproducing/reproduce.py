@@ -16,13 +16,13 @@ from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.experiments.training import Training, carry_out, start_run
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.build import plan_model
-from trainyard.host.operations.hindrances import engine_of, hindrances
-from trainyard.host.operations.reproducible_data import FoundData, find_data, look_for_data, store_names
+from trainyard.host.operations.reproducing.hindrances import engine_of, hindrances
+from trainyard.host.operations.reproducing.run_data import FoundData, find_data, look_for_data, store_names
+from trainyard.host.operations.reproducing.trained_run import TrainedRun, read_trained_run
+from trainyard.host.operations.reproducing.work_trees import FOLDER, remove_leftovers, work_tree
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import training_of
-from trainyard.host.operations.trained_run import TrainedRun, read_trained_run
 from trainyard.host.operations.training_data import TrainingData
-from trainyard.host.operations.work_trees import FOLDER, remove_leftovers, work_tree
 from trainyard.host.requirements.gone_packages import gone_packages
 
 

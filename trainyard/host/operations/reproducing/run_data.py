@@ -14,9 +14,9 @@ from trainyard.host.engines.base import Mount
 from trainyard.host.monorepo.commits import has_file, sha256_in
 from trainyard.host.monorepo.dataset_ref import parse_ref
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.prefix_data import FOLDER, section_of_tags
+from trainyard.host.operations.config_data import FOLDER, section_of_tags
+from trainyard.host.operations.reproducing.trained_run import TrainedRun
 from trainyard.host.operations.session import Session
-from trainyard.host.operations.trained_run import TrainedRun
 from trainyard.host.operations.training_data import KEYS, TrainingData, data_of, data_of_section, mounted
 
 QUICK = 256 << 20  # bytes that are hashed while somebody waits for an answer

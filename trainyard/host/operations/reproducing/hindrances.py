@@ -11,15 +11,15 @@ from trainyard.host.experiments.parameters import TUNED
 from trainyard.host.experiments.training import OWN, TRACKING
 from trainyard.host.monorepo.commits import has_file, is_commit, missing_commit, submodules_in
 from trainyard.host.monorepo.sources import SHARED
+from trainyard.host.operations.reproducing.trained_run import TrainedRun
 from trainyard.host.operations.session import Session
-from trainyard.host.operations.trained_run import TrainedRun
 
 ANOTHER = "choose another run: make runs"
 COMMIT_FIRST = "commit before you train, and the next run can be"
 
 
 def hindrances(session: Session, trained: TrainedRun) -> list[TrainyardError]:
-    """Each with the fix, as far as there is one; the data is asked elsewhere (``reproducible_data``)."""
+    """Each with the fix, as far as there is one; the data is asked elsewhere (``run_data``)."""
     of_session = (_of_commit, _of_lock, _of_engine)
     return [*_of_training(trained), *(problem for ask in of_session for problem in ask(session, trained))]
 
