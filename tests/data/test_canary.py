@@ -112,6 +112,7 @@ def test_keys_of_s3(repo: Monorepo, model: Model, lake: Lake, tmp_path: Path, wa
     assert CANARY not in asked
 
 
+@pytest.mark.slow
 def test_a_token_of_a_web_server(repo: Monorepo, model: Model, tmp_path: Path) -> None:
     (tmp_path / "root/v1").mkdir(parents=True)
     (tmp_path / "root/v1/train.csv").write_text(ROWS)

@@ -107,6 +107,7 @@ def test_no_store_yet(repo: Monorepo) -> None:
     assert "No model trains on data of a store" in repo.make(None, "data-pull").succeeded().err
 
 
+@pytest.mark.slow
 def test_list_of_what_is_not_there(shop: Monorepo, lake: Lake) -> None:
     lake.put("v1/a.csv", "x")
     shop.make(None, "data-list", "STORE=lake", "AT=v2", **lake.environ).failed("lake:v2 is not there")
@@ -114,6 +115,7 @@ def test_list_of_what_is_not_there(shop: Monorepo, lake: Lake) -> None:
     assert "a.csv" in made.out
 
 
+@pytest.mark.slow
 def test_pull_and_copy(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
     lake.put("v1/a.csv", "first")
     lake.put("v1/deep/b.csv", "second")
@@ -148,6 +150,7 @@ def test_pull_of_what_every_model_trains_on(shop: Monorepo, lake: Lake) -> None:
     assert len(lake.proxy.fetched()) == 1
 
 
+@pytest.mark.slow
 def test_push(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
     source = tmp_path / "my data"
     (source / "deep").mkdir(parents=True)
@@ -172,6 +175,7 @@ def test_push(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
     assert {"v2/c.csv", "v3.csv"} < set(lake.there())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -191,6 +195,7 @@ def test_what_cannot_be_pushed(shop: Monorepo, lake: Lake, given: tuple[str, ...
     assert BUCKET
 
 
+@pytest.mark.slow
 def test_links_in_what_is_pushed(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
@@ -204,6 +209,7 @@ def test_links_in_what_is_pushed(shop: Monorepo, lake: Lake, tmp_path: Path) -> 
     assert "v2/a.csv" not in lake.there()
 
 
+@pytest.mark.slow
 def test_a_push_to_a_store_that_refuses_some(shop: Monorepo, lake: Lake, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()

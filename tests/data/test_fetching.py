@@ -121,6 +121,7 @@ def test_a_silent_store(lake: Lake) -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
 def test_a_slow_store_is_waited_for(lake: Lake) -> None:
     content = bytes(1 << 20)
     lake.put("train/a.bin", content)

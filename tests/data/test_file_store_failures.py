@@ -113,6 +113,7 @@ def test_a_web_server_that_loses_every_tenth_connection(web: Store, handler: typ
     assert fetch(web, "", tmp_path) == files
 
 
+@pytest.mark.slow
 def test_a_web_file_that_is_cut_short(web: Store, handler: type[NoRanges], tmp_path: Path) -> None:
     (tmp_path / "root" / "a.txt").write_bytes(b"x" * 1000)
 
@@ -158,6 +159,7 @@ def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
         assert "a.csv" in made.out
 
 
+@pytest.mark.slow
 def test_sftp_that_loses_its_connections(sftp_server: dict[str, str], tmp_path: Path) -> None:
     files = {f"{number:02}.txt": os.urandom(2_000_000) for number in range(30)}
     (tmp_path / "root").mkdir()

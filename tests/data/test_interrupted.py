@@ -48,6 +48,7 @@ def kill(process: subprocess.Popen[str]) -> str:
     return process.communicate()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [interrupt, kill])
 def test_a_fetch_that_is_stopped_goes_on(shop: Monorepo, lake: Lake, stop: Stop) -> None:
     files = {f"train/{number:02}.txt": f"content {number}" for number in range(MANY)}
@@ -109,6 +110,7 @@ def test_a_large_file_whose_fetch_is_killed(shop: Monorepo, lake: Lake) -> None:
     assert kept.read_bytes() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [interrupt, kill])
 def test_a_push_that_is_stopped_goes_on(shop: Monorepo, lake: Lake, tmp_path: Path, stop: Stop) -> None:
     source = tmp_path / "source"

@@ -71,6 +71,7 @@ def record(model: Model) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_dataset_on_the_command_line_in_the_makefile_and_in_payload(repo: Monorepo, model: Model, lake: Lake) -> None:
     made = repo.make(model, "train", "DATASET_NAME=lake:v1/train.csv", **lake.environ).succeeded()
     assert '{"rows": 2}' in made.out
@@ -154,6 +155,7 @@ def test_what_a_training_sees(tmp_path: Path, lake: Lake, engine: str) -> None:
     assert len(lake.proxy.fetched()) == 2
 
 
+@pytest.mark.slow
 def test_the_experiment_file_as_it_stands(repo: Monorepo, model: Model, lake: Lake) -> None:
     """With DATA_MOUNT a data store, and IMAGE_TYPE a folder in it."""
     (model.path / "train.py").write_text(PARABOLA)
@@ -272,6 +274,7 @@ def test_a_stage_of_dvc_depends_on_what_dvc_can_see(repo: Monorepo, model: Model
     assert not [one for one in stage["deps"] if "lake" in one]
 
 
+@pytest.mark.slow
 def test_a_model_of_a_store_moves(repo: Monorepo, model: Model) -> None:
     model.replace("Makefile", "data/numbers.csv", "lake:v2/train.csv")
     made = repo.make(None, "rename", "MODEL=sums/m0", "TO=other/m1").succeeded()

@@ -28,6 +28,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
     yield in_git(Monorepo(tmp_path_factory.mktemp("repo") / "of mine"))
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_again_as_it_was(repo: Monorepo, model: Model) -> None:
     """Though its sources have changed since; what the user has stays as it is."""
     folder = trained(repo, model)

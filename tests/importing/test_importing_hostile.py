@@ -58,6 +58,7 @@ def nothing_ran(made: Made, tmp_path: Path, repo: Monorepo) -> None:
     assert "\033" not in made.out + made.err
 
 
+@pytest.mark.slow
 def test_nothing_of_a_prepared_folder_runs_or_leads_out(repo: Monorepo, prepared: Path, tmp_path: Path) -> None:
     made = repo.make(None, "import", f"FROM={prepared}").succeeded()
     nothing_ran(made, tmp_path, repo)

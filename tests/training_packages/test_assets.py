@@ -77,6 +77,7 @@ def labels(repo: Monorepo, model: Model) -> dict[str, str]:
     return next(one["labels"] for one in found if "labels" in one)
 
 
+@pytest.mark.slow
 def test_the_whole_path(repo: Monorepo, lake: Path, configured: Model, published: tuple[str, Path]) -> None:
     url, folder = published
     publish(configured, f"{url}/m.tar.gz", folder / "m.tar.gz", archive_of(**{f"{configured.name}.pkl": binary(7)}))

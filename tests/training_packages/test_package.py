@@ -71,6 +71,7 @@ def check_package(archive: Path, model: Model) -> dict[str, object]:
     return manifest
 
 
+@pytest.mark.slow
 def test_a_package(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured)
     shown = repo.make(configured, "-n", "package").succeeded().out
@@ -139,6 +140,7 @@ def test_without_a_section(repo: Monorepo, model: Model) -> None:
     assert not folder(repo, model).exists()
 
 
+@pytest.mark.slow
 def test_results_that_cannot_be_put_away(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured)
     lake.rename(lake.with_name("moved"))

@@ -53,6 +53,7 @@ def test_configure_without_what_it_needs(repo: Monorepo, lake: Path, model: Mode
     repo.make(model, "configure").failed("no data store yet", "make datastore-add")
 
 
+@pytest.mark.slow
 def test_configure_with_values_that_are_wrong_or_do_nothing(repo: Monorepo, lake: Path, model: Model) -> None:
     stores = repo.path / "datastores.yaml"
     stores.write_text(stores.read_text() + "pond:\n  url: pond\n  credentials: none\n")
