@@ -150,14 +150,15 @@ def timed(command: list[str]) -> tuple[float, float]:
 
 
 def measure(tool: Tool, folder: str, target: Path, found: Measured) -> None:
-    """One first fetch, and the same again with nothing changed."""
-    shutil.rmtree(target, ignore_errors=True)
+    """One first fetch, and the same again with nothing changed.
+
+    Each fetch has a folder of its own: ext4 makes new files slowly for some seconds where many were just removed.
+    """
     for command, times in ((tool.first, found.first), (tool.again, found.again)):
         seconds, memory = timed(command(folder, target))
         times.append(seconds)
         found.memory = max(found.memory, memory)
         say(f"{tool.name}, {folder}, {'first' if times is found.first else 'again'}: {seconds:.2f} s, {memory:.0f} MB")
-    shutil.rmtree(target, ignore_errors=True)
 
 
 @click.command()
@@ -178,11 +179,14 @@ def main(files: int, large: int, repeats: int, out: str) -> None:
     found: dict[str, dict[str, Measured]] = {case: {} for case in cases}
     with served(work / "store") as endpoint:
         competing = tools(work, endpoint)
-        for _ in range(repeats):
+        for repeat in range(repeats):
             for case, (folder, _, _) in cases.items():
-                for tool in competing:
-                    measure(tool, folder, work / "target", found[case].setdefault(tool.name, Measured()))
+                for number, tool in enumerate(competing):
+                    target = work / "fetched" / f"{folder}-{number}-{repeat}"
+                    target.parent.mkdir(exist_ok=True)
+                    measure(tool, folder, target, found[case].setdefault(tool.name, Measured()))
     shutil.rmtree(work / "store")
+    shutil.rmtree(work / "fetched")
     text = report(found)
     (work / "data.md").write_text(text + "\n")
     plain = {case: {name: vars(one) for name, one in tools.items()} for case, tools in found.items()}

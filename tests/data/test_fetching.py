@@ -220,4 +220,4 @@ def test_nothing_half_fetched_is_seen(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         lake.fetch("train")
     assert not list((tmp_path / "cache" / "sets").glob("*/data"))
-    assert not list((tmp_path / "cache" / "contents" / "new").iterdir())
+    assert not list((tmp_path / "cache" / "contents" / "new").glob("*/*"))

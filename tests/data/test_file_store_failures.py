@@ -19,7 +19,7 @@ from servers import Quiet, answering
 from data.file_servers import nginx
 from data.test_stores import opened
 from trainyard.errors import TrainyardError
-from trainyard.host.data import fetching, parts
+from trainyard.host.data import parts, schedule
 from trainyard.host.data.cache import Cache, PlacedDataset
 from trainyard.host.data.resolving import resolve
 from trainyard.host.data.store import Changed, Store, StoreError
@@ -74,7 +74,7 @@ def fetch(store: Store, path: str, folder: Path) -> dict[str, bytes]:
 
 def test_a_web_server_without_ranges(web: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "PART", MB)
-    monkeypatch.setattr(fetching, "PART", MB)
+    monkeypatch.setattr(schedule, "PART", MB)
     content = os.urandom(9 * MB + 5)  # of one request for a range it takes more than the driver reads at once
     (tmp_path / "root" / "large.bin").write_bytes(content)
     (tmp_path / "root" / "small.bin").write_bytes(content[:100])

@@ -17,7 +17,7 @@ from waiting import until
 from data.fetches import Lake, content_of
 from data.hostile import Handler
 from trainyard.errors import TrainyardError
-from trainyard.host.data import fetching, parts
+from trainyard.host.data import parts, schedule
 
 MANY, JOBS = 60, 4
 PULL = ("data-pull", "FROM=lake:train", f"DATA_JOBS={JOBS}")
@@ -77,7 +77,7 @@ def test_a_fetch_that_is_stopped_goes_on(shop: Monorepo, lake: Lake, stop: Stop)
 
 def test_parts_of_a_large_file_are_not_fetched_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "PART", MB)
-    monkeypatch.setattr(fetching, "PART", MB)
+    monkeypatch.setattr(schedule, "PART", MB)
     content = os.urandom(10 * MB + 5)
     lake.put("train/large.bin", content)
     lake.with_settings(data_retries=0, data_jobs=2)

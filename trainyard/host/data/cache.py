@@ -7,6 +7,8 @@ index.db   what was fetched from where      sets/<key>.lock    held by whoever u
 
 from __future__ import annotations
 
+import os
+import posixpath
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,12 +135,13 @@ class Cache:
         """The files in their places; a folder that was not there appears whole."""
         target, temporary = self.folder / "sets" / key, self.folder / "sets" / f"{key}.new"
         shutil.rmtree(temporary, ignore_errors=True)
-        files = []
+        files, stored = [], self.contents
+        for folder in {posixpath.dirname(place) for place in places}:
+            (temporary / "data" / folder).mkdir(parents=True, exist_ok=True)
         for place, (part, item) in places.items():
-            path, sha256 = temporary / "data" / place, contents[part.resolved.url, item]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.contents.put(sha256, path)
-            files.append(File(place, item.size, sha256, path.stat().st_mtime_ns))
+            path, sha256 = f"{temporary}/data/{place}", contents[part.resolved.url, item]
+            stored.put(sha256, path)
+            files.append(File(place, item.size, sha256, os.stat(path).st_mtime_ns))  # noqa: PTH116 -- as Sets has it
         if self.sets.files(key):
             for file in files:
                 (target / "data" / file.place).parent.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,15 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.data.content_files import ContentFiles
+from trainyard.host.data.content_files import ContentFiles, write_all
 from trainyard.host.data.index import Index
-from trainyard.host.data.parts import PART, Parts
+from trainyard.host.data.parts import Parts
+from trainyard.host.data.schedule import Schedule, Unit
 from trainyard.host.data.store import Changed, Item, Store, StoreError
 from trainyard.settings.data import DataSettings
 
@@ -67,7 +68,7 @@ class Fetch:
     def __post_init__(self) -> None:
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._units = self._split()
+        self._schedule = Schedule(self.items, self._parts_of, self._stop)
         self._found: list[tuple[Item, str]] = []
         self._in_index = 0
         self._noted = 0.0
@@ -98,27 +99,21 @@ class Fetch:
             raise self._explained()
         return self._found
 
-    def _split(self) -> Iterator[tuple[Item, Parts | None, int]]:
-        for item in self.items:
-            if item.size <= PART:
-                yield item, None, 0
-                continue
-            parts = Parts(self.parts_folder, self.url, item)
-            self.progress.count(parts.done_size)
-            missing = parts.missing()
-            yield from ((item, parts, offset) for offset in missing or [-1])
+    def _parts_of(self, item: Item) -> Parts:
+        parts = Parts(self.parts_folder, self.url, item)
+        self.progress.count(parts.done_size)
+        return parts
 
     def _work(self) -> None:
+        unit = None
         while not self._stop.is_set():
-            unit = None
             try:
-                with self._lock:
-                    unit = next(self._units, None)
+                unit = self._schedule.next(unit)
                 if unit is None:
                     return
-                self._with_patience(*unit)
+                self._with_patience(unit)
             except Exception as error:  # noqa: BLE001 -- raised by the thread that waits for this one
-                self._failed(error, unit[0].path if unit else "")
+                self._failed(error, unit.item.path if unit else "")
             else:
                 self._in_a_row = 0
 
@@ -131,15 +126,15 @@ class Fetch:
             if isinstance(error, Changed) or not isinstance(error, StoreError) or self._in_a_row >= _GIVEN_UP:
                 self._stop.set()
 
-    def _with_patience(self, item: Item, parts: Parts | None, offset: int) -> None:
+    def _with_patience(self, unit: Unit) -> None:
         """A store that loses connections is asked again, a few times, each time after a longer pause."""
         pause = _PAUSES[0]
         for tried in range(self.settings.data_retries + 1):
             try:
-                if parts:
-                    self._fetch_part(item, parts, offset)
+                if unit.parts:
+                    self._fetch_part(unit.item, unit.parts, unit.offset)
                 else:
-                    self._fetch(item)
+                    self._fetch(unit.item)
                 return
             except StoreError as error:
                 if not error.passing or tried == self.settings.data_retries or self._stop.wait(pause):
@@ -155,7 +150,7 @@ class Fetch:
                     self._check_stop()
                     digest.update(piece)
                     size += len(piece)
-                    _write(descriptor, piece)
+                    write_all(descriptor, piece)
             finally:
                 os.close(descriptor)
             _check_size(item, size, item.size)
@@ -163,21 +158,21 @@ class Fetch:
         self.progress.count(size, files=1)
         self._done(item, digest.hexdigest())
 
-    def _fetch_part(self, item: Item, parts: Parts, offset: int) -> None:
-        if offset >= 0:
-            size, length = 0, min(PART, item.size - offset)
+    def _fetch_part(self, item: Item, parts: Parts, offset: int | None) -> None:
+        if offset is not None:
+            size, length = 0, parts.length(offset)
             try:
-                with parts.writing(offset) as descriptor:
+                with parts.writing(offset) as write:
                     for piece in self.store.read(item, offset, length):
                         self._check_stop()
-                        _write(descriptor, piece[: length - size])
+                        write(piece[: length - size])
                         size += len(piece)
                         self.progress.count(len(piece))
                     _check_size(item, size, length)
             except BaseException:
                 self.progress.count(-size)
                 raise
-        if parts.is_complete(offset):
+        if offset is None or parts.is_complete(offset):
             sha256 = parts.keep(self.contents)
             self.progress.count(0, files=1)
             self._done(item, sha256)
@@ -220,12 +215,6 @@ class Fetch:
         if isinstance(first, StoreError):
             return type(first)(f"{first.message}{more}", first.hint)
         raise first  # a bug, or an error that is one line already
-
-
-def _write(descriptor: int, piece: bytes) -> None:
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _check_size(item: Item, got: int, wanted: int) -> None:

@@ -23,7 +23,7 @@ from trainyard.host.data.object_options import azure_options, gs_options, s3_opt
 from trainyard.host.data.store import Changed, Entry, Item, NotThere, StoreError, in_store, joined, pieces
 from trainyard.settings.data import DataSettings
 
-PIECE = 1 << 20  # bytes that are handed on at a time
+PIECE = 256 << 10  # bytes that are handed on at a time: they are in a core's cache still when they are hashed
 SMALL = 8 << 20  # bytes of a file that is written by one request; of a larger one nothing is kept where it breaks off
 LISTED = 1000  # names that a page of a list has
 _NO_ETAG = ("W/", "at ")  # a version that begins so cannot be asked for: a weak etag, a time of modification
@@ -83,7 +83,8 @@ class ObjectStore:
                 raise Changed(f"{self._name}:{item.path} has {now.size:,} bytes by now, not {item.size:,}")
             if now.version != item.version:  # not every server looks at if_match
                 raise Changed(f"{self._name}:{item.path} changed while it was read")
-            yield from answer.stream(min_chunk_size=PIECE)
+            # One call for a small one: each call is a change of threads.
+            yield from answer.stream(min_chunk_size=PIECE) if now.size > PIECE else [bytes(answer.bytes())]
 
     def write(self, path: str, source: Path, check: Callable[[], None] = lambda: None) -> None:
         with self._errors(path):

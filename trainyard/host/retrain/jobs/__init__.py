@@ -1,0 +1,1 @@
+"""What a job is, and the table in which all of them stand."""

@@ -1,0 +1,88 @@
+"""What the retrain service and its client listen to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainyard.settings.declarations import FromEnvironment, setting
+
+
+@dataclass(frozen=True)
+class ServiceSettings(FromEnvironment):
+    """The service: where it listens, what it keeps, how much it takes."""
+
+    port: int = setting("RETRAIN_PORT", 5005, "port that make retrain-service listens on")
+    database: str = setting(
+        "RETRAIN_DATABASE", "", "database of jobs and tokens, as postgresql://...; default: .trainyard/retrain/jobs.db",
+        secret=True,
+    )  # fmt: skip
+    jobs: int = setting("RETRAIN_JOBS", 2, "jobs that the service carries out at once")
+    waiting: int = setting("RETRAIN_WAITING", 1000, "jobs that may wait; more are refused")
+    rate: int = setting(
+        "RETRAIN_RATE", 600, "requests a minute that one token may send, or one address without; 0: any"
+    )
+    body_kb: int = setting("RETRAIN_BODY_KB", 256, "kB that the body of a request may have")
+    keep_days: int = setting("RETRAIN_KEEP_DAYS", 90, "days that jobs that are over are kept; 0: for ever")
+
+
+@dataclass(frozen=True)
+class JobSettings(FromEnvironment):
+    """What a job may fetch, and use."""
+
+    sources: str = setting(
+        "RETRAIN_SOURCES", "", "git repositories that jobs may name, as https://github.com/ours/*, "
+        "separated by spaces; default: the service's own monorepo",
+    )  # fmt: skip
+    credentials: str = setting(
+        "RETRAIN_CREDENTIALS", "", "where the credentials of git repositories are: https://github.com/ours/*=NAME, a "
+        "variable or a file, separated by spaces",
+    )  # fmt: skip
+    unconfined: bool = setting(
+        "RETRAIN_UNCONFINED",
+        False,
+        "1: code of other repositories may run without a container, as the user of the service",
+    )
+    submodules: bool = setting("RETRAIN_SUBMODULES", False, "1: submodules of a repository are fetched, too")
+    job_timeout: int = setting("RETRAIN_TIMEOUT", 86400, "seconds that a job may take; 0: any")
+    fetch_timeout: int = setting("RETRAIN_FETCH_TIMEOUT", 600, "seconds that fetching a repository may take")
+    fetch_mb: int = setting("RETRAIN_FETCH_MB", 2000, "MB that the files of a repository may have")
+    tries: int = setting("RETRAIN_TRIES", 3, "times that a job is begun whose process was killed")
+
+
+@dataclass(frozen=True)
+class NoticeSettings(FromEnvironment):
+    """Who is told of jobs."""
+
+    notify: str = setting(
+        "RETRAIN_NOTIFY",
+        "",
+        "URLs of Apprise that are told of every job, separated by spaces",
+        "webhook_url",
+        secret=True,
+    )
+    webhook_secret: str = setting(
+        "RETRAIN_WEBHOOK_SECRET", "", "secret that callbacks are signed with, by HMAC-SHA256", secret=True
+    )
+    push_secret: str = setting(
+        "RETRAIN_PUSH_SECRET", "", "secret of the push webhooks of GitHub and GitLab", secret=True
+    )
+    notice_timeout: int = setting("RETRAIN_NOTICE_TIMEOUT", 10, "seconds that whoever is told of a job may take")
+
+
+@dataclass(frozen=True)
+class RetrainSettings(NoticeSettings, JobSettings, ServiceSettings):
+    """All of the service's."""
+
+
+@dataclass(frozen=True)
+class ClientSettings(FromEnvironment):
+    """``make retrain`` and ``make retrain-token``. The names that mean other things in many environments are read from
+    make's command line alone."""
+
+    url: str = setting("RETRAIN_URL", "http://127.0.0.1:5005", "URL of the service that make retrain asks")
+    token: str = setting("RETRAIN_TOKEN", "", "token that make retrain sends", secret=True)
+    commit: str = setting("COMMIT", "", "make retrain: the commit, branch or tag; default: the newest commit")
+    wait: bool = setting("WAIT", False, "1: make retrain stays until the job is over, and shows its log")
+    deploy: bool = setting("DEPLOY", False, "1: make retrain: the job ends when the new champion is served")
+    scopes: str = setting("SCOPES", "retrain", "make retrain-token: read, retrain or admin; each has those before it")
+    expires: str = setting("EXPIRES", "90d", "make retrain-token: how long it is valid, as 12h or 90d")
