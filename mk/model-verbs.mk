@@ -26,7 +26,7 @@ prepare: $(SETUP) ## for a training package: make what is missing, upload sample
 train: $(SETUP) ## train: models/$(MODEL_NAME).pkl, its record, and a run in runs/
 	@$(RUN) train .
 
-tune: $(EXTRA) ## search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1
+tune: $(VENV)/.stamp-experiments ## search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1
 	@$(RUN) tune .
 
 experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
@@ -86,10 +86,10 @@ compare: $(SETUP) ## parameters and metrics of the runs in ID="<run> <run>" side
 report: $(SETUP) ## draw the report of the run ID, or of the latest: runs/<id>/report.html
 	@$(RUN) report .
 
-promote: $(EXTRA) ## the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1
+promote: $(VENV)/.stamp-experiments ## the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1
 	@$(RUN) promote .
 
-rollback: $(EXTRA) ## the champion before this one is the champion again
+rollback: $(VENV)/.stamp-experiments ## the champion before this one is the champion again
 	@$(RUN) rollback .
 
 clean: $(SETUP) ## remove the images; binaries in models/ stay

@@ -9,11 +9,10 @@ ROOT := $(if $(INSTALLED),$(TRAINYARD_ROOT),$(MK)/..)
 PIN := $(ROOT)/$(if $(INSTALLED),trainyard.toml,pyproject.toml)
 VENV := $(ROOT)/.venv
 SETUP := $(VENV)/.stamp
-EXTRA := $(VENV)/.stamp-experiments
 
 include $(MK)/settings.mk
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
-KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS PYTHON $(SETTINGS) $(SERVER) $(EXPERIMENTS) $(DATA) $(PACKAGES) $(OF_TOP) __BASH_MAKE_COMPLETION__
+KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS PYTHON $(SETTINGS) $(SERVER) $(EXPERIMENTS) $(DATA) $(RETRAIN) $(PACKAGES) $(OF_TOP) __BASH_MAKE_COMPLETION__
 
 # A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -47,9 +46,9 @@ RUN = $(if $(wildcard $(SETUP)),+)PYTHONPATH="$(if $(INSTALLED),,$(ROOT))" PYTHO
 .PHONY: FORCE
 $(SETUP): $(PIN) $(if $(wildcard $(VENV)/bin/python),,FORCE)
 	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)"
-# Of the verbs that need MLflow or Optuna, which others shall not wait for.
-$(EXTRA): $(PIN) | $(SETUP)
-	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" experiments
+# Of the verbs that need what others shall not wait for, as MLflow.
+$(VENV)/.stamp-%: $(PIN) | $(SETUP)
+	@sh "$(ROOT)/mk/setup.sh" "$(ROOT)" $*
 
 # Lists the `target: ## help` lines of the makefiles given, and the settings.
 SHOW_HELP = @sed -n 's/^\([a-z][a-z-]*\):.*\#\# \(.*\)/  \1\t\2/p' $(1) | awk -F '\t' '{printf "%-18s %s\n", $$1, $$2}'; \

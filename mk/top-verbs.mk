@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
+VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain retrain-token datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -17,14 +17,23 @@ affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON f
 builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
 	@$(RUN) builders .
 
-track: $(EXTRA) ## the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready
+track: $(VENV)/.stamp-experiments ## the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready
 	@$(RUN) track .
 
 track-stop: $(SETUP) ## stop that server
 	@$(RUN) track-stop .
 
-track-sync: $(EXTRA) ## upload to the tracker what it does not have of the runs
+track-sync: $(VENV)/.stamp-experiments ## upload to the tracker what it does not have of the runs
 	@$(RUN) track-sync .
+
+retrain-service: $(VENV)/.stamp-retrain ## take jobs on RETRAIN_PORT (5005): models are trained again on request, until Ctrl-C
+	@$(RUN) retrain-service .
+
+retrain: $(SETUP) ## ask that service to train MODEL again; COMMIT=, DEPLOY=1; WAIT=1 stays until it is over
+	@$(RUN) retrain .
+
+retrain-token: $(VENV)/.stamp-retrain ## print a token of that service for NAME; SCOPE=, EXPIRES= (0 revokes it)
+	@$(RUN) retrain-token .
 
 datastore-add: $(SETUP) ## add the data store NAME at URL to datastores.yaml, once it has answered
 	@$(RUN) datastore-add .

@@ -12,6 +12,7 @@ from trainyard.settings.declarations import table
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import PASSED_ON, HostSettings, passed_on
 from trainyard.settings.image import ImageSettings
+from trainyard.settings.retrain import ClientSettings, RetrainSettings
 from trainyard.settings.scaffold import ScaffoldSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -44,6 +45,8 @@ def test_every_setting_is_in_the_docs() -> None:
         ScaffoldSettings,
         StoreSettings,
         PackageSettings,
+        RetrainSettings,
+        ClientSettings,
     ):
         default = {"False": "0", "True": "1"}.get(value, value)
         shown = f"| `{variables}` | {f'`{default}`' if default else ''} | {help_text} |"

@@ -19,6 +19,7 @@ from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment, given_to_make
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import PASSED_ON, HostSettings
+from trainyard.settings.retrain import ClientSettings, RetrainSettings
 from trainyard.settings.scaffold import ScaffoldSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,7 +81,7 @@ def _rules(verbs: Iterable[Verb]) -> str:
 def _rule(verb: Verb) -> str:
     if not verb.calls:
         return f"\n{verb.name}: ## {verb.help}\n"
-    needed = "$(EXTRA)" if verb.experiments else "$(SETUP)"
+    needed = f"$(VENV)/.stamp-{verb.extra}" if verb.extra else "$(SETUP)"
     return f"\n{verb.name}: {needed} ## {verb.help}\n\t@$(RUN) {verb.name} .\n"
 
 
@@ -90,6 +91,8 @@ def _settings() -> str:
         + _list("What make predict hands on to the server.", "SERVER", PASSED_ON)
         + _list("What the verbs about runs listen to.", "EXPERIMENTS", _names(ExperimentSettings))
         + _list("What reads data stores listens to.", "DATA", _names(DataSettings))
+        + _list("What the retrain service listens to.", "RETRAIN", _names(RetrainSettings))
+        + _list("What asks the retrain service listens to.", "RETRAIN_CLIENT", _names(ClientSettings))
         + _list(
             "What the verbs that write model directories, and that name data stores, listen to.",
             "SCAFFOLD",

@@ -25,7 +25,7 @@ from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.operations.session import open_session
 from trainyard.host.support import console
 from trainyard.host.verbs.commands import FOLDER, Verbs, load, takes_value
-from trainyard.host.verbs.verb_table import commands
+from trainyard.host.verbs.verb_table import EXPERIMENTS, commands
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,11 +98,12 @@ def _hand_over() -> None:
     """
     arguments = sys.argv[1:]
     rows = commands().get(next((word for word in arguments if not word.startswith("-")), ""), [])
-    experiments = any(verb.experiments for verb in rows) or any(word.startswith("--version") for word in arguments)
+    extras = {verb.extra for verb in rows if verb.extra}
+    extras |= {EXPERIMENTS} if any(word.startswith("--version") for word in arguments) else set()
     values = {after for word, after in itertools.pairwise(arguments) if takes_value(word)}
     folder = next((Path(word) for word in arguments[1:] if word not in values and Path(word).is_dir()), Path())
     root = enclosing_monorepo(folder.resolve())
-    if rows and root and (python := other_python(root, experiments=experiments)):
+    if rows and root and (python := other_python(root, extras)):
         os.execv(python, [str(python), "-P", "-m", "trainyard", *arguments])  # noqa: S606 -- the same program
 
 

@@ -47,6 +47,10 @@ class JobSettings(FromEnvironment):
     fetch_timeout: int = setting("RETRAIN_FETCH_TIMEOUT", 600, "seconds that fetching a repository may take")
     fetch_mb: int = setting("RETRAIN_FETCH_MB", 2000, "MB that the files of a repository may have")
     tries: int = setting("RETRAIN_TRIES", 3, "times that a job is begun whose process was killed")
+    disk_mb: int = setting("RETRAIN_DISK_MB", 20_000, "MB that the files of a job may have")
+    deploy_timeout: int = setting(
+        "RETRAIN_DEPLOY_TIMEOUT", 120, "seconds that a server may take to serve a new champion"
+    )
 
 
 @dataclass(frozen=True)
@@ -84,5 +88,14 @@ class ClientSettings(FromEnvironment):
     commit: str = setting("COMMIT", "", "make retrain: the commit, branch or tag; default: the newest commit")
     wait: bool = setting("WAIT", False, "1: make retrain stays until the job is over, and shows its log")
     deploy: bool = setting("DEPLOY", False, "1: make retrain: the job ends when the new champion is served")
-    scopes: str = setting("SCOPES", "retrain", "make retrain-token: read, retrain or admin; each has those before it")
+    scope: str = setting(
+        "SCOPE", "retrain", "make retrain-token: read, retrain or admin; each may do what those before it may"
+    )
     expires: str = setting("EXPIRES", "90d", "make retrain-token: how long it is valid, as 12h or 90d")
+
+
+@dataclass(frozen=True)
+class JobIdSettings(FromEnvironment):
+    """Which job a process is for."""
+
+    run_id: str = setting("ID", "", "the id of the job")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from trainyard.errors import AlreadyPrinted
@@ -12,9 +13,9 @@ from trainyard.host.monorepo.pin import FILE
 SETUP = Path("mk") / "setup.sh"
 
 
-def other_python(root: Path, *, experiments: bool) -> Path | None:
-    """The Python of the environment of the monorepo at ``root``, which is made or renewed where that is due; None where
-    it has none of its own, or this is it.
+def other_python(root: Path, extras: Iterable[str]) -> Path | None:
+    """The Python of the environment of the monorepo at ``root``, which is made or renewed where that is due, with
+    ``extras``; None where it has none of its own, or this is it.
 
     Raises:
         AlreadyPrinted: it cannot be made; the script says why.
@@ -22,8 +23,7 @@ def other_python(root: Path, *, experiments: bool) -> Path | None:
     if not ((root / FILE).is_file() and (root / SETUP).is_file()):
         return None
     environment = root / ".venv"
-    extras = ["", "experiments"] if experiments else [""]
-    for extra in extras:
+    for extra in ("", *extras):
         provide(root, extra)
     return None if Path(sys.prefix).resolve() == environment.resolve() else environment / "bin" / "python"
 

@@ -28,11 +28,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class RouteState:
-    """A route of a server. ``reason``: why it does not serve; ``warning``: of one that serves all the same."""
+    """A route of a server. ``reason``: why it does not serve; ``warning``: of one that serves all the same;
+    ``version``: of the models that it serves, the beginnings of their sha256, with a plus between."""
 
     path: str
     reason: str
     warning: str
+    version: str = ""
 
 
 def post(url: str, body: bytes, timeout: float, token: str = "") -> Answer:
@@ -108,4 +110,4 @@ def routes(url: str) -> list[RouteState]:
 
 def _state(path: str, facts: dict[str, Any]) -> RouteState:
     reason = "" if facts.get("ready") else str(facts.get("reason") or "it does not say why")
-    return RouteState(path, reason, str(facts.get("warning", "")))
+    return RouteState(path, reason, str(facts.get("warning", "")), str(facts.get("version") or ""))

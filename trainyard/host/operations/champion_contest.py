@@ -31,13 +31,22 @@ def compete(session: Session, training: Training, run: Run) -> Run:
     if tracker_of(session) is None:
         return run
     try:
-        registry = open_registry(session)
-        version = registry.version_of(name_of(training.model, run.model_name), str(registry.register_version(run)))
-        with kept_apart(session, run) as files:
-            decision = contest(session, registry, version, files, training, run.folder)
+        return register(session, training, run)
     except TrainyardError as error:  # the tracker's, or there is no client for it
         session.reporter.warn(f"{error}; run {run.id} is not registered: make promote ID={run.id} does it later")
         return run
+
+
+def register(session: Session, training: Training, run: Run) -> Run:
+    """A run's model becomes a version, and the champion if it is better; the run, with what came of it as tags.
+
+    Raises:
+        TrainyardError: the tracker does not answer or refuses, or there is no client for it.
+    """
+    registry = open_registry(session)
+    version = registry.version_of(name_of(training.model, run.model_name), str(registry.register_version(run)))
+    with kept_apart(session, run) as files:
+        decision = contest(session, registry, version, files, training, run.folder)
     say(session, version, decision)
     return write_down(session, run, version, decision)
 

@@ -100,15 +100,31 @@ def _has_other_parameters(model: ModelDir, commit: str) -> bool:
 
 
 def train_as_run(session: Session, training: Training) -> Run:
-    """Train; the run, finished.
+    """Train, and where there is a tracker compare with the champion; the run, finished.
+
+    Raises:
+        TrainyardError: as ``trained``.
+    """
+    run = trained(session, training)
+    session.reporter.step(f"Run {run.id}: make run-show ID={run.id}")
+    if not is_tracked(session) or training.tracks_itself:
+        return run
+    # The registry's client takes a second to import.
+    from trainyard.host.operations.champion_contest import compete
+
+    return compete(session, training, run)
+
+
+def trained(session: Session, training: Training) -> Run:
+    """Train; the run, finished, its report drawn, and uploaded where there is a tracker.
 
     Raises:
         AlreadyPrinted: it failed, and the runner in the container has printed why.
         TrainyardError: it failed for another reason; or TRACKING_URI is no URL, and nothing has happened.
     """
-    contends = is_tracked(session) and not training.tracks_itself
+    uploads = is_tracked(session) and not training.tracks_itself
     run = start_run(training)
-    with tracked(session, run) if contends else contextlib.nullcontext() as live:  # which uploads the report, too
+    with tracked(session, run) if uploads else contextlib.nullcontext() as live:  # which uploads the report, too
         with DrawnAhead(run, session.reporter) as drawn:
             run, status = carry_out(
                 training,
@@ -120,14 +136,7 @@ def train_as_run(session: Session, training: Training) -> Run:
             )
         if run.status == "finished":
             try_to_report(session, run, drawn)
-    if run.status == "finished":
-        session.reporter.step(f"Run {run.id}: make run-show ID={run.id}")
-        if contends:
-            # The registry's client takes a second to import.
-            from trainyard.host.operations.champion_contest import compete
-
-            run = compete(session, training, run)
-        return run
+            return run
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):
         raise AlreadyPrinted(run.error, exit_code=status)
     if status:

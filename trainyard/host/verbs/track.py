@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, TrainyardError
 from trainyard.host.experiments.tracking import server as tracking_server
 from trainyard.host.experiments.tracking.tracker import OwnServer, own_server, without_credentials
 from trainyard.host.network.http_client import wait_until_ready
+from trainyard.host.operations.live_upload import tracker_of
 from trainyard.host.operations.serve import LAST_LINES, base_url, is_free
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
@@ -49,6 +51,12 @@ def track(session: Session, _: Path) -> None:
         return
     session.reporter.step("Ctrl-C stops it")
     _stay(session, server, process)
+
+
+def ensure_tracker(session: Session) -> None:
+    """Where no tracker is named and none runs, start that of ``make track`` in the background."""
+    if tracker_of(session) is None:
+        track(replace(session, settings=replace(session.settings, detach=True, workers=0)), session.repository.root)
 
 
 def track_stop(session: Session, _: Path) -> None:

@@ -19,6 +19,7 @@ from trainyard.settings.host import (
     TrainSettings,
 )
 from trainyard.settings.image import ImageSettings
+from trainyard.settings.retrain import ClientSettings, RetrainSettings
 from trainyard.settings.scaffold import ScaffoldSettings
 
 DECLARED: dict[str, Field[Any]] = {
@@ -31,6 +32,8 @@ DECLARED: dict[str, Field[Any]] = {
         ScaffoldSettings,
         StoreSettings,
         PackageSettings,
+        RetrainSettings,
+        ClientSettings,
     )
     for declared in fields(settings)
     if declared.repr
@@ -92,6 +95,10 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "report": ("ID",),
     "reproduce": ("ID", "FORMAT", "HARDENED", "TRAIN_MEMORY", *BUILD),
+    "retrain": ("MODEL", "COMMIT", "DEPLOY", "WAIT", "RETRAIN_URL", "REQUEST_TIMEOUT"),
+    "retrain-job": ("ID",),
+    "retrain-service": (*_names(RetrainSettings), "BIND", "DETACH", "TRAIN_MEMORY", "READY_TIMEOUT", *TRACKER, *BUILD),
+    "retrain-token": ("NAME", "SCOPE", "EXPIRES"),
     "rollback": TRACKER,
     "run-show": ("ID",),
     "runs": ("SORT", "FORMAT", "ALL"),

@@ -18,6 +18,7 @@ class Where(Flag):
 
 MODEL, ALL, TOP = Where.MODEL, Where.ALL, Where.TOP
 NOWHERE = Where(0)
+EXPERIMENTS, RETRAIN = "experiments", "retrain"  # extras
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class Verb:
     calls: str = ""  # module:function below verbs/; empty: the Makefile has a recipe of its own
     of_model: bool = False  # the function takes a model; else a folder
     local: bool = False  # without containers
-    experiments: bool = False  # needs MLflow or Optuna, which other verbs do not wait for
+    extra: str = ""  # of pyproject.toml: what it needs, and other verbs do not wait for
 
 
 def _model(
-    name: str, calls: str, help_text: str, where: Where = MODEL, *, local: bool = False, experiments: bool = False
+    name: str, calls: str, help_text: str, where: Where = MODEL, *, local: bool = False, extra: str = ""
 ) -> Verb:
-    return Verb(name, where, help_text, calls, of_model=True, local=local, experiments=experiments)
+    return Verb(name, where, help_text, calls, of_model=True, local=local, extra=extra)
 
 
 def _by_hand(name: str, help_text: str, where: Where = TOP) -> Verb:
@@ -59,10 +60,18 @@ VERBS = (
     Verb("builders", TOP, "the builder images trainyard/base, trainyard/train, trainyard/daemon",
          "build:build_builders"),
     Verb("track", TOP, "the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready",
-         "track:track", experiments=True),
+         "track:track", extra=EXPERIMENTS),
     Verb("track-stop", TOP, "stop that server", "track:track_stop"),
     Verb("track-sync", TOP, "upload to the tracker what it does not have of the runs", "track_sync:track_sync",
-         experiments=True),
+         extra=EXPERIMENTS),
+    Verb("retrain-service", TOP, "take jobs on RETRAIN_PORT (5005): models are trained again on request, until Ctrl-C",
+         "retrain:retrain_service", extra=RETRAIN),
+    Verb("retrain", TOP, "ask that service to train MODEL again; COMMIT=, DEPLOY=1; WAIT=1 stays until it is over",
+         "retrain:retrain"),
+    Verb("retrain-token", TOP, "print a token of that service for NAME; SCOPE=, EXPIRES= (0 revokes it)",
+         "retrain:retrain_token", extra=RETRAIN),
+    Verb("retrain-job", NOWHERE, "carry out the job ID; the service starts it", "retrain:retrain_job",
+         extra=RETRAIN),
     Verb("datastore-add", TOP, "add the data store NAME at URL to datastores.yaml, once it has answered",
          "datastores:datastore_add"),
     Verb("datastores", TOP, "a table of the data stores: reachable or why not, files, bytes, newest file",
@@ -115,7 +124,7 @@ VERBS = (
     _model("train", "train:train", "train: models/$(MODEL_NAME).pkl, its record, and a run in runs/"),
     _model("tune", "tune:tune",
            "search for the parameters that config.yaml has to tune, train with the best; TRIALS=, WORKERS=, RESUME=1",
-           experiments=True),
+           extra=EXPERIMENTS),
     Verb("experiment", MODEL | TOP, "train, or tune, what the file CONFIG describes", "experiment:experiment"),
     _model("predict", "predict:predict", "serve on PORT (5111); DETACH=1 returns when it is ready"),
     _model("follow-version", "predict:follow_version", "serve what an alias leads to; make predict starts it", NOWHERE),
@@ -157,8 +166,8 @@ VERBS = (
          "report:report"),
     _model("promote", "promotion:promote",
            "the model of the latest run (or ID, or VERSION) becomes the champion, if it is better; FORCE=1",
-           experiments=True),
-    _model("rollback", "promotion:rollback", "the champion before this one is the champion again", experiments=True),
+           extra=EXPERIMENTS),
+    _model("rollback", "promotion:rollback", "the champion before this one is the champion again", extra=EXPERIMENTS),
     _model("clean", "clean:clean_model", "remove the images; binaries in models/ stay"),
     Verb("clean", ALL, "remove the merged image and the generated files", "clean:clean_all"),
     Verb("clean", TOP,

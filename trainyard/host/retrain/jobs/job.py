@@ -22,6 +22,9 @@ OVER = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 NOT_OVER = (State.WAITING, State.RUNNING)
 
 
+BY_HAND = "cancelled"  # why a job ended that somebody has cancelled
+
+
 class StepName(StrEnum):
     """The steps of a job, in their order."""
 
@@ -53,6 +56,7 @@ class Job:
         trigger: who asked: ``token <name>``, ``schedule``, ``data``, ``drift``, ``push``.
         tries: how often its process was started.
         secret: whether it came with a credential, which only the service's memory has.
+        stopping: why a job that runs shall end: that it is cancelled, or takes too long.
         commit: the full SHA.
         reason: why the contest went as it did, or why the job failed.
     """
@@ -68,7 +72,7 @@ class Job:
     ended: datetime | None = None
     tries: int = 0
     secret: bool = False
-    cancelling: bool = False
+    stopping: str = ""
     compute: str = ""
     commit: str = ""
     steps: tuple[Step, ...] = ()

@@ -1,0 +1,225 @@
+"""The table of jobs, as the service and the processes of jobs use it. What one process has written is there for all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, select, update
+
+from trainyard.host.retrain.jobs.database import IDEMPOTENCY_KEYS, JOBS, writing
+from trainyard.host.retrain.jobs.job import BY_HAND, NOT_OVER, OVER, Job, State, Step, StepName
+
+_FIELDS = tuple(field.name for field in fields(Job))
+
+
+class TooManyWaiting(Exception):
+    """As many jobs wait as may."""
+
+
+class Busy(Exception):
+    """The model has a job that is not over: ``job``."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(job)
+        self.job = job
+
+
+class OtherBody(Exception):
+    """The same Idempotency-Key came with another body."""
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """What makes a request that is sent again the same one."""
+
+    owner: str
+    key: str
+    body: str  # its sha256
+
+
+def new_id(now: datetime) -> str:
+    """Ids sort by time."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True)
+class JobStore:
+    """All jobs."""
+
+    engine: Engine
+
+    def add(self, job: Job, most_waiting: int, same: Idempotency | None = None, *, refuse: bool = False) -> Job:
+        """Add a job; the one that is there already where the request came before.
+
+        Raises:
+            TooManyWaiting, Busy (where ``refuse``), OtherBody.
+        """
+        with writing(self.engine) as connection:
+            if same and (known := _known(connection, same)):
+                return known
+            if refuse and (other := _not_over(connection, job.key)):
+                raise Busy(other)
+            if _count(connection, State.WAITING) >= most_waiting:
+                raise TooManyWaiting
+            connection.execute(insert(JOBS).values(_row(job)))
+            if same:
+                connection.execute(insert(IDEMPOTENCY_KEYS).values(**asdict(same), job=job.id))
+        return job
+
+    def find(self, job_id: str) -> Job | None:
+        with self.engine.connect() as connection:
+            return _job(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one_or_none())
+
+    def page(self, states: Sequence[State] = (), text: str = "", before: str = "", count: int = 50) -> list[Job]:
+        """The newest jobs, those whose id is before ``before``; ``text`` is in their request."""
+        query = select(JOBS).order_by(JOBS.c.id.desc()).limit(count)
+        if states:
+            query = query.where(JOBS.c.state.in_(states))
+        if text:
+            query = query.where(JOBS.c.request.cast(JOBS.c.reason.type).contains(text, autoescape=True))
+        if before:
+            query = query.where(JOBS.c.id < before)
+        with self.engine.connect() as connection:
+            return [job for row in connection.execute(query) if (job := _job(row))]
+
+    def with_state(self, *states: State) -> list[Job]:
+        """All in one of the states, in the order in which they are to be begun."""
+        order = (JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)
+        with self.engine.connect() as connection:
+            found = connection.execute(select(JOBS).where(JOBS.c.state.in_(states)).order_by(*order))
+            return [job for row in found if (job := _job(row))]
+
+    def counts(self) -> dict[str, int]:
+        """How many there are in each state."""
+        with self.engine.connect() as connection:
+            found = connection.execute(select(JOBS.c.state, func.count()).group_by(JOBS.c.state))
+            return {state.value: 0 for state in State} | {row[0]: row[1] for row in found}
+
+    def startable(self, count: int) -> list[Job]:
+        """Those that may begin now: of each key the first, and only where none of that key runs."""
+        running = {job.key for job in self.with_state(State.RUNNING)}
+        found: dict[str, Job] = {}
+        for job in self.with_state(State.WAITING):
+            if job.key not in running:
+                found.setdefault(job.key, job)
+        return list(found.values())[:count]
+
+    def begin(self, job: Job) -> bool:
+        """Take a waiting job; False where somebody else has, or it was cancelled."""
+        changes = {"state": State.RUNNING, "started": job.started or _now(), "tries": job.tries + 1}
+        return self._change(job.id, changes, State.WAITING)
+
+    def wait_again(self, job: Job, *, begun: bool = True) -> bool:
+        """Put a job back whose process is gone; its steps begin anew, what they have left is found. ``begun``: it
+        counts as a try."""
+        changes = {"state": State.WAITING, "steps": [], "tries": job.tries if begun else job.tries - 1}
+        return self._change(job.id, changes, State.RUNNING)
+
+    def end(self, job_id: str, state: State, reason: str = "") -> bool:
+        """Close a job that is not over: the step that goes on ends, too."""
+        with writing(self.engine) as connection:
+            job = _job(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one_or_none())
+            if job is None or job.state in OVER:
+                return False
+            now = _now()
+            steps = job.steps
+            if job.step:
+                failed = reason if state is State.FAILED else "" if state is State.SUCCEEDED else "cancelled"
+                steps = (*steps[:-1], replace(job.step, ended=now, error=failed))
+            changes: dict[str, Any] = {"state": state, "ended": now, "steps": _steps(steps)}
+            if reason:
+                changes["reason"] = reason
+            connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(changes))
+            return True
+
+    def stop(self, job_id: str, why: str = BY_HAND) -> bool:
+        """A waiting job is over; of a running one it is noted that it shall be. False where it is over already."""
+        if self._change(job_id, {"state": State.CANCELLED, "ended": _now(), "reason": why}, State.WAITING):
+            return True
+        return self._change(job_id, {"stopping": why}, State.RUNNING)
+
+    def end_stopped(self, job: Job) -> bool:
+        """Close a job that was to be stopped."""
+        return self.end(job.id, State.CANCELLED if job.stopping == BY_HAND else State.FAILED, job.stopping)
+
+    def note(self, job_id: str, **changes: Any) -> None:
+        """Write down what a running job has found out."""
+        self._change(job_id, changes, State.RUNNING)
+
+    def next_step(self, job_id: str, name: StepName) -> None:
+        """The step that goes on ends, and ``name`` begins."""
+        with writing(self.engine) as connection:
+            job = _job(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one())
+            assert job is not None
+            now = _now()
+            before = (*job.steps[:-1], replace(job.step, ended=now)) if job.step else job.steps
+            steps = _steps((*before, Step(name, now)))
+            connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(steps=steps))
+
+    def forget(self, days: int) -> list[str]:
+        """Remove jobs that were over before so many days; their ids."""
+        old = and_(JOBS.c.state.in_(OVER), JOBS.c.ended < _now() - timedelta(days=days))
+        with writing(self.engine) as connection:
+            found = [row[0] for row in connection.execute(select(JOBS.c.id).where(old))]
+            for job in found:
+                connection.execute(delete(IDEMPOTENCY_KEYS).where(IDEMPOTENCY_KEYS.c.job == job))
+                connection.execute(delete(JOBS).where(JOBS.c.id == job))
+        return found
+
+    def _change(self, job_id: str, changes: dict[str, Any], state: State) -> bool:
+        with writing(self.engine) as connection:
+            wanted = and_(JOBS.c.id == job_id, JOBS.c.state == state)
+            return bool(connection.execute(update(JOBS).where(wanted).values(changes)).rowcount)
+
+
+def _count(connection: Connection, state: State) -> int:
+    return int(connection.execute(select(func.count()).where(JOBS.c.state == state)).scalar_one())
+
+
+def _known(connection: Connection, same: Idempotency) -> Job | None:
+    keys = IDEMPOTENCY_KEYS
+    wanted = and_(keys.c.owner == same.owner, keys.c.key == same.key)
+    found = connection.execute(select(keys.c.body, keys.c.job).where(wanted)).one_or_none()
+    if found is None:
+        return None
+    if found.body != same.body:
+        raise OtherBody
+    return _job(connection.execute(select(JOBS).where(JOBS.c.id == found.job)).one_or_none())
+
+
+def _not_over(connection: Connection, key: str) -> str:
+    wanted = and_(JOBS.c.key == key, JOBS.c.state.in_(NOT_OVER))
+    return str(connection.execute(select(JOBS.c.id).where(wanted)).scalars().first() or "")
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row = {name: getattr(job, name) for name in _FIELDS}
+    return row | {"steps": _steps(job.steps)}
+
+
+def _steps(steps: Sequence[Step]) -> list[list[Any]]:
+    return [
+        [step.name, step.started.isoformat(), step.ended.isoformat() if step.ended else None, step.error]
+        for step in steps
+    ]
+
+
+def _job(row: Row[Any] | None) -> Job | None:
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    steps = tuple(
+        Step(
+            StepName(name), datetime.fromisoformat(started), datetime.fromisoformat(ended) if ended else None, error
+        )
+        for name, started, ended, error in values["steps"]
+    )  # fmt: skip
+    return Job(**values | {"state": State(values["state"]), "steps": steps})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

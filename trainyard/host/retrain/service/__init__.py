@@ -1,0 +1,1 @@
+"""The HTTP API of the service, and what hands jobs to processes."""

@@ -1,0 +1,175 @@
+"""Hands waiting jobs to processes, and looks after those that run: a thread of the service.
+
+A process carries its job out and closes it by itself, whatever becomes of the service. Here is found out which have
+died before that, which shall be cancelled, and which take too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from trainyard.host.retrain.jobs.job import Job, State
+from trainyard.host.retrain.jobs.job_store import JobStore
+from trainyard.host.retrain.service.secrets_in_memory import SecretsInMemory
+from trainyard.host.retrain.work.job_folder import JobFolder
+from trainyard.host.support.reporter import Reporter
+from trainyard.settings.retrain import RetrainSettings
+
+_LOOK = 0.25  # seconds between two looks at the jobs
+_PAUSE = 5.0  # seconds before the database is asked again that did not answer
+_GRACE = 4.0  # seconds that a cancelled job gets, before it is killed
+_NICE = 5  # jobs leave the processor to whoever asks the service something
+LOST = "its credential was in the service's memory alone, and the service has been started again since: ask again"
+
+
+@dataclass
+class Dispatcher:
+    """``argv`` is the command of a job's process, to which its id is added; ``ended`` gets each job that is over."""
+
+    store: JobStore
+    settings: RetrainSettings
+    state: Path
+    argv: Sequence[str]
+    environment: dict[str, str]
+    kept: SecretsInMemory
+    reporter: Reporter
+    started: Callable[[Job], None] = lambda job: None
+    ended: Callable[[Job], None] = lambda job: None
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _watched: set[str] = field(default_factory=set)
+    _signalled: dict[str, float] = field(default_factory=dict)
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="dispatcher")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something new: do not wait for the next look."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Put the jobs that run back to those that wait, and end their processes."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+        running = [self._folder(job.id) for job in self.store.with_state(State.RUNNING)]
+        for folder in running:
+            folder.signal(signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE
+        while any(folder.alive() for folder in running) and time.monotonic() < deadline:
+            time.sleep(_LOOK / 5)
+        for folder in running:
+            folder.signal(signal.SIGKILL)
+
+    @property
+    def alive(self) -> bool:
+        """Whether jobs are handed out: /readyz says so."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        complaint = ""
+        while not self._stop.is_set():
+            pause = _LOOK
+            try:
+                self._look()
+                complaint = ""
+            except (SQLAlchemyError, OSError) as error:  # a database that is away for a while
+                pause = _PAUSE
+                if str(error) != complaint:
+                    self.reporter.warn(f"jobs are not handed out: {str(error).splitlines()[0]}")
+                complaint = str(error)
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def _look(self) -> None:
+        running = self.store.with_state(State.RUNNING)
+        for job in running:
+            self._look_after(job)
+        self._tell_of_ended({job.id for job in running})
+        free = self.settings.jobs - len(running)
+        for job in self.store.startable(free) if free > 0 else []:
+            self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        secret = self.kept.of(job.id)
+        if job.secret and secret is None:
+            self.store.end(job.id, State.FAILED, LOST)
+            self.ended(self.store.find(job.id) or job)
+            return
+        if not self.store.begin(job):
+            return
+        folder = self._folder(job.id)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with folder.log.open("ab") as log:
+            process = subprocess.Popen(
+                [*self.argv, f"--id={job.id}"], stdin=subprocess.PIPE, stdout=log, stderr=log, env=self.environment,
+                start_new_session=True,
+            )  # fmt: skip
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+        assert process.stdin
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(json.dumps({"secret": secret or ""}).encode())
+        self._processes[job.id] = process
+        if job.id not in self._watched:
+            self._watched.add(job.id)
+            self.started(job)
+
+    def _look_after(self, job: Job) -> None:
+        self._watched.add(job.id)
+        process, folder = self._processes.get(job.id), self._folder(job.id)
+        over = process.poll() is not None if process else not folder.alive()
+        if over:
+            self._processes.pop(job.id, None)
+            self._signalled.pop(job.id, None)
+            now = self.store.find(job.id)
+            if now and now.state is State.RUNNING and not folder.alive():  # it was killed
+                self.reporter.warn(f"the process of job {job.id} was killed: it begins again")
+                self.store.wait_again(job)
+            return
+        if not job.stopping and self._takes_too_long(job):
+            self.store.stop(job.id, f"it took longer than {self.settings.job_timeout} s: RETRAIN_TIMEOUT allows more")
+        elif job.stopping:
+            self._end(job, folder)
+
+    def _end(self, job: Job, folder: JobFolder) -> None:
+        """First in an orderly way. What a kill leaves is found by the process that begins the job again."""
+        now = time.monotonic()
+        first = self._signalled.setdefault(job.id, now)
+        if first == now:
+            folder.signal(signal.SIGTERM)
+        elif now - first > _GRACE:
+            folder.signal(signal.SIGKILL)
+
+    def _takes_too_long(self, job: Job) -> bool:
+        limit = self.settings.job_timeout
+        return bool(limit and job.started and (datetime.now(UTC) - job.started).total_seconds() > limit)
+
+    def _tell_of_ended(self, running: set[str]) -> None:
+        for job_id in self._watched - running:
+            job = self.store.find(job_id)
+            if job is None or job.state not in (State.WAITING, State.RUNNING):
+                self._watched.discard(job_id)
+                self._processes.pop(job_id, None)
+                self.kept.forget(job_id)
+                if job:
+                    self.ended(job)
+
+    def _folder(self, job_id: str) -> JobFolder:
+        return JobFolder(self.state, job_id)

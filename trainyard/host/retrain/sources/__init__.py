@@ -1,0 +1,1 @@
+"""From the name of a repository to its files, whatever the repository may try."""

@@ -1,0 +1,1 @@
+"""How a job is carried out: in a process of its own, step by step."""

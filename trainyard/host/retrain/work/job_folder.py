@@ -1,0 +1,92 @@
+"""The folder of a job: ``.trainyard/retrain/<id>/``.
+
+log         what it says
+lock        held by the process that carries it out, whose id is in it; the kernel drops it when that dies
+checkout/   the repository at the job's commit, while the job is not over
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = "retrain"  # below the state folder
+
+
+class TakenError(Exception):
+    """Another process carries the job out."""
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """Where a job's files are; ``state`` is the monorepo's state folder."""
+
+    state: Path
+    job_id: str
+
+    @property
+    def path(self) -> Path:
+        return self.state / FOLDER / self.job_id
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def checkout(self) -> Path:
+        return self.path / "checkout"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the process that carries it out.
+
+        Raises:
+            TakenError: another one does.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TakenError from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def alive(self) -> bool:
+        """Whether a process carries it out."""
+        try:
+            with self._lock.open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, and to what it has started in its group; nothing where there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            if self.alive():
+                os.killpg(int(self._lock.read_text()), number)
+
+    def remove_checkout(self) -> None:
+        """Raises:
+        OSError: something in it cannot be removed."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.checkout)
+
+    def remove(self) -> None:
+        """All of it, the log too."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "lock"

@@ -1,0 +1,61 @@
+"""The session in which a job works: a checkout, with what this machine has installed, and with limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.experiments.run_files import FOLDER as RUNS
+from trainyard.host.experiments.tracking.tracker import Tracker, chosen_tracker
+from trainyard.host.monorepo.repository import Repository
+from trainyard.host.operations.session import Session
+
+STOP_SECONDS = 3  # that a container of a job gets to end: a job that is cancelled is over within 5
+
+
+def image_name(job_id: str) -> str:
+    """The CONTAINER_NAME of what a job builds: the names of other images stay where they lead."""
+    return f"trainyard-retrain-{job_id}"
+
+
+def session_in(session: Session, root: Path, job_id: str, tags: Mapping[str, str]) -> Session:
+    """A session of the checkout at ``root``. Its state is that of the service's own monorepo, so that nothing is
+    installed twice; its tracker is the service's.
+
+    Raises:
+        TrainyardError: no tracker runs.
+    """
+    tracker = tracker_of_jobs(session)
+    repository = Repository(root, {"CONTAINER_NAME": image_name(job_id)}, session.repository.state.parent)
+    settings = replace(
+        session.settings, build=True, force=False, bake=False, payload="", hardened=True, stop_timeout=STOP_SECONDS
+    )
+    given = replace(session.experiments, description="", tracking_uri=session.experiments.tracking_uri or tracker.uri)
+    return replace(session, repository=repository, settings=settings, given=given, tags=tags)
+
+
+def tracker_of_jobs(session: Session) -> Tracker:
+    """The tracker that jobs log to.
+
+    Raises:
+        TrainyardError: none runs.
+    """
+    tracker = chosen_tracker(session.experiments, session.repository.root)
+    if tracker is None:
+        raise TrainyardError(
+            "no tracker runs", "start it: make track DETACH=1, or name one: TRACKING_URI=", EXIT_FAILED
+        )
+    return tracker
+
+
+def stop_containers(there: Session, job_id: str) -> None:
+    """Stop what a process that was killed has left running."""
+    for run in there.repository.root.glob(f"projects/*/{RUNS}/*"):
+        there.engine.runner.stop(f"{image_name(job_id)}-train-{run.name.rpartition('-')[2]}")
+
+
+def remove_image(there: Session, job_id: str) -> None:
+    """Remove the train image; what it was built on stays for the next job."""
+    there.engine.images.remove(f"{image_name(job_id)}-train")

@@ -1,0 +1,109 @@
+"""The steps of a job, which call the functions that the verbs of make call."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainyard.contract.champion_rule import PROMOTED
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.experiments.run_files import FOLDER as RUNS
+from trainyard.host.experiments.run_files import Run, runs_of
+from trainyard.host.experiments.training import Training
+from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.champion_contest import register
+from trainyard.host.operations.session import Session
+from trainyard.host.operations.train import trained, training_of, training_payload
+from trainyard.host.operations.training_data import data_of
+from trainyard.host.operations.version_names import name_of
+from trainyard.host.retrain.jobs.job import StepName
+from trainyard.host.retrain.jobs.request import RetrainRequest
+from trainyard.host.retrain.sources.own_data import add_own_data
+from trainyard.host.retrain.work.job_session import session_in
+from trainyard.host.retrain.work.locating import locate
+
+Note = Callable[..., None]  # writes down what was found out of a job
+Step = Callable[[StepName], None]  # the one before is over
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done: ``own`` says that it is the service's own monorepo, ``root`` is its checkout."""
+
+    job_id: str
+    request: RetrainRequest
+    root: Path
+    own: bool
+
+
+def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run:
+    """From a checkout to a version of the registry.
+
+    Raises:
+        TrainyardError: a step failed, and why.
+    """
+    step(StepName.LOCATE)
+    tags = {"job": task.job_id, "experiment": task.request.experiment_name}
+    there = session_in(session, task.root, task.job_id, {name: text for name, text in tags.items() if text})
+    model = _model(session, there, task)
+    step(StepName.BUILD)
+    training = _training(there, model, task.request)
+    step(StepName.TRAIN)
+    own_project = session.repository.root / "projects" / model.project.name
+    run = _trained_before(there, [model.project, own_project], task.job_id) or trained(there, training)
+    note(run=run.id, metrics=_numbers(run.metrics))
+    step(StepName.REGISTER)
+    run = register(there, training, run)
+    version = f"{name_of(model, run.model_name)}/{run.tags['version']}"
+    note(version=version, promoted=run.tags[PROMOTED] == "true", reason=run.tags["reason"])
+    if task.own:
+        _keep(run, own_project)
+    return run
+
+
+def _model(session: Session, there: Session, task: Task) -> ModelDir:
+    folder = locate(there.repository, task.request.location)
+    model = there.repository.model(folder)
+    if task.own:
+        add_own_data(session.repository.root / "projects" / model.project.name, model.project)
+    return model
+
+
+def _training(there: Session, model: ModelDir, request: RetrainRequest) -> Training:
+    """Its image is built, its data is fetched."""
+    payload = training_payload(there, model)
+    if request.dataset_uri:
+        payload = {**payload, "$ref": request.dataset_uri}
+    if request.params:
+        payload = {**payload, "params": {**payload.get("params", {}), **request.params}}
+    return training_of(there, model, data_of(there, model, payload))
+
+
+def _trained_before(there: Session, projects: list[Path], job_id: str) -> Run | None:
+    """The run of a process that was killed after its training: the job does not train twice."""
+    for run in runs_of(projects, there.reporter):
+        if isinstance(run, Run) and run.tags.get("job") == job_id and run.status == "finished":
+            there.reporter.step(f"Run {run.id} has finished already")
+            return run
+    return None
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """JSON has no NaN and no infinity."""
+    return {name: value for name, value in metrics.items() if value == value and abs(value) != float("inf")}
+
+
+def _keep(run: Run, project: Path) -> None:
+    """The run moves to the runs of the monorepo, where make runs finds it."""
+    target = project / RUNS / run.id
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            shutil.move(run.folder, target)
+    except OSError as error:
+        raise TrainyardError(
+            f"{error.filename}: {error.strerror}", "check permissions and space", EXIT_FAILED
+        ) from None
