@@ -109,7 +109,7 @@ class Monorepo:
         shutil.copy(ROOT / "pyproject.toml", path)
         os.utime(path / "pyproject.toml", (0, 0))  # older than the environment's stamp
         (path / ".venv").symlink_to(ROOT / ".venv")
-        for stamp in (".stamp", ".stamp-experiments"):
+        for stamp in (".stamp", ".stamp-experiments", ".stamp-retrain"):
             (path / ".venv" / stamp).touch()
         if resolved:
             shutil.copytree(plain_locks(), path / ".trainyard" / "locks")

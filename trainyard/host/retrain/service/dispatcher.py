@@ -98,6 +98,8 @@ class Dispatcher:
             self._wake.clear()
 
     def _look(self) -> None:
+        for job_id in [job_id for job_id, process in self._processes.items() if process.poll() is not None]:
+            del self._processes[job_id]
         running = self.store.with_state(State.RUNNING)
         for job in running:
             self._look_after(job)
@@ -133,10 +135,8 @@ class Dispatcher:
 
     def _look_after(self, job: Job) -> None:
         self._watched.add(job.id)
-        process, folder = self._processes.get(job.id), self._folder(job.id)
-        over = process.poll() is not None if process else not folder.alive()
-        if over:
-            self._processes.pop(job.id, None)
+        folder = self._folder(job.id)
+        if job.id not in self._processes and not folder.alive():
             self._signalled.pop(job.id, None)
             now = self.store.find(job.id)
             if now and now.state is State.RUNNING and not folder.alive():  # it was killed
@@ -166,7 +166,6 @@ class Dispatcher:
             job = self.store.find(job_id)
             if job is None or job.state not in (State.WAITING, State.RUNNING):
                 self._watched.discard(job_id)
-                self._processes.pop(job_id, None)
                 self.kept.forget(job_id)
                 if job:
                     self.ended(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import sys
 import threading
@@ -25,7 +26,9 @@ from trainyard.host.retrain.service.problems import Problem
 from trainyard.host.retrain.service.secrets_in_memory import SecretsInMemory
 from trainyard.host.retrain.service.submitting import Source, Submitting
 from trainyard.host.retrain.tokens import TokenStore
-from trainyard.host.retrain.work.job_folder import FOLDER, JobFolder
+from trainyard.host.retrain.work.job_folder import FOLDER
+from trainyard.host.retrain.work.locating import place_of
+from trainyard.host.retrain.work.tidying import tidy
 from trainyard.settings.own_process import callers_environment
 from trainyard.settings.retrain import NoticeSettings, RetrainSettings
 
@@ -47,7 +50,8 @@ def run_service(session: Session, settings: RetrainSettings) -> None:
     dispatcher = Dispatcher(
         store, settings, state, job_command(session), job_environment(), kept, session.reporter, ended=metrics.ended
     )
-    submitting = Submitting(store, settings, kept, lambda uri: _source(settings, uri), dispatcher.wake)
+    place = functools.partial(place_of, session.repository)
+    submitting = Submitting(store, settings, kept, lambda uri: _source(settings, uri), place, dispatcher.wake)
     app = make_app(Service(store, tokens, settings, submitting, dispatcher, metrics, state))
     bind, port = session.settings.bind, settings.port
     server = uvicorn.Server(
@@ -114,14 +118,13 @@ def _jobs_going_on(
 ) -> Iterator[None]:  # fmt: skip
     ending = threading.Event()
 
-    def tidy() -> None:
+    def tidy_each_day() -> None:
         while not ending.is_set():
-            for job_id in store.forget(settings.keep_days) if settings.keep_days else ():
-                JobFolder(session.repository.state, job_id).remove()
+            tidy(session, store, settings.keep_days)
             ending.wait(_DAY)
 
     dispatcher.start()
-    tidying = threading.Thread(target=tidy, daemon=True)
+    tidying = threading.Thread(target=tidy_each_day, daemon=True)
     tidying.start()
     try:
         yield

@@ -27,12 +27,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Submitting:
-    """Takes requests. ``source_of`` says what a ``git_uri`` means, or refuses it; ``wake`` has the job begun."""
+    """Takes requests. ``source_of`` says what a ``git_uri`` means, or refuses it; ``place_of`` has one name for each
+    model of the service's own monorepo; ``wake`` has the job begun."""
 
     store: JobStore
     settings: RetrainSettings
     kept: SecretsInMemory
     source_of: Callable[[str], Source]
+    place_of: Callable[[str], str]
     wake: Callable[[], None]
 
     def submit(self, request: RetrainRequest, trigger: str, idempotency_key: str = "", retry_of: str = "") -> Job:
@@ -44,9 +46,10 @@ class Submitting:
         """
         source = self.source_of(request.git_uri) if request.git_uri else Source("")
         asked = request.model_dump(mode="json", by_alias=True) | {"git_uri": source.uri}
+        place = request.location.strip("/") if source.uri else self.place_of(request.location)
         now = datetime.now(UTC)
         job = Job(
-            new_id(now), State.WAITING, asked, _digest(source.uri, request.location), trigger, now,
+            new_id(now), State.WAITING, asked, _digest(source.uri, place), trigger, now,
             priority=request.priority, secret=bool(source.secret), retry_of=retry_of,
         )  # fmt: skip
         if source.secret:  # before anybody can begin the job

@@ -10,8 +10,9 @@ from trainyard.host.retrain.jobs.request import RetrainRequest
 from trainyard.host.retrain.sources.fetching import fetch_own
 from trainyard.host.retrain.work.deploying import deploy
 from trainyard.host.retrain.work.job_folder import JobFolder, TakenError
-from trainyard.host.retrain.work.job_session import remove_image, session_in, stop_containers
+from trainyard.host.retrain.work.job_session import session_in, stop_containers
 from trainyard.host.retrain.work.steps import Task, carry_out_steps
+from trainyard.host.retrain.work.tidying import clean_up
 from trainyard.host.support.command import Limit
 from trainyard.settings.retrain import RetrainSettings
 
@@ -62,7 +63,7 @@ def _carry_out(
         raise
     finally:
         if ended:
-            _clean_up_after(session, job, folder)
+            clean_up(session, folder)
 
 
 def _steps(
@@ -95,13 +96,3 @@ def _clean_up_before(session: Session, job: Job, folder: JobFolder) -> None:
     """End what an earlier process of the job may have left running."""
     if job.tries > 1 and folder.checkout.is_dir():
         stop_containers(session_in(session, folder.checkout, job.id, {}), job.id)
-
-
-def _clean_up_after(session: Session, job: Job, folder: JobFolder) -> None:
-    """Remove checkout and image. What stays is a warning in the log, and goes with the job."""
-    try:
-        if folder.checkout.is_dir():
-            remove_image(session_in(session, folder.checkout, job.id, {}), job.id)
-        folder.remove_checkout()
-    except (TrainyardError, OSError) as error:
-        session.reporter.warn(f"not all of the job's files are removed: {error}")

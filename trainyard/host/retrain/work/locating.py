@@ -10,6 +10,25 @@ from trainyard.host.monorepo.repository import Repository
 _MOST_NAMES = 10  # that a hint lists
 
 
+def place_of(repository: Repository, location: str) -> str:
+    """One name for a model, however it is named; ``location`` itself where the work tree has no such model: a commit
+    may.
+
+    Raises:
+        TrainyardError: several models have that name.
+    """
+    try:
+        return locate(repository, location).relative_to(repository.root).as_posix()
+    except SeveralError:
+        raise
+    except TrainyardError:
+        return location
+
+
+class SeveralError(TrainyardError):
+    """Several models have the name."""
+
+
 def locate(repository: Repository, location: str) -> Path:
     """The folder that ``location`` names: a path below the root, or the name of a model, as ``randomForest`` or
     ``finance_income_prediction/randomForest``.
@@ -30,5 +49,5 @@ def locate(repository: Repository, location: str) -> Path:
     more = f" and {len(models) - _MOST_NAMES} more" if len(models) > _MOST_NAMES else ""
     if found:
         several = " and ".join(str(path.relative_to(repository.root)) for path in found)
-        raise TrainyardError(f"{location}: {several} have that name", "name the folder")
+        raise SeveralError(f"{location}: {several} have that name", "name the folder")
     raise TrainyardError(f"{location}: the repository has no such model", f"it has {known or 'none'}{more}")
