@@ -36,6 +36,14 @@ def test_a_training_has_no_rights_and_an_end_to_its_memory(plan: RunPlan) -> Non
     assert options(plan, train_memory="8g")[-2:] == ["--memory", "8g"]
 
 
+def test_a_training_may_be_given_few_cores(plan: RunPlan) -> None:
+    found = options(plan, train_cpus="1.5")
+    assert found[found.index("--cpus") + 1] == "1.5"
+    for text in ("many", "0", "-1", "1.", "٢"):
+        with pytest.raises(TrainyardError, match=f"TRAIN_CPUS={text}: not a number of cores"):
+            options(plan, train_cpus=text)
+
+
 @pytest.mark.parametrize("text", ["much", "0", "-1g", "8 g", "8gb"])
 def test_an_amount_of_memory_that_is_none(plan: RunPlan, text: str) -> None:
     with pytest.raises(TrainyardError, match=f"TRAIN_MEMORY={text}: not an amount of memory"):

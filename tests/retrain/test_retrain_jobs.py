@@ -139,7 +139,7 @@ def test_a_service_that_is_killed_loses_nothing(service: Service, tracked_repo: 
     stopped = service.submit(model="pfirst/first", params={"steps": 20, "pause": 0.1})
     service.running(stopped)
     service.stop()
-    assert not started_at(int(_trained_by(service, stopped)))
+    until(lambda: not started_at(int(_trained_by(service, stopped) or 1)))
     service.start()
     found = service.succeeded(stopped)
     assert found["tries"] == 1 and "begins again" in service.jobs_log(stopped)

@@ -132,6 +132,7 @@ class TrainSettings(FromEnvironment):
     train_memory: str = setting(
         "TRAIN_MEMORY", "", "most memory of a container that trains, as 8g; default: nine tenths of the machine's"
     )
+    train_cpus: str = setting("TRAIN_CPUS", "", "cores that a container that trains may use, as 2.5; default: all")
     payload: str = setting("PAYLOAD", "", "JSON object, merged over the default payload of make train")
     jobs: int = setting("TRAINYARD_JOBS", 1, "trainings that share the cores; make sets it to the number that -j has")
 

@@ -77,6 +77,7 @@ class BuiltImage:
     labels: Mapping[str, str]
 
 
+Network = Literal["own", "host", "none"]
 What = Literal["datasets", "models", "models of one project", "run", "runs"]
 # Where an image looks for each, below its application folder.
 PLACES: Mapping[What, str] = {
@@ -109,8 +110,9 @@ class RunPlan:
     """One container to run. ``port`` is published on ``bind`` and reaches the server inside; 0: nothing is.
     ``hardened``: it gets no more rights than serving, or training, needs: engines.confining. ``output`` is given what
     it says in the foreground; without one it has our own standard output. ``arguments`` are the run script's.
-    ``image_id``: run exactly this image, not what the name has moved to since. ``host_network``: it reaches what the
-    host reaches, by the same addresses."""
+    ``image_id``: run exactly this image, not what the name has moved to since. ``network``: of a
+    container's own, as the engine gives it one; the host's, so that it reaches what the host reaches, by the same
+    addresses; or none."""
 
     image: str
     name: str
@@ -124,7 +126,7 @@ class RunPlan:
     output: Output | None = None
     arguments: tuple[str, ...] = ()
     image_id: str = ""
-    host_network: bool = False
+    network: Network = "own"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from trainyard.contract.data_parts import MEASURED_ON
 from trainyard.contract.files import dataset_files
 from trainyard.contract.model_files import check_model_name
 from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
-from trainyard.host.engines.base import Mount, RunPlan
+from trainyard.host.engines.base import Mount, Network, RunPlan
 from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.metrics_log import Point, read_points, read_tags
 from trainyard.host.experiments.origin import Origin
@@ -32,7 +32,7 @@ _MOST_NAMES = 10  # of data/ that a hint lists
 @dataclass(frozen=True)
 class Training:
     """What to train, and how people shall find it again. ``keep_model``: a copy of the binary stays in the run;
-    ``environment``: variables of its container; ``hardened``: as of a ``RunPlan``."""
+    ``environment``: variables of its container; ``hardened``: as of a ``RunPlan``; ``offline``: it has no network."""
 
     model: ModelDir
     origin: Origin
@@ -44,6 +44,7 @@ class Training:
     environment: Mapping[str, str] = field(default_factory=dict)
     hardened: bool = True
     data: object = None  # what holds data of stores in the cache for as long as this is there
+    offline: bool = False
 
     @property
     def image(self) -> str:
@@ -58,6 +59,11 @@ class Training:
     def tracks_itself(self) -> bool:
         """Whether its function logs to a tracker, which it reaches over the host's network."""
         return self.tags.get(TRACKING) == OWN
+
+    @property
+    def network(self) -> Network:
+        """Of its container. One that tracks itself may reach the tracker by the address of this machine."""
+        return "none" if self.offline else "host" if self.tracks_itself else "own"
 
     @property
     def model_name(self) -> str:
@@ -100,7 +106,7 @@ def carry_out(
         plan = RunPlan(
             training.image, f"{training.image}-{run.short_id}", "train", training.model.name, training.env,
             mounts, hardened=training.hardened, output=transcript, image_id=training.origin.image_id,
-            host_network=training.tracks_itself,
+            network=training.network,
         )  # fmt: skip
         try:
             status = runner.run(plan)
@@ -121,7 +127,7 @@ def show_only(training: Training, runner: Runner) -> None:
     """What a dry run shows."""
     plan = RunPlan(
         training.image, training.image, "train", training.model.name, training.env, training.mounts,
-        hardened=training.hardened, host_network=training.tracks_itself,
+        hardened=training.hardened, network=training.network,
     )  # fmt: skip
     runner.run(plan)
 

@@ -124,7 +124,7 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
         env, (*training.mounts, Mount("runs", runs)),
-        hardened=training.hardened, image_id=training.origin.image_id, host_network=training.tracks_itself,
+        hardened=training.hardened, image_id=training.origin.image_id, network=training.network,
     )  # fmt: skip
     limits = session.experiments.trial_timeout, session.settings.stop_timeout
     runner, reporter = session.engine.runner, session.reporter

@@ -19,6 +19,7 @@ READ_ONLY = (
 )  # fmt: skip
 MOST_TASKS = 2048  # processes and threads; what podman sets by itself, wherever it can
 MEMORY_SHARE = 0.9  # of this machine's memory, for a training that was given none
+_CPUS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _MEMORY = re.compile(r"[1-9]\d*[bkmg]?", re.IGNORECASE)
 
 
@@ -26,7 +27,7 @@ def confinement(engine: str, plan: RunPlan, settings: TrainSettings, commands: C
     """The options of a container of ``plan``.
 
     Raises:
-        TrainyardError: TRAIN_MEMORY is no amount of memory.
+        TrainyardError: TRAIN_MEMORY is no amount of memory, or TRAIN_CPUS no number of cores.
     """
     if not plan.hardened:
         return []
@@ -35,6 +36,7 @@ def confinement(engine: str, plan: RunPlan, settings: TrainSettings, commands: C
         return [*options, *READ_ONLY]
     for capability in _capabilities(engine, plan):
         options += ["--cap-add", capability]
+    options += ["--cpus", _cpus(settings)] if settings.train_cpus else []
     memory = _memory(settings)
     return [*options, "--memory", memory] if _limits_memory(engine, commands) else options
 
@@ -47,6 +49,14 @@ def _capabilities(engine: str, plan: RunPlan) -> tuple[str, ...]:
     if uid == 0:  # it stays root: the files that it writes are root's
         return ("DAC_OVERRIDE",)
     return ("SETUID", "SETGID") if engine == "podman" else ()  # podman's starts as root and drops to the owner
+
+
+def _cpus(settings: TrainSettings) -> str:
+    if not _CPUS.fullmatch(settings.train_cpus) or float(settings.train_cpus) <= 0:
+        raise TrainyardError(
+            f"TRAIN_CPUS={settings.train_cpus}: not a number of cores", "say, for example, TRAIN_CPUS=2"
+        )
+    return settings.train_cpus
 
 
 def _memory(settings: TrainSettings) -> str:

@@ -86,8 +86,8 @@ class ContainerRunner:
             options += ["--env", key if key in SECRETS else f"{key}={value}"]
         for mount in plan.mounts:
             options += ["--volume", self._volume(mount, APP_ROOT[plan.role])]
-        if plan.host_network:
-            options += ["--network", "host"]
+        if plan.network != "own":
+            options += ["--network", plan.network]
         if plan.port:
             options += ["--publish", f"{plan.bind}:{plan.port}:5000", "--label", f"{LABEL_PORT}={plan.port}"]
         options += confinement(self.name, plan, self.settings, self.commands)

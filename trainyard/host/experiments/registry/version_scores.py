@@ -12,7 +12,7 @@ from typing import Any
 
 from trainyard.contract.data_parts import MEASURE_ON
 from trainyard.contract.run_folder import LOG, SCORED, SCORES
-from trainyard.host.engines.base import Mount, RunPlan
+from trainyard.host.engines.base import Mount, Network, RunPlan
 from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.training import Training
 from trainyard.host.experiments.transcript import Transcript
@@ -53,7 +53,10 @@ def score_versions(
         with Transcript(folder / LOG, folder / "scoring.jsonl", reporter, shown=False) as transcript:
             name = f"{training.image}-score-{folder.name.rpartition('-')[2]}"
             model, hardened = training.model.name, training.hardened
-            plan = RunPlan(training.image, name, "train", model, env, mounts, hardened=hardened, output=transcript)
+            network: Network = "none" if training.offline else "own"
+            plan = RunPlan(
+                training.image, name, "train", model, env, mounts, hardened=hardened, output=transcript, network=network
+            )
             status = runner.run(plan)
         if status:
             return dict.fromkeys(versions, Score(problem=transcript.reason or f"status {status}"))
