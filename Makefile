@@ -4,7 +4,7 @@ include mk/monorepo.mk
 
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
-BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-scaffold bench-tuning bench-data profile-serving
+BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-scaffold bench-tuning bench-data bench-retrain profile-serving
 .PHONY: demo test lint format $(BENCHMARKS)
 
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
@@ -33,6 +33,7 @@ bench-builds: $(SETUP) ## builds, against the real s2i with a classic assemble s
 bench-scaffold: ## from an empty folder to the first answer, beside other tools' quick starts; OPTIONS=--help
 bench-tuning: ## a trial of make tune beyond its train function, against a container each; OPTIONS=--help
 bench-data: ## fetching from a store of objects, against rclone and the AWS command line; OPTIONS=--help
+bench-retrain: ## the retrain service: its answers while it trains, from POST to the new champion; OPTIONS=--help
 profile-serving: ## where the microseconds of a request go; OPTIONS=--help
 
 $(BENCHMARKS): $(BENCH)

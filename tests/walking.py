@@ -29,7 +29,7 @@ OF_RUNS = {
 }  # fmt: skip
 OF_DEVELOPERS = {
     "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-scaffold",
-    "bench-tuning", "bench-data", "profile-serving",
+    "bench-tuning", "bench-data", "bench-retrain", "profile-serving",
 }  # fmt: skip
 
 

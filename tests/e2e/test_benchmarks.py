@@ -183,3 +183,13 @@ def test_bench_scaffold_judges_what_is_ours() -> None:
 )  # fmt: skip
 def test_bench_scaffold_knows_an_installer(line: str, expected: bool) -> None:
     assert installs(line.split()) is expected
+
+
+def test_bench_retrain_measures_a_job_and_the_answers(tmp_path: Path) -> None:
+    options = f"--engine process --models logisticRegression --rate 20 --seconds 2 --out {tmp_path / 'out'}"
+    printed = make("bench-retrain", f"OPTIONS={options}")
+    found = json.loads((tmp_path / "out" / "retrain.json").read_text())
+    (job,) = found["jobs"]
+    assert job["total"] > job["training"] > 0
+    assert len(found["get"]) == 40
+    assert (tmp_path / "out" / "retrain.md").read_text().strip() in printed
