@@ -89,7 +89,7 @@ class TriggerSettings(FromEnvironment):
     )  # fmt: skip
     poll: int = setting("RETRAIN_POLL", 60, "seconds between two looks at a dataset, or at the drift of a server")
     poll_timeout: int = setting("RETRAIN_POLL_TIMEOUT", 10, "seconds that a server may take to say its drift")
-    pause: int = setting("RETRAIN_PAUSE", 3600, "seconds between two trainings of a model that drift asks for, at least")
+    pause: int = setting("RETRAIN_PAUSE", 3600, "seconds at least between two trainings of a model that drift asks for")
 
 
 @dataclass(frozen=True)

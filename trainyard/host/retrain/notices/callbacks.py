@@ -53,6 +53,10 @@ def split_url(url: str) -> SplitResult:
     raise CallbackRefused("callback_url is not a URL of http or https", "write https://<host>/<path>")
 
 
+def port_of(parts: SplitResult) -> int:
+    return parts.port or _PORTS[parts.scheme]
+
+
 def addresses_of(url: str, settings: NoticeSettings) -> list[tuple[str, int]]:
     """Addresses and port that may be connected to, in the order of the resolver.
 
@@ -60,7 +64,7 @@ def addresses_of(url: str, settings: NoticeSettings) -> list[tuple[str, int]]:
         CallbackRefused: the host has no address, or one that is neither public nor listed.
     """
     parts = split_url(url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    host, port = parts.hostname or "", port_of(parts)
     found = resolved(host, port, url)
     # One bad address is enough: which of them is connected to is nobody's choice.
     if not _is_listed(host, port, settings) and not all(is_public(address) for address in found):

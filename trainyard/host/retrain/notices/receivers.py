@@ -8,11 +8,10 @@ import re
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.retrain.notices import webhook
-from trainyard.host.retrain.notices.callbacks import addresses_of, resolved
+from trainyard.host.retrain.notices.callbacks import addresses_of, port_of, resolved, split_url
 from trainyard.host.retrain.notices.notice import Event, Notice, place_of
 from trainyard.settings.retrain import NoticeSettings
 
@@ -53,8 +52,8 @@ class Webhook:
     def _addresses(self) -> list[tuple[str, int]]:
         if self._checked:
             return addresses_of(self._url, self._settings)
-        parts = urlsplit(self._url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        parts = split_url(self._url)
+        port = port_of(parts)
         return [(address, port) for address in resolved(parts.hostname or "", port, self._url)]
 
 
@@ -112,9 +111,11 @@ def _receiver(name: str, url: str, settings: NoticeSettings) -> Receiver | None:
         service: Any = Apprise.instantiate(url, asset=_asset())
     # Apprise knows the plain URLs of some services (Discord, Slack, Teams); another http URL is a webhook of ours.
     if service is None:
-        plain = urlsplit(url).scheme in ("http", "https") and place_of(url) != "a malformed URL"
-        hooked = plain and bool(urlsplit(url).hostname)
-        return Webhook(f"{name} ({place_of(url)})", url, settings, checked=False) if hooked else None
+        try:
+            split_url(url)
+        except TrainyardError:
+            return None
+        return Webhook(f"{name} ({place_of(url)})", url, settings, checked=False)
     seconds = float(settings.notice_timeout)
     service.socket_connect_timeout = service.socket_read_timeout = seconds
     return AppriseReceiver(f"{name} ({service.service_name})", service)
@@ -123,21 +124,26 @@ def _receiver(name: str, url: str, settings: NoticeSettings) -> Receiver | None:
 def _asset() -> AppriseAsset:
     from apprise import AppriseAsset
 
-    # In order, in this thread: Apprise's own threads would be waited for when the service ends.
-    return AppriseAsset(app_id="Trainyard", app_desc="Trainyard retrain service", app_url="", async_mode=False)
+    # In this thread, and without a limit of its own, for which it would start threads: Python waits for those when the
+    # service ends.
+    return AppriseAsset(
+        app_id="Trainyard", app_desc="Trainyard retrain service", app_url="", async_mode=False, service_timeout=0
+    )
 
 
-class _Heard(logging.Handler):
-    """Keeps what Apprise logs for the thread that asked, and for nobody else: its lines may have parts of URLs."""
+class _Heard(logging.Filter):
+    """Keeps what Apprise logs for the thread that asked, and lets no handler see it: the lines may have parts of URLs,
+    and with them passwords."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self.of_thread = threading.local()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         lines = getattr(self.of_thread, "lines", None)
         if lines is not None:
             lines.append(record.getMessage())
+        return False
 
 
 _HEARD = _Heard()
@@ -145,9 +151,9 @@ _HEARD = _Heard()
 
 def _quieten() -> None:
     logger = logging.getLogger("apprise")
-    if _HEARD not in logger.handlers:
-        logger.handlers[:] = [_HEARD]
-        logger.propagate = False
+    if _HEARD not in logger.filters:
+        logger.addFilter(_HEARD)
+        logger.setLevel(logging.WARNING)
         # Its debug lines have the path of each request, which is the password of a webhook.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
