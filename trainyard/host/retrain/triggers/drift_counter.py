@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Collection
@@ -14,6 +15,7 @@ from trainyard.host.experiments.retrain_section import DriftTrigger
 
 COUNTER = "trainyard_drift_total"
 _MOST = 32 << 20  # bytes of a page of metrics
+_PIECE = 1 << 16
 
 
 def drift_of(trigger: DriftTrigger, routes: Collection[str], timeout: float) -> int:
@@ -41,9 +43,14 @@ def drift_of(trigger: DriftTrigger, routes: Collection[str], timeout: float) -> 
 
 
 def _page(url: str, timeout: float) -> str:
+    content, deadline = bytearray(), time.monotonic() + timeout
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 -- config.yaml takes http(s) alone
-            content: bytes = answer.read(_MOST + 1)
+            # The timeout is one of silence; who sends a byte now and then is cut off here.
+            while len(content) <= _MOST and (piece := answer.read1(_PIECE)):
+                content += piece
+                if time.monotonic() > deadline:
+                    raise TimeoutError
     except urllib.error.HTTPError as error:
         error.close()
         raise _failure(url, f"status {error.code}", "name a server that make predict started") from None

@@ -42,7 +42,7 @@ class Watcher:
         data_version: DataVersion, reporter: Reporter = SILENT, clock: Callable[[], datetime] = _now,
     ) -> None:  # fmt: skip
         """``models``: those of the service's monorepo, read anew at every tick. ``submit`` makes a job, or raises: the
-        trigger then asks again. ``data_version``: as the function of that name in ``data_versions.py``."""
+        trigger then asks again. ``data_version``: as ``OwnMonorepo.data_version``."""
         self._models = models
         self._submit = submit
         self._store = store
