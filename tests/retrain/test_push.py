@@ -23,7 +23,7 @@ from trainyard.host.retrain.triggers.deliveries import Deliveries
 from trainyard.host.retrain.triggers.push import NotVerified, SentBefore, requests_of_push
 from trainyard.host.retrain.triggers.pushed import Push, is_same_repository
 from trainyard.host.retrain.triggers.trigger_store import SqlTriggerStore
-from trainyard.settings.retrain import TriggerSettings
+from trainyard.settings.retrain import RetrainSettings
 
 PAYLOADS = Path(__file__).parent / "payloads"
 SECRET = "push-secret-11f"
@@ -32,8 +32,8 @@ GITLAB = json.loads((PAYLOADS / "gitlab_push.json").read_text())
 OURS = "git@github.com:ours/Models.git"
 
 
-def settings(secret: str = SECRET, branches: str = "") -> TriggerSettings:
-    return TriggerSettings.read({"RETRAIN_PUSH_SECRET": secret, "RETRAIN_PUSH_BRANCHES": branches})
+def settings(secret: str = SECRET, branches: str = "") -> RetrainSettings:
+    return RetrainSettings.read({"RETRAIN_PUSH_SECRET": secret, "RETRAIN_PUSH_BRANCHES": branches})
 
 
 class Hook:

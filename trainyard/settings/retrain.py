@@ -67,6 +67,9 @@ class NoticeSettings(FromEnvironment):
     webhook_secret: str = setting(
         "RETRAIN_WEBHOOK_SECRET", "", "secret that callbacks are signed with, by HMAC-SHA256", secret=True
     )
+    push_secret: str = setting(
+        "RETRAIN_PUSH_SECRET", "", "secret of the push webhooks of GitHub and GitLab", secret=True
+    )
     notice_timeout: int = setting("RETRAIN_NOTICE_TIMEOUT", 10, "seconds that whoever is told of a job may take")
     callbacks: str = setting(
         "RETRAIN_CALLBACKS",
@@ -78,11 +81,8 @@ class NoticeSettings(FromEnvironment):
 
 @dataclass(frozen=True)
 class TriggerSettings(FromEnvironment):
-    """What starts a job without a request."""
+    """What starts a job without a request. The secret of pushes is with the others that no job gets to see."""
 
-    push_secret: str = setting(
-        "RETRAIN_PUSH_SECRET", "", "secret of the push webhooks of GitHub and GitLab", secret=True
-    )
     push_branches: str = setting(
         "RETRAIN_PUSH_BRANCHES", "", "branches whose pushes train, as main release/*, separated by spaces; default: "
         "the default branch of the repository",

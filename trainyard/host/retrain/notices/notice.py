@@ -91,7 +91,7 @@ def content_of(notice: Notice) -> dict[str, Any]:
         request["callback_url"] = place_of(str(request["callback_url"]))
     if request.get("git_uri"):
         request["git_uri"] = without_logins(str(request["git_uri"]))
-    lines = list(notice.last_lines[-LAST_LINES:])
+    lines = [line[:LAST_CHARACTERS] for line in notice.last_lines[-LAST_LINES:]]
     return {"event": str(notice.event), "job": _as_json({**job, "request": request}), "last_lines": lines}
 
 

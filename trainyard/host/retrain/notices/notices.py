@@ -3,6 +3,7 @@ costs the others nothing, and a job RETRAIN_NOTICE_TIMEOUT seconds at most."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -28,7 +29,8 @@ class _Lane:
     """A bounded queue and the threads that work it off. They end with the process: no receiver can hold it up."""
 
     def __init__(self, name: str, threads: int = 1) -> None:
-        self._waiting: queue.Queue[tuple[Receiver, Notice, Sent]] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[tuple[Receiver, Notice, Sent] | None] = queue.Queue(WAITING)
+        self._threads = threads
         for number in range(threads):
             threading.Thread(target=self._work, name=f"notices {name} {number}", daemon=True).start()
 
@@ -40,9 +42,15 @@ class _Lane:
             sent.set_result(f"{receiver.name}: {WAITING} notices wait for it already: see that it answers")
         return sent
 
+    def end(self) -> None:
+        """Its threads end when they have done what waits."""
+        with contextlib.suppress(queue.Full):  # then they end with the process
+            for _ in range(self._threads):
+                self._waiting.put_nowait(None)
+
     def _work(self) -> None:
-        while True:
-            receiver, notice, sent = self._waiting.get()
+        while (task := self._waiting.get()) is not None:
+            receiver, notice, sent = task
             try:
                 receiver.deliver(notice)
                 sent.set_result("")
@@ -87,7 +95,10 @@ class Notices:
     def close(self, seconds: float = CLOSING) -> list[str]:
         """Take nothing more, and wait a little for what is under way; what was not delivered by then."""
         with self._lock:
-            self._closed, under_way = True, list(self._open)
+            was_closed, self._closed, under_way = self._closed, True, list(self._open)
+            lanes = [lane for _, lane in self._lanes] + ([self._callbacks] if self._callbacks else [])
+        for lane in () if was_closed else lanes:
+            lane.end()
         deadline = time.monotonic() + seconds
         late = 0
         for sent in under_way:

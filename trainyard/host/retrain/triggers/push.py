@@ -15,7 +15,7 @@ from trainyard.host.network.urls import without_logins
 from trainyard.host.retrain.jobs.request import RetrainRequest
 from trainyard.host.retrain.triggers.deliveries import Deliveries
 from trainyard.host.retrain.triggers.pushed import Push, is_same_repository, read_push
-from trainyard.settings.retrain import TriggerSettings
+from trainyard.settings.retrain import RetrainSettings
 
 Affected = Callable[[Push], Sequence[str]]
 
@@ -33,7 +33,7 @@ class SentBefore(TrainyardError):
 
 
 def requests_of_push(
-    headers: Mapping[str, str], body: bytes, settings: TriggerSettings, affected: Affected, deliveries: Deliveries,
+    headers: Mapping[str, str], body: bytes, settings: RetrainSettings, affected: Affected, deliveries: Deliveries,
     *, repository: str = "",
 ) -> list[RetrainRequest]:  # fmt: skip
     """The trainings that a webhook asks for; none where it is a ping, another event, another branch, or a branch that
@@ -116,6 +116,6 @@ def _content(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     return content
 
 
-def _is_watched(push: Push, settings: TriggerSettings) -> bool:
+def _is_watched(push: Push, settings: RetrainSettings) -> bool:
     wanted = settings.push_branches.split() or [push.default_branch]
     return any(fnmatchcase(push.branch, pattern) for pattern in wanted)

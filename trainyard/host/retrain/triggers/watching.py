@@ -87,7 +87,7 @@ class Watcher:
     def trained(self, model: str) -> None:
         """A job of the model has ended well: drift is counted anew. ``model`` is ``<project>/<model>``."""
         key = _key("drift", model)
-        with self._complaints.caught(f"{model}: drift"), self._drift_lock:
+        with self._complaints.caught(f"{model}: drift after a training"), self._drift_lock:
             if kept := self._store.get(key):
                 self._store.set(key, read_state(kept, str(kept.get("of"))).trained().as_json())
 
