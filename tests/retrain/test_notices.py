@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import subprocess
@@ -10,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from apprise.plugins.discord import NotifyDiscord
@@ -227,7 +228,7 @@ def test_a_callback_follows_no_redirect(hook: Receiver) -> None:
         assert not inner.received
 
 
-def test_what_is_no_url_is_said_once_without_showing_it(hook: Receiver, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_url_is_said_once_without_showing_it(hook: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     from retrain.receiving import settings
     from trainyard.host.retrain.notices.notices import Notices
 
@@ -237,7 +238,7 @@ def test_what_is_no_url_is_said_once_without_showing_it(hook: Receiver, capfd: p
     lines = heard.noted("warning")
     assert [line.partition(" is ")[0] for line in lines] == ["RETRAIN_NOTIFY 1", "RETRAIN_NOTIFY 2", "RETRAIN_NOTIFY 3"]
     assert not any(TOKEN in line for line in lines)
-    assert TOKEN not in "".join(capfd.readouterr())
+    assert TOKEN not in caplog.text
     told.close()
     assert told.send(job(), Event.SUCCEEDED) == ["the notices are closed: the service is ending"]
 
@@ -271,12 +272,18 @@ def test_the_process_ends_though_a_receiver_hangs() -> None:
     assert done.stdout.strip() == "['2 notices were still under way when the service ended']", done.stderr
 
 
-def test_signatures_are_of_the_bytes() -> None:
-    """The recipe of the docstring, as a receiver would write it."""
-    with receiver() as hook, notices(notify=hook.url, webhook_secret=SECRET) as told:
+def test_the_recipe_of_the_docs_verifies_it(hook: Receiver) -> None:
+    page = (Path(__file__).parents[2] / "docs/notices-and-triggers.md").read_text()
+    lines = [line[4:] for line in page.splitlines() if line.startswith("    ") or not line]
+    begin = next(number for number, line in enumerate(lines) if line.startswith("import hashlib"))
+    end = next(number for number, line in enumerate(lines) if line == "    return content")
+    known: dict[str, Any] = {}
+    exec("\n".join(lines[begin : end + 1]), known)
+    with notices(notify=hook.url, webhook_secret=SECRET) as told:
         told.send(job(reason="Grün"), Event.SUCCEEDED)
-        (got,) = hook.received
-    expected = "sha256=" + hmac.new(SECRET.encode(), got.body, hashlib.sha256).hexdigest()
-    assert hmac.compare_digest(expected, got.headers["x-trainyard-signature-256"])
-    changed = got.body.replace(str(got.content["timestamp"]).encode(), b"1")
-    assert hmac.new(SECRET.encode(), changed, hashlib.sha256).hexdigest() not in expected
+    (got,) = hook.received
+    headers, seen = {"X-Trainyard-Signature-256": got.headers["x-trainyard-signature-256"]}, set[str]()
+    assert known["verified"]("another", headers, got.body, seen) is None
+    assert known["verified"](SECRET, headers, got.body.replace(b"Gr", b"gr"), seen) is None
+    assert known["verified"](SECRET, headers, got.body, seen)["job"]["reason"] == "Grün"
+    assert known["verified"](SECRET, headers, got.body, seen) is None

@@ -158,6 +158,13 @@ def test_an_hour_that_comes_twice() -> None:
     assert len(times("0 * * * *", begin, end)) == 49
 
 
+@pytest.mark.parametrize("fold", [0, 1])
+def test_one_that_is_written_in_that_hour_asks_for_what_is_to_come(fold: int) -> None:
+    begin = datetime(2026, 10, 25, 2, 10, tzinfo=BERLIN, fold=fold)
+    found = times("30 2 * * *", begin, datetime(2026, 10, 26, 12, tzinfo=BERLIN))
+    assert found == ["25 02:30+0200", "26 02:30+0100"][fold:]
+
+
 SCHEDULES = [
     "30 2 * * *",
     "0 3 * * *",

@@ -153,8 +153,7 @@ def _quieten() -> None:
     logger = logging.getLogger("apprise")
     if _HEARD not in logger.filters:
         logger.addFilter(_HEARD)
-        logger.setLevel(logging.WARNING)
-        # Its debug lines have the path of each request, which is the password of a webhook.
+        # The client that Apprise uses writes the path of each request to debug lines: of a webhook it is the password.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
