@@ -71,10 +71,29 @@ class NoticeSettings(FromEnvironment):
         "RETRAIN_PUSH_SECRET", "", "secret of the push webhooks of GitHub and GitLab", secret=True
     )
     notice_timeout: int = setting("RETRAIN_NOTICE_TIMEOUT", 10, "seconds that whoever is told of a job may take")
+    callbacks: str = setting(
+        "RETRAIN_CALLBACKS",
+        "",
+        "hosts that a callback_url may name though their addresses are not public, as ci.ours or 10.0.0.7:8080, "
+        "separated by spaces; *: any",
+    )
 
 
 @dataclass(frozen=True)
-class RetrainSettings(NoticeSettings, JobSettings, ServiceSettings):
+class TriggerSettings(FromEnvironment):
+    """What starts a job without a request. The secret of pushes is with the others that no job gets to see."""
+
+    push_branches: str = setting(
+        "RETRAIN_PUSH_BRANCHES", "", "branches whose pushes train, as main release/*, separated by spaces; default: "
+        "the default branch of the repository",
+    )  # fmt: skip
+    poll: int = setting("RETRAIN_POLL", 60, "seconds between two looks at a dataset, or at the drift of a server")
+    poll_timeout: int = setting("RETRAIN_POLL_TIMEOUT", 10, "seconds that a server may take to say its drift")
+    pause: int = setting("RETRAIN_PAUSE", 3600, "seconds at least between two trainings of a model that drift asks for")
+
+
+@dataclass(frozen=True)
+class RetrainSettings(TriggerSettings, NoticeSettings, JobSettings, ServiceSettings):
     """All of the service's."""
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from trainyard.contract.champion_rule import Direction, Guarded, Rule, direction_of
+from trainyard.host.experiments.retrain_section import RetrainSection
 from trainyard.host.experiments.training_section import TrainingSection
 from trainyard.host.experiments.yaml_files import Section, YamlFile, read_yaml
 from trainyard.settings.declarations import variables_of
@@ -116,6 +117,7 @@ class Config(Section):
     guards: dict[str, Guard] = Field(default_factory=dict)
     environment: dict[str, str | int | float] = Field(default_factory=dict)
     training: TrainingSection = Field(default_factory=TrainingSection)
+    retrain: RetrainSection = Field(default_factory=RetrainSection)
     tracking: Literal["make", "own"] = "make"  # own: the train function logs to MLflow itself
     input_paths: Any = None
     output_paths: Any = None

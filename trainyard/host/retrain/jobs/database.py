@@ -86,6 +86,8 @@ JOBS = Table(
     Column("promoted", Boolean),
     Column("metrics", _Json, nullable=False, default=dict),
     Column("reason", Text, nullable=False, default=""),
+    Column("champion", String(200), nullable=False, default=""),
+    Column("champion_metrics", _Json, nullable=False, default=dict),
     Column("retry_of", String(40), nullable=False, default=""),
     Index("trainyard_jobs_by_state", "state", "priority", "created"),
     Index("trainyard_jobs_by_created", "created"),

@@ -59,6 +59,7 @@ class Job:
         stopping: why a job that runs shall end: that it is cancelled, or takes too long.
         commit: the full SHA.
         reason: why the contest went as it did, or why the job failed.
+        champion, champion_metrics: the version that was it before, and its metrics.
     """
 
     id: str
@@ -81,6 +82,8 @@ class Job:
     promoted: bool | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    champion: str = ""
+    champion_metrics: dict[str, float] = field(default_factory=dict)
     retry_of: str = ""
 
     @property

@@ -1,0 +1,1 @@
+"""Who is told when a job starts and ends: services of Apprise, webhooks, the callback of a request."""
