@@ -135,7 +135,8 @@ def _advertised(git: Git, name: str) -> str:
     listed = git.run("ls-remote", "--quiet", "--", git.uri.remote, *names)
     found = {ref: digest for digest, _, ref in (line.partition("\t") for line in listed.splitlines())}
     if not name and "HEAD" not in found:
-        raise FetchError(Trouble.NO_COMMIT, f"{git.what}: it has no default branch", "push a commit, or name a branch")
+        why = "it has no default branch, or is no git repository"
+        raise FetchError(Trouble.NO_COMMIT, f"{git.what}: {why}", "push a commit, or name a branch")
     exact = [name] if name.startswith("refs/") else []
     return next((found[ref] for ref in (*exact, *names[1:], *(["HEAD"] if not name else [])) if ref in found), "")
 

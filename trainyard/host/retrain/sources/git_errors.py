@@ -112,6 +112,12 @@ TROUBLES = (
         "correct the address, or name a credential in RETRAIN_CREDENTIALS",
     ),
     _known(
+        Trouble.NOT_THERE,
+        r"dumb http transport",
+        "the server shows files alone, and does not speak git's protocol",
+        "name the address that git clone is given; git http-backend is what serves one",
+    ),
+    _known(
         Trouble.NO_COMMIT,
         r"object id \S+ is ambiguous",
         "this short commit id is ambiguous",

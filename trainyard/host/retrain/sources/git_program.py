@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import threading
@@ -57,6 +56,16 @@ CONFIG: Mapping[str, str] = {
     "gc.auto": "0", "maintenance.auto": "false", "advice.detachedHead": "false", "init.defaultBranch": "main",
     "http.followRedirects": "false", "http.sslVerify": "true", "checkout.workers": "1",
 }  # fmt: skip
+# A service that is killed takes its git with it: what git has started would wait for a silent server for ever. The
+# shell stays beside git, so that somebody waits for the one that watches. 0 is the group that all of them are in.
+WITH_US = """
+{ read -r _ </dev/fd/$0; kill -KILL 0; } >/dev/null 2>&1 &
+"$@"
+status=$?
+kill -KILL $!
+wait 2>/dev/null
+exit $status
+"""
 SSH = (
     "ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oUpdateHostKeys=no", "-oPermitLocalCommand=no",
     "-oForwardAgent=no", "-oForwardX11=no", "-oClearAllForwardings=yes", "-oControlMaster=no", "-oControlPath=none",
@@ -120,8 +129,10 @@ class Git:
         """The same, as it comes. Whoever stops to read, stops git."""
         mask = Mask([self.credential.secret] if self.credential else [])
         with contextlib.ExitStack() as closing:
+            held = closing.enter_context(_held_pipe())
             pipe = closing.enter_context(_secret_pipe(self.credential)) if self.uri else None
-            process = _start(["git", *arguments], self.folder, self._environment(pipe, repository), pipe)
+            descriptors = (held,) if pipe is None else (held, pipe)
+            process = _start(arguments, self.folder, self._environment(pipe, repository), descriptors)
             closing.enter_context(process)
             tail = _Tail(process.stderr)
             watch = _Watch(self, process, sized=arguments[0] == "fetch")
@@ -136,6 +147,8 @@ class Git:
                 tail.join(GRACE)
         if watch.error:
             raise watch.error
+        if status == 127:
+            raise TrainyardError("git is not on PATH", "install git")
         if status:
             raise explained(self.what, mask.text(tail.text))  # a server may send back what it was sent
 
@@ -189,16 +202,29 @@ def _secret_pipe(credential: GitCredential | None) -> Iterator[int | None]:
         os.close(reading)
 
 
-def _start(argv: list[str], folder: Path, environment: Mapping[str, str], pipe: int | None) -> subprocess.Popen[bytes]:
-    # A service that is killed takes its git with it.
-    with_parent = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+def _start(
+    arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], descriptors: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
+    """git in a group of its own, which ends when nobody holds the other end of the first of the descriptors."""
     try:
         return subprocess.Popen(
-            [*with_parent, *argv], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, process_group=0, pass_fds=() if pipe is None else (pipe,),
+            ["sh", "-c", WITH_US, str(descriptors[0]), "git", *arguments], cwd=folder, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0,
+            pass_fds=descriptors,
         )  # fmt: skip
     except FileNotFoundError:
-        raise TrainyardError("git is not on PATH", "install git") from None
+        raise TrainyardError("sh is not on PATH", "set PATH as it is in a shell") from None
+
+
+@contextlib.contextmanager
+def _held_pipe() -> Iterator[int]:
+    """The end of a pipe whose other end only this process has, while the block runs."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
