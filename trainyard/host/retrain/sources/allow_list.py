@@ -17,7 +17,7 @@ from trainyard.host.retrain.sources.git_uri import DEFAULT_PORTS, GitUri
 SETTING = "RETRAIN_SOURCES"
 EXAMPLE = "write https://github.com/ours/*, or git@github.com:ours/*"
 
-_URL = re.compile(r"(\*|[A-Za-z]+)://([^/@:\[\]]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?/(.+)")
+_URL = re.compile(r"(\*|[A-Za-z]+)://(?:[^/@]+@)?([^/@:\[\]]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?/(.+)")
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]+):/?([^:]+)")
 _ENCRYPTED = ("https", "ssh")
 

@@ -111,14 +111,15 @@ def _url(text: str, scheme: str, rest: str) -> GitUri:
     if "@" in login:
         raise _refused(text, "has more than one @ in front of its path", "write the @ of a password as %40")
     host, port = _address(text, address)
-    user, secret = _login(text, login) if at else ("", "")
-    if scheme == "ssh":
-        if secret or ":" in login:
-            raise _refused(text, "has a password, which ssh does not take", "name a key in RETRAIN_CREDENTIALS")
-        # A user alone is a token in an address of http, and a user in one of ssh.
-        user = _ssh_user(text, login) if at else ""
     port = 0 if port == DEFAULT_PORTS[scheme] else port
-    return GitUri(scheme, host, port, _path(text, slash + path), user, "" if scheme == "ssh" else secret)
+    path = _path(text, slash + path)
+    if scheme != "ssh":
+        user, secret = _login(text, login) if at else ("", "")
+        return GitUri(scheme, host, port, path, user, secret)
+    # A user alone is a token in an address of http, and a user in one of ssh.
+    if ":" in login:
+        raise _refused(text, "has a password, which ssh does not take", "name a key in RETRAIN_CREDENTIALS")
+    return GitUri(scheme, host, port, path, _ssh_user(text, login) if at else "")
 
 
 def _check_characters(text: str) -> None:
@@ -177,7 +178,7 @@ def _ssh_user(text: str, user: str) -> str:
 def _path(text: str, path: str) -> str:
     """The path, encoded in one way. What a server may read as another path is refused."""
     decoded = unquote(path)
-    segments = decoded.strip("/").split("/")
+    segments = decoded[1:].removesuffix("/").split("/")
     if "%2f" in path.lower() or "%" in decoded or "\\" in decoded or not decoded.isprintable() or "\ufffd" in decoded:
         raise _refused(text, "has an encoded slash, percent sign, backslash or control character", "write it plainly")
     if any(part in (".", "..") for part in segments):
