@@ -70,7 +70,7 @@ class GitServer(ThreadingHTTPServer):
             branches and tags name.
         elsewhere: an address that it sends every client to.
         asked, free: with ``free``, the event ``asked`` is set by a request for objects, whose answer waits for
-            ``free``.
+            ``free``; ``halfway``: the second half of it does.
         logins: the users and passwords that came, in their order.
     """
 
@@ -83,6 +83,7 @@ class GitServer(ThreadingHTTPServer):
         self.speaks_v2 = True
         self.asked = threading.Event()
         self.free: threading.Event | None = None
+        self.halfway = False
         self.logins: list[str] = []
         self.paths: list[str] = []
 
@@ -117,14 +118,19 @@ class Handler(Quiet, BaseHTTPRequestHandler):
             return self.refuse(301, Location=server.elsewhere + self.path)
         if server.login and login != server.login:
             return self.refuse(401, WWW_Authenticate='Basic realm="git"')
-        if server.free and self.command == "POST" and b"want " in body:
-            server.asked.set()
-            server.free.wait(60)
-        return self._answer(body)
+        waits = server.free is not None and self.command == "POST" and b"want " in body
+        if waits and not server.halfway:
+            self._wait()
+        return self._answer(body, waits and server.halfway)
 
     do_POST = do_GET  # noqa: N815 -- the server's name for it
 
-    def _answer(self, body: bytes) -> None:
+    def _wait(self) -> None:
+        assert self.server.free
+        self.server.asked.set()
+        self.server.free.wait(60)
+
+    def _answer(self, body: bytes, halfway: bool) -> None:
         path, _, query = self.path.partition("?")
         environ = {
             **os.environ, **CLEAN, "GIT_PROJECT_ROOT": str(self.server.folder), "GIT_HTTP_EXPORT_ALL": "1",
@@ -145,7 +151,11 @@ class Handler(Quiet, BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         with suppress(ConnectionError):  # who asked was ended
-            self.wfile.write(content)
+            half = len(content) // 2 if halfway else 0
+            self.wfile.write(content[:half])
+            if halfway:
+                self._wait()
+            self.wfile.write(content[half:])
 
 
 @contextmanager

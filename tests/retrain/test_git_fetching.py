@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def in_checkout(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize("speaks_v2", [True, False])
+@pytest.mark.parametrize("speaks_v2", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_each_way_to_name_a_commit(server: GitServer, tmp_path: Path, speaks_v2: bool) -> None:
     server.speaks_v2 = speaks_v2
     repo = server.new()
@@ -34,8 +35,10 @@ def test_each_way_to_name_a_commit(server: GitServer, tmp_path: Path, speaks_v2:
     repo.git("-c", "user.name=me", "tag", "-a", "-m", "a tag", "v1", tagged)
     newest = repo.commit({"a": "3"})
     branch = repo.commit({"a": "4"}, "fix/it")
-    named = {"": newest, "main": newest, "fix/it": branch, "refs/heads/fix/it": branch, "v1": tagged, first: first,
-             first[:9]: first, first[:12].upper(): first}  # fmt: skip
+    named = {
+        "": newest, "HEAD": newest, "main": newest, "fix/it": branch, "refs/heads/fix/it": branch, "v1": tagged,
+        newest: newest, first: first, first[:9]: first, first[:12].upper(): first,
+    }  # fmt: skip
     for number, (name, commit) in enumerate(named.items()):
         folder = tmp_path / f"checkout{number}"
         assert fetched(f"{server.url}/repo.git", folder, name) == commit
@@ -45,6 +48,7 @@ def test_each_way_to_name_a_commit(server: GitServer, tmp_path: Path, speaks_v2:
         assert in_checkout(folder, "remote", "get-url", "origin") == f"{server.url}/repo.git"
 
 
+@pytest.mark.slow
 def test_the_history_stays_where_it_is(server: GitServer, tmp_path: Path) -> None:
     repo = server.new()
     for number in range(3):
@@ -56,11 +60,40 @@ def test_the_history_stays_where_it_is(server: GitServer, tmp_path: Path) -> Non
         assert in_checkout(folder, "rev-list", "--all", "HEAD", "--count") == "1", name
 
 
+@pytest.mark.parametrize("speaks_v2", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_commit_that_no_branch_leads_to(server: GitServer, tmp_path: Path, speaks_v2: bool) -> None:
+    """As those of forks and of proposals, which some servers hand out by their ids: anybody may have pushed one."""
+    server.speaks_v2 = speaks_v2
+    repo = server.new()
+    kept = repo.commit({"a": "1"})
+    repo.commit({"a": "2"})
+    other = repo.commit({"a": "of a stranger"}, "gone")
+    repo.git("update-ref", "refs/pull/1/head", other)
+    repo.git("update-ref", "-d", "refs/heads/gone")
+    repo.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    for name in (other, other[:10], "refs/pull/1/head", "pull/1/head"):
+        refused(f"{server.url}/repo.git", tmp_path / "new", Trouble.NO_COMMIT, name)
+    assert fetched(f"{server.url}/repo.git", tmp_path / "kept", kept) == kept
+
+
+@pytest.mark.slow
+def test_a_server_that_takes_no_notice_of_filters(server: GitServer, tmp_path: Path) -> None:
+    repo = server.new()
+    repo.git("config", "uploadpack.allowFilter", "false")
+    first = repo.commit({"a": "1"})
+    repo.commit({"a": "2"})
+    for number, name in enumerate((first, first[:8])):
+        assert fetched(f"{server.url}/repo.git", tmp_path / str(number), name) == first
+        assert (tmp_path / str(number) / "a").read_text() == "1"
+
+
+@pytest.mark.slow
 def test_a_repository_of_sha256(server: GitServer, tmp_path: Path) -> None:
     repo = server.new("repo.git", "--object-format=sha256")
-    commit = repo.commit({"a": "1"})
-    assert fetched(f"{server.url}/repo.git", tmp_path / "by_id", commit) == commit
-    assert fetched(f"{server.url}/repo.git", tmp_path / "by_name", "main") == commit
+    first, newest = repo.commit({"a": "1"}), repo.commit({"a": "2"})
+    named = {"": newest, "main": newest, newest: newest, first: first}
+    for number, (name, commit) in enumerate(named.items()):
+        assert fetched(f"{server.url}/repo.git", tmp_path / str(number), name) == commit
 
 
 def test_what_is_no_commit(server: GitServer, tmp_path: Path) -> None:
@@ -133,16 +166,27 @@ def test_a_redirect_is_not_followed(server: GitServer, tmp_path: Path) -> None:
 
 
 def test_too_large(server: GitServer, tmp_path: Path) -> None:
-    server.new("pack.git").commit({"noise": secrets.token_hex(4_000_000)})
-    server.new("bomb.git").commit({"zeros": "0" * 4_000_000})
-    for name in ("pack", "bomb"):
-        limits = with_limits(megabytes=2)
+    server.new("noise.git").commit({"noise": secrets.token_hex(1_000_000)})
+    server.new("zeros.git").commit({"zeros": "0" * 2_000_000})
+    for name in ("noise", "zeros"):
+        limits = with_limits(megabytes=1)
         message = refused(f"{server.url}/{name}.git", tmp_path / "new", Trouble.TOO_LARGE, settings=limits)
-        assert "2 MB" in message
+        assert "1 MB" in message
         assert "RETRAIN_FETCH_MB" in message
-        fetched(f"{server.url}/{name}.git", tmp_path / name, settings=with_limits(megabytes=20))
+        fetched(f"{server.url}/{name}.git", tmp_path / name, settings=with_limits(megabytes=5))
 
 
+def test_too_large_while_it_comes(server: GitServer, tmp_path: Path) -> None:
+    server.new().commit({"noise": secrets.token_hex(3_000_000)})
+    server.free, server.halfway = threading.Event(), True
+    try:
+        refused(f"{server.url}/repo.git", tmp_path / "new", Trouble.TOO_LARGE, settings=with_limits(60, megabytes=1))
+    finally:
+        server.free.set()
+    assert server.asked.is_set()
+
+
+@pytest.mark.slow
 def test_a_certificate(server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = server.new().commit({"a": "1"})
     with nginx(tmp_path / "nginx", tmp_path, f"location / {{ proxy_pass {server.url}; }}", tls=True) as url:
@@ -153,6 +197,7 @@ def test_a_certificate(server: GitServer, tmp_path: Path, monkeypatch: pytest.Mo
         assert fetched(f"{url}/repo.git", tmp_path / "trusted") == commit
 
 
+@pytest.mark.slow
 def test_a_server_of_files(server: GitServer, tmp_path: Path) -> None:
     repo = server.new()
     repo.commit({"a": "1"})

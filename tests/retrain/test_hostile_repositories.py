@@ -57,6 +57,7 @@ def test_names(server: GitServer, tmp_path: Path, name: str | bytes) -> None:
     assert not (tmp_path / "1").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["140000", "060000", "020666", "010644"])
 def test_what_is_neither_file_nor_link(server: GitServer, tmp_path: Path, mode: str) -> None:
     """git takes what it does not know for a submodule."""
@@ -168,6 +169,7 @@ def test_addresses_of_submodules_that_are_not_taken(server: GitServer, tmp_path:
     assert not any("elsewhere" in path for path in server.paths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "name"),
     [("\tupdate = !touch {run}\n", "sub"), ("", "../../../hooks"), ("", ".."), ("\tbranch = --upload-pack=x\n", "sub")],

@@ -85,6 +85,17 @@ def test_what_cannot_be_the_beginning_of_one_is_passed_on_at_once() -> None:
     assert "".join(reporter.noted()) == "50 %\rs3xs3c"
 
 
+@pytest.mark.parametrize("secrets", [["abc123", "abc123xyz"], ["abcabcd"], ["xabcx", "abc"], ["aXbXa"]])
+def test_secrets_that_begin_like_others(secrets: list[str]) -> None:
+    for text in ("abc123xyz abc123", "abcabcabcd", "xabcx abc", "aXbXaXbXa ab"):
+        for cut in range(len(text)):
+            reporter = Recording()
+            with Masked(reporter, secrets) as masked:
+                masked.output(text[:cut].encode(), False)
+                masked.output(text[cut:].encode(), False)
+            assert "".join(reporter.noted()) == Mask(secrets).text(text), (text, cut)
+
+
 class Showing(Recording):
     """Shows what is only for a terminal, too."""
 

@@ -7,7 +7,6 @@ asked of its server than the job needs. ``git_program.py`` says how git is cut o
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import signal
 import threading
@@ -17,8 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from trainyard.errors import EXIT_TERMINATED, TrainyardError
-from trainyard.host.monorepo.commits import is_commit
 from trainyard.host.retrain.sources.allow_list import AllowList, parse_allow_list
+from trainyard.host.retrain.sources.commit_objects import begin, check_commit_name, obtain
 from trainyard.host.retrain.sources.git_credentials import GitCredential
 from trainyard.host.retrain.sources.git_errors import FetchError, Trouble
 from trainyard.host.retrain.sources.git_program import Git, Limits
@@ -28,21 +27,7 @@ from trainyard.host.retrain.sources.tree_checks import check_files, check_tree
 from trainyard.host.support.reporter import Reporter
 from trainyard.settings.retrain import JobSettings
 
-SHORTEST_ID = 4  # digits of a short commit id, as git has it
-_SHORT_ID = re.compile(rf"[0-9a-f]{{{SHORTEST_ID},63}}")
-_NO_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|[/.]$|\.lock(/|$)|/\.|^@$")
 CredentialFor = Callable[[GitUri], GitCredential | None]
-
-
-def check_commit_name(commit: str) -> None:
-    """See that a text is a commit id, or can be the name of a branch or a tag; empty is the default branch.
-
-    Raises:
-        TrainyardError: it is something else: an option, a range, an expression of git.
-    """
-    if commit and (len(commit) > 250 or _NO_REF.search(commit)):
-        shown = "".join(character if character.isprintable() else "?" for character in commit[:80])
-        raise TrainyardError(f"commit_hash {shown}: no commit, branch or tag can be called so", "name one of these")
 
 
 def fetch(
@@ -55,7 +40,10 @@ def fetch(
     *,
     credential_for: CredentialFor = lambda _: None,
 ) -> str:
-    """Fetch a commit into ``folder``, which is not there yet; its full id. A branch comes before a tag of its name.
+    """Fetch a commit into ``folder``, which is not there yet; its full id.
+
+    ``commit`` is a branch, a tag (a branch of that name comes first), a short or full id, or empty for the default
+    branch. A commit that no branch and no tag has is not fetched.
 
     ``credential_for`` gives those of submodules. On any failure the folder is removed; SIGTERM counts as one.
 
@@ -85,7 +73,7 @@ class _Fetching:
     def one(self, uri: GitUri, commit: str, folder: Path, credential: GitCredential | None, nested: int = 0) -> str:
         git = Git(folder, uri.shown, self.limits, uri, credential, self.settings.known_hosts)
         begin(git, commit)
-        found = _fetched(git, commit)
+        found = obtain(git, commit, pinned=nested > 0)
         submodules = check_tree(git, found)
         git.run("checkout", "--quiet", "--force", "--detach", found, "--")
         git.run("config", "remote.origin.url", uri.remote)
@@ -107,93 +95,6 @@ class _Fetching:
         self.reporter.step(f"Fetching submodule {path} from {uri.shown} ...")
         place.mkdir(exist_ok=True)
         self.one(uri, commit, place, self.credential_for(uri), nested + 1)
-
-
-def begin(git: Git, commit: str = "") -> None:
-    """An empty repository, for commit ids as long as this one; in the place of one that is there."""
-    shutil.rmtree(git.folder / ".git", ignore_errors=True)
-    form = "sha256" if len(commit) == 64 else "sha1"
-    git.run("init", "--quiet", "--template=", f"--object-format={form}", repository=False)
-
-
-def _fetched(git: Git, commit: str) -> str:
-    """The full id of a commit that git has now."""
-    wanted = commit if is_commit(commit) else _advertised(git, commit)
-    if not wanted:
-        wanted = _by_short_id(git, commit)
-    elif len(wanted) == 64 and not is_commit(commit):
-        begin(git, wanted)
-    if not _has(git, wanted):
-        _fetch_one(git, wanted)
-    return git.run("rev-parse", "--verify", "--end-of-options", f"{wanted}^{{commit}}")
-
-
-def _advertised(git: Git, name: str) -> str:
-    """The id of the commit that a branch, a tag, or the default branch (no name) is at; empty where there is none."""
-    assert git.uri
-    names = [name, f"refs/heads/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}"] if name else ["HEAD"]
-    listed = git.run("ls-remote", "--quiet", "--", git.uri.remote, *names)
-    found = {ref: digest for digest, _, ref in (line.partition("\t") for line in listed.splitlines())}
-    if not name and "HEAD" not in found:
-        why = "it has no default branch, or is no git repository"
-        raise FetchError(Trouble.NO_COMMIT, f"{git.what}: {why}", "push a commit, or name a branch")
-    exact = [name] if name.startswith("refs/") else []
-    return next((found[ref] for ref in (*exact, *names[1:], *(["HEAD"] if not name else [])) if ref in found), "")
-
-
-def _by_short_id(git: Git, commit: str) -> str:
-    """The full id of what is no branch or tag: asked of the commits without their files, where the server knows how."""
-    if not _SHORT_ID.fullmatch(commit.lower()):
-        raise _no_commit(git, commit)
-    _fetch_all(git, "--filter=tree:0")
-    found = git.run("rev-parse", "--verify", "--end-of-options", f"{commit.lower()}^{{commit}}")
-    if not _is_whole(git):
-        begin(git, found)
-    return found
-
-
-def _fetch_one(git: Git, commit: str) -> None:
-    """A commit without those before it; with them where the server sends only whole branches."""
-    assert git.uri
-    try:
-        git.run("fetch", "--quiet", "--no-tags", "--depth=1", "--", git.uri.remote, commit)
-    except FetchError as error:
-        if error.trouble != Trouble.ONLY_REFS:
-            raise
-        begin(git, commit)
-        _fetch_all(git)
-        if not _has(git, commit):
-            raise _no_commit(git, commit) from None
-
-
-def _fetch_all(git: Git, *options: str) -> None:
-    assert git.uri
-    refs = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
-    git.run("fetch", "--quiet", "--no-tags", *options, "--", git.uri.remote, *refs)
-
-
-def _has(git: Git, commit: str) -> bool:
-    """Whether git has a commit with all of its files. It has none of those that a filter left out."""
-    try:
-        git.run("cat-file", "-e", f"{commit}^{{tree}}")
-    except FetchError as error:
-        if error.trouble in (Trouble.TIMEOUT, Trouble.TOO_LARGE):
-            raise
-        return False
-    return True
-
-
-def _is_whole(git: Git) -> bool:
-    """Whether the server has taken no notice of the filter."""
-    return not any((git.folder / ".git" / "objects" / "pack").glob("*.promisor"))
-
-
-def _no_commit(git: Git, commit: str) -> FetchError:
-    return FetchError(
-        Trouble.NO_COMMIT,
-        f"{git.what}: {commit} is no commit, branch or tag of it",
-        "push it there, or name another one",
-    )
 
 
 @contextlib.contextmanager

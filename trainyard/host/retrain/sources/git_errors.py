@@ -81,6 +81,12 @@ TROUBLES = (
         "compare it with the one that the host's owner publishes, and add that to the file of RETRAIN_KNOWN_HOSTS",
     ),
     _known(
+        Trouble.OTHER,
+        r"no user exists for uid",
+        "ssh does not run as a user that this machine has no name for",
+        "name the repository by https://, or give the service's user a line in /etc/passwd",
+    ),
+    _known(
         Trouble.CERTIFICATE,
         r"ssl certificate|certificate verif|self[- ]signed certificate|certificate subject name|local issuer",
         "the server's certificate is not trusted: {reason}",
@@ -116,12 +122,6 @@ TROUBLES = (
         r"dumb http transport",
         "the server shows files alone, and does not speak git's protocol",
         "name the address that git clone is given; git http-backend is what serves one",
-    ),
-    _known(
-        Trouble.NO_COMMIT,
-        r"object id \S+ is ambiguous",
-        "this short commit id is ambiguous",
-        "write more of it",
     ),
     _known(
         Trouble.NO_COMMIT,

@@ -30,7 +30,7 @@ from trainyard.settings.retrain import JobSettings
 GRACE = 5  # seconds that a program that git has left behind may keep its output open
 POLL = 0.1  # seconds between two looks at time and size
 TAIL = 64 << 10  # bytes of what git complains about that are kept
-MOST_OUTPUT = 8 << 20  # bytes of an answer; a server that sends more refs than that is up to something
+MOST_OUTPUT = 8 << 20  # bytes of an answer that is wanted as a whole
 KEPT = (
     "PATH", "TMPDIR", "SSH_AUTH_SOCK", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
     "no_proxy", "NO_PROXY", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
@@ -121,7 +121,10 @@ class Git:
         for piece in self.pieces(*arguments, repository=repository):
             length += len(piece)
             if length > MOST_OUTPUT:
-                raise FetchError(Trouble.TOO_LARGE, f"{self.what}: it has too many refs", "name a full commit id")
+                raise FetchError(
+                    Trouble.TOO_LARGE, f"{self.what}: git {arguments[0]} says more than {MOST_OUTPUT} bytes",
+                    "look what is odd about the repository",
+                )  # fmt: skip
             pieces.append(piece)
         return b"".join(pieces).decode(errors="replace").strip("\n")
 

@@ -59,14 +59,18 @@ class Mask:
         """``content`` without the secrets."""
         return self._bytes.sub(MASK.encode(), content) if self._bytes else content
 
-    def unfinished(self, content: bytes) -> int:
-        """How many bytes at the end may be the beginning of a secret."""
-        longest = len(self._content[0]) - 1 if self._content else 0
-        for length in range(min(longest, len(content)), 0, -1):
-            end = content[-length:]
-            if any(form.startswith(end) and form != end for form in self._content):
-                return length
-        return 0
+    def whole(self, content: bytes) -> int:
+        """How many bytes can be masked now: what follows them may be the beginning of a secret."""
+        longest = len(self._content[0]) if self._content else 0
+        found = [match.span() for match in self._bytes.finditer(content)] if self._bytes else []
+        for start in range(max(0, len(content) - longest), len(content)):
+            rest = content[start:]
+            # What lies in one that was found goes with it.
+            if any(form.startswith(rest) and form != rest for form in self._content) and not any(
+                begin < start < end for begin, end in found
+            ):
+                return start
+        return len(content)
 
 
 class Masked:
@@ -103,19 +107,17 @@ class Masked:
     def output(self, content: bytes, is_error: bool) -> None:
         with self._lock:
             known = self._held[is_error] + content
-            # First what is whole: the end of it may be the beginning of another.
-            masked = self._mask.content(known)
-            held = self._mask.unfinished(masked)
-            self._held[is_error] = masked[len(masked) - held :]
-            if whole := masked[: len(masked) - held]:
-                self._reporter.output(whole, is_error)
+            length = self._mask.whole(known)
+            self._held[is_error] = known[length:]
+            if length:
+                self._reporter.output(self._mask.content(known[:length]), is_error)
 
     def flush(self) -> None:
-        """Pass on what is held back. It is no secret, but may be the beginning of one."""
+        """Pass on what is held back. It may be the beginning of a secret, but is none."""
         with self._lock:
             for is_error, held in self._held.items():
                 if held:
-                    self._reporter.output(held, is_error)
+                    self._reporter.output(self._mask.content(held), is_error)
                 self._held[is_error] = b""
 
     def waiting(self, text: str) -> AbstractContextManager[None]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.commits import folder_in_repository, is_commit
 from trainyard.host.monorepo.revision import git as own_git
-from trainyard.host.retrain.sources.fetching import begin, check_commit_name, made_or_removed
+from trainyard.host.retrain.sources.commit_objects import begin, check_commit_name
+from trainyard.host.retrain.sources.fetching import made_or_removed
 from trainyard.host.retrain.sources.git_errors import FetchError, Trouble
 from trainyard.host.retrain.sources.git_program import Git, Limits
 from trainyard.host.retrain.sources.git_uri import parse
