@@ -1,8 +1,9 @@
-"""A monorepo in git with a tracker and a retrain service."""
+"""A monorepo in git with a tracker and a retrain service; a git server of other repositories."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from experiments.conftest import TRAIN
@@ -10,6 +11,7 @@ from experiments.reproductions import commit, in_git
 from experiments.tracking import Tracking
 from monorepo import Model, Monorepo
 
+from retrain.git_servers import GitServer, git_server
 from retrain.services import Service
 
 
@@ -41,3 +43,9 @@ def service(tracked_repo: tuple[Monorepo, Tracking]) -> Iterator[Service]:
 def first(tracked_repo: tuple[Monorepo, Tracking]) -> Model:
     repo, _ = tracked_repo
     return Model(repo.path / "projects/pfirst/first", "pfirst", "first", repo.container("pfirst-first"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    with git_server(tmp_path / "served") as found:
+        yield found

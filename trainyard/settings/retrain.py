@@ -37,6 +37,9 @@ class JobSettings(FromEnvironment):
         "RETRAIN_CREDENTIALS", "", "where the credentials of git repositories are: https://github.com/ours/*=NAME, a "
         "variable or a file, separated by spaces",
     )  # fmt: skip
+    known_hosts: str = setting(
+        "RETRAIN_KNOWN_HOSTS", "", "file of the keys of ssh hosts; default: those that ssh of the service's user knows"
+    )
     unconfined: bool = setting(
         "RETRAIN_UNCONFINED",
         False,
@@ -44,8 +47,8 @@ class JobSettings(FromEnvironment):
     )
     submodules: bool = setting("RETRAIN_SUBMODULES", False, "1: submodules of a repository are fetched, too")
     job_timeout: int = setting("RETRAIN_TIMEOUT", 86400, "seconds that a job may take; 0: any")
-    fetch_timeout: int = setting("RETRAIN_FETCH_TIMEOUT", 600, "seconds that fetching a repository may take")
-    fetch_mb: int = setting("RETRAIN_FETCH_MB", 2000, "MB that the files of a repository may have")
+    fetch_timeout: int = setting("RETRAIN_FETCH_TIMEOUT", 600, "seconds that fetching a repository may take; 0: any")
+    fetch_mb: int = setting("RETRAIN_FETCH_MB", 2000, "MB that the files of a repository may have; 0: any")
     tries: int = setting("RETRAIN_TRIES", 3, "times that a job is begun whose process was killed")
     disk_mb: int = setting("RETRAIN_DISK_MB", 20_000, "MB that the files of a job may have")
     deploy_timeout: int = setting(

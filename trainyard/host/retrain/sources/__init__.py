@@ -1,1 +1,1 @@
-"""From the name of a repository to its files, whatever the repository may try."""
+"""Git repositories that jobs name: which may be named, and how one is fetched without giving it any power."""

@@ -7,7 +7,7 @@ from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.job import Job, State, StepName
 from trainyard.host.retrain.jobs.job_store import JobStore
 from trainyard.host.retrain.jobs.request import RetrainRequest
-from trainyard.host.retrain.sources.fetching import fetch_own
+from trainyard.host.retrain.work.checkout import check_out
 from trainyard.host.retrain.work.deploying import deploy
 from trainyard.host.retrain.work.job_folder import JobFolder, TakenError
 from trainyard.host.retrain.work.job_session import session_in, stop_containers
@@ -79,13 +79,12 @@ def _steps(
         store.note(job.id, **found)
 
     step(StepName.FETCH)
-    commit = job.commit if job.commit and folder.checkout.is_dir() else ""
-    if not commit:
-        folder.remove_checkout()
-        commit = fetch_own(session.repository.root, request.commit_hash, folder.checkout)
-        note(commit=commit)
-    session.reporter.step(f"Commit {commit}")
-    task = Task(job.id, request, folder.checkout, own=not request.git_uri)
+    # Begun again it is fetched again, which takes less than to find out whether all of it is there.
+    folder.remove_checkout()
+    asked = request.model_copy(update={"commit_hash": job.commit or request.commit_hash})
+    checkout = check_out(session, asked, folder.checkout, settings, secret)
+    note(commit=checkout.commit)
+    task = Task(job.id, request, checkout.root, own=not request.git_uri)
     run = carry_out_steps(session, task, step, note)
     if request.deploy:
         step(StepName.DEPLOY)
