@@ -148,7 +148,8 @@ class JobStore:
 
     def note(self, job_id: str, **changes: Any) -> None:
         """Write down what a running job has found out."""
-        self._change(job_id, changes, State.RUNNING)
+        if changes:
+            self._change(job_id, changes, State.RUNNING)
 
     def next_step(self, job_id: str, name: StepName) -> None:
         """The step that goes on ends, and ``name`` begins."""

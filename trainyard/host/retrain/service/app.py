@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline  # Swagger's files come with it: /docs needs no internet
@@ -26,6 +27,7 @@ from trainyard.host.retrain.service.limits import Limits
 from trainyard.host.retrain.service.log_stream import events
 from trainyard.host.retrain.service.metrics import Metrics
 from trainyard.host.retrain.service.problems import MEDIA_TYPE, Problem, handle_problems
+from trainyard.host.retrain.service.pushes import Pushes
 from trainyard.host.retrain.service.submitting import Submitting
 from trainyard.host.retrain.tokens import Scope, TokenStore
 from trainyard.host.retrain.work.job_folder import JobFolder
@@ -52,6 +54,7 @@ class Service:
     submitting: Submitting
     dispatcher: Dispatcher
     metrics: Metrics
+    pushes: Pushes
     state: Path
 
     def job(self, job_id: str) -> Job:
@@ -146,6 +149,14 @@ def retry(job_id: _JobId, request: Request, response: Response, service: TheServ
     found = view(again, _base(request))
     response.headers["Location"] = found.url
     return found
+
+
+@router.post("/webhooks/push", status_code=HTTPStatus.ACCEPTED)
+async def push(request: Request, service: TheService) -> JobPage:
+    """A push webhook of GitHub or GitLab, which is known by its signature or token: it trains what the push changes."""
+    body = await request.body()
+    found = await run_in_threadpool(service.pushes.take, dict(request.headers), body)
+    return JobPage(jobs=[view(job, _base(request)) for job in found])
 
 
 @router.get("/livez", response_class=PlainTextResponse)

@@ -42,6 +42,8 @@ class JobView(BaseModel):
     promoted: bool | None = Field(None, description="whether the version became the champion")
     metrics: dict[str, float] = {}
     reason: str = Field("", description="why it was promoted or not, or why the job failed")
+    champion: str = Field("", description="the version that was the champion before")
+    champion_metrics: dict[str, float] = {}
     retry_of: str = ""
 
 

@@ -40,7 +40,7 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(TrainyardError)
     async def _refused(_: Request, error: TrainyardError) -> JSONResponse:
-        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+        return answer(getattr(error, "http_status", HTTPStatus.UNPROCESSABLE_ENTITY), str(error))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from trainyard.host.retrain.jobs.job import NOT_OVER, Job, State
 from trainyard.host.retrain.jobs.job_store import Busy, Idempotency, JobStore, OtherBody, TooManyWaiting, new_id
 from trainyard.host.retrain.jobs.request import OnConflict, RetrainRequest
+from trainyard.host.retrain.notices.callbacks import check_callback
 from trainyard.host.retrain.service.problems import Problem
 from trainyard.host.retrain.service.secrets_in_memory import SecretsInMemory
 from trainyard.settings.retrain import RetrainSettings
@@ -44,6 +45,8 @@ class Submitting:
             Problem: another job of the model is not over, too many wait, or the key came with another body.
             TrainyardError: the repository may not be trained from.
         """
+        if request.callback_url:
+            check_callback(str(request.callback_url), self.settings)
         source = self.source_of(request.git_uri) if request.git_uri else Source("")
         asked = request.model_dump(mode="json", by_alias=True) | {"git_uri": source.uri}
         place = request.location.strip("/") if source.uri else self.place_of(request.location)

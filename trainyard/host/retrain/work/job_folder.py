@@ -3,6 +3,7 @@
 log         what it says
 lock        held by the process that carries it out, whose id is in it; the kernel drops it when that dies
 checkout/   the repository at the job's commit, while the job is not over
+whole       there when the checkout is complete: where in it the monorepo is
 """
 
 from __future__ import annotations
@@ -42,6 +43,17 @@ class JobFolder:
     def checkout(self) -> Path:
         return self.path / "checkout"
 
+    def whole_checkout(self) -> Path | None:
+        """Where the monorepo is in the checkout; None while that is not complete."""
+        try:
+            return self.checkout / self._whole.read_text()
+        except FileNotFoundError:
+            return None
+
+    def note_whole(self, root: Path) -> None:
+        """The checkout is complete: a process that begins the job again uses it, and finds the runs in it."""
+        self._whole.write_text(str(root.relative_to(self.checkout)))
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Be the process that carries it out.
@@ -80,12 +92,17 @@ class JobFolder:
     def remove_checkout(self) -> None:
         """Raises:
         OSError: something in it cannot be removed."""
+        self._whole.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.checkout)
 
     def remove(self) -> None:
         """All of it, the log too."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def _whole(self) -> Path:
+        return self.path / "whole"
 
     @property
     def _lock(self) -> Path:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from trainyard.errors import AlreadyPrinted, TrainyardError
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from trainyard.errors import EXIT_FAILED, AlreadyPrinted, TrainyardError
 from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.job import Job, State, StepName
 from trainyard.host.retrain.jobs.job_store import JobStore
 from trainyard.host.retrain.jobs.request import RetrainRequest
+from trainyard.host.retrain.sources.masking import Mask, Masked
 from trainyard.host.retrain.work.checkout import check_out
 from trainyard.host.retrain.work.deploying import deploy
 from trainyard.host.retrain.work.job_folder import JobFolder, TakenError
-from trainyard.host.retrain.work.job_session import session_in, stop_containers
+from trainyard.host.retrain.work.job_session import check_tracker, session_in, stop_containers
 from trainyard.host.retrain.work.steps import Task, carry_out_steps
 from trainyard.host.retrain.work.tidying import clean_up
 from trainyard.host.support.command import Limit
@@ -18,80 +24,109 @@ from trainyard.settings.retrain import RetrainSettings
 
 
 def carry_out(session: Session, store: JobStore, settings: RetrainSettings, job_id: str, secret: str) -> None:
-    """Carry a job out, and close it. A job that another process has, or that is over, is left alone.
+    """Carry a job out, and close it. A job that another process has, or that is over, is left alone. ``secret`` came
+    with the request, and is in nothing that the job says.
 
     A SIGTERM puts the job back to those that wait, unless it is cancelled: the service is stopped, and goes on later.
+
+    Raises:
+        TrainyardError: the database of jobs does not answer.
     """
     folder = JobFolder(session.repository.state, job_id)
-    try:
-        with folder.held():
-            job = store.find(job_id)
-            if job and job.state is State.RUNNING:
-                _carry_out(session, store, settings, job, folder, secret)
-    except TakenError:
-        session.reporter.warn(f"job {job_id} is carried out by another process")
+    with Masked(session.reporter, [secret] if secret else []) as masked:
+        session = replace(session, commands=replace(session.commands, reporter=masked))
+        try:
+            with folder.held():
+                job = store.find(job_id)
+                if job and job.state is State.RUNNING:
+                    _Carrying(session, store, settings, job, folder, secret).out()
+        except TakenError:
+            session.reporter.warn(f"job {job_id} is carried out by another process")
+        except SQLAlchemyError as error:  # the service finds that nobody carries it out any more
+            raise TrainyardError(f"the database of jobs: {str(error).splitlines()[0]}", "", EXIT_FAILED) from None
 
 
-def _carry_out(
-    session: Session, store: JobStore, settings: RetrainSettings, job: Job, folder: JobFolder, secret: str
-) -> None:
-    ended = False
-    try:
-        _clean_up_before(session, job, folder)
-        if job.stopping:
-            store.end_stopped(job)
-        elif job.tries > settings.tries:
-            store.end(job.id, State.FAILED, f"its process was killed {job.tries - 1} times: see the log")
-        else:
-            _steps(session, store, settings, job, folder, secret)
-            store.end(job.id, State.SUCCEEDED)
-        ended = True
-    except AlreadyPrinted as error:
-        ended = store.end(job.id, State.FAILED, str(error))
-    except TrainyardError as error:
-        session.reporter.warn(str(error))
-        ended = store.end(job.id, State.FAILED, str(error))
-    except (SystemExit, KeyboardInterrupt):
-        now = store.find(job.id)
+@dataclass(frozen=True)
+class _Carrying:
+    """One job, held by this process."""
+
+    session: Session
+    store: JobStore
+    settings: RetrainSettings
+    job: Job
+    folder: JobFolder
+    secret: str
+
+    def out(self) -> None:
+        ended = False
+        try:
+            self._stop_what_was_left()
+            ended = self._ended_before() or self._carried_out()
+        except TrainyardError as error:
+            if not isinstance(error, AlreadyPrinted):
+                self.session.reporter.warn(str(error))
+            ended = self._end(State.FAILED, str(error))
+        except (SystemExit, KeyboardInterrupt):
+            ended = self._ended_by_signal()
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            ended = self._end(State.FAILED, f"a bug in Trainyard ({type(error).__name__}: {error})")
+            raise
+        finally:
+            if ended:
+                clean_up(self.session, self.folder)
+
+    def _end(self, state: State, reason: str = "") -> bool:
+        mask = Mask([self.secret] if self.secret else [])
+        return self.store.end(self.job.id, state, mask.text(reason))
+
+    def _ended_by_signal(self) -> bool:
+        now = self.store.find(self.job.id)
         if now and now.stopping:
-            ended = store.end_stopped(now)
-        else:
-            session.reporter.step("The service is stopped: the job begins again with it")
-            store.wait_again(job, begun=False)
-    except Exception as error:
-        ended = store.end(job.id, State.FAILED, f"a bug in Trainyard ({type(error).__name__}: {error})")
-        raise
-    finally:
-        if ended:
-            clean_up(session, folder)
+            return self.store.end_stopped(now)
+        self.session.reporter.step("The service is stopped: the job begins again with it")
+        self.store.wait_again(self.job, begun=False)
+        return False
 
+    def _ended_before(self) -> bool:
+        """Whether it is not to be carried out any more."""
+        if self.job.stopping:
+            return self.store.end_stopped(self.job)
+        if self.job.tries > self.settings.tries:
+            return self._end(State.FAILED, f"its process ended {self.job.tries - 1} times before the job was over: see the log")
+        return False
 
-def _steps(
-    session: Session, store: JobStore, settings: RetrainSettings, job: Job, folder: JobFolder, secret: str
-) -> None:
-    request = RetrainRequest.model_validate(job.request)
+    def _carried_out(self) -> bool:
+        request = RetrainRequest.model_validate(self.job.request)
+        check_tracker(self.session)
+        self._step(StepName.FETCH)
+        task = Task(self.job.id, request, self._fetched(request), own=not request.git_uri)
+        run = carry_out_steps(self.session, task, self._step, self._note)
+        if request.deploy:
+            self._step(StepName.DEPLOY)
+            deploy(self.session, run, Limit("RETRAIN_DEPLOY_TIMEOUT", self.settings.deploy_timeout))
+        return self._end(State.SUCCEEDED)
 
-    def step(name: StepName) -> None:
-        session.reporter.step(f"Step {name}")
-        store.next_step(job.id, name)
+    def _fetched(self, request: RetrainRequest) -> Path:
+        """Where the monorepo is; a checkout that a process which was killed has left whole is used."""
+        if root := self.folder.whole_checkout():
+            return root
+        self.folder.remove_checkout()
+        asked = request.model_copy(update={"commit_hash": self.job.commit or request.commit_hash})
+        checkout = check_out(self.session, asked, self.folder.checkout, self.settings, self.secret)
+        self._note(commit=checkout.commit)
+        self.folder.note_whole(checkout.root)
+        return checkout.root
 
-    def note(**found: object) -> None:
-        store.note(job.id, **found)
+    def _step(self, name: StepName) -> None:
+        self.session.reporter.step(f"Step {name}")
+        self.store.next_step(self.job.id, name)
 
-    step(StepName.FETCH)
-    # Begun again it is fetched again, which takes less than to find out whether all of it is there.
-    folder.remove_checkout()
-    asked = request.model_copy(update={"commit_hash": job.commit or request.commit_hash})
-    checkout = check_out(session, asked, folder.checkout, settings, secret)
-    note(commit=checkout.commit)
-    task = Task(job.id, request, checkout.root, own=not request.git_uri)
-    run = carry_out_steps(session, task, step, note)
-    if request.deploy:
-        step(StepName.DEPLOY)
-        deploy(session, run, Limit("RETRAIN_DEPLOY_TIMEOUT", settings.deploy_timeout))
+    def _note(self, **found: object) -> None:
+        self.store.note(self.job.id, **found)
 
-
-def _clean_up_before(session: Session, job: Job, folder: JobFolder) -> None:
-    """End what an earlier process of the job may have left running."""
-    if job.tries > 1 and folder.checkout.is_dir():
-        stop_containers(session_in(session, folder.checkout, job.id, {}), job.id)
+    def _stop_what_was_left(self) -> None:
+        """End what an earlier process of the job may have left running."""
+        if self.job.tries > 1 and (root := self.folder.whole_checkout()):
+            stop_containers(session_in(self.session, root, self.job.id, {}), self.job.id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.experiments.run_files import FOLDER as RUNS
-from trainyard.host.experiments.tracking.tracker import Tracker, chosen_tracker
+from trainyard.host.experiments.tracking.tracker import chosen_tracker
 from trainyard.host.monorepo.repository import Repository
 from trainyard.host.operations.session import Session
 
@@ -22,32 +22,24 @@ def image_name(job_id: str) -> str:
 
 def session_in(session: Session, root: Path, job_id: str, tags: Mapping[str, str]) -> Session:
     """A session of the checkout at ``root``. Its state is that of the service's own monorepo, so that nothing is
-    installed twice; its tracker is the service's.
-
-    Raises:
-        TrainyardError: no tracker runs.
-    """
-    tracker = tracker_of_jobs(session)
+    installed twice; its tracker is the service's."""
+    tracker = chosen_tracker(session.experiments, session.repository.root)
+    uri = session.experiments.tracking_uri or (tracker.uri if tracker else "")
     repository = Repository(root, {"CONTAINER_NAME": image_name(job_id)}, session.repository.state.parent)
     settings = replace(
         session.settings, build=True, force=False, bake=False, payload="", hardened=True, stop_timeout=STOP_SECONDS
     )
-    given = replace(session.experiments, description="", tracking_uri=session.experiments.tracking_uri or tracker.uri)
+    given = replace(session.experiments, description="", tracking_uri=uri)
     return replace(session, repository=repository, settings=settings, given=given, tags=tags)
 
 
-def tracker_of_jobs(session: Session) -> Tracker:
-    """The tracker that jobs log to.
-
-    Raises:
-        TrainyardError: none runs.
-    """
-    tracker = chosen_tracker(session.experiments, session.repository.root)
-    if tracker is None:
+def check_tracker(session: Session) -> None:
+    """Raises:
+    TrainyardError: no tracker runs: what is trained could not be registered."""
+    if chosen_tracker(session.experiments, session.repository.root) is None:
         raise TrainyardError(
             "no tracker runs", "start it: make track DETACH=1, or name one: TRACKING_URI=", EXIT_FAILED
         )
-    return tracker
 
 
 def stop_containers(there: Session, job_id: str) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trainyard.contract.champion_rule import PROMOTED
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.experiments.config import read_config
 from trainyard.host.experiments.run_files import FOLDER as RUNS
 from trainyard.host.experiments.run_files import Run, runs_of
-from trainyard.host.experiments.training import Training
+from trainyard.host.experiments.training import OWN, TRACKING, Training
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.champion_contest import register
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import trained, training_of, training_payload
 from trainyard.host.operations.training_data import data_of
+from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import name_of
 from trainyard.host.retrain.jobs.job import StepName
 from trainyard.host.retrain.jobs.request import RetrainRequest
@@ -56,6 +58,7 @@ def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run
     run = _trained_before(there, [model.project, own_project], task.job_id) or trained(there, training)
     note(run=run.id, metrics=_numbers(run.metrics))
     step(StepName.REGISTER)
+    note(**_champion_before(there, name_of(model, run.model_name)))
     run = register(there, training, run)
     version = f"{name_of(model, run.model_name)}/{run.tags['version']}"
     note(version=version, promoted=run.tags[PROMOTED] == "true", reason=run.tags["reason"])
@@ -79,7 +82,14 @@ def _training(there: Session, model: ModelDir, request: RetrainRequest) -> Train
         payload = {**payload, "$ref": request.dataset_uri}
     if request.params:
         payload = {**payload, "params": {**payload.get("params", {}), **request.params}}
-    return training_of(there, model, data_of(there, model, payload))
+    own = read_config(model.path)
+    if own.tracking == OWN:  # it registers by itself what it has trained
+        raise TrainyardError(
+            f"{model.name} tracks by itself ({TRACKING}: {OWN}), and a job registers what it has trained",
+            f"remove {TRACKING} from config.yaml, or give the job a folder with an MLproject", EXIT_FAILED,
+        )  # fmt: skip
+    training = training_of(there, model, data_of(there, model, payload))
+    return replace(training, offline=not own.retrain.network)
 
 
 def _trained_before(there: Session, projects: list[Path], job_id: str) -> Run | None:
@@ -89,6 +99,15 @@ def _trained_before(there: Session, projects: list[Path], job_id: str) -> Run | 
             there.reporter.step(f"Run {run.id} has finished already")
             return run
     return None
+
+
+def _champion_before(there: Session, name: str) -> dict[str, Any]:
+    """The version that is the champion now, and its metrics, for whoever is told of the job."""
+    registry = open_registry(there)
+    champion = registry.find_version(name)
+    if champion is None:
+        return {}
+    return {"champion": f"{name}/{champion.number}", "champion_metrics": _numbers(registry.logged_metrics(champion))}
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

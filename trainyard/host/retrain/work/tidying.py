@@ -27,10 +27,18 @@ def tidy(session: Session, store: JobStore, keep_days: int) -> None:
 
 
 def clean_up(session: Session, folder: JobFolder) -> None:
-    """Remove the checkout and the image of a job that nobody carries out. What stays is a warning."""
-    try:
-        if folder.checkout.is_dir():
-            remove_image(session_in(session, folder.checkout, folder.job_id, {}), folder.job_id)
-        folder.remove_checkout()
-    except (TrainyardError, OSError) as error:
-        session.reporter.warn(f"not all of the files of job {folder.job_id} are removed: {error}")
+    """Remove the image and the checkout of a job that nobody carries out. What stays is a warning."""
+    for remove in (_remove_image, _remove_checkout):
+        try:
+            remove(session, folder)
+        except (TrainyardError, OSError) as error:
+            session.reporter.warn(f"not all of the files of job {folder.job_id} are removed: {error}")
+
+
+def _remove_image(session: Session, folder: JobFolder) -> None:
+    if root := folder.whole_checkout():
+        remove_image(session_in(session, root, folder.job_id, {}), folder.job_id)
+
+
+def _remove_checkout(_: Session, folder: JobFolder) -> None:
+    folder.remove_checkout()
