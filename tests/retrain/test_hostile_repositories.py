@@ -175,7 +175,7 @@ def test_submodules_have_to_be_allowed(server: GitServer, tmp_path: Path) -> Non
     declared = parent.blob(declaration("../../other/child.git"))
     parent.commit(parent.tree([(FILE, ".gitmodules", declared), (SUBMODULE, "sub", inner)]))
     url = f"{server.url}/ours/parent.git"
-    with pytest.raises(TrainyardError, match="/other/child.git may not be fetched"):
+    with pytest.raises(TrainyardError, match=r"/other/child\.git may not be fetched"):
         fetched(url, tmp_path / "new", settings=replace(ASKED, sources=f"{server.url}/ours/*"))
     assert not (tmp_path / "new").exists()
     assert not any("child" in path for path in server.paths)
