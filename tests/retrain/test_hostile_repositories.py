@@ -169,6 +169,18 @@ def test_addresses_of_submodules_that_are_not_taken(server: GitServer, tmp_path:
     assert not any("elsewhere" in path for path in server.paths)
 
 
+def test_submodules_have_to_be_allowed(server: GitServer, tmp_path: Path) -> None:
+    inner = server.new("other/child.git").commit({"a": "inner"})
+    parent = server.new("ours/parent.git")
+    declared = parent.blob(declaration("../../other/child.git"))
+    parent.commit(parent.tree([(FILE, ".gitmodules", declared), (SUBMODULE, "sub", inner)]))
+    url = f"{server.url}/ours/parent.git"
+    with pytest.raises(TrainyardError, match=r"/other/child\.git may not be fetched"):
+        fetched(url, tmp_path / "new", settings=replace(ASKED, sources=f"{server.url}/ours/*"))
+    assert not (tmp_path / "new").exists()
+    assert not any("child" in path for path in server.paths)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "name"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import threading
@@ -21,41 +20,17 @@ from typing import IO
 from trainyard.contract.files import CHUNK
 from trainyard.errors import TrainyardError
 from trainyard.host.retrain.sources.git_credentials import GitCredential
+from trainyard.host.retrain.sources.git_environment import environment, ssh_command
 from trainyard.host.retrain.sources.git_errors import FetchError, Trouble, explained
 from trainyard.host.retrain.sources.git_uri import GitUri
 from trainyard.host.retrain.sources.masking import Mask
-from trainyard.settings.own_process import callers_environment
 from trainyard.settings.retrain import JobSettings
 
 GRACE = 5  # seconds that a program that git has left behind may keep its output open
 POLL = 0.1  # seconds between two looks at time and size
 TAIL = 64 << 10  # bytes of what git complains about that are kept
+NETWORK = ("ls-remote", "fetch")  # what talks to a server, and is given the credential
 MOST_OUTPUT = 8 << 20  # bytes of an answer that is wanted as a whole
-KEPT = (
-    "PATH", "TMPDIR", "SSH_AUTH_SOCK", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
-    "no_proxy", "NO_PROXY", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-)  # fmt: skip
-BUNDLES = (
-    "GIT_SSL_CAINFO",
-    "CA_BUNDLE",
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-)  # git reads the first
-# Flaws of old commits that do no harm, and that their authors can no longer correct.
-HARMLESS = ("zeroPaddedFilemode", "missingSpaceBeforeDate", "badTimezone", "missingNameBeforeEmail", "badFilemode")
-CONFIG: Mapping[str, str] = {
-    "core.hooksPath": os.devnull, "core.fsmonitor": "false", "core.attributesFile": os.devnull,
-    "core.excludesFile": os.devnull, "core.askPass": "", "core.autocrlf": "false", "core.symlinks": "true",
-    "core.protectNTFS": "true", "core.protectHFS": "true",
-    "credential.helper": "", "credential.interactive": "false",
-    "protocol.allow": "never", "protocol.version": "2",
-    "transfer.fsckObjects": "true", **{f"fetch.fsck.{flaw}": "ignore" for flaw in HARMLESS},
-    "transfer.unpackLimit": "1", "transfer.bundleURI": "false",  # one pack, whose size can be watched
-    "fetch.recurseSubmodules": "false", "submodule.recurse": "false", "fetch.writeCommitGraph": "false",
-    "gc.auto": "0", "maintenance.auto": "false", "advice.detachedHead": "false", "init.defaultBranch": "main",
-    "http.followRedirects": "false", "http.sslVerify": "true", "checkout.workers": "1",
-}  # fmt: skip
 # A service that is killed takes its git with it: what git has started would wait for a silent server for ever. The
 # shell stays beside git, so that somebody waits for the one that watches. 0 is the group that all of them are in.
 WITH_US = """
@@ -66,11 +41,6 @@ kill -KILL $!
 wait 2>/dev/null
 exit $status
 """
-SSH = (
-    "ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oUpdateHostKeys=no", "-oPermitLocalCommand=no",
-    "-oForwardAgent=no", "-oForwardX11=no", "-oClearAllForwardings=yes", "-oControlMaster=no", "-oControlPath=none",
-    "-oPasswordAuthentication=no", "-oKbdInteractiveAuthentication=no", "-oVerifyHostKeyDNS=no",
-)  # fmt: skip
 
 
 @dataclass
@@ -133,10 +103,12 @@ class Git:
         mask = Mask([self.credential.secret] if self.credential else [])
         with contextlib.ExitStack() as closing:
             held = closing.enter_context(_held_pipe())
-            pipe = closing.enter_context(_secret_pipe(self.credential)) if self.uri else None
-            descriptors = (held,) if pipe is None else (held, pipe)
-            process = _start(arguments, self.folder, self._environment(pipe, repository), descriptors)
-            closing.enter_context(process)
+            uri = self.uri if arguments[0] in NETWORK else None
+            pipe = closing.enter_context(_secret_pipe(self.credential)) if uri else None
+            ssh = ssh_command(self.known_hosts, self.credential.key if self.credential else None)
+            environ = environment(self.folder / ".git" if repository else None, ssh, uri, pipe)
+            process = _start(arguments, self.folder, environ, (held,) if pipe is None else (held, pipe))
+            closing.callback(_end, process)
             tail = _Tail(process.stderr)
             watch = _Watch(self, process, sized=arguments[0] == "fetch")
             try:
@@ -155,40 +127,6 @@ class Git:
         if status:
             raise explained(self.what, mask.text(tail.text))  # a server may send back what it was sent
 
-    def _environment(self, pipe: int | None, repository: bool) -> dict[str, str]:
-        caller = callers_environment()
-        found = {name: caller[name] for name in KEPT if caller.get(name)}
-        if caller.get("HTTP_PROXY"):  # curl reads the small one alone
-            found.setdefault("http_proxy", caller["HTTP_PROXY"])
-        if bundle := next((caller[name] for name in BUNDLES if caller.get(name)), ""):
-            found["GIT_SSL_CAINFO"] = str(Path(bundle).expanduser())
-        found |= {
-            # curl would look for a .netrc there, and git for files of its own. ssh asks the system for the home.
-            "HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull, "LC_ALL": "C",
-            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_ATTR_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "GIT_NO_LAZY_FETCH": "1",
-            "GIT_OPTIONAL_LOCKS": "0", "GIT_SSH_COMMAND": self._ssh(), "GIT_SSH_VARIANT": "ssh",
-        }  # fmt: skip
-        if repository:  # named, so that git looks for none: one around this folder, or one that a tree pretends to be
-            found["GIT_DIR"] = str(self.folder / ".git")
-        config = {**CONFIG}
-        if self.uri:
-            config[f"protocol.{self.uri.scheme}.allow"] = "always"
-            if pipe is not None:
-                config[f"credential.{self.uri.url}.helper"] = f'!f() {{ test "$1" != get || cat /dev/fd/{pipe}; }}; f'
-        found["GIT_CONFIG_COUNT"] = str(len(config))
-        for number, (key, value) in enumerate(config.items()):
-            found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        return found
-
-    def _ssh(self) -> str:
-        options = list(SSH)
-        if self.known_hosts:
-            options += [f"-oUserKnownHostsFile={self.known_hosts}", "-oGlobalKnownHostsFile=none"]
-        if self.credential and self.credential.key:
-            options += ["-oIdentitiesOnly=yes", "-oIdentityAgent=none", f"-oIdentityFile={self.credential.key}"]
-        return shlex.join(options)
-
 
 @contextlib.contextmanager
 def _secret_pipe(credential: GitCredential | None) -> Iterator[int | None]:
@@ -206,12 +144,12 @@ def _secret_pipe(credential: GitCredential | None) -> Iterator[int | None]:
 
 
 def _start(
-    arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], descriptors: tuple[int, ...]
+    arguments: tuple[str, ...], folder: Path, environ: Mapping[str, str], descriptors: tuple[int, ...]
 ) -> subprocess.Popen[bytes]:
     """git in a group of its own, which ends when nobody holds the other end of the first of the descriptors."""
     try:
         return subprocess.Popen(
-            ["sh", "-c", WITH_US, str(descriptors[0]), "git", *arguments], cwd=folder, env=environment,
+            ["sh", "-c", WITH_US, str(descriptors[0]), "git", *arguments], cwd=folder, env=environ,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0,
             pass_fds=descriptors,
         )  # fmt: skip
@@ -228,6 +166,13 @@ def _held_pipe() -> Iterator[int]:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    _kill(process)
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -272,8 +217,10 @@ class _Tail(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while self._stream and (piece := os.read(self._stream.fileno(), TAIL)):
-            self._kept = (self._kept + piece)[-TAIL:]
+        # It is closed while this reads where a program that git has left behind still holds the other end.
+        with contextlib.suppress(OSError, ValueError):
+            while self._stream and (piece := os.read(self._stream.fileno(), TAIL)):
+                self._kept = (self._kept + piece)[-TAIL:]
 
     @property
     def text(self) -> str:
