@@ -17,10 +17,10 @@ from apprise.plugins.discord import NotifyDiscord
 from monorepo import free_port
 from waiting import until
 
-from retrain.receiving import Received, Receiver, job, notices, receiver, silent
+from retrain.receiving import Received, Receiver, job, notices, receiver, settings, silent
 from trainyard.host.retrain.jobs.job import State, Step, StepName
 from trainyard.host.retrain.notices.notice import Event, Notice
-from trainyard.host.retrain.notices.notices import WAITING
+from trainyard.host.retrain.notices.notices import WAITING, Notices
 from trainyard.host.support.reporter import Recording
 
 SECRET = "hook-secret-7c1"  # of the webhook
@@ -190,6 +190,23 @@ def _full(lines: list[str]) -> list[str]:
     return [line for line in lines if f"{WAITING} notices wait for it already" in line]
 
 
+def test_who_has_other_jobs_to_look_after_does_not_wait(hook: Receiver) -> None:
+    heard = Recording()
+    hook.goes_on.clear()
+    with silent() as port:
+        told = Notices(settings(notify=f"{hook.url} http://127.0.0.1:{port}/{TOKEN}", notice_timeout="2"), heard)
+        began = time.monotonic()
+        told.post(job(), Event.STARTED)
+        assert time.monotonic() - began < 1
+        hook.goes_on.set()
+        (line,) = until(lambda: heard.noted("warning"), 20)
+    assert line.startswith("job j1: RETRAIN_NOTIFY 2 (http://127.0.0.1:")
+    assert "no answer in 2 s: RETRAIN_NOTICE_TIMEOUT" in line
+    assert TOKEN not in line
+    assert len(hook.received) == 1
+    told.close()
+
+
 def test_a_callback_comes_at_the_end_alone(hook: Receiver) -> None:
     asked = job(request={"callback_url": f"{hook.url}/done?key={TOKEN}"})
     with notices(callbacks="127.0.0.1", webhook_secret=SECRET) as told:
@@ -229,9 +246,6 @@ def test_a_callback_follows_no_redirect(hook: Receiver) -> None:
 
 
 def test_what_is_no_url_is_said_once_without_showing_it(hook: Receiver, caplog: pytest.LogCaptureFixture) -> None:
-    from retrain.receiving import settings
-    from trainyard.host.retrain.notices.notices import Notices
-
     heard = Recording()
     told = Notices(settings(notify=f"discord://{TOKEN} nonsense-{TOKEN} http://[{TOKEN} {hook.url}"), heard)
     assert told.send(job(), Event.SUCCEEDED) == []
@@ -240,7 +254,7 @@ def test_what_is_no_url_is_said_once_without_showing_it(hook: Receiver, caplog: 
     assert not any(TOKEN in line for line in lines)
     assert TOKEN not in caplog.text
     told.close()
-    assert told.send(job(), Event.SUCCEEDED) == ["the notices are closed: the service is ending"]
+    assert told.send(job(), Event.SUCCEEDED) == ["nobody is told: the service is ending"]
 
 
 def test_no_log_has_a_token(hook: Receiver, caplog: pytest.LogCaptureFixture) -> None:

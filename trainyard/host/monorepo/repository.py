@@ -140,15 +140,6 @@ class Repository:
         untracked = git(self.root, "ls-files", "--others", "--exclude-standard", "-z")
         return sorted({path for path in (changed + untracked).split("\0") if path})
 
-    def changed_between(self, before: str, after: str) -> list[str]:
-        """The paths below the root that differ between two commits, given by their full ids.
-
-        Raises:
-            TrainyardError: no git, or no such commits.
-        """
-        changed = git(self.root, "diff", *DIFF, before, after, "--", ".")
-        return sorted({path for path in changed.split("\0") if path})
-
 
 @dataclass(frozen=True)
 class Clash:

@@ -1,11 +1,14 @@
-"""make affected SINCE=<git ref>: which models a change touches, as JSON that a CI matrix can read."""
+"""make affected SINCE=<git ref>: which models a change touches, as JSON that a CI matrix can read.
+
+Asked of git, not of an engine: a CI server asks before it has any image.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.operations.affected import affected_by
+from trainyard.host.operations.affected_models import affected_by
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 
@@ -19,4 +22,5 @@ def print_affected(session: Session, _: Path) -> None:
     since = session.settings.since
     if not since:
         raise TrainyardError("since when? SINCE is missing", "say make affected SINCE=origin/main, or another git ref")
-    console.result(affected_by(session, session.repository.changed_paths(since)).as_json(since))
+    changed = session.repository.changed_paths(since)
+    console.result(affected_by(session, changed).as_json(since))

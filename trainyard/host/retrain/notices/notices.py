@@ -22,6 +22,7 @@ WAITING = 100  # notices that wait for one receiver
 CALLBACKS = 4  # callbacks that are sent at once: each has a host of its own
 CLOSING = 3.0  # seconds that close waits for what is under way
 
+_CLOSED = "nobody is told: the service is ending"
 Sent = Future[str]  # why it was not delivered; empty where it was
 
 
@@ -61,10 +62,12 @@ class _Lane:
 
 
 class Notices:
-    """Tells of jobs. ``reporter`` hears of URLs in RETRAIN_NOTIFY that are none."""
+    """Tells of jobs. ``reporter`` hears of URLs in RETRAIN_NOTIFY that are none, and of what ``post`` cannot
+    deliver."""
 
     def __init__(self, settings: NoticeSettings, reporter: Reporter = SILENT) -> None:
         self._settings = settings
+        self._reporter = reporter
         receivers, wrong = receivers_of(settings)
         for line in wrong:
             reporter.warn(line)
@@ -80,17 +83,20 @@ class Notices:
         Returns:
             what was not delivered by then, one line each. Nothing secret is in them.
         """
-        notice = Notice(job, event, tuple(last_lines))
-        sent: list[tuple[str, Sent]] = []
-        with self._lock:
-            if self._closed:
-                return ["the notices are closed: the service is ending"]
-            for receiver, lane in self._lanes:
-                sent.append((receiver.name, self._kept(lane.put(receiver, notice))))
-            if callback := self._callback(notice):
-                sent.append((callback.name, self._kept(self._callback_lane().put(callback, notice))))
+        sent = self._begun(Notice(job, event, tuple(last_lines)))
+        if sent is None:
+            return [_CLOSED]
         deadline = time.monotonic() + self._settings.notice_timeout
         return [line for name, one in sent if (line := self._outcome(name, one, deadline))]
+
+    def post(self, job: Job, event: Event, last_lines: Sequence[str] = ()) -> None:
+        """The same without waiting, for a thread that has other jobs to look after: what is not delivered becomes a
+        warning of the reporter, from another thread."""
+        sent = self._begun(Notice(job, event, tuple(last_lines)))
+        if sent is None:
+            self._reporter.warn(f"job {job.id}: {_CLOSED}")
+        for _, one in sent or ():
+            one.add_done_callback(lambda done: self._warn(job.id, done.result()))
 
     def close(self, seconds: float = CLOSING) -> list[str]:
         """Take nothing more, and wait a little for what is under way; what was not delivered by then."""
@@ -107,6 +113,20 @@ class Notices:
             except NotYet:
                 late += 1
         return [f"{late} notices were still under way when the service ended"] if late else []
+
+    def _begun(self, notice: Notice) -> list[tuple[str, Sent]] | None:
+        """What waits to be sent now, by the name of its receiver; None where the notices are closed."""
+        with self._lock:
+            if self._closed:
+                return None
+            sent = [(receiver.name, self._kept(lane.put(receiver, notice))) for receiver, lane in self._lanes]
+            if callback := self._callback(notice):
+                sent.append((callback.name, self._kept(self._callback_lane().put(callback, notice))))
+            return sent
+
+    def _warn(self, job_id: str, line: str) -> None:
+        if line:
+            self._reporter.warn(f"job {job_id}: {line}")
 
     def _callback(self, notice: Notice) -> Receiver | None:
         url = notice.job.request.get("callback_url")

@@ -33,6 +33,7 @@ from trainyard.host.retrain.triggers.trigger_store import SqlTriggerStore
 from trainyard.host.retrain.triggers.watching import Watcher
 from trainyard.host.retrain.work.locating import place_of
 from trainyard.host.retrain.work.tidying import tidy
+from trainyard.host.support.reporter import Reporter
 from trainyard.settings.declarations import variables_of
 from trainyard.settings.own_process import callers_environment
 from trainyard.settings.retrain import NoticeSettings, RetrainSettings
@@ -51,7 +52,8 @@ class Part(Protocol):
 def assembled(session: Session, settings: RetrainSettings, engine: Engine) -> tuple[Service, list[Part]]:
     """The service, and what is to be started with it, in this order; it is closed in the other."""
     store, kept, state, reporter = JobStore(engine), SecretsInMemory(), session.repository.state, session.reporter
-    metrics, telling = Metrics(store), Telling(Notices(settings, reporter), state, reporter)
+    metrics, notices = Metrics(store), Notices(settings, reporter)
+    telling = Telling(notices, state)
     triggers, own = SqlTriggerStore(engine), OwnMonorepo(session, reporter)
     place = functools.partial(place_of, session.repository)
     dispatcher = Dispatcher(store, settings, state, _job_command(session), _job_environment(), kept, reporter)
@@ -73,10 +75,10 @@ def assembled(session: Session, settings: RetrainSettings, engine: Engine) -> tu
             watcher.trained(place(RetrainRequest.model_validate(job.request).location).removeprefix("projects/"))
 
     dispatcher.started, dispatcher.ended = telling.started, ended
-    pushes = Pushes(session, settings, submitting, Deliveries(triggers))
+    pushes = Pushes(session, settings, submitting, Deliveries(triggers), own)
     service = Service(store, TokenStore(engine), settings, submitting, dispatcher, metrics, pushes, state)
     tidying = _EachDay(lambda: tidy(session, store, settings.keep_days))
-    return service, [_Closed(telling.close), dispatcher, tidying, watcher]
+    return service, [_Notices(notices, reporter), dispatcher, tidying, watcher]
 
 
 def _job_command(session: Session) -> list[str]:
@@ -91,12 +93,17 @@ def _job_environment() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Closed:
-    """A part that runs by itself."""
+class _Notices:
+    """They start by themselves."""
 
-    close: Callable[[], None]
+    notices: Notices
+    reporter: Reporter
 
     def start(self) -> None: ...
+
+    def close(self) -> None:
+        for line in self.notices.close():
+            self.reporter.warn(line)
 
 
 class _EachDay:

@@ -15,6 +15,7 @@ from trainyard.host.retrain.jobs.request import OnConflict, RetrainRequest
 from trainyard.host.retrain.notices.callbacks import check_callback
 from trainyard.host.retrain.service.problems import Problem
 from trainyard.host.retrain.service.secrets_in_memory import SecretsInMemory
+from trainyard.host.retrain.sources.commit_objects import check_commit_name
 from trainyard.settings.retrain import RetrainSettings
 
 
@@ -45,6 +46,7 @@ class Submitting:
             Problem: another job of the model is not over, too many wait, or the key came with another body.
             TrainyardError: the repository may not be trained from.
         """
+        check_commit_name(request.commit_hash)
         if request.callback_url:
             check_callback(str(request.callback_url), self.settings)
         source = self.source_of(request.git_uri) if request.git_uri else Source("")

@@ -35,7 +35,7 @@ def check_out(
     """
     own, reporter = session.repository.root, session.reporter
     if not request.git_uri:
-        fetch_if_missing(session, request.commit_hash, settings)
+        _fetch_if_missing(session, request.commit_hash, settings)
         found = fetch_own(own, request.commit_hash, folder, settings, reporter)
         return Checkout(found.commit, found.root)
     uri = parse(request.git_uri)
@@ -48,7 +48,7 @@ def check_out(
     return Checkout(commit, folder)
 
 
-def fetch_if_missing(session: Session, commit: str, settings: RetrainSettings) -> None:
+def _fetch_if_missing(session: Session, commit: str, settings: RetrainSettings) -> None:
     """A push names a commit that the clone may not have yet: it is fetched from origin, by the user's own git. Where
     that fails, the checkout says what is missing."""
     root, limit = str(session.repository.root), Limit("RETRAIN_FETCH_TIMEOUT", settings.fetch_timeout)

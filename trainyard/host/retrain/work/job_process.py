@@ -94,7 +94,9 @@ class _Carrying:
         if self.job.stopping:
             return self.store.end_stopped(self.job)
         if self.job.tries > self.settings.tries:
-            return self._end(State.FAILED, f"its process ended {self.job.tries - 1} times before the job was over: see the log")
+            return self._end(
+                State.FAILED, f"its process ended {self.job.tries - 1} times before the job was over: see the log"
+            )
         return False
 
     def _carried_out(self) -> bool:

@@ -1,7 +1,4 @@
-"""Which models a change touches.
-
-Asked of git, not of an engine: a CI server asks before it has any image.
-"""
+"""Which models a change touches: those whose images or trainings are made of the paths that changed."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ class Affected:
 
 
 def affected_by(session: Session, changed: Iterable[str]) -> Affected:
-    """What changed paths touch; they are below the root."""
+    """What paths below the root touch, of the models and ``all/`` folders that are there now."""
     models = [f"{path.parent.name}/{path.name}" for path in session.repository.every_model_path()]
     folders = [str(path.relative_to(session.repository.root)) for path in session.repository.all_folders()]
     return affected(changed, models, folders, _linked(session, models))
