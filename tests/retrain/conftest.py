@@ -33,7 +33,7 @@ def tracked_repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mon
 @pytest.fixture(scope="module")
 def service(tracked_repo: tuple[Monorepo, Tracking]) -> Iterator[Service]:
     repo, tracking = tracked_repo
-    service = Service(repo, tracking.url, {"RETRAIN_JOBS": "2", "RETRAIN_RATE": "0"})
+    service = Service(repo, tracking.url, {"RETRAIN_JOBS": "2"})
     service.start()
     yield service
     service.stop()

@@ -52,7 +52,8 @@ class Service:
         self.log = self.repo.path / f"service-{self.port}.log"
 
     def start(self, **env: str) -> None:
-        environment = self.repo.environment(TRACKING_URI=self.tracker, **WAIT, **self.env, **env)
+        given = {"RETRAIN_RATE": "0", **WAIT, **self.env, **env}  # tests look often
+        environment = self.repo.environment(TRACKING_URI=self.tracker, **given)
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 ["make", "--no-print-directory", "retrain-service", f"RETRAIN_PORT={self.port}"], cwd=self.repo.path,

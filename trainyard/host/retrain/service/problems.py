@@ -40,7 +40,8 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(TrainyardError)
     async def _refused(_: Request, error: TrainyardError) -> JSONResponse:
-        return answer(getattr(error, "http_status", HTTPStatus.UNPROCESSABLE_ENTITY), str(error))
+        ours = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR  # of an error that nobody gave a status
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY if ours else error.http_status, str(error))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
