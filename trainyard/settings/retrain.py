@@ -46,6 +46,12 @@ class JobSettings(FromEnvironment):
     job_timeout: int = setting("RETRAIN_TIMEOUT", 86400, "seconds that a job may take; 0: any")
     fetch_timeout: int = setting("RETRAIN_FETCH_TIMEOUT", 600, "seconds that fetching a repository may take")
     fetch_mb: int = setting("RETRAIN_FETCH_MB", 2000, "MB that the files of a repository may have")
+    pull_timeout: int = setting(
+        "RETRAIN_PULL_TIMEOUT", 600, "seconds that pulling the image that an MLproject names may take"
+    )
+    gpus: str = setting(
+        "RETRAIN_GPUS", "", "GPUs that the containers of MLprojects get, as all or device=0; default: none"
+    )
     tries: int = setting("RETRAIN_TRIES", 3, "times that a job is begun whose process was killed")
 
 

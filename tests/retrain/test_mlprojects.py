@@ -1,0 +1,100 @@
+"""Repositories that were prepared for the older retrain service, run by MLflow Projects, with a real MLflow server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from experiments.tracking import Tracking
+
+from retrain.projects import champion, job_of, limits, tracked, tracker_at, write_project
+from trainyard.errors import TrainyardError
+from trainyard.host.retrain.mlprojects.job import ProjectJob, ProjectRun
+from trainyard.host.retrain.mlprojects.running import run_project
+from trainyard.host.support.reporter import Recording
+
+pytestmark = pytest.mark.slow  # an MLflow server, and several of its clients
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+    with tracked(tmp_path_factory.mktemp("tracker") / "repo") as server:
+        yield server
+
+
+def run(server: Tracking, tmp_path: Path, job: ProjectJob, reporter: Recording | None = None) -> ProjectRun:
+    return run_project(job, tracker_at(server), limits(), tmp_path / "state", reporter or Recording())
+
+
+def test_a_prepared_repository_works_unchanged(server: Tracking, tmp_path: Path) -> None:
+    """Without the helper package: ours takes its place. The better model becomes the champion, the worse does not."""
+    folder, reporter = write_project(tmp_path / "repo", "cars"), Recording()
+    first = run(server, tmp_path, job_of(folder, params={"quality": 0.5}), reporter)
+    assert (first.status, first.version, first.promoted) == ("finished", "cars/1", True)
+    assert first.metrics["mAP"] == 0.5
+    lines = reporter.noted("line")
+    assert any("mlproject_helper" not in line and line.endswith("helper/mypackage/utility.py") for line in lines), lines
+    worse = run(server, tmp_path, job_of(folder, params={"quality": 0.4}))
+    assert (worse.version, worse.promoted) == ("cars/2", False)
+    assert "worse by" in worse.reason
+    better = run(server, tmp_path, job_of(folder, params={"quality": 0.6}, base_model=first.run))
+    assert (better.version, better.promoted) == ("cars/3", True)
+    assert champion(server.client, "cars") == 3
+    found = server.client.get_run(better.run)
+    assert found.data.params["base_model"] == first.run
+    assert found.data.params["quality"] == "0.6"
+    assert found.data.tags["mlflow.project.entryPoint"] == "main"
+    assert not (tmp_path / "state" / "mlprojects" / "job").exists()
+
+
+def test_a_copy_of_the_helper_package_works_as_it_is(server: Tracking, tmp_path: Path) -> None:
+    """It has no __init__.py and no prep_utils, registers only what is not worse, and knows no champions."""
+    folder, reporter = write_project(tmp_path / "repo", "copied", own_copy=True), Recording()
+    first = run(server, tmp_path, job_of(folder, params={"quality": 0.5}), reporter)
+    assert any(line.endswith("code/mypackage/utility.py") for line in reporter.noted("line"))
+    assert (first.version, first.promoted, first.reason) == ("copied/1", True, "it is the first version")
+    worse = run(server, tmp_path, job_of(folder, params={"quality": 0.4}))
+    assert (worse.version, worse.promoted) == ("", None)
+    better = run(server, tmp_path, job_of(folder, params={"quality": 0.6}))
+    assert (better.version, better.promoted) == ("copied/2", True)
+    assert champion(server.client, "copied") == 2
+    version = server.client.get_model_version("copied", "2")
+    assert version.tags["reason"] == better.reason == "mAP 0.6 against the champion's 0.5: better by 0.1"
+
+
+def test_values_are_no_commands(server: Tracking, tmp_path: Path) -> None:
+    folder, reporter = write_project(tmp_path / "repo", "quoted"), Recording()
+    evil = f"x; touch {tmp_path}/one $(touch {tmp_path}/two) `touch {tmp_path}/three` ' \" | touch {tmp_path}/four"
+    job = job_of(folder, params={"model_name": "quoted", "primary_metric": "mAP"}, experiment_name=evil)
+    run(server, tmp_path, replace(job, experiment="quoted"), reporter)
+    (line,) = (line for line in reporter.noted("line") if line.startswith("arguments are"))
+    assert repr(evil) in line
+    assert {path.name for path in tmp_path.iterdir()} == {"repo", "state"}
+
+
+def test_without_an_image_it_needs_to_be_allowed(server: Tracking, tmp_path: Path) -> None:
+    job = job_of(write_project(tmp_path / "repo", "unconfined"))
+    with pytest.raises(TrainyardError, match=r"has no docker_env.*RETRAIN_UNCONFINED=1"):
+        run_project(job, tracker_at(server), limits(unconfined=False), tmp_path / "state", Recording())
+    assert not server.runs("unconfined")
+
+
+def test_a_script_that_fails_says_why(server: Tracking, tmp_path: Path) -> None:
+    folder, runs = write_project(tmp_path / "repo", "failing", train="raise ValueError('no such column: age')"), []
+    with pytest.raises(TrainyardError, match="ValueError: no such column: age"):
+        run_project(
+            job_of(folder), tracker_at(server), limits(), tmp_path / "state", Recording(), on_run=runs.append
+        )  # fmt: skip
+    assert server.client.get_run(runs[0]).info.status == "FAILED"
+
+
+def test_a_project_that_takes_too_long_is_ended(server: Tracking, tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "repo", "slow", train="import time\nprint('begun')\ntime.sleep(600)")
+    runs: list[str] = []
+    with pytest.raises(TrainyardError, match="longer than 8 s and was stopped: set RETRAIN_TIMEOUT"):
+        run_project(
+            job_of(folder), tracker_at(server), limits(seconds=8), tmp_path / "state", Recording(), on_run=runs.append
+        )
+    assert server.client.get_run(runs[0]).info.status == "FAILED"
