@@ -12,6 +12,7 @@ import pytest
 from monorepo import ROOT, Model, Monorepo
 from needs import need
 
+from experiments.reproductions import in_git, reproduce, rows, trained
 from experiments.tracking import Tracking, tracking
 
 pytestmark = pytest.mark.slow  # a tracker, and trainings that are uploaded
@@ -115,6 +116,17 @@ def test_a_container_can_only_read_it(tmp_path: Path, server: Tracking) -> None:
         repo.make(None, "clean")
 
 
+def test_what_began_from_a_model_is_reproduced_from_it(tmp_path: Path) -> None:
+    repo = in_git(Monorepo(tmp_path / "repo"))
+    model = repo.add_model("counts")
+    (model.path / "train.py").write_text(TRAIN)
+    first = trained(repo, model, "PAYLOAD={}")
+    second = trained(repo, model, f"BASE_MODEL={first.name}")
+    assert rows(reproduce(repo, model, second).succeeded())["binary sha256"][-1] == "equal"
+    shutil.rmtree(first)
+    reproduce(repo, model, second).failed(f"BASE_MODEL={first.name}: no such run")
+
+
 @pytest.mark.parametrize("engine", ["process", "docker"])
 def test_a_shipped_boosted_model_goes_on(tmp_path: Path, engine: str) -> None:
     """The finance model by XGBoost: twice the rounds, and a compiled form that is served."""
@@ -122,10 +134,8 @@ def test_a_shipped_boosted_model_goes_on(tmp_path: Path, engine: str) -> None:
         need("docker")
     repo = Monorepo(tmp_path / "repo", engine)
     project = repo.path / "projects" / "finance_income_prediction"
-    shutil.copytree(
-        ROOT / "projects" / project.name, project,
-        ignore=shutil.ignore_patterns("__pycache__", "runs", "models", "catBoost", "randomForest", "logisticRegression"),
-    )  # fmt: skip
+    others = ("catBoost", "randomForest", "logisticRegression", "__pycache__", "runs", "models")
+    shutil.copytree(ROOT / "projects" / project.name, project, ignore=shutil.ignore_patterns(*others))
     folder = project / "xgBoost"
     try:
         first = repo.make(folder, "train").succeeded()

@@ -81,6 +81,10 @@ def hand_over(monkeypatch: pytest.MonkeyPatch, name: str, record_sha256: str = "
     monkeypatch.setenv(FACTS, json.dumps({MODEL_NAME: name, RECORD: record.name, RECORD_SHA256: sha256}))
 
 
+def compiles(name: str) -> bool:
+    return "sha256" in json.loads(Path(f"models/{name}.json").read_text())["compiled"]
+
+
 def loss(model: dict[str, Any], held_out: Table) -> float:
     return classification_metrics(held_out.labels, classify(model, held_out.rows)["scores"], model["labels"])[
         "log_loss"
@@ -109,6 +113,7 @@ def test_rounds_are_added(
         Job(Path("data/x.csv"), "again", {}), fit_classifier(make(), rows, scale=False, held_out=held_out), held_out
     )
     assert result["metrics"] == again["metrics"]
+    assert compiles("next") == compiles("base")
     # The third goes on from sixteen rounds.
     shutil.copy("models/next.pkl", "models/base.pkl")
     record = json.loads(Path("models/next.json").read_text()) | {"model_name": "base"}

@@ -26,6 +26,9 @@ def test_the_file_of_the_older_instructions(tmp_path: Path) -> None:
     folder = write_project(tmp_path / "repo", "cars", environment="docker_env:\n  image: training-container:detectron2")
     assert is_project(folder)
     assert not is_project(tmp_path)
+    (folder / ".s2i").mkdir()
+    (folder / ".s2i" / "environment").write_text("ROUTES=x:y:z\n")
+    assert not is_project(folder), "a model directory of ours"
     project = read_project(folder)
     assert (project.name, project.image) == ("cars", "training-container:detectron2")
     assert {name: one.default for name, one in project.parameters.items()} == {

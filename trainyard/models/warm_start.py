@@ -76,8 +76,13 @@ def arguments_of(inner: Any, earlier: Any) -> dict[str, Any]:
 
 
 def end_of(inner: Any, earlier: Any) -> None:
-    """After the fit: whoever fits the estimator again begins from nothing."""
-    if earlier is not None and library_of(inner) not in ARGUMENTS:
+    """After the fit: whoever fits the estimator again begins from nothing, and its parameters say how many rounds it
+    has. What compiles XGBoost's reads them."""
+    if earlier is None:
+        return
+    if library_of(inner) == "xgboost":
+        inner.set_params(n_estimators=inner.get_booster().num_boosted_rounds())
+    elif library_of(inner) not in ARGUMENTS:
         inner.set_params(warm_start=False)
 
 

@@ -20,8 +20,10 @@ from trainyard.contract.run_folder import MODEL
 from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import Mount
 from trainyard.host.experiments.registry.versions import Version, check_registrable
-from trainyard.host.experiments.run_files import Run, find_run
+from trainyard.host.experiments.run_files import Run, find_run, runs_of
 from trainyard.host.experiments.tracking.model_folder import kept_files
+from trainyard.host.experiments.tracking.tracker import Tracker, tracker_or_store
+from trainyard.host.experiments.tracking.upload_state import read_uploaded
 from trainyard.host.experiments.training import Training
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.uploads import open_registry
@@ -109,10 +111,9 @@ def find_base_model(session: Session, asked: str) -> BaseModel:
         return _of_version(session, open_registry(session).version_of(name, wanted))
     if not _OF_MLFLOW.fullmatch(asked):
         return _of_run(session, _own_run(session, asked))
-    registry = open_registry(session)
-    if (ours := registry.own_run(asked)) and (run := _local(session, ours)):
+    if run := _local(session, asked):
         return _of_run(session, run)
-    if version := registry.version_of_run(asked):
+    if version := open_registry(session).version_of_run(asked):
         return _of_version(session, version)
     raise TrainyardError(
         f"BASE_MODEL={asked}: that run of MLflow has no version in the registry, and is no run of this machine",
@@ -142,9 +143,11 @@ def mlflow_run_of(session: Session, asked: str) -> str:
     """
     if _OF_MLFLOW.fullmatch(asked):
         return asked
-    registry = open_registry(session)
     name, slash, wanted = _without_scheme(asked).rpartition("/")
-    found = registry.version_of(name, wanted).mlflow_run if slash else registry.mlflow_run(_own_run(session, asked))
+    if slash:
+        found = open_registry(session).version_of(name, wanted).mlflow_run
+    else:
+        found = read_uploaded(_own_run(session, asked), _tracker(session)).run_id
     if not found:
         raise TrainyardError(f"base_model {asked}: the tracker has no run of it", "make track-sync uploads runs")
     return found
@@ -164,11 +167,16 @@ def _own_run(session: Session, asked: str) -> Run:
         raise TrainyardError(f"BASE_{error.message.replace('ID=', 'MODEL=', 1)}", error.hint) from None
 
 
-def _local(session: Session, run_id: str) -> Run | None:
-    try:
-        return find_run(session.repository.projects(), run_id, session.reporter)
-    except TrainyardError:  # of another machine, or removed: the registry may have its model
-        return None
+def _local(session: Session, mlflow_run: str) -> Run | None:
+    """The run of this machine that a run in MLflow was uploaded from; None where it is of another, or was removed."""
+    for run in runs_of(session.repository.projects(), session.reporter):
+        if isinstance(run, Run) and read_uploaded(run, _tracker(session)).run_id == mlflow_run:
+            return run
+    return None
+
+
+def _tracker(session: Session) -> Tracker:
+    return tracker_or_store(session.experiments, session.repository.root)
 
 
 def _of_version(session: Session, version: Version) -> BaseModel:

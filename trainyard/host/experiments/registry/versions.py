@@ -234,16 +234,6 @@ class Registry:
             return max(map(_version, found), key=lambda version: version.number, default=None)
         return None
 
-    def own_run(self, mlflow_run: str) -> str:
-        """The id that we know a run in MLflow by; empty where it is not one of ours, or is not there."""
-        with self._connection.speaking(), self._none():
-            return str(self._client.get_run(mlflow_run).data.tags.get(values.RUN_TAG, ""))
-        return ""
-
-    def mlflow_run(self, run: Run) -> str:
-        """MLflow's id of a run of ours; empty where it was not uploaded."""
-        return self._uploader.mlflow_run(run)
-
     def previous_champion(self, name: str) -> Version | None:
         """The version that was the champion before the present one; None where there was none."""
         champion = self.find_version(name)

@@ -19,6 +19,7 @@ from trainyard.host.support.processes import started_at
 from trainyard.host.support.reporter import Reporter
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL: a job that is cancelled is over within five
+LONGEST = 1 << 16  # characters of a line that are reported at once: one without an end would fill the memory
 KEPT = 3  # lines that say why it failed
 
 
@@ -74,7 +75,8 @@ class Child:
         assert process.stdin
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
             stdin.write(given)
-        for text in process.stdout or ():
+        assert process.stdout
+        while text := process.stdout.readline(LONGEST):
             line = text.rstrip("\r\n")
             for secret in self.secrets:
                 line = line.replace(secret, "***")

@@ -18,6 +18,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.experiments.yaml_files import Place, YamlFile, parse_text
 
 MAIN = "main"
+ENVIRONMENT = ".s2i/environment"
 ENVIRONMENTS = ("docker_env", "python_env", "conda_env")
 # MLflow takes these files where the MLproject names no environment.
 DEFAULT_FILES = (("python_env", "python_env.yaml"), ("conda_env", "conda.yaml"))
@@ -60,8 +61,12 @@ class ProjectFile:
 
 
 def is_project(folder: Path) -> bool:
-    """Whether MLflow would take the folder for a project."""
-    return _find(folder) is not None
+    """Whether MLflow Projects run what is in the folder: it has an MLproject, and is no model directory of ours.
+
+    Raises:
+        TrainyardError: it has several.
+    """
+    return _find(folder) is not None and not os.path.lexists(folder / ENVIRONMENT)
 
 
 def read_project(folder: Path) -> ProjectFile:
