@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from experiments.tracking import Tracking
 
-from retrain.projects import champion, job_of, limits, tracked, tracker_at, write_project
+from retrain.projects import PLAIN, champion, job_of, limits, tracked, tracker_at, write_project
 from trainyard.errors import TrainyardError
+from trainyard.host.operations.session import open_session
+from trainyard.host.retrain.jobs.request import RetrainRequest
 from trainyard.host.retrain.mlprojects.job import ProjectJob, ProjectRun
+from trainyard.host.retrain.mlprojects.retraining import retrain_project
 from trainyard.host.retrain.mlprojects.running import run_project
 from trainyard.host.support.reporter import Recording
+from trainyard.settings.experiments import ExperimentSettings
 
 pytestmark = pytest.mark.slow  # an MLflow server, and several of its clients
 
@@ -98,3 +104,43 @@ def test_a_project_that_takes_too_long_is_ended(server: Tracking, tmp_path: Path
             job_of(folder), tracker_at(server), limits(seconds=8), tmp_path / "state", Recording(), on_run=runs.append
         )
     assert server.client.get_run(runs[0]).info.status == "FAILED"
+
+
+def test_a_project_with_an_environment_of_its_own(server: Tracking, tmp_path: Path) -> None:
+    """python_env: made by uv, for this run."""
+    folder = write_project(tmp_path / "repo", "own", environment="python_env: env.yaml", flavor=PLAIN)
+    wanted = f"mlflow-skinny=={metadata.version('mlflow-skinny')}"
+    (folder / "env.yaml").write_text(f'python: "{platform.python_version()}"\ndependencies:\n  - {wanted}\n')
+    with (folder / "train.py").open("a") as script:
+        script.write("print('of', sys.prefix)\n")
+    reporter = Recording()
+    found = run(server, tmp_path, job_of(folder), reporter)
+    assert (found.version, found.promoted) == ("own/1", True), reporter.noted()
+    assert any("/home/.mlflow/envs/" in line for line in reporter.noted("line")), reporter.noted("line")
+
+
+def test_a_request_from_its_words_to_the_verdict(server: Tracking, tmp_path: Path) -> None:
+    """As a job of the service calls it: the base model is a version of the registry, and the project gets its run."""
+    folder = write_project(tmp_path / "repo", "asked")
+    session = replace(
+        open_session(server.repo.path, Recording()),
+        given=ExperimentSettings(tracking_uri=server.url, tracking_timeout=60),
+    )
+    body = {"git_uri": "https://here/x.git", "experiment_name": "income", "params": {"quality": 0.5}}
+    runs: list[str] = []
+    first = retrain_project(session, folder, request(body), "one", limits(), on_run=runs.append)
+    assert (runs, first.version, first.experiment) == ([first.run], "asked/1", "income")
+    body |= {"base_model": "asked/champion", "params": {"quality": 0.6}}
+    second = retrain_project(
+        session, folder, request(body), "two", limits(), tags={"mlflow.source.git.commit": "c0ffee"}
+    )
+    assert second.promoted
+    found = server.client.get_run(second.run).data
+    assert found.params["base_model"] == first.run
+    assert (found.tags["base_model"], found.tags["mlflow.source.git.commit"]) == ("asked/champion", "c0ffee")
+    with pytest.raises(TrainyardError, match="asked has no such version"):
+        retrain_project(session, folder, request({**body, "base_model": "asked/9"}), "three", limits())
+
+
+def request(body: dict[str, object]) -> RetrainRequest:
+    return RetrainRequest.model_validate(body)

@@ -23,7 +23,9 @@ ENGINE = "docker"
 CODE = "/mlflow/projects/code"  # where MLflow had the project in the images that it made of it
 HELPER = "/mlflow/projects/helper"
 LABEL = "trainyard.project"
-END = Limit("", 3)  # seconds that ending a container may take
+END = 3.0  # seconds that ending a container may take, for a job to be over within five
+END_AT_LAST = 60.0  # where that was not enough
+TAG = Limit("", 30)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def need_image(name: str, commands: Commands, pull: Limit) -> Image:
         raise TrainyardError(f"{name}: {ENGINE} has no such image, though it was pulled", "", EXIT_FAILED)
     if not found["RepoTags"]:  # it was named by its digest, and MLflow takes the first tag
         tag = f"trainyard-project:{found['Id'].removeprefix('sha256:')[:12]}"
-        commands.run([ENGINE, "tag", found["Id"], tag], END)
+        commands.run([ENGINE, "tag", found["Id"], tag], TAG)
         name = tag
     pairs = (entry.partition("=") for entry in found["Config"].get("Env") or ())
     return Image(name, {key: value for key, _, value in pairs})
@@ -115,7 +117,7 @@ def variables(image: Image) -> dict[str, str]:
     return {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "HOME": "/tmp"}  # noqa: S108 -- the container's
 
 
-def end_container(job: str, commands: Commands) -> None:
+def end_container(job: str, commands: Commands, seconds: float = END) -> None:
     """Kill it, and remove it; nothing where there is none."""
     if shutil.which(ENGINE):
-        commands.query([ENGINE, "rm", "--force", "--volumes", container_of(job)], seconds=END.seconds)
+        commands.query([ENGINE, "rm", "--force", "--volumes", container_of(job)], seconds=seconds)

@@ -114,7 +114,9 @@ def _carry_out(
     image: container.Image | None, commands: Commands,
 ) -> None:  # fmt: skip
     own = {**job.given, **_tracking(tracker)}
-    environment = {**_kept(), "HOME": str(staged.home), "PYTHONUNBUFFERED": "1", **own}
+    environment = {
+        **_kept(), "HOME": str(staged.home), "UV_CACHE_DIR": str(staged.packages), "PYTHONUNBUFFERED": "1", **own,
+    }  # fmt: skip
     asked: dict[str, Any] = {
         "uri": str(staged.code), "entry_point": MAIN, "run_id": run, "env_manager": _environment_manager(job),
         "storage_dir": str(staged.home),
@@ -130,9 +132,11 @@ def _carry_out(
         lambda: container.end_container(job.name, commands) if image else None,
         tuple(filter(None, (tracker.password, *job.given.values()))),
     )  # fmt: skip
-    status = child.run(json.dumps(asked), staged.pid, commands.reporter)
-    if image:
-        container.end_container(job.name, commands)
+    try:
+        status = child.run(json.dumps(asked), staged.pid, commands.reporter)
+    finally:
+        if image:  # once more: it may have been about to start when it was ended
+            container.end_container(job.name, commands, container.END_AT_LAST)
     if status == REFUSED:
         raise TrainyardError(
             f"MLflow cannot run the project: {staged.refusal.read_text()}", "see its MLproject", EXIT_FAILED

@@ -46,6 +46,11 @@ class Staged:
         return self.folder / "home"
 
     @property
+    def packages(self) -> Path:
+        """What uv has downloaded for the environments of projects; it stays for the next."""
+        return self.folder.parent / ".packages"
+
+    @property
     def variables(self) -> Path:
         return self.folder / "env"
 
