@@ -144,3 +144,36 @@ def test_a_request_from_its_words_to_the_verdict(server: Tracking, tmp_path: Pat
 
 def request(body: dict[str, object]) -> RetrainRequest:
     return RetrainRequest.model_validate(body)
+
+
+SEARCH = """
+import functools
+import types
+
+import mlflow
+from mypackage.utility import auto_compare_and_register, get_combination
+from sklearn.dummy import DummyClassifier
+
+mlflow.start_run(run_name="parent")
+flavor = types.SimpleNamespace(
+    log_model=functools.partial(mlflow.sklearn.log_model, pip_requirements=["scikit-learn"])
+)
+for i, param in enumerate(get_combination([0.43, 0.82], [0.79, 0.49])):
+    mlflow.start_run(run_name=f"child{i}", nested=True)
+    mlflow.log_param("alpha", param[0])
+    auto_compare_and_register(
+        model=DummyClassifier(strategy="constant", constant=1).fit([[0], [1]], [0, 1]), eval_metric=param[0] * param[1],
+        model_name="searched", lower=False, p_metric="mAP", client=mlflow.tracking.MlflowClient(), mlflow_model=flavor,
+    )
+    mlflow.end_run()
+"""
+
+
+def test_a_search_in_nested_runs(server: Tracking, tmp_path: Path) -> None:
+    """Each combination a run of its own, as the instructions have it; the best of their versions is the champion."""
+    folder = write_project(tmp_path / "repo", "searched", train=SEARCH)
+    reporter = Recording()
+    found = run(server, tmp_path, job_of(folder, experiment_name="search"), reporter)
+    assert (found.version, found.promoted) == ("searched/3", True), reporter.noted()  # 0.82 * 0.79
+    assert champion(server.client, "searched") == 3
+    assert len(server.runs("search")) == 5

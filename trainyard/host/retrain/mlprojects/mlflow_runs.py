@@ -31,8 +31,8 @@ _LOCK = Limit("LOCK_TIMEOUT", 600)
 _LOCAL = ("/", "file:")  # how the address of artifacts begins that MLflow would mount into a container
 
 
-def new_run(connection: Connection, job: ProjectJob) -> str:
-    """The id of the run that the project logs to, with its parameters.
+def new_run(connection: Connection, job: ProjectJob) -> tuple[str, str]:
+    """The ids of the run that the project logs to, with its parameters, and of its experiment.
 
     Raises:
         TrainyardError: the tracker does not answer; or it keeps artifacts in a folder that only its machine has.
@@ -53,7 +53,7 @@ def new_run(connection: Connection, job: ProjectJob) -> str:
             "which no container can reach",
             "use an experiment of a tracker that serves artifacts, as make track does",
         )
-    return str(run.info.run_id)
+    return str(run.info.run_id), experiment
 
 
 def set_killed(connection: Connection, run: str, reporter: Reporter, *, failed: bool = False) -> None:
@@ -82,9 +82,12 @@ def ended_run(connection: Connection, run: str, job: ProjectJob, locks: Path, re
     if not versions:
         reporter.step(f"Run {run} of {job.experiment} registered no version")
         return ProjectRun(run, job.experiment, "finished", metrics)
-    version = max(versions, key=lambda one: int(one.version))
-    with locked(locks / f"champion-{version.name}", f"the champion of {version.name}", _LOCK, reporter):
-        decision = _decision(connection, job, version)
+    decided = []
+    for one in sorted(versions, key=lambda one: (one.name, int(one.version))):
+        with locked(locks / f"champion-{one.name}", f"the champion of {one.name}", _LOCK, reporter):
+            decided.append((one, _decision(connection, job, one)))
+    # Of several, as a search registers them, the last that became the champion is it.
+    version, decision = next((pair for pair in reversed(decided) if pair[1].promoted), decided[-1])
     became = f"is the {CHAMPION}" if decision.promoted else f"is not the {CHAMPION}"
     reporter.step(f"Version {version.version} of {version.name} {became}: {decision.reason}")
     named = f"{version.name}/{version.version}"

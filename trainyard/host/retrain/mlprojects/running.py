@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,14 +72,14 @@ def run_project(
     remove_left_behind(job.name, state, reporter)
     image = container.need_image(job.project.image, commands, limits.pull) if job.project.image else None
     connection = connect(tracker, tracking_seconds)
-    run = new_run(connection, job)
+    run, experiment = new_run(connection, job)
     on_run(run)
     try:
         if image:
             job = replace(job, project=replace(job.project, image=image.name))
         command = command_in(job.project, job.values)
         with staged_project(folder, job.project, command) as staged:
-            _carry_out(job, run, tracker, limits, staged, image, commands)
+            _carry_out(job, {"run_id": run, "experiment_id": experiment}, tracker, limits, staged, image, commands)
     except (KeyboardInterrupt, SystemExit):
         set_killed(connection, run, reporter)
         raise
@@ -110,7 +110,7 @@ def remove_left_behind(name: str, state: Path, reporter: Reporter) -> None:
 
 
 def _carry_out(
-    job: ProjectJob, run: str, tracker: Tracker, limits: ProjectLimits, staged: Staged,
+    job: ProjectJob, ids: Mapping[str, str], tracker: Tracker, limits: ProjectLimits, staged: Staged,
     image: container.Image | None, commands: Commands,
 ) -> None:  # fmt: skip
     own = {**job.given, **_tracking(tracker)}
@@ -118,7 +118,7 @@ def _carry_out(
         **_kept(), "HOME": str(staged.home), "UV_CACHE_DIR": str(staged.packages), "PYTHONUNBUFFERED": "1", **own,
     }  # fmt: skip
     asked: dict[str, Any] = {
-        "uri": str(staged.code), "entry_point": MAIN, "run_id": run, "env_manager": _environment_manager(job),
+        "uri": str(staged.code), "entry_point": MAIN, **ids, "env_manager": _environment_manager(job),
         "storage_dir": str(staged.home),
     }  # fmt: skip
     if image:
