@@ -20,6 +20,7 @@ def test_runs_and_a_promotion(tmp_path: Path) -> None:
     try:
         top("track", "DETACH=1", f"TRACK_PORT={free_port()}", part="Runs are tracked")
         walk("train", part="it is the first version")
+        walk("train", "BASE_MODEL=latest", part="The training begins from")
         walk("tune", "TRIALS=2", "WORKERS=1", part="2/2")
         (folder / "experiment.yaml").write_text(f"model: {PROJECT}/first\nmodel_params: {{x: 1.9}}\n")
         walk("experiment", "CONFIG=experiment.yaml", part="better by")

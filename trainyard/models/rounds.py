@@ -13,30 +13,36 @@ from typing import Any
 
 from trainyard.models.importance import log_loss, root_mean_squared_error
 from trainyard.models.nets import Net
-from trainyard.models.predicting import OneThread
 from trainyard.models.runs import log_metrics
+from trainyard.models.warm_start import arguments_of, end_of, inner_of, library_of
 
 Rows = tuple[Any, list[Any]]  # features and targets
+More = dict[str, Any]  # arguments of fit() by which it goes on from an earlier model
 _NAMES = {
     "logloss": "log_loss", "mlogloss": "log_loss", "rmse": "rmse",
     "Logloss": "log_loss", "MultiClass": "log_loss", "RMSE": "rmse",
 }  # fmt: skip
 
 
-def fit_by_rounds(estimator: Any, features: Any, targets: list[Any], held_out: Rows | None) -> None:
-    """Fit, and report each round's loss where there are rows to compute it with and the library is known."""
-    inner = estimator.estimator if isinstance(estimator, OneThread) else estimator
-    library = type(inner).__module__.partition(".")[0]
+def fit_by_rounds(
+    estimator: Any, features: Any, targets: list[Any], held_out: Rows | None, earlier: Any | None = None
+) -> None:
+    """Fit, and report each round's loss where there are rows to compute it with and the library is known. ``earlier``:
+    what it goes on from (``trainyard.models.warm_start``)."""
+    inner = inner_of(estimator)
+    library = library_of(inner)
+    more = arguments_of(inner, earlier)
     if held_out is None:
-        estimator.fit(features, targets)
+        inner.fit(features, targets, **more)
     else:
         fit = _fit_net if isinstance(inner, Net) else _FITS.get(library, _fit_sklearn)
-        fit(inner, (features, targets), held_out)
+        fit(inner, (features, targets), held_out, more)
+    end_of(inner, earlier)
     if library == "catboost":
         _forget_the_run(inner)
 
 
-def _fit_xgboost(estimator: Any, training: Rows, held_out: Rows) -> None:
+def _fit_xgboost(estimator: Any, training: Rows, held_out: Rows, more: More) -> None:
     from xgboost.callback import TrainingCallback
 
     class Report(TrainingCallback):
@@ -46,19 +52,19 @@ def _fit_xgboost(estimator: Any, training: Rows, held_out: Rows) -> None:
 
     before = estimator.callbacks
     estimator.set_params(callbacks=[*(before or []), Report()])
-    estimator.fit(*training, eval_set=[training, held_out], verbose=False)
+    estimator.fit(*training, eval_set=[training, held_out], verbose=False, **more)
     # It keeps both, and would be another binary.
     estimator.set_params(callbacks=before)
     vars(estimator).pop("evals_result_")
 
 
-def _fit_catboost(estimator: Any, training: Rows, held_out: Rows) -> None:
+def _fit_catboost(estimator: Any, training: Rows, held_out: Rows, more: More) -> None:
     class Report:
         def after_iteration(self, info: Any) -> bool:
             _report(info.iteration - 1, info.metrics["learn"], info.metrics["validation"])
             return True
 
-    estimator.fit(*training, eval_set=held_out, use_best_model=False, callbacks=[Report()])
+    estimator.fit(*training, eval_set=held_out, use_best_model=False, callbacks=[Report()], **more)
 
 
 def _forget_the_run(estimator: Any) -> None:
@@ -73,7 +79,7 @@ def _forget_the_run(estimator: Any) -> None:
     estimator._set_test_evals([])  # an empty list for each set of rows; there is no other way to be rid of them
 
 
-def _fit_net(estimator: Any, training: Rows, held_out: Rows) -> None:
+def _fit_net(estimator: Any, training: Rows, held_out: Rows, _: More) -> None:
     is_classifier = estimator.is_classifier
     name, predict = ("log_loss", estimator.predict_proba) if is_classifier else ("rmse", estimator.predict)
     labels = sorted(set(training[1])) if is_classifier else []
@@ -88,9 +94,9 @@ def _fit_net(estimator: Any, training: Rows, held_out: Rows) -> None:
     estimator.fit(*training, after_epoch=report)
 
 
-def _fit_sklearn(estimator: Any, training: Rows, held_out: Rows) -> None:
+def _fit_sklearn(estimator: Any, training: Rows, held_out: Rows, more: More) -> None:
     """scikit-learn's can be asked for every stage when they are fitted."""
-    estimator.fit(*training)
+    estimator.fit(*training, **more)
     if hasattr(estimator, "staged_predict_proba"):
         labels = list(range(len(estimator.classes_)))
         name, staged = "log_loss", estimator.staged_predict_proba

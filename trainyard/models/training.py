@@ -26,6 +26,7 @@ from trainyard.models.predicting import CLASSIFICATION, REGRESSION, classify, es
 from trainyard.models.rounds import fit_by_rounds
 from trainyard.models.tables import Table
 from trainyard.models.typed_encoder import fit_encoder
+from trainyard.models.warm_start import earlier_rounds
 
 SAMPLE_ROWS = 3
 
@@ -167,11 +168,14 @@ def _fit(
         return encoder.transform(table.rows), targets
 
     features, targets = encoded(training)
+    if (earlier := earlier_rounds(estimator, encoder, task, labels)) is not None:
+        say("going on from the base model: its rounds stay, and those of this training are added")
     say(f"fitting {type(estimator).__name__} to {features.shape[0]} rows of {features.shape[1]} features")
     start = time.perf_counter()
     # One thread: sums in another order round otherwise, and the binary would depend on the number of cores.
     with threadpool_limits(limits=1):
-        fit_by_rounds(estimator, features, targets, encoded(held_out) if held_out and runs.is_run() else None)
+        measured = encoded(held_out) if held_out and runs.is_run() else None
+        fit_by_rounds(estimator, features, targets, measured, earlier)
     say(f"fitted in {time.perf_counter() - start:.1f} s")
     return {"task": task, "encoder": encoder, "estimator": estimator}
 

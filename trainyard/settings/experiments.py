@@ -14,6 +14,11 @@ class ExperimentSettings(FromEnvironment):
     description: str = setting(
         "DESCRIPTION", "", "make train, make tune, make experiment: what the run is for, as a tag of it"
     )
+    base_model: str = setting(
+        "BASE_MODEL",
+        "",
+        "make train, make tune: training begins from the model of that run, or of <registered model>/<version>",
+    )
     config: str = setting("CONFIG", "", "make experiment: the file; default: experiment.yaml or exp_config.json")
     run_id: str = setting(
         "ID",

@@ -25,6 +25,9 @@ class ImageSettings(FromEnvironment):
         "TRAINYARD_BUILT", "", "train: the image and what it was built from, a JSON object, for the record"
     )
     data: str = setting("TRAINYARD_DATA", "", "train: which data of which store, a JSON object, for the record")
+    base_model: str = setting(
+        "TRAINYARD_BASE_MODEL", "", "train: the model that training begins from, a JSON object, for the record"
+    )
     model_name: str = setting("MODEL_NAME", "", "predict: the binary that a single-model image serves", "MODElNAME")
     baked_models: str = setting(
         "BAKED_MODELS", "", "predict: `file=sha256,...` that models/ has to hold, set in images built with BAKE=1"

@@ -49,6 +49,12 @@ class JobSettings(FromEnvironment):
     job_timeout: int = setting("RETRAIN_TIMEOUT", 86400, "seconds that a job may take; 0: any")
     fetch_timeout: int = setting("RETRAIN_FETCH_TIMEOUT", 600, "seconds that fetching a repository may take; 0: any")
     fetch_mb: int = setting("RETRAIN_FETCH_MB", 2000, "MB that the files of a repository may have; 0: any")
+    pull_timeout: int = setting(
+        "RETRAIN_PULL_TIMEOUT", 600, "seconds that pulling the image that an MLproject names may take"
+    )
+    gpus: str = setting(
+        "RETRAIN_GPUS", "", "GPUs that the containers of MLprojects get, as all or device=0; default: none"
+    )
     tries: int = setting("RETRAIN_TRIES", 3, "times that a job is begun whose process was killed")
     disk_mb: int = setting("RETRAIN_DISK_MB", 20_000, "MB that the files of a job may have")
     deploy_timeout: int = setting(

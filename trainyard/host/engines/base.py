@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
+from trainyard.contract.base_models import FOLDER as BASE_MODEL
 from trainyard.contract.records import LINKED
 from trainyard.contract.run_folder import MOUNT, MOUNT_OF_ALL
 from trainyard.host.build.baked_files import BakedFile, listed
@@ -78,7 +79,7 @@ class BuiltImage:
 
 
 Network = Literal["own", "host", "none"]
-What = Literal["datasets", "models", "models of one project", "run", "runs"]
+What = Literal["datasets", "models", "models of one project", "run", "runs", "base model"]
 # Where an image looks for each, below its application folder.
 PLACES: Mapping[What, str] = {
     "datasets": "data",
@@ -86,6 +87,7 @@ PLACES: Mapping[What, str] = {
     "models of one project": f"models/{LINKED}",  # in a folder of its name
     "run": MOUNT,
     "runs": MOUNT_OF_ALL,
+    "base model": BASE_MODEL,
 }
 
 

@@ -67,11 +67,11 @@ def _variables(tracker: Tracker, experiment: str) -> dict[str, str]:
     give_to_programs(given)
     host = urlsplit(tracker.uri).hostname or ""
     own = {URI: tracker.uri, EXPERIMENT: experiment, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return {**own, **given, "NO_PROXY": host, "no_proxy": host} if _is_here(host) else {**own, **given}
+    return {**own, **given, "NO_PROXY": host, "no_proxy": host} if is_here(host) else {**own, **given}
 
 
-def _is_here(host: str) -> bool:
-    """Whether a proxy that the engine gives its containers would look for the tracker on its own machine."""
+def is_here(host: str) -> bool:
+    """Whether an address is another machine's in each container: it, and a proxy, would look for the tracker there."""
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 

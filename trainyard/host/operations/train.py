@@ -42,6 +42,11 @@ def train(session: Session, model: ModelDir) -> Run | None:
         return None
     data = data_of(session, model, training_payload(session, model))
     training = with_own_tracking(session, training_of(session, model, data))
+    if session.experiments.base_model:
+        # The registry's client takes a second to import.
+        from trainyard.host.operations.base_model import with_base_model
+
+        training = with_base_model(session, training)
     if session.commands.dry_run:
         show_only(training, session.engine.runner)
         return None

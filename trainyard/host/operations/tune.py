@@ -26,6 +26,7 @@ from trainyard.host.experiments.tuning.study import Study, Tried, open_study
 from trainyard.host.experiments.tuning.workers import ARGUMENTS
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import differ
+from trainyard.host.operations.base_model import with_base_model
 from trainyard.host.operations.live_upload import is_tracked
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.reports import try_to_report
@@ -62,7 +63,7 @@ def plan_tuning(session: Session, model: ModelDir) -> PlannedTuning:
     trials = session.experiments.trials or (int(latest.tags.get(TRIALS, 0)) if latest else 0)
     goal = read_goal(config_file(model.path), own, read_tuned(model), trials, known)
     with_defaults = replace(data, payload=with_params(own, defaults_of(model), {}))
-    training = with_own_tracking(session, training_of(session, model, with_defaults))
+    training = with_base_model(session, with_own_tracking(session, training_of(session, model, with_defaults)))
     return PlannedTuning(_search(session, training, goal), training, own, latest)
 
 

@@ -119,10 +119,10 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "track": ("WORKERS", "TRACK_PORT", "TRACK_ARTIFACTS", "BIND", "DETACH", "READY_TIMEOUT", "STOP_TIMEOUT"),
     "track-stop": ("STOP_TIMEOUT",),
     "track-sync": TRACKER,
-    "train": (*TRACKER, *TRAIN),
+    "train": ("BASE_MODEL", *TRACKER, *TRAIN),
     "train-all": (*TRACKER, *TRAIN),
-    "train-local": (*TRACKER, *TRAIN),
-    "tune": ("TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
+    "train-local": ("BASE_MODEL", *TRACKER, *TRAIN),
+    "tune": ("BASE_MODEL", "TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
     "wheelhouse": ("WHEELHOUSE", *LOCK),
 }
 # Two groups may share a setting, and click warns of an option that a verb has twice.

@@ -43,6 +43,7 @@ def facts(payload: dict[str, Any], dataset: Path | None, sources: Path, clock: C
         "payload": payload,
         "dataset": payload.get("$ref"),
         "data": _parsed(settings.data),
+        **({"base_model": _parsed(settings.base_model)} if settings.base_model else {}),
         **(_dataset(dataset, sources / "data") if dataset else {"dataset_sha256": None}),
         **_test_dataset(payload.get("$test_ref"), sources),
         "lock": sha256_of(lock) if lock.is_file() else None,

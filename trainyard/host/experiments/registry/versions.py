@@ -227,6 +227,13 @@ class Registry:
                 if version.mlflow_run:
                     self._client.set_tag(version.mlflow_run, key, text)
 
+    def version_of_run(self, mlflow_run: str) -> Version | None:
+        """The newest version that is of a run in MLflow; None where there is none."""
+        with self._connection.speaking(), self._none():
+            found = self._client.search_model_versions(f"run_id = '{mlflow_run}'")
+            return max(map(_version, found), key=lambda version: version.number, default=None)
+        return None
+
     def previous_champion(self, name: str) -> Version | None:
         """The version that was the champion before the present one; None where there was none."""
         champion = self.find_version(name)

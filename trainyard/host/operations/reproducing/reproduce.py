@@ -15,6 +15,7 @@ from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.experiments.training import Training, carry_out, start_run
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.base_model import BaseModel, begun_from, earlier_base_model
 from trainyard.host.operations.build import plan_model
 from trainyard.host.operations.reproducing.hindrances import engine_of, hindrances
 from trainyard.host.operations.reproducing.run_data import FoundData, find_data, look_for_data, store_names
@@ -59,22 +60,23 @@ def reproduce(session: Session, run: Run) -> Reproduction | None:
         _refuse(session, trained, [*problems, *look_for_data(session, trained)])
         _show(session, trained)
         return None
-    engine = engine_of(session, trained)
+    engine, base = engine_of(session, trained), earlier_base_model(session, trained.run)
     with work_tree(session, trained.commit, trained.name, engine, {"train": lock}) as there:
         model = there.repository.model(there.repository.root / trained.place)
         plan = plan_model(model, "train", there.resolver.model_lock(model, "train"), bake=False)
         data = find_data(session, trained, model.project)
         _refuse(session, trained, [*data.problems, *_gone_packages(there, plan)])
-        return _train_again(there, trained, Prepared(model, plan, data))
+        return _train_again(there, trained, Prepared(model, plan, data, base))
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The model as it was, how its image is built, its data."""
+    """The model as it was, how its image is built, its data, and what it began from."""
 
     model: ModelDir
     plan: BuildPlan
     data: FoundData
+    base: BaseModel | None = None
 
 
 def _refuse(session: Session, trained: TrainedRun, problems: Sequence[TrainyardError]) -> None:
@@ -117,6 +119,8 @@ def _train_again(session: Session, trained: TrainedRun, prepared: Prepared) -> R
     name = registered_name(prepared.model.project.name, training.model_name)
     environment = {**training.environment, REGISTERED_AS: name}
     again = replace(training, mounts=(mount, *others), environment=environment, keep_model=False, data=held)
+    if prepared.base:
+        again = begun_from(session, again, prepared.base)
     run = _carried_out(session, again, trained)
     identity = session.engine.builder.identity(
         replace(prepared.plan, image=trained.run.tags.get("image", prepared.plan.image))

@@ -12,10 +12,11 @@ from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.job import Job, State, StepName
 from trainyard.host.retrain.jobs.job_store import JobStore
 from trainyard.host.retrain.jobs.request import RetrainRequest
+from trainyard.host.retrain.mlprojects.running import remove_left_behind
 from trainyard.host.retrain.sources.masking import Mask, Masked
 from trainyard.host.retrain.work.checkout import check_out
 from trainyard.host.retrain.work.deploying import deploy
-from trainyard.host.retrain.work.job_folder import JobFolder, TakenError
+from trainyard.host.retrain.work.job_folder import FOLDER, JobFolder, TakenError
 from trainyard.host.retrain.work.job_session import check_tracker, session_in, stop_containers
 from trainyard.host.retrain.work.steps import Task, carry_out_steps
 from trainyard.host.retrain.work.tidying import clean_up
@@ -105,7 +106,7 @@ class _Carrying:
         self._step(StepName.FETCH)
         task = Task(self.job.id, request, self._fetched(request), own=not request.git_uri)
         run = carry_out_steps(self.session, task, self._step, self._note)
-        if request.deploy:
+        if request.deploy and run:
             self._step(StepName.DEPLOY)
             deploy(self.session, run, Limit("RETRAIN_DEPLOY_TIMEOUT", self.settings.deploy_timeout))
         return self._end(State.SUCCEEDED)
@@ -130,5 +131,8 @@ class _Carrying:
 
     def _stop_what_was_left(self) -> None:
         """End what an earlier process of the job may have left running."""
+        if self.job.tries > 1:
+            state = self.session.repository.state / FOLDER
+            remove_left_behind(self.job.id, state, self.session.reporter)
         if self.job.tries > 1 and (root := self.folder.whole_checkout()):
             stop_containers(session_in(self.session, root, self.job.id, {}), self.job.id)

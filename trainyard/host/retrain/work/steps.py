@@ -15,7 +15,9 @@ from trainyard.host.experiments.run_files import FOLDER as RUNS
 from trainyard.host.experiments.run_files import Run, runs_of
 from trainyard.host.experiments.training import OWN, TRACKING, Training
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.base_model import with_base_model
 from trainyard.host.operations.champion_contest import register
+from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import trained, training_of, training_payload
 from trainyard.host.operations.training_data import data_of
@@ -23,9 +25,13 @@ from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import name_of
 from trainyard.host.retrain.jobs.job import StepName
 from trainyard.host.retrain.jobs.request import RetrainRequest
+from trainyard.host.retrain.mlprojects.job import ProjectLimits
+from trainyard.host.retrain.mlprojects.project_file import is_project
+from trainyard.host.retrain.mlprojects.retraining import retrain_project
 from trainyard.host.retrain.sources.own_data import add_own_data
 from trainyard.host.retrain.work.job_session import session_in
 from trainyard.host.retrain.work.locating import locate
+from trainyard.settings.retrain import RetrainSettings
 
 Note = Callable[..., None]  # writes down what was found out of a job
 Step = Callable[[StepName], None]  # the one before is over
@@ -41,8 +47,9 @@ class Task:
     own: bool
 
 
-def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run:
-    """From a checkout to a version of the registry.
+def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run | None:
+    """From a checkout to a version of the registry; None where the folder is one of MLflow Projects, which registers by
+    itself.
 
     Raises:
         TrainyardError: a step failed, and why.
@@ -50,11 +57,40 @@ def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run
     step(StepName.LOCATE)
     tags = {"job": task.job_id, "experiment": task.request.experiment_name}
     there = session_in(session, task.root, task.job_id, {name: text for name, text in tags.items() if text})
-    model = _model(session, there, task)
+    there = replace(there, given=replace(there.experiments, base_model=task.request.base_model))
+    folder = locate(there.repository, task.request.location)
+    if is_project(folder):
+        step(StepName.TRAIN)
+        _run_project(session, task, folder, note)
+        return None
+    return _train_model(session, there, task, there.repository.model(folder), step, note)
+
+
+def _run_project(session: Session, task: Task, folder: Path, note: Note) -> None:
+    if task.request.deploy:
+        raise TrainyardError(
+            f"{task.request.location} is an MLproject: no server of ours serves it", "leave out deploy"
+        )
+    settings, own = session.settings, RetrainSettings.read()
+    cores = float(settings.train_cpus or 0)
+    limits = ProjectLimits.of(own, settings.train_memory, cores, own.disk_mb)
+    tags = {"trainyard.job": task.job_id}
+    found = retrain_project(
+        session, folder, task.request, task.job_id, limits, tags=tags, on_run=lambda run: note(run=run)
+    )
+    note(run=found.run, metrics=_numbers(found.metrics))
+    note(version=found.version, promoted=found.promoted, reason=found.reason)
+
+
+def _train_model(
+    session: Session, there: Session, task: Task, model: ModelDir, step: Step, note: Note
+) -> Run:  # fmt: skip
+    own_project = session.repository.root / "projects" / model.project.name
+    if task.own:
+        add_own_data(own_project, model.project)
     step(StepName.BUILD)
     training = _training(there, model, task.request)
     step(StepName.TRAIN)
-    own_project = session.repository.root / "projects" / model.project.name
     run = _trained_before(there, [model.project, own_project], task.job_id) or trained(there, training)
     note(run=run.id, metrics=_numbers(run.metrics))
     step(StepName.REGISTER)
@@ -65,14 +101,6 @@ def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run
     if task.own:
         _keep(run, own_project)
     return run
-
-
-def _model(session: Session, there: Session, task: Task) -> ModelDir:
-    folder = locate(there.repository, task.request.location)
-    model = there.repository.model(folder)
-    if task.own:
-        add_own_data(session.repository.root / "projects" / model.project.name, model.project)
-    return model
 
 
 def _training(there: Session, model: ModelDir, request: RetrainRequest) -> Training:
@@ -88,7 +116,9 @@ def _training(there: Session, model: ModelDir, request: RetrainRequest) -> Train
             f"{model.name} tracks by itself ({TRACKING}: {OWN}), and a job registers what it has trained",
             f"remove {TRACKING} from config.yaml, or give the job a folder with an MLproject", EXIT_FAILED,
         )  # fmt: skip
-    training = training_of(there, model, data_of(there, model, payload))
+    training = with_own_tracking(there, training_of(there, model, data_of(there, model, payload)))
+    if request.base_model:
+        training = with_base_model(there, training)
     return replace(training, offline=not own.retrain.network)
 
 
