@@ -57,7 +57,6 @@ def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run
     step(StepName.LOCATE)
     tags = {"job": task.job_id, "experiment": task.request.experiment_name}
     there = session_in(session, task.root, task.job_id, {name: text for name, text in tags.items() if text})
-    there = replace(there, given=replace(there.experiments, base_model=task.request.base_model))
     folder = locate(there.repository, task.request.location)
     if is_project(folder):
         step(StepName.TRAIN)
@@ -90,6 +89,9 @@ def _train_model(
         add_own_data(own_project, model.project)
     step(StepName.BUILD)
     training = _training(there, model, task.request)
+    if task.request.base_model:  # of the runs and the registry of the service
+        given = replace(there.experiments, base_model=task.request.base_model)
+        training = with_base_model(replace(session, given=given), training)
     step(StepName.TRAIN)
     run = _trained_before(there, [model.project, own_project], task.job_id) or trained(there, training)
     note(run=run.id, metrics=_numbers(run.metrics))
@@ -117,8 +119,6 @@ def _training(there: Session, model: ModelDir, request: RetrainRequest) -> Train
             f"remove {TRACKING} from config.yaml, or give the job a folder with an MLproject", EXIT_FAILED,
         )  # fmt: skip
     training = with_own_tracking(there, training_of(there, model, data_of(there, model, payload)))
-    if request.base_model:
-        training = with_base_model(there, training)
     return replace(training, offline=not own.retrain.network)
 
 
