@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain retrain-token datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
+VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -26,8 +26,11 @@ track-stop: $(SETUP) ## stop that server
 track-sync: $(VENV)/.stamp-experiments ## upload to the tracker what it does not have of the runs
 	@$(RUN) track-sync .
 
-retrain-service: $(VENV)/.stamp-retrain ## take jobs on RETRAIN_PORT (5005): models are trained again on request, until Ctrl-C
+retrain-service: $(VENV)/.stamp-retrain ## take jobs on RETRAIN_PORT (5005): models are trained again on request; DETACH=1
 	@$(RUN) retrain-service .
+
+retrain-stop: $(VENV)/.stamp-retrain ## stop that service; jobs that run begin again with the next one
+	@$(RUN) retrain-stop .
 
 retrain: $(SETUP) ## ask that service to train MODEL again; COMMIT=, DEPLOY=1; WAIT=1 stays until it is over
 	@$(RUN) retrain .

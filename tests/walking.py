@@ -25,7 +25,7 @@ tuning:
 # who work on Trainyard call.
 OF_RUNS = {
     "track", "track-stop", "track-sync", "tune", "experiment", "runs", "run-show", "compare", "report", "reproduce",
-    "promote", "rollback",
+    "promote", "rollback", "retrain-service", "retrain", "retrain-token", "retrain-stop",
 }  # fmt: skip
 OF_DEVELOPERS = {
     "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-scaffold",
@@ -41,6 +41,7 @@ def repository(path: Path) -> Monorepo:
         (model.path / "train.py").write_text(TRAIN)
         (model.path / "config.yaml").write_text(CONFIG)
     repo.add_all(PROJECT)
+    (repo.path / ".gitignore").write_text(".venv\n.trainyard/\n/projects/*/models/\n/projects/*/runs/\n/mlruns/\n")
     for command in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
         subprocess.run(["git", *command], cwd=repo.path, check=True)
     return repo

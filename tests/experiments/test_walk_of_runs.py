@@ -29,6 +29,13 @@ def test_runs_and_a_promotion(tmp_path: Path) -> None:
         top("experiment", "-n", f"CONFIG={folder}/experiment.yaml")
         top("track-sync", part="were there")
     finally:
+        port = free_port()
+        top("retrain-service", "DETACH=1", f"RETRAIN_PORT={port}", part="Jobs are taken at")
+        url = f"RETRAIN_URL=http://127.0.0.1:{port}"
+        top("retrain", f"MODEL={PROJECT}/first", "WAIT=1", url, part="Version .* champion")
+        token = top("retrain-token", "NAME=me", part="try_").out.strip()
+        top("retrain", f"MODEL={PROJECT}/first", url, f"RETRAIN_TOKEN={token}", part="Job ")
+        top("retrain-stop", part="Stopped the retrain service")
         top("track-stop", part="Stopped")
     runs = sorted(path.name for path in (folder.parent / "runs").iterdir())
     for of in (walk, top):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.operations.serve import base_url
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.settings.own_process import callers_environment
@@ -18,7 +19,7 @@ _MOST = 1 << 20  # bytes of what the service hands to a job's process
 
 
 def retrain_service(session: Session, _: Path) -> None:
-    """Take jobs on RETRAIN_PORT until Ctrl-C."""
+    """Take jobs on RETRAIN_PORT until Ctrl-C; with DETACH=1 in the background."""
     from trainyard.host.retrain.service.running import run_service
     from trainyard.host.verbs.track import ensure_tracker
 
@@ -27,7 +28,30 @@ def retrain_service(session: Session, _: Path) -> None:
         console.result(f"uvicorn on {session.settings.bind}:{settings.port}, {settings.jobs} jobs at once")
         return
     ensure_tracker(session)
-    run_service(session, RetrainSettings.read())
+    settings = RetrainSettings.read()
+    if not session.settings.detach:
+        run_service(session, settings)
+        return
+    from trainyard.host.retrain.service import background
+
+    if process := background.holder(session):
+        session.reporter.step(f"The retrain service runs already (process {process}); make retrain-stop ends it")
+        return
+    url = base_url(session.settings.bind, settings.port)
+    background.start(session, url)
+    session.reporter.step(f"Jobs are taken at {url}; make retrain-stop ends it")
+
+
+def retrain_stop(session: Session, _: Path) -> None:
+    """End the service; jobs that run begin again with the next one."""
+    from trainyard.host.retrain.service import background
+
+    if session.commands.dry_run:
+        console.result(f"kill {background.holder(session) or ''}".rstrip())
+    elif background.stop(session):
+        session.reporter.step("Stopped the retrain service")
+    else:
+        session.reporter.step("No retrain service of this monorepo runs")
 
 
 def retrain_job(session: Session, _: Path) -> None:
