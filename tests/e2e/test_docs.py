@@ -123,16 +123,32 @@ def test_the_worked_example_of_data_prints_what_it_says(clone: Monorepo) -> None
     follow(clone, "data.md")
 
 
-def follow(clone: Monorepo, page: str) -> None:
-    """Each command after `$`; the lines below it are among those that it prints, but for ids, times and last digits."""
-    text = (ROOT / "docs" / page).read_text()
+@pytest.mark.slow
+def test_the_worked_example_of_retraining_prints_what_it_says(clone: Monorepo) -> None:
+    (clone.path / ".gitignore").write_text((ROOT / ".gitignore").read_text() + ".venv\n")  # a link here
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qma"]):
+        subprocess.run(["git", *arguments], cwd=clone.path, check=True)
+    try:
+        follow(clone, "retraining.md", port := str(free_port()), RETRAIN_PORT=port, TRACK_PORT=str(free_port()))
+    finally:
+        clone.make(None, "retrain-stop").succeeded()
+        clone.make(None, "track-stop").succeeded()
+        shutil.rmtree(clone.path / ".git")
+
+
+def follow(clone: Monorepo, page: str, port: str = "", **env: str) -> None:
+    """Each command after `$`; the lines below it are among those that it prints, but for ids, times and last digits.
+    ``port``: of the retrain service, in the place of the usual one."""
+    text = (ROOT / "docs" / page).read_text().replace("5005", port or "5005")
+    env |= {"RETRAIN_URL": f"http://127.0.0.1:{port}"} if port else {}
     example = text.partition("## A worked example")[2].partition("\n## ")[0]
     folder = clone.path
     for command, output in re.findall(r"^    \$ (.*)\n((?:    (?!\$).*\n)*)", example, re.MULTILINE):
         if command.startswith("cd "):
             folder /= command[3:]
         else:
-            prints(clone, folder, command, output)
+            prints(clone, folder, command, output, **env)
 
 
 @pytest.mark.slow
@@ -184,9 +200,9 @@ def prints(repo: Monorepo, folder: Path, command: str, output: str, **env: str) 
         stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-    printed = [normal(line) for line in done.stdout.splitlines()]
+    printed = [normal(line) for line in (done.stdout + done.stderr).splitlines()]
     for line in filter(None, output.splitlines()):
-        assert normal(line) in printed, f"{command}: {line.strip()!r} is not in\n{done.stdout}"
+        assert normal(line) in printed, f"{command}: {line.strip()!r} is not in\n{done.stdout}{done.stderr}"
 
 
 def normal(line: str) -> str:

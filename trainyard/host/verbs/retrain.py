@@ -20,7 +20,7 @@ _MOST = 1 << 20  # bytes of what the service hands to a job's process
 
 def retrain_service(session: Session, _: Path) -> None:
     """Take jobs on RETRAIN_PORT until Ctrl-C; with DETACH=1 in the background."""
-    from trainyard.host.retrain.service.running import run_service
+    from trainyard.host.retrain.service.running import check_bind, run_service
     from trainyard.host.verbs.track import ensure_tracker
 
     if session.commands.dry_run:
@@ -37,6 +37,7 @@ def retrain_service(session: Session, _: Path) -> None:
     if process := background.holder(session):
         session.reporter.step(f"The retrain service runs already (process {process}); make retrain-stop ends it")
         return
+    check_bind(session, settings)
     url = base_url(session.settings.bind, settings.port)
     background.start(session, url)
     session.reporter.step(f"Jobs are taken at {url}; make retrain-stop ends it")

@@ -25,7 +25,7 @@ def run_service(session: Session, settings: RetrainSettings) -> None:
         TrainyardError: there is no token and BIND is not this machine, another service runs, or the port is in use.
     """
     engine = open_database(settings.database, session.repository.state)
-    check_bind(session.settings.bind, TokenStore(engine), session)
+    _check_bind(session, TokenStore(engine))
     service, parts = assembled(session, settings, engine)
     bind, port = session.settings.bind, settings.port
     server = uvicorn.Server(
@@ -46,12 +46,17 @@ def run_service(session: Session, settings: RetrainSettings) -> None:
         )
 
 
-def check_bind(bind: str, tokens: TokenStore, session: Session) -> None:
-    """Without a token nobody but this machine may ask.
+def check_bind(session: Session, settings: RetrainSettings) -> None:
+    """Without a token nobody but this machine may ask, which is said.
 
     Raises:
         TrainyardError: BIND says otherwise.
     """
+    _check_bind(session, TokenStore(open_database(settings.database, session.repository.state)))
+
+
+def _check_bind(session: Session, tokens: TokenStore) -> None:
+    bind = session.settings.bind
     if tokens.there_are_some():
         return
     if not is_loopback(bind):
