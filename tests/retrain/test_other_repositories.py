@@ -144,6 +144,60 @@ def test_which_repositories_may_be_named(service: Service, open_service: Service
     assert answer.problem(422)
 
 
+def test_a_repository_reads_nothing_of_this_machine(
+    open_service: Service, server: GitServer, tmp_path: Path
+) -> None:  # fmt: skip
+    """Neither by data stores of its own, nor by what its requirements name, nor by the dataset of a request."""
+    secret = tmp_path / "outside" / "rows.csv"
+    secret.parent.mkdir()
+    secret.write_text(f"{CANARY}\n1\n")
+    shelf = open_service.repo.path / "shelf"
+    shelf.mkdir()
+    (shelf / "rows.csv").write_text("a\n1\n")
+    (open_service.repo.path / "datastores.yaml").write_text("ours: shelf\n")
+    theirs = in_git(Monorepo(tmp_path / "theirs"))
+    (theirs.path / ".gitignore").write_text(".trainyard/\n.venv\n__pycache__/\n/projects/*/models/\n")
+    (theirs.path / "datastores.yaml").write_text(f"outside: {secret.parent}\n")
+    for name, requirements in (("plain", ""), ("nosy", f"-r {secret}\n")):
+        model = theirs.add_model(name, project="pnosy")
+        (model.path / "train.py").write_text(TRAIN)
+        (model.path / "requirements_train.txt").write_text(requirements)
+    commit(theirs)
+    git(theirs, "push", "--quiet", str(server.new("nosy.git").path), "HEAD:main")
+
+    def reason(model: str = "plain", **more: str) -> str:
+        body = {"git_uri": f"{server.url}/nosy.git", "model": f"pnosy/{model}", **more}
+        job = open_service.over(open_service.submit(**body))
+        assert CANARY not in open_service.jobs_log(job["id"]) + str(job)
+        return f"{job['state']}: {job['reason']}"
+
+    assert "no data store outside" in reason(dataset_uri="outside:rows.csv")
+    assert "leads out" in reason(dataset_uri=str(secret))
+    assert "leads out" in reason(dataset_uri="data/../../../../outside/rows.csv")
+    assert "RETRAIN_DATASETS" in reason(dataset_uri=f"file://{secret}")
+    assert "failed" in reason("nosy")
+    assert "succeeded" in reason(dataset_uri="ours:rows.csv")
+
+
+def test_a_dataset_by_its_url(tracked_repo: tuple[Monorepo, Tracking], tmp_path: Path) -> None:
+    """Where the operator lists it."""
+    repo, tracking = tracked_repo
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / "rows_v2.csv").write_text("a,b\n1,2\n5,6\n7,8\n")
+    own = in_git(Monorepo(tmp_path / "own"))
+    (own.add_model("m0").path / "train.py").write_text(TRAIN)
+    commit(own)
+    service = Service(own, tracking.url, {"RETRAIN_DATASETS": f"file://{tmp_path}/shelf/*"})
+    service.start()
+    try:
+        job = service.succeeded(service.submit(model="sums/m0", dataset_uri=f"file://{tmp_path}/shelf/latest.csv"))
+        shown = own.make(None, "run-show", f"ID={job['run']}").succeeded().out
+        assert "rows_v2.csv" in shown
+    finally:
+        service.stop()
+    assert repo.path.exists()
+
+
 def test_without_containers_other_repositories_need_a_word(
     tracked_repo: tuple[Monorepo, Tracking], server: GitServer, tmp_path: Path
 ) -> None:

@@ -33,6 +33,10 @@ class JobSettings(FromEnvironment):
         "RETRAIN_SOURCES", "", "git repositories that jobs may name, as https://github.com/ours/*, "
         "separated by spaces; default: the service's own monorepo",
     )  # fmt: skip
+    datasets: str = setting(
+        "RETRAIN_DATASETS", "", "URLs that dataset_uri may name, as s3://lake/*, separated by spaces; default: none, "
+        "only data stores of the service",
+    )  # fmt: skip
     credentials: str = setting(
         "RETRAIN_CREDENTIALS", "", "where the credentials of git repositories are: https://github.com/ours/*=NAME, a "
         "variable or a file, separated by spaces",

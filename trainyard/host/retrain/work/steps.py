@@ -29,6 +29,7 @@ from trainyard.host.retrain.mlprojects.job import ProjectLimits
 from trainyard.host.retrain.mlprojects.project_file import is_project
 from trainyard.host.retrain.mlprojects.retraining import retrain_project
 from trainyard.host.retrain.sources.own_data import add_own_data
+from trainyard.host.retrain.work.job_data import dataset_of, use_own_stores
 from trainyard.host.retrain.work.job_session import session_in
 from trainyard.host.retrain.work.locating import locate
 from trainyard.settings.retrain import RetrainSettings
@@ -108,8 +109,8 @@ def _train_model(
 def _training(there: Session, model: ModelDir, request: RetrainRequest) -> Training:
     """Its image is built, its data is fetched."""
     payload = training_payload(there, model)
-    if request.dataset_uri:
-        payload = {**payload, "$ref": request.dataset_uri}
+    use_own_stores(there.repository.state.parent, there.repository.root)
+    payload |= dataset_of(model, there.repository.root, request.dataset_uri, RetrainSettings.read())
     if request.params:
         payload = {**payload, "params": {**payload.get("params", {}), **request.params}}
     own = read_config(model.path)
