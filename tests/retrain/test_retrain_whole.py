@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,3 +175,35 @@ def test_a_training_begins_from_a_base_model(service: Service, first: Model) -> 
     assert job["run"] in shown
     wrong = service.over(service.submit(model="pfirst/first", base_model="no-such-run"))
     assert wrong["state"] == "failed" and "no-such-run" in wrong["reason"]
+
+
+def test_new_data_trains(tracked_repo: tuple[Monorepo, Tracking], tmp_path: Path) -> None:
+    """A version that comes into the data store of the model: config.yaml asks for it."""
+    _, tracking = tracked_repo
+    own, shelf = in_git(Monorepo(tmp_path / "own")), tmp_path / "shelf"
+    shelf.mkdir()
+    (shelf / "rows_v1.csv").write_text("a,b\n1,2\n")
+    (own.path / "datastores.yaml").write_text(f"ours: {shelf}\n")
+    model = own.add_model("m0")
+    (model.path / "train.py").write_text(TRAIN)
+    (model.path / "config.yaml").write_text("retrain: {on_data: true}\n")
+    model.replace("Makefile", "data/numbers.csv", "ours:latest.csv")
+    commit(own)
+    service = Service(own, tracking.url, {"RETRAIN_POLL": "1"})
+    service.start()
+    try:
+        database = own.path / ".trainyard/retrain/jobs.db"
+        until(lambda: "rows_v1.csv" in _remembered(database))
+        assert service.ask("/jobs").json["jobs"] == []
+        (shelf / "rows_v2.csv").write_text("a,b\n1,2\n3,4\n")
+        (job,) = until(lambda: service.ask("/jobs").json["jobs"], 90, service.said)
+        found = service.succeeded(job["id"])
+        assert (found["trigger"], found["version"]) == ("data", "sums.m0/1")
+        assert "rows_v2.csv" in own.make(None, "run-show", f"ID={found['run']}").succeeded().out
+    finally:
+        service.stop()
+
+
+def _remembered(database: Path) -> str:
+    with sqlite3.connect(database) as connection:
+        return str(connection.execute("SELECT value FROM trigger_state").fetchall())
