@@ -1,0 +1,15 @@
+#!/bin/bash
+# Makes the database the first time, then serves it: POSTGRES_USER, POSTGRES_PASSWORD, as the image postgres has them.
+set -Eeuo pipefail
+if [ ! -e "$PGDATA/whole" ]; then
+    rm -rf "$PGDATA"
+    initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --auth=scram-sha-256 >/dev/null
+    echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+    # Not `postgres --single`: it would ask for no password, but knows no scripts.
+    pg_ctl --wait --options="-c listen_addresses=" start >/dev/null
+    PGPASSWORD=$POSTGRES_PASSWORD createdb --host=/var/run/postgresql --username="$POSTGRES_USER" "$POSTGRES_USER"
+    pg_ctl --wait stop >/dev/null
+    touch "$PGDATA/whole"
+fi
+unset POSTGRES_PASSWORD
+exec postgres -c listen_addresses='*'
