@@ -5,7 +5,7 @@ if [ ! -e "$PGDATA/whole" ]; then
     rm -rf "$PGDATA"
     initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --auth=scram-sha-256 >/dev/null
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
-    # Not `postgres --single`: it would ask for no password, but knows no scripts.
+    # Nobody can connect from outside before the database is there.
     pg_ctl --wait --options="-c listen_addresses=" start >/dev/null
     PGPASSWORD=$POSTGRES_PASSWORD createdb --host=/var/run/postgresql --username="$POSTGRES_USER" "$POSTGRES_USER"
     pg_ctl --wait stop >/dev/null
