@@ -3,7 +3,8 @@
 set -Eeuo pipefail
 if [ ! -e "$PGDATA/whole" ]; then
     rm -rf "$PGDATA"
-    initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --auth=scram-sha-256 >/dev/null
+    initdb --encoding=UTF8 --locale=C.UTF-8 --username="$POSTGRES_USER" --auth=scram-sha-256 \
+        --pwfile=<(printf "%s\n" "$POSTGRES_PASSWORD") >/dev/null
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
     # Nobody can connect from outside before the database is there.
     pg_ctl --wait --options="-c listen_addresses=" start >/dev/null

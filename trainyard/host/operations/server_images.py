@@ -20,7 +20,6 @@ from trainyard.host.support.product import BUILDER_SOURCES, PACKAGE, PRODUCT
 FOLDER = "/opt/server"
 STATE = "/var/lib/trainyard"
 MODELS = "/srv/models"  # what follow-version keeps a version in, for a server beside it
-SAFE = "GIT_CONFIG"  # git refuses a repository of another uid unless it is told that it may be read
 GIT = b"apt-get update -qq\napt-get install -y -qq --no-install-recommends git make openssh-client\n"
 EVERYWHERE = {
     "PYTHONPATH": FOLDER,
@@ -48,9 +47,7 @@ RETRAIN = Server(
     "retrain", ("retrain", "s3", "gs", "abfs", "https", "sftp", "dvc"), "retrain-service", 5005, GIT,
     {
         "ENGINE": "process",
-        f"{SAFE}_COUNT": "1",
-        f"{SAFE}_KEY_0": "safe.directory",
-        f"{SAFE}_VALUE_0": "*",
+        "GIT_CONFIG_SYSTEM": f"{FOLDER}/gitconfig",  # not GIT_CONFIG_COUNT: git hides it from what reads the source
         "VERSION_FOLDER": MODELS,
     },
     (STATE, MODELS),
