@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
+VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token track-image retrain-image datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -37,6 +37,12 @@ retrain: $(SETUP) ## ask that service to train MODEL again; COMMIT=, DEPLOY=1; W
 
 retrain-token: $(VENV)/.stamp-retrain ## print a token of that service for NAME; SCOPE=, EXPIRES= (0 revokes it)
 	@$(RUN) retrain-token .
+
+track-image: $(SETUP) ## the image trainyard/track: the server of make track, for docker or podman
+	@$(RUN) track-image .
+
+retrain-image: $(SETUP) ## the image trainyard/retrain: the service of make retrain-service, without a socket
+	@$(RUN) retrain-image .
 
 datastore-add: $(SETUP) ## add the data store NAME at URL to datastores.yaml, once it has answered
 	@$(RUN) datastore-add .

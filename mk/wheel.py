@@ -9,7 +9,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-TOP = ("builders", "mk", "docs", "CHANGELOG.md")
+TOP = ("builders", "deploy", "mk", "docs", "CHANGELOG.md")
 
 
 class Product(BuildHookInterface):

@@ -57,6 +57,11 @@ class ExperimentSettings(FromEnvironment):
     version_poll: int = setting(
         "VERSION_POLL", 5, "seconds between two looks at where an alias leads to that make predict serves"
     )
+    version_folder: str = setting(
+        "VERSION_FOLDER",
+        "",
+        "folder in which follow-version keeps what VERSION leads to, for a server that make predict has not started",
+    )
     trials: int = setting("TRIALS", 0, "make tune: trials in all; default: max_trials in config.yaml")
     resume: bool = setting("RESUME", False, "1: make tune goes on with the model's latest tuning")
     trial_timeout: int = setting("TRIAL_TIMEOUT", 0, "make tune: seconds that one trial may take; 0: any")

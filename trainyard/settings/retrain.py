@@ -61,6 +61,10 @@ class JobSettings(FromEnvironment):
     )
     tries: int = setting("RETRAIN_TRIES", 3, "times that a job is begun whose process was killed")
     disk_mb: int = setting("RETRAIN_DISK_MB", 20_000, "MB that the files of a job may have")
+    served: str = setting(
+        "RETRAIN_SERVED", "", "servers of champions that make predict has not started, separated by spaces: "
+        "<project>/<model>=http://host:port",
+    )  # fmt: skip
     deploy_timeout: int = setting(
         "RETRAIN_DEPLOY_TIMEOUT", 120, "seconds that a server may take to serve a new champion"
     )

@@ -69,6 +69,23 @@ class BuildPlan:
 
 
 @dataclass(frozen=True)
+class ProgramPlan:
+    """An image of one of our own servers: ``lock`` and ``setup`` decide what it stands on, ``context`` comes on top.
+    ``command`` is run in ``folder``, where ``context`` is; any uid of group 0 may write to ``writable``."""
+
+    image: str
+    context: Context
+    lock: str
+    setup: bytes
+    folder: str
+    command: tuple[str, ...]
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    port: int
+    writable: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class BuiltImage:
     """An image that is there. ``id`` is this one's, whatever its name moves to. ``identity`` is that of the plan that
     it was built from; empty where it was not built by us."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from trainyard.host.engines.base import BuildPlan, BuiltImage, Python, Running, RunPlan, Stored
+from trainyard.host.engines.base import BuildPlan, BuiltImage, ProgramPlan, Python, Running, RunPlan, Stored
 from trainyard.host.engines.container_output import Conversation
 from trainyard.host.requirements.install_target import Target
 from trainyard.host.secrets.leaks import Look
@@ -62,6 +62,10 @@ class Builder(Protocol):
     def build(self, plan: BuildPlan) -> bool:
         """Build an image, unless it is there and of the same identity; whether there was something to build. Its name
         moves to the new image only when that is complete."""
+
+    def build_program(self, plan: ProgramPlan) -> bool:
+        """Build the image of a server of ours, unless it is there and of the same plan; whether there was something to
+        build."""
 
     def remove_leftovers(self) -> None:
         """Remove what builds of this monorepo that were killed have left behind."""

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
@@ -51,17 +52,34 @@ def start_following(session: Session, model: ModelDir) -> None:
 
 def follow(session: Session, model: ModelDir) -> None:
     """Until the server is gone: serve the version that the alias leads to."""
-    container, wanted = container_name(model.image("predict")), session.experiments.version
-    if not _started(session, container):
-        return
+    container = container_name(model.image("predict"))
+    if _started(session, container):
+        _keep_placed(session, model, _folder(session, model), lambda: session.engine.runner.alive(container))
+
+
+def follow_into(session: Session, model: ModelDir, folder: Path) -> None:
+    """Until this process is ended: keep in ``folder`` the version that VERSION leads to, once there is one. Who serves
+    from there is another's matter.
+
+    Raises:
+        TrainyardError: VERSION is not said.
+    """
+    if not session.experiments.version:
+        raise TrainyardError("VERSION is not set: nothing to follow", "say VERSION=champion")
+    session.reporter.step(f"What {session.experiments.version} of {model.name} leads to is kept in {folder}")
+    _keep_placed(session, model, folder, lambda: True)
+
+
+def _keep_placed(session: Session, model: ModelDir, folder: Path, served_still: Callable[[], bool]) -> None:
+    wanted = session.experiments.version
     served, complaint = "", ""
-    while session.engine.runner.alive(container):
+    while served_still():
         try:
             registry = open_registry(session)
             version = registry.version_of(name_of(model), wanted)
             if version.record_sha256 != served:
                 files = registry.download_version(version, cache_of(session))
-                place_version(files, model.model_name, _folder(session, model))
+                place_version(files, model.model_name, folder)
                 session.reporter.step(f"{wanted} is version {version.number} (sha256 {version.sha256[:12]})")
                 served = version.record_sha256
             complaint = ""

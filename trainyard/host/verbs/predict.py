@@ -33,7 +33,10 @@ def follow_version(session: Session, model: ModelDir) -> None:
     """Until the server is gone: serve the version that the alias VERSION leads to."""
     from trainyard.host.operations import served_version  # the registry's client takes a second to import
 
-    served_version.follow(session, model)
+    if folder := session.experiments.version_folder:
+        served_version.follow_into(session, model, Path(folder))
+    else:
+        served_version.follow(session, model)
 
 
 def stop_model(session: Session, model: ModelDir) -> None:

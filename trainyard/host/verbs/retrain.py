@@ -11,6 +11,7 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.operations.serve import base_url
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
+from trainyard.host.verbs.env_file import with_env_file
 from trainyard.settings.own_process import callers_environment
 from trainyard.settings.retrain import ClientSettings, JobIdSettings, RetrainSettings
 from trainyard.settings.scaffold import ScaffoldSettings
@@ -23,6 +24,7 @@ def retrain_service(session: Session, _: Path) -> None:
     from trainyard.host.retrain.service.running import check_bind, run_service
     from trainyard.host.verbs.track import ensure_tracker
 
+    session = with_env_file(session)
     if session.commands.dry_run:
         settings = RetrainSettings.read()
         console.result(f"uvicorn on {session.settings.bind}:{settings.port}, {settings.jobs} jobs at once")
@@ -72,6 +74,7 @@ def retrain_token(session: Session, _: Path) -> None:
     from trainyard.host.retrain.jobs.database import open_database
     from trainyard.host.retrain.tokens import TokenStore
 
+    session = with_env_file(session)  # it may name the database
     given = ClientSettings.read(session.repository.overrides)
     name = ScaffoldSettings.read(session.repository.overrides).name
     if not name:

@@ -16,10 +16,15 @@ from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.command import Limit
 from trainyard.host.support.locking import locked
+from trainyard.host.verbs.env_file import with_env_file
 
 
 def track(session: Session, _: Path) -> None:
     """Start the tracking server; stay until Ctrl-C, or with DETACH=1 until it is ready."""
+    _start(with_env_file(session))
+
+
+def _start(session: Session) -> None:
     settings, experiments, root = session.settings, session.experiments, session.repository.root
     tracking_server.check_drivers(experiments)
     argv = tracking_server.command(settings.bind, experiments.track_port, settings.workers)
@@ -56,7 +61,7 @@ def track(session: Session, _: Path) -> None:
 def ensure_tracker(session: Session) -> None:
     """Where no tracker is named and none runs, start that of ``make track`` in the background."""
     if tracker_of(session) is None:
-        track(replace(session, settings=replace(session.settings, detach=True, workers=0)), session.repository.root)
+        _start(replace(session, settings=replace(session.settings, detach=True, workers=0)))
 
 
 def track_stop(session: Session, _: Path) -> None:

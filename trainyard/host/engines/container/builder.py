@@ -10,10 +10,10 @@ from pathlib import Path
 
 from trainyard.errors import TrainyardError
 from trainyard.host.build.baked_files import LABEL_BAKED
-from trainyard.host.engines.base import BuildPlan, Python
+from trainyard.host.engines.base import BuildPlan, ProgramPlan, Python
 from trainyard.host.engines.build_errors import Damaged
 from trainyard.host.engines.container import bake_layer as baking
-from trainyard.host.engines.container import images, resolving, s2i
+from trainyard.host.engines.container import images, programs, resolving, s2i
 from trainyard.host.engines.container.assembling import Assembler, Image, Todo
 from trainyard.host.engines.container.base_images import IDENTITY, Base, known_bases
 from trainyard.host.engines.container.clones import LABEL_CLONE, Clone
@@ -122,6 +122,11 @@ class ContainerBuilder:
             return "" if self.assembler.commands.dry_run else self.assembler.image_id(plan.image)
         changes = images.changes(self.assembler, plan, builder, labels)
         return self.assembler.assemble(builder, plan.image, plan.context, changes, ASSEMBLE)
+
+    def build_program(self, plan: ProgramPlan) -> bool:
+        base = self._ensure_builders()
+        with self.assembler.locked(plan.image.replace("/", "_"), f"the image {plan.image}", for_all=True):
+            return programs.build(self.assembler, base, plan)
 
     def remove_leftovers(self) -> None:
         self.assembler.remove_leftovers()

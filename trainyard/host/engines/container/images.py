@@ -105,6 +105,15 @@ def ensure_dependencies(assembler: Assembler, base: Base, plan: BuildPlan, *, an
             install_role(assembler, plan.role, base.name, image, builder)
 
 
+def ensure_installed(assembler: Assembler, base: Base, plan: BuildPlan) -> str:
+    """The name of an image with the locks of ``plan`` installed, and nothing of a role; made where it is not there."""
+    image = _dependencies_image(base, plan)
+    with _locked(assembler, base, plan):
+        if image not in assembler.built([image]):
+            _make_dependencies(assembler, base, plan, anew=False)
+    return image
+
+
 def _locked(assembler: Assembler, base: Base, plan: BuildPlan) -> AbstractContextManager[None]:
     key = dependencies_hash(base, plan)
     return assembler.locked(f"deps-{key}", f"the dependencies {key}", for_all=True)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainyard.errors import TrainyardError
 from trainyard.host.build.baked_files import write_files
-from trainyard.host.engines.base import BuildPlan, Python
+from trainyard.host.engines.base import BuildPlan, ProgramPlan, Python
 from trainyard.host.engines.build_errors import Damaged
 from trainyard.host.engines.process.assembling import ProcessAssembler
 from trainyard.host.engines.process.containers import Containers
@@ -81,6 +82,11 @@ class ProcessBuilder:
             shutil.rmtree(build, ignore_errors=True)
             self.assembler.ensure_dependencies(plan, anew=True)
             self.assembler.assemble(context, plan.role, venvs, build)
+
+    def build_program(self, plan: ProgramPlan) -> bool:
+        raise TrainyardError(
+            f"{plan.image}: the process engine makes no images that run elsewhere", "say ENGINE=docker or ENGINE=podman"
+        )
 
     def remove_leftovers(self) -> None:
         self.assembler.remove_leftovers()

@@ -17,8 +17,9 @@ from trainyard.host.support.command import Limit
 _LOOK = 0.2  # seconds between two looks at what the server serves
 
 
-def deploy(session: Session, run: Run, limit: Limit) -> None:
-    """Wait until every server of the run's model on this machine serves it; nothing where it is not the champion.
+def deploy(session: Session, run: Run, limit: Limit, named: str = "") -> None:
+    """Wait until every server of the run's model on this machine serves it, and those that ``named`` has
+    (RETRAIN_SERVED); nothing where it is not the champion.
 
     Raises:
         TrainyardError: there is no server of the model, or it does not serve the new one in time.
@@ -26,11 +27,11 @@ def deploy(session: Session, run: Run, limit: Limit) -> None:
     if run.tags.get(PROMOTED) != "true":
         session.reporter.step("The champion stays: there is nothing to deploy")
         return
-    urls = _servers(session, run.model)
+    urls = [*_servers(session, run.model), *named_servers(named, run.model)]
     if not urls:
         raise TrainyardError(
             f"no server of {run.model} runs here: version {run.tags['version']} is the champion, and nobody serves it",
-            "start one: make predict VERSION=champion DETACH=1", EXIT_FAILED,
+            "start one: make predict VERSION=champion DETACH=1, or name one: RETRAIN_SERVED=", EXIT_FAILED,
         )  # fmt: skip
     deadline = time.monotonic() + limit.seconds
     for url in urls:
@@ -49,6 +50,24 @@ def _servers(session: Session, model: str) -> list[str]:
     root = str(session.repository.root)
     found = (server for engine in session.engines() for server in engine.runner.running())
     return [f"http://127.0.0.1:{server.port}" for server in found if server.root == root and server.model == model]
+
+
+def named_servers(named: str, model: str) -> list[str]:
+    """The servers of a model among those that RETRAIN_SERVED names.
+
+    Raises:
+        TrainyardError: it does not name servers.
+    """
+    found = []
+    for entry in named.split():
+        name, _, url = entry.partition("=")
+        if not name or not url.startswith(("http://", "https://")):
+            raise TrainyardError(
+                f"RETRAIN_SERVED: {entry} names no server", "say <project>/<model>=http://host:port", EXIT_FAILED
+            )
+        if name == model:
+            found.append(url.rstrip("/"))
+    return found
 
 
 def _serves(url: str, sha256: str) -> bool:

@@ -108,7 +108,8 @@ class _Carrying:
         run = carry_out_steps(self.session, task, self._step, self._note)
         if request.deploy and run:
             self._step(StepName.DEPLOY)
-            deploy(self.session, run, Limit("RETRAIN_DEPLOY_TIMEOUT", self.settings.deploy_timeout))
+            limit = Limit("RETRAIN_DEPLOY_TIMEOUT", self.settings.deploy_timeout)
+            deploy(self.session, run, limit, self.settings.served)
         return self._end(State.SUCCEEDED)
 
     def _fetched(self, request: RetrainRequest) -> Path:
