@@ -47,7 +47,9 @@ def monorepo(folder: Path) -> Monorepo:
     (folder / ".gitignore").write_text((ROOT / ".gitignore").read_text() + ".venv\n")
     shutil.copytree(ROOT / "deploy", folder / "deploy")
     model = repo.add_model("m0")
-    (model.path / "train.py").write_text(TRAIN.replace('    payload = msg["payload"]\n', f'{LOOK}    payload = msg["payload"]\n'))
+    (model.path / "train.py").write_text(
+        TRAIN.replace('    payload = msg["payload"]\n', f'{LOOK}    payload = msg["payload"]\n')
+    )
     (model.path / "config.yaml").write_text("promotion: {metric: loss, direction: minimize}\n")
     git(repo, "checkout", "--quiet", "-b", "main")
     repo.make(model, "lock").succeeded()
