@@ -38,7 +38,7 @@ retrain: $(SETUP) ## ask that service to train MODEL again; COMMIT=, DEPLOY=1; W
 retrain-token: $(VENV)/.stamp-retrain ## print a token of that service for NAME; SCOPE=, EXPIRES= (0 revokes it)
 	@$(RUN) retrain-token .
 
-track-image: $(SETUP) ## the image trainyard/track: the server of make track, for docker or podman
+track-image: $(SETUP) ## the image trainyard/track: the server of make track for a container engine
 	@$(RUN) track-image .
 
 retrain-image: $(SETUP) ## the image trainyard/retrain: the service of make retrain-service, without a socket

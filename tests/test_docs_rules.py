@@ -27,7 +27,7 @@ def test_links_in_the_docs_lead_somewhere(path: Path) -> None:
         assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{path}: #{anchor}"
 
 
-IMAGES = re.compile(r"trainyard/(base|train|daemon|deps|debian)$")
+IMAGES = re.compile(r"trainyard/(base|train|daemon|deps|debian|track|retrain)$")
 
 
 @pytest.mark.parametrize("path", DOCS, ids=str)

@@ -178,6 +178,7 @@ def test_engines_are_named_in_one_place() -> None:
         "bin/",
         "tools/",
         "bench/",
+        "deploy/",
         "trainyard/host/scaffold/importing/bentoml_project.py",  # a key of its file
         "trainyard/host/retrain/mlprojects/container.py",  # MLflow Projects know one engine alone
     )

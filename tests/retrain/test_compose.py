@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from monorepo import ask
@@ -100,6 +102,23 @@ def test_an_unchanged_image_is_not_built_again(compose: Composed) -> None:
     again = compose.repo.make(None, "track-image", "retrain-image").succeeded()
     assert "trainyard/track is up to date" in again.err
     assert "trainyard/retrain is up to date" in again.err
+
+
+def test_an_image_alone_takes_docker_s_env_file(compose: Composed, tmp_path: Path) -> None:
+    """Which keeps the quotes around values. The root file system is read-only, the uid has no name."""
+    (tmp_path / "settings").write_text('TRACK_ARTIFACTS="s3://team/runs"\nMLFLOW_TRACKING_URI=""\n')
+    confined = f"--read-only --user {UID}:0 --cap-drop ALL --network none --tmpfs /tmp --volume /var/lib/trainyard"
+    command = ["docker", "run", "--rm", *confined.split(), "--env-file", str(tmp_path / "settings"), "trainyard/track"]
+    done = subprocess.run([*command, "-n", "track"], capture_output=True, text=True, check=False)
+    assert "MLFLOW_ARTIFACTS_DESTINATION=s3://team/runs" in done.stdout, done
+
+
+def test_a_monorepo_that_is_not_there_is_said(compose: Composed) -> None:
+    options = "--read-only --network none --tmpfs /tmp --volume /var/lib/trainyard"
+    command = ["docker", "run", "--rm", *options.split(), "trainyard/retrain"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: /source: cannot be cloned: mount a git repository")
 
 
 def test_they_end_when_they_are_asked_to(compose: Composed) -> None:

@@ -1,4 +1,4 @@
-"""Settings of servers from the file ``.env`` at the top of the monorepo, as the images are given them by docker.
+"""Settings of servers from the file ``.env`` at the top of the monorepo, as containers are given them.
 
 The names are those of our settings, and those that other programs have for them: MLFLOW_TRACKING_URI, webhook_url,
 AZURE_STORAGE_ACCESS_KEY.
@@ -29,7 +29,7 @@ def with_env_file(session: Session) -> Session:
     if not path.is_file():
         return session
     try:
-        # As docker reads it: a $ in a password is a $.
+        # As container engines read it: a $ in a password is a $.
         found = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise TrainyardError(f"{path}: cannot be read ({error})", "", EXIT_FAILED) from None

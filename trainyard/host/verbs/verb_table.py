@@ -72,7 +72,7 @@ VERBS = (
          "retrain:retrain"),
     Verb("retrain-token", TOP, "print a token of that service for NAME; SCOPE=, EXPIRES= (0 revokes it)",
          "retrain:retrain_token", extra=RETRAIN),
-    Verb("track-image", TOP, "the image trainyard/track: the server of make track, for docker or podman",
+    Verb("track-image", TOP, "the image trainyard/track: the server of make track for a container engine",
          "server_images:track_image"),
     Verb("retrain-image", TOP, "the image trainyard/retrain: the service of make retrain-service, without a socket",
          "server_images:retrain_image"),

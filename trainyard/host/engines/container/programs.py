@@ -1,4 +1,4 @@
-"""Images of our own servers: a dependency image, with their program on top. They are no models, and have no s2i scripts."""
+"""Images of our own servers: a dependency image with a program on top. They are no models, and have no s2i scripts."""
 
 from __future__ import annotations
 
