@@ -60,6 +60,7 @@ class Job:
         commit: the full SHA.
         reason: why the contest went as it did, or why the job failed.
         champion, champion_metrics: the version that was it before, and its metrics.
+        told: whether those who want to know have been told that it is over.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Job:
     champion: str = ""
     champion_metrics: dict[str, float] = field(default_factory=dict)
     retry_of: str = ""
+    told: bool = False
 
     @property
     def step(self) -> Step | None:

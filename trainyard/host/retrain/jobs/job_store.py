@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, sele
 from trainyard.host.retrain.jobs.database import IDEMPOTENCY_KEYS, JOBS, writing
 from trainyard.host.retrain.jobs.job import BY_HAND, NOT_OVER, OVER, Job, State, Step, StepName
 
+_ORDER = (JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)  # in which jobs are begun
 _FIELDS = tuple(field.name for field in fields(Job))
 
 
@@ -52,8 +53,12 @@ class JobStore:
 
     engine: Engine
 
-    def add(self, job: Job, most_waiting: int, same: Idempotency | None = None, *, refuse: bool = False) -> Job:
-        """Add a job; the one that is there already where the request came before.
+    def add(
+        self, job: Job, most_waiting: int, same: Idempotency | None = None, *, refuse: bool = False,
+        instead: bool = False,
+    ) -> Job:  # fmt: skip
+        """Add a job; the one that is there already where the request came before. ``refuse``, ``instead``: what becomes
+        of it, and of the other one, where the model has another that is not over.
 
         Raises:
             TooManyWaiting, Busy (where ``refuse``), OtherBody.
@@ -63,6 +68,8 @@ class JobStore:
                 return known
             if refuse and (other := _not_over(connection, job.key)):
                 raise Busy(other)
+            if instead:  # in the same transaction: of several that replace each other, the last one stays
+                _stop_all(connection, job.key)
             if _count(connection, State.WAITING) >= most_waiting:
                 raise TooManyWaiting
             connection.execute(insert(JOBS).values(_row(job)))
@@ -88,9 +95,8 @@ class JobStore:
 
     def with_state(self, *states: State) -> list[Job]:
         """All in one of the states, in the order in which they are to be begun."""
-        order = (JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)
         with self.engine.connect() as connection:
-            found = connection.execute(select(JOBS).where(JOBS.c.state.in_(states)).order_by(*order))
+            found = connection.execute(select(JOBS).where(JOBS.c.state.in_(states)).order_by(*_ORDER))
             return [job for row in found if (job := _job(row))]
 
     def counts(self) -> dict[str, int]:
@@ -101,22 +107,38 @@ class JobStore:
 
     def startable(self, count: int) -> list[Job]:
         """Those that may begin now: of each key the first, and only where none of that key runs."""
-        running = {job.key for job in self.with_state(State.RUNNING)}
-        found: dict[str, Job] = {}
-        for job in self.with_state(State.WAITING):
-            if job.key not in running:
-                found.setdefault(job.key, job)
-        return list(found.values())[:count]
+        running = select(JOBS.c.key).where(JOBS.c.state == State.RUNNING)
+        waiting = select(JOBS.c.id, JOBS.c.key).where(JOBS.c.state == State.WAITING, JOBS.c.key.not_in(running))
+        first: dict[str, str] = {}  # job by key
+        with self.engine.connect() as connection:
+            for job_id, key in connection.execute(waiting.order_by(*_ORDER)):  # short rows: hundreds may wait
+                first.setdefault(key, job_id)
+                if len(first) == count:
+                    break
+            found = connection.execute(select(JOBS).where(JOBS.c.id.in_(first.values())).order_by(*_ORDER))
+            return [job for row in found if (job := _job(row))]
+
+    def untold(self) -> list[Job]:
+        """Those that are over, and of which nobody has been told yet."""
+        wanted = and_(JOBS.c.told.is_(False), JOBS.c.state.in_(OVER))
+        with self.engine.connect() as connection:
+            return [job for row in connection.execute(select(JOBS).where(wanted)) if (job := _job(row))]
+
+    def told(self, job_id: str) -> None:
+        """Those who want to know of it have been told."""
+        with writing(self.engine) as connection:
+            connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(told=True))
 
     def begin(self, job: Job) -> bool:
         """Take a waiting job; False where somebody else has, or it was cancelled."""
-        changes = {"state": State.RUNNING, "started": job.started or _now(), "tries": job.tries + 1}
+        changes = {"state": State.RUNNING, "started": _now(), "tries": job.tries + 1}
         return self._change(job.id, changes, State.WAITING)
 
     def wait_again(self, job: Job, *, begun: bool = True) -> bool:
         """Put a job back whose process is gone; its steps begin anew, what they have left is found. ``begun``: it
-        counts as a try."""
-        changes = {"state": State.WAITING, "steps": [], "tries": job.tries if begun else job.tries - 1}
+        counts as a try. RETRAIN_TIMEOUT counts anew: the service may have been away for days."""
+        tries = job.tries if begun else job.tries - 1
+        changes = {"state": State.WAITING, "steps": [], "tries": tries, "started": None}
         return self._change(job.id, changes, State.RUNNING)
 
     def end(self, job_id: str, state: State, reason: str = "") -> bool:
@@ -156,6 +178,8 @@ class JobStore:
         with writing(self.engine) as connection:
             job = _job(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one())
             assert job is not None
+            if job.step and job.step.name is name:  # it was written, and the answer of the database was lost
+                return
             now = _now()
             before = (*job.steps[:-1], replace(job.step, ended=now)) if job.step else job.steps
             steps = _steps((*before, Step(name, now)))
@@ -175,6 +199,14 @@ class JobStore:
         with writing(self.engine) as connection:
             wanted = and_(JOBS.c.id == job_id, JOBS.c.state == state)
             return bool(connection.execute(update(JOBS).where(wanted).values(changes)).rowcount)
+
+
+def _stop_all(connection: Connection, key: str) -> None:
+    """The jobs of a model that wait are over, those that run are to end."""
+    own = JOBS.c.key == key
+    over = {"state": State.CANCELLED, "ended": _now(), "reason": BY_HAND}
+    connection.execute(update(JOBS).where(own, JOBS.c.state == State.WAITING).values(over))
+    connection.execute(update(JOBS).where(own, JOBS.c.state == State.RUNNING).values(stopping=BY_HAND))
 
 
 def _count(connection: Connection, state: State) -> int:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
 
 import uvicorn
 
@@ -13,25 +10,25 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.operations.serve import base_url
 from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.database import open_database
+from trainyard.host.retrain.service.alone import AloneInDatabase, alone_in
 from trainyard.host.retrain.service.app import make_app
 from trainyard.host.retrain.service.assembling import assembled
 from trainyard.host.retrain.service.authorization import is_loopback
 from trainyard.host.retrain.tokens import TokenStore
-from trainyard.host.retrain.work.job_folder import FOLDER
 from trainyard.settings.retrain import RetrainSettings
-
-_DAY = 86400.0
 
 
 def run_service(session: Session, settings: RetrainSettings) -> None:
     """Serve until Ctrl-C; jobs that run then begin again with the next service.
 
     Raises:
-        TrainyardError: there is no token and BIND is not this machine, another service runs, or the port is in use.
+        TrainyardError: there is no token and BIND is not this machine, another service runs, here or with the same
+            database, or the port is in use.
     """
     engine = open_database(settings.database, session.repository.state)
     check_bind(session.settings.bind, TokenStore(engine), session)
-    service, parts = assembled(session, settings, engine)
+    of_database = AloneInDatabase(engine)
+    service, parts = assembled(session, settings, engine, of_database.check)
     bind, port = session.settings.bind, settings.port
     server = uvicorn.Server(
         uvicorn.Config(
@@ -39,7 +36,9 @@ def run_service(session: Session, settings: RetrainSettings) -> None:
             server_header=False,
         )
     )  # fmt: skip
-    with _alone(session), contextlib.ExitStack() as stack:
+    with alone_in(session.repository.state), contextlib.ExitStack() as stack:
+        stack.callback(of_database.close)
+        of_database.check()
         for part in parts:
             part.start()
             stack.callback(part.close)
@@ -65,22 +64,3 @@ def check_bind(bind: str, tokens: TokenStore, session: Session) -> None:
             "make one first: make retrain-token NAME=<who>", EXIT_FAILED,
         )  # fmt: skip
     session.reporter.step("There is no token: this machine alone may ask (make retrain-token makes one)")
-
-
-@contextlib.contextmanager
-def _alone(session: Session) -> Iterator[None]:
-    """One service for each monorepo: two would hand out the same jobs."""
-    path = session.repository.state / FOLDER / "service.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise TrainyardError(
-                f"another retrain service of this monorepo runs (process {file.read()})", "stop it first", EXIT_FAILED
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
