@@ -132,7 +132,7 @@ def _check_tracker(tracking: Tracking, jobs: list[dict[str, Any]]) -> None:
         assert registered == Counter(job["id"] for job in jobs if job["version"].startswith(f"{name}/"))
         champion = tracking.client.get_model_version_by_alias(name, "champion")
         tags = tracking.client.get_model_version(name, champion.version).tags
-        folder = Path(_downloaded(tracking, champion.run_id))
+        folder = Path(_downloaded(tracking, champion.run_id or ""))
         model = name.rpartition(".")[2]
         assert sha256_of(folder / f"{model}.json") == tags["trainyard.record_sha256"]
         assert sha256_of(folder / f"{model}.pkl") == tags["trainyard.sha256"]
@@ -164,6 +164,6 @@ def _processes(service: Service) -> Iterator[str]:
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            where = os.readlink(path / "cwd")
+            where = str((path / "cwd").readlink())
             if where.startswith(own) or ("retrain-job" in command and str(service.repo.path) in command):
                 yield f"{path.name} {where} {command}"
