@@ -90,6 +90,7 @@ JOBS = Table(
     Column("champion", String(200), nullable=False, default=""),
     Column("champion_metrics", _Json, nullable=False, default=dict),
     Column("retry_of", String(40), nullable=False, default=""),
+    Column("links", _Json, nullable=False, default=dict),
     Column("told", Boolean, nullable=False, default=False),
     Index("trainyard_jobs_by_state", "state", "priority", "created"),
     Index("trainyard_jobs_by_created", "created"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from trainyard.contract.champion_rule import PROMOTED
 from trainyard.errors import EXIT_FAILED, TrainyardError
@@ -18,6 +19,7 @@ from trainyard.host.experiments.training import OWN, TRACKING, Training
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.base_model import with_base_model
 from trainyard.host.operations.champion_contest import register
+from trainyard.host.operations.live_upload import tracker_of, uploader_to
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import trained, training_of, training_payload
@@ -108,7 +110,8 @@ def _train_model(
             f"{error}; the run is kept", f"make promote ID={run.id} registers it", EXIT_FAILED
         ) from None
     version = f"{name_of(model, run.model_name)}/{run.tags['version']}"
-    note(version=version, promoted=run.tags[PROMOTED] == "true", reason=run.tags["reason"])
+    promoted, reason = run.tags[PROMOTED] == "true", run.tags["reason"]
+    note(version=version, promoted=promoted, reason=reason, links=_links(there, run, version))
     if task.own:
         _keep(run, own_project)
     return run
@@ -150,6 +153,16 @@ def _champion_before(there: Session, name: str, run_id: str) -> dict[str, Any]:
     if champion is None:
         return {}
     return {"champion": f"{name}/{champion.number}", "champion_metrics": _numbers(registry.logged_metrics(champion))}
+
+
+def _links(there: Session, run: Run, version: str) -> dict[str, str]:
+    """Where people see them."""
+    tracker = tracker_of(there)
+    if tracker is None or tracker.artifacts:
+        return {}
+    name, _, number = version.rpartition("/")
+    place = f"{tracker.shown}/#/models/{quote(name)}/versions/{number}"
+    return {"run": uploader_to(there, tracker).page(run), "version": place}
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.database import short
 from trainyard.host.retrain.jobs.job_store import JobStore
 from trainyard.host.retrain.work.job_folder import FOLDER, JobFolder
-from trainyard.host.retrain.work.job_session import remove_image, session_in
+from trainyard.host.retrain.work.job_session import image_name, remove_image, session_in
 
 _OLD = 86400.0  # seconds: no contest takes so long
 
@@ -54,5 +54,7 @@ def _remove_image(session: Session, folder: JobFolder) -> None:
         remove_image(session_in(session, root, folder.job_id, {}), folder.job_id)
 
 
-def _remove_checkout(_: Session, folder: JobFolder) -> None:
+def _remove_checkout(session: Session, folder: JobFolder) -> None:
     folder.remove_checkout()
+    for lock in session.repository.state.glob(f"*/locks/{image_name(folder.job_id)}*"):  # of containers of its own
+        lock.unlink(missing_ok=True)

@@ -102,14 +102,20 @@ async function detail() {
     item.textContent = `${step.name}: ${seconds(step.started, step.ended)}${step.error ? `, ${step.error}` : ""}`;
     return item;
   }));
-  const metrics = Object.entries(job.metrics).map(([name, value]) => `${name} ${value}`).join(", ");
+  const metrics = Object.entries(job.metrics).map(([name, value]) => `${name} ${Number(value.toPrecision(5))}`).join(", ");
   const params = Object.keys(job.request.params || {}).length ? JSON.stringify(job.request.params) : "";
   const facts = { "asked by": job.trigger, parameters: params, commit: job.commit, run: job.run, version: job.version, verdict: verdict(job), metrics };
   $("facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => {
     const term = document.createElement("dt");
     term.textContent = name;
     const text = document.createElement("dd");
-    text.textContent = value;
+    const link = job.links[name];
+    if (link && /^https?:/.test(link)) {
+      const made = document.createElement("a");
+      made.href = link;
+      made.textContent = value;
+      text.append(made);
+    } else text.textContent = value;
     return [term, text];
   }));
 }
