@@ -46,6 +46,7 @@ class Service:
     tracker: str
     env: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    within: tuple[str, ...] = ()  # a program that starts it
     process: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
@@ -56,8 +57,9 @@ class Service:
         environment = self.repo.environment(TRACKING_URI=self.tracker, **given)
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                ["make", "--no-print-directory", "retrain-service", f"RETRAIN_PORT={self.port}"], cwd=self.repo.path,
-                env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, text=True,
+                [*self.within, "make", "--no-print-directory", "retrain-service", f"RETRAIN_PORT={self.port}"],
+                cwd=self.repo.path, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, text=True,
             )  # fmt: skip
         until(self.ready, 120, self.said)
 

@@ -22,6 +22,7 @@ _MOST = 1 << 20  # bytes of what the service hands to a job's process
 def retrain_service(session: Session, _: Path) -> None:
     """Take jobs on RETRAIN_PORT until Ctrl-C; with DETACH=1 in the background."""
     from trainyard.host.retrain.service.running import check_bind, run_service
+    from trainyard.host.retrain.work.job_log import lose_lines_where_the_disk_is_full
     from trainyard.host.verbs.track import ensure_tracker
 
     session = with_env_file(session)
@@ -32,6 +33,7 @@ def retrain_service(session: Session, _: Path) -> None:
     ensure_tracker(session)
     settings = RetrainSettings.read()
     if not session.settings.detach:
+        lose_lines_where_the_disk_is_full()
         run_service(session, settings)
         return
     from trainyard.host.retrain.service import background
@@ -61,8 +63,10 @@ def retrain_job(session: Session, _: Path) -> None:
     """Carry out one job; the service calls it."""
     from trainyard.host.retrain.jobs.database import open_database
     from trainyard.host.retrain.jobs.job_store import JobStore
+    from trainyard.host.retrain.work.job_log import lose_lines_where_the_disk_is_full
     from trainyard.host.retrain.work.job_process import carry_out
 
+    lose_lines_where_the_disk_is_full()
     secret = str(json.loads(sys.stdin.buffer.read(_MOST) or b"{}").get("secret", ""))
     settings = RetrainSettings.read()
     store = JobStore(open_database(settings.database, session.repository.state))

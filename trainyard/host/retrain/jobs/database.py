@@ -37,6 +37,7 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 FILE = "jobs.db"
 _LOCK = 7_246_100_500  # of PostgreSQL, for all who write
 _BUSY = 30  # seconds to wait for another process that writes
+_CONNECTING = 5  # seconds that PostgreSQL may take to answer
 
 
 class _Json(TypeDecorator[Any]):
@@ -89,8 +90,11 @@ JOBS = Table(
     Column("champion", String(200), nullable=False, default=""),
     Column("champion_metrics", _Json, nullable=False, default=dict),
     Column("retry_of", String(40), nullable=False, default=""),
+    Column("links", _Json, nullable=False, default=dict),
+    Column("told", Boolean, nullable=False, default=False),
     Index("trainyard_jobs_by_state", "state", "priority", "created"),
     Index("trainyard_jobs_by_created", "created"),
+    Index("trainyard_jobs_by_told", "told", "state"),
     Index("trainyard_jobs_by_key", "key", "state"),
 )  # fmt: skip
 IDEMPOTENCY_KEYS = Table(
@@ -136,15 +140,21 @@ def open_database(given: str, state: Path) -> Engine:
     except ImportError:
         raise TrainyardError("there is no driver for PostgreSQL", "pip install 'psycopg[binary]'") from None
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         where = url.render_as_string(hide_password=True)
-        raise TrainyardError(f"{where}: {reason}", "check RETRAIN_DATABASE, and that it runs", EXIT_FAILED) from None
+        raise TrainyardError(
+            f"{where}: {short(error)}", "check RETRAIN_DATABASE, and that it runs", EXIT_FAILED
+        ) from None
     return engine
 
 
 def writing(engine: Engine) -> AbstractContextManager[Connection]:
     """A transaction that writes. There is one at a time, so what it has read stays true until it ends."""
     return engine.execution_options(writing=True).begin()
+
+
+def short(error: Exception) -> str:
+    """One line of an error: those of databases have several."""
+    return f"{getattr(error, 'orig', None) or error}".strip().partition("\n")[0] or type(error).__name__
 
 
 def _file(state: Path) -> Path:
@@ -159,7 +169,7 @@ def _file(state: Path) -> Path:
 def _connecting(driver: str) -> dict[str, Any]:
     if driver.startswith("sqlite"):
         return {"timeout": _BUSY}
-    return {"connect_timeout": _BUSY}
+    return {"connect_timeout": _CONNECTING}
 
 
 def _begin(connection: Connection) -> None:

@@ -60,6 +60,8 @@ class Job:
         commit: the full SHA.
         reason: why the contest went as it did, or why the job failed.
         champion, champion_metrics: the version that was it before, and its metrics.
+        links: where the tracker shows the run and the version.
+        told: whether those who want to know have been told that it is over.
     """
 
     id: str
@@ -85,6 +87,8 @@ class Job:
     champion: str = ""
     champion_metrics: dict[str, float] = field(default_factory=dict)
     retry_of: str = ""
+    links: dict[str, str] = field(default_factory=dict)
+    told: bool = False
 
     @property
     def step(self) -> Step | None:

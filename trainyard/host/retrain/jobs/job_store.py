@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
 
 from trainyard.host.retrain.jobs.database import IDEMPOTENCY_KEYS, JOBS, writing
 from trainyard.host.retrain.jobs.job import BY_HAND, NOT_OVER, OVER, Job, State, Step, StepName
+from trainyard.host.retrain.jobs.job_rows import job_of, list_of, row_of
 
-_FIELDS = tuple(field.name for field in fields(Job))
+_ORDER = (JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)  # in which jobs are begun
 
 
 class TooManyWaiting(Exception):
@@ -52,8 +53,12 @@ class JobStore:
 
     engine: Engine
 
-    def add(self, job: Job, most_waiting: int, same: Idempotency | None = None, *, refuse: bool = False) -> Job:
-        """Add a job; the one that is there already where the request came before.
+    def add(
+        self, job: Job, most_waiting: int, same: Idempotency | None = None, *, refuse: bool = False,
+        instead: bool = False,
+    ) -> Job:  # fmt: skip
+        """Add a job; the one that is there already where the request came before. ``refuse``, ``instead``: what becomes
+        of it, and of the other one, where the model has another that is not over.
 
         Raises:
             TooManyWaiting, Busy (where ``refuse``), OtherBody.
@@ -63,16 +68,18 @@ class JobStore:
                 return known
             if refuse and (other := _not_over(connection, job.key)):
                 raise Busy(other)
+            if instead:  # in the same transaction: of several that replace each other, the last one stays
+                _stop_all(connection, job.key)
             if _count(connection, State.WAITING) >= most_waiting:
                 raise TooManyWaiting
-            connection.execute(insert(JOBS).values(_row(job)))
+            connection.execute(insert(JOBS).values(row_of(job)))
             if same:
                 connection.execute(insert(IDEMPOTENCY_KEYS).values(**asdict(same), job=job.id))
         return job
 
     def find(self, job_id: str) -> Job | None:
         with self.engine.connect() as connection:
-            return _job(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one_or_none())
+            return job_of(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one_or_none())
 
     def page(self, states: Sequence[State] = (), text: str = "", before: str = "", count: int = 50) -> list[Job]:
         """The newest jobs, those whose id is before ``before``; ``text`` is in their request."""
@@ -84,14 +91,13 @@ class JobStore:
         if before:
             query = query.where(JOBS.c.id < before)
         with self.engine.connect() as connection:
-            return [job for row in connection.execute(query) if (job := _job(row))]
+            return [job for row in connection.execute(query) if (job := job_of(row))]
 
     def with_state(self, *states: State) -> list[Job]:
         """All in one of the states, in the order in which they are to be begun."""
-        order = (JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)
         with self.engine.connect() as connection:
-            found = connection.execute(select(JOBS).where(JOBS.c.state.in_(states)).order_by(*order))
-            return [job for row in found if (job := _job(row))]
+            found = connection.execute(select(JOBS).where(JOBS.c.state.in_(states)).order_by(*_ORDER))
+            return [job for row in found if (job := job_of(row))]
 
     def counts(self) -> dict[str, int]:
         """How many there are in each state."""
@@ -101,28 +107,44 @@ class JobStore:
 
     def startable(self, count: int) -> list[Job]:
         """Those that may begin now: of each key the first, and only where none of that key runs."""
-        running = {job.key for job in self.with_state(State.RUNNING)}
-        found: dict[str, Job] = {}
-        for job in self.with_state(State.WAITING):
-            if job.key not in running:
-                found.setdefault(job.key, job)
-        return list(found.values())[:count]
+        running = select(JOBS.c.key).where(JOBS.c.state == State.RUNNING)
+        waiting = select(JOBS.c.id, JOBS.c.key).where(JOBS.c.state == State.WAITING, JOBS.c.key.not_in(running))
+        first: dict[str, str] = {}  # job by key
+        with self.engine.connect() as connection:
+            for job_id, key in connection.execute(waiting.order_by(*_ORDER)):  # short rows: hundreds may wait
+                first.setdefault(key, job_id)
+                if len(first) == count:
+                    break
+            found = connection.execute(select(JOBS).where(JOBS.c.id.in_(first.values())).order_by(*_ORDER))
+            return [job for row in found if (job := job_of(row))]
+
+    def untold(self) -> list[Job]:
+        """Those that are over, and of which nobody has been told yet."""
+        wanted = and_(JOBS.c.told.is_(False), JOBS.c.state.in_(OVER))
+        with self.engine.connect() as connection:
+            return [job for row in connection.execute(select(JOBS).where(wanted)) if (job := job_of(row))]
+
+    def told(self, job_id: str) -> None:
+        """Those who want to know of it have been told."""
+        with writing(self.engine) as connection:
+            connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(told=True))
 
     def begin(self, job: Job) -> bool:
         """Take a waiting job; False where somebody else has, or it was cancelled."""
-        changes = {"state": State.RUNNING, "started": job.started or _now(), "tries": job.tries + 1}
+        changes = {"state": State.RUNNING, "started": _now(), "tries": job.tries + 1}
         return self._change(job.id, changes, State.WAITING)
 
     def wait_again(self, job: Job, *, begun: bool = True) -> bool:
         """Put a job back whose process is gone; its steps begin anew, what they have left is found. ``begun``: it
-        counts as a try."""
-        changes = {"state": State.WAITING, "steps": [], "tries": job.tries if begun else job.tries - 1}
+        counts as a try. RETRAIN_TIMEOUT counts anew: the service may have been away for days."""
+        tries = job.tries if begun else job.tries - 1
+        changes = {"state": State.WAITING, "steps": [], "tries": tries, "started": None}
         return self._change(job.id, changes, State.RUNNING)
 
     def end(self, job_id: str, state: State, reason: str = "") -> bool:
         """Close a job that is not over: the step that goes on ends, too."""
         with writing(self.engine) as connection:
-            job = _job(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one_or_none())
+            job = job_of(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one_or_none())
             if job is None or job.state in OVER:
                 return False
             now = _now()
@@ -130,7 +152,7 @@ class JobStore:
             if job.step:
                 failed = reason if state is State.FAILED else "" if state is State.SUCCEEDED else "cancelled"
                 steps = (*steps[:-1], replace(job.step, ended=now, error=failed))
-            changes: dict[str, Any] = {"state": state, "ended": now, "steps": _steps(steps)}
+            changes: dict[str, Any] = {"state": state, "ended": now, "steps": list_of(steps)}
             if reason:
                 changes["reason"] = reason
             connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(changes))
@@ -154,11 +176,13 @@ class JobStore:
     def next_step(self, job_id: str, name: StepName) -> None:
         """The step that goes on ends, and ``name`` begins."""
         with writing(self.engine) as connection:
-            job = _job(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one())
+            job = job_of(connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one())
             assert job is not None
+            if job.step and job.step.name is name:  # it was written, and the answer of the database was lost
+                return
             now = _now()
             before = (*job.steps[:-1], replace(job.step, ended=now)) if job.step else job.steps
-            steps = _steps((*before, Step(name, now)))
+            steps = list_of((*before, Step(name, now)))
             connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(steps=steps))
 
     def forget(self, days: int) -> list[str]:
@@ -177,6 +201,14 @@ class JobStore:
             return bool(connection.execute(update(JOBS).where(wanted).values(changes)).rowcount)
 
 
+def _stop_all(connection: Connection, key: str) -> None:
+    """The jobs of a model that wait are over, those that run are to end."""
+    own = JOBS.c.key == key
+    over = {"state": State.CANCELLED, "ended": _now(), "reason": BY_HAND}
+    connection.execute(update(JOBS).where(own, JOBS.c.state == State.WAITING).values(over))
+    connection.execute(update(JOBS).where(own, JOBS.c.state == State.RUNNING).values(stopping=BY_HAND))
+
+
 def _count(connection: Connection, state: State) -> int:
     return int(connection.execute(select(func.count()).where(JOBS.c.state == state)).scalar_one())
 
@@ -189,37 +221,12 @@ def _known(connection: Connection, same: Idempotency) -> Job | None:
         return None
     if found.body != same.body:
         raise OtherBody
-    return _job(connection.execute(select(JOBS).where(JOBS.c.id == found.job)).one_or_none())
+    return job_of(connection.execute(select(JOBS).where(JOBS.c.id == found.job)).one_or_none())
 
 
 def _not_over(connection: Connection, key: str) -> str:
     wanted = and_(JOBS.c.key == key, JOBS.c.state.in_(NOT_OVER))
     return str(connection.execute(select(JOBS.c.id).where(wanted)).scalars().first() or "")
-
-
-def _row(job: Job) -> dict[str, Any]:
-    row = {name: getattr(job, name) for name in _FIELDS}
-    return row | {"steps": _steps(job.steps)}
-
-
-def _steps(steps: Sequence[Step]) -> list[list[Any]]:
-    return [
-        [step.name, step.started.isoformat(), step.ended.isoformat() if step.ended else None, step.error]
-        for step in steps
-    ]
-
-
-def _job(row: Row[Any] | None) -> Job | None:
-    if row is None:
-        return None
-    values = dict(row._mapping)
-    steps = tuple(
-        Step(
-            StepName(name), datetime.fromisoformat(started), datetime.fromisoformat(ended) if ended else None, error
-        )
-        for name, started, ended, error in values["steps"]
-    )  # fmt: skip
-    return Job(**values | {"state": State(values["state"]), "steps": steps})
 
 
 def _now() -> datetime:

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline  # Swagger's files come with it: /docs needs no internet
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
 
 import trainyard
 from trainyard.host.retrain.jobs.job import OVER, Job, State
@@ -120,7 +121,10 @@ def log(
         return PlainTextResponse(text)
 
     def is_over() -> bool:
-        now = service.store.find(job.id)
+        try:
+            now = service.store.find(job.id)
+        except SQLAlchemyError:  # away for a while
+            return False
         return now is None or now.state in OVER
 
     stream = events(path, int(last_event_id or 0), is_over)

@@ -49,8 +49,11 @@ class Part(Protocol):
     def close(self) -> None: ...
 
 
-def assembled(session: Session, settings: RetrainSettings, engine: Engine) -> tuple[Service, list[Part]]:
-    """The service, and what is to be started with it, in this order; it is closed in the other."""
+def assembled(
+    session: Session, settings: RetrainSettings, engine: Engine, alone: Callable[[], None] = lambda: None
+) -> tuple[Service, list[Part]]:  # fmt: skip
+    """The service, and what is to be started with it, in this order; it is closed in the other. ``alone``: as of the
+    dispatcher."""
     store, kept, state, reporter = JobStore(engine), SecretsInMemory(), session.repository.state, session.reporter
     metrics, notices = Metrics(store), Notices(settings, reporter)
     telling = Telling(notices, state)
@@ -74,7 +77,7 @@ def assembled(session: Session, settings: RetrainSettings, engine: Engine) -> tu
         if job.state is State.SUCCEEDED and not job.request.get("git_uri"):
             watcher.trained(place(RetrainRequest.model_validate(job.request).location).removeprefix("projects/"))
 
-    dispatcher.started, dispatcher.ended = telling.started, ended
+    dispatcher.started, dispatcher.ended, dispatcher.alone = telling.started, ended, alone
     pushes = Pushes(session, settings, submitting, Deliveries(triggers), own)
     service = Service(store, TokenStore(engine), settings, submitting, dispatcher, metrics, pushes, state)
     tidying = _EachDay(lambda: tidy(session, store, settings.keep_days))

@@ -1,7 +1,8 @@
 """Hands waiting jobs to processes, and looks after those that run: a thread of the service.
 
 A process carries its job out and closes it by itself, whatever becomes of the service. Here is found out which have
-died before that, which shall be cancelled, and which take too long.
+died before that, which shall be cancelled, and which take too long. Of every job that is over, whoever ended it and
+whether or not a service was there, those who want to know are told; what a killed process has left of it is removed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainyard.errors import TrainyardError
+from trainyard.host.retrain.jobs.database import short
 from trainyard.host.retrain.jobs.job import Job, State
 from trainyard.host.retrain.jobs.job_store import JobStore
 from trainyard.host.retrain.service.secrets_in_memory import SecretsInMemory
@@ -31,12 +34,12 @@ _LOOK = 0.25  # seconds between two looks at the jobs
 _PAUSE = 5.0  # seconds before the database is asked again that did not answer
 _GRACE = 4.0  # seconds that a cancelled job gets, before it is killed
 _NICE = 5  # jobs leave the processor to whoever asks the service something
-LOST = "its credential was in the service's memory alone, and the service has been started again since: ask again"
 
 
 @dataclass
 class Dispatcher:
-    """``argv`` is the command of a job's process, to which its id is added; ``ended`` gets each job that is over."""
+    """``argv`` is the command of a job's process, to which its id is added; ``ended`` gets each job that is over.
+    ``alone`` says whether this is the only service of the database: what it raises holds the jobs up."""
 
     store: JobStore
     settings: RetrainSettings
@@ -47,8 +50,11 @@ class Dispatcher:
     reporter: Reporter
     started: Callable[[Job], None] = lambda job: None
     ended: Callable[[Job], None] = lambda job: None
+    alone: Callable[[], None] = lambda: None
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    _watched: set[str] = field(default_factory=set)
+    _announced: set[str] = field(default_factory=set)
+    _tidied: set[str] = field(default_factory=set)
+    _complaints: set[str] = field(default_factory=set)
     _signalled: dict[str, float] = field(default_factory=dict)
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -68,7 +74,9 @@ class Dispatcher:
         self._stop.set()
         self._wake.set()
         self._thread.join()
-        running = [self._folder(job.id) for job in self.store.with_state(State.RUNNING)]
+        running: list[JobFolder] = []
+        with contextlib.suppress(SQLAlchemyError):  # a database that is away: the jobs go on by themselves
+            running = [self._folder(job.id) for job in self.store.with_state(State.RUNNING)]
         for folder in running:
             folder.signal(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE
@@ -83,17 +91,20 @@ class Dispatcher:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        complaint = ""
         while not self._stop.is_set():
-            pause = _LOOK
+            before, pause = set(self._complaints), _LOOK
+            self._complaints.clear()
             try:
+                self.alone()
                 self._look()
-                complaint = ""
-            except (SQLAlchemyError, OSError) as error:  # a database that is away for a while
+            except (SQLAlchemyError, TrainyardError) as error:  # a database that is away for a while
+                self._complaints.add(f"jobs are not handed out: {short(error)}")
+            for complaint in sorted(self._complaints - before):
+                self.reporter.warn(complaint)
+            if self._complaints:
                 pause = _PAUSE
-                if str(error) != complaint:
-                    self.reporter.warn(f"jobs are not handed out: {str(error).splitlines()[0]}")
-                complaint = str(error)
+            elif before:
+                self.reporter.step("Jobs are handed out again")
             self._wake.wait(pause)
             self._wake.clear()
 
@@ -101,21 +112,35 @@ class Dispatcher:
         for job_id in [job_id for job_id, process in self._processes.items() if process.poll() is not None]:
             del self._processes[job_id]
         running = self.store.with_state(State.RUNNING)
-        for job in running:
-            self._look_after(job)
-        self._tell_of_ended({job.id for job in running})
+        self._each(self._look_after, running)
+        self._each(self._tell_of, self.store.untold())
         free = self.settings.jobs - len(running)
-        for job in self.store.startable(free) if free > 0 else []:
-            self._begin(job)
+        self._each(self._begin, self.store.startable(free) if free > 0 else ())
+
+    def _each(self, do: Callable[[Job], None], jobs: Sequence[Job]) -> None:
+        """One that fails does not stop the others; a database that is away does."""
+        for job in jobs:
+            try:
+                do(job)
+            except SQLAlchemyError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- of its files, of who is told: the thread goes on
+                self._complaints.add(f"job {job.id}: {short(error)}")
 
     def _begin(self, job: Job) -> None:
-        secret = self.kept.of(job.id)
-        if job.secret and secret is None:
-            self.store.end(job.id, State.FAILED, LOST)
-            self.ended(self.store.find(job.id) or job)
-            return
         if not self.store.begin(job):
             return
+        try:
+            self._start(job)
+        except OSError:  # as on a full disk: it waits
+            self.store.wait_again(job)
+            raise
+        if job.id not in self._announced:
+            self._announced.add(job.id)
+            self.started(job)
+
+    def _start(self, job: Job) -> None:
+        """Start the job's process."""
         folder = self._folder(job.id)
         folder.path.mkdir(parents=True, exist_ok=True)
         with folder.log.open("ab") as log:
@@ -127,14 +152,11 @@ class Dispatcher:
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
         assert process.stdin
         with contextlib.suppress(BrokenPipeError), process.stdin:
-            process.stdin.write(json.dumps({"secret": secret or ""}).encode())
+            process.stdin.write(json.dumps({"secret": self.kept.of(job.id) or ""}).encode())
         self._processes[job.id] = process
-        if job.id not in self._watched:
-            self._watched.add(job.id)
-            self.started(job)
 
     def _look_after(self, job: Job) -> None:
-        self._watched.add(job.id)
+        self._announced.add(job.id)
         folder = self._folder(job.id)
         if job.id not in self._processes and not folder.alive():
             self._signalled.pop(job.id, None)
@@ -161,14 +183,22 @@ class Dispatcher:
         limit = self.settings.job_timeout
         return bool(limit and job.started and (datetime.now(UTC) - job.started).total_seconds() > limit)
 
-    def _tell_of_ended(self, running: set[str]) -> None:
-        for job_id in self._watched - running:
-            job = self.store.find(job_id)
-            if job is None or job.state not in (State.WAITING, State.RUNNING):
-                self._watched.discard(job_id)
-                self.kept.forget(job_id)
-                if job:
-                    self.ended(job)
+    def _tell_of(self, job: Job) -> None:
+        """Of a job that is over, once its files are gone. Where the process that would remove them was killed, or the
+        job was cancelled while it waited to begin again, another process does."""
+        folder = self._folder(job.id)
+        if job.id in self._processes or folder.alive():
+            return
+        if folder.checkout.exists() and job.id not in self._tidied:
+            self._tidied.add(job.id)
+            self._start(job)
+            return
+        self.store.told(job.id)
+        for known in (self._announced, self._tidied):
+            known.discard(job.id)
+        self._signalled.pop(job.id, None)
+        self.kept.forget(job.id)
+        self.ended(job)
 
     def _folder(self, job_id: str) -> JobFolder:
         return JobFolder(self.state, job_id)

@@ -45,6 +45,7 @@ class JobView(BaseModel):
     champion: str = Field("", description="the version that was the champion before")
     champion_metrics: dict[str, float] = {}
     retry_of: str = ""
+    links: dict[str, str] = Field({}, description="where the tracker shows the run and the version")
 
 
 class JobPage(BaseModel):

@@ -56,7 +56,16 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     async def _database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "the database of jobs does not answer", {"Retry-After": "5"})
+        return answer(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"the database of jobs does not answer ({_why(error)})",
+            {"Retry-After": "5"},
+        )
+
+
+def _why(error: SQLAlchemyError) -> str:
+    """A full disk is worth saying; what PostgreSQL says names its address."""
+    return "its disk is full" if "disk is full" in str(error) else type(error).__name__
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

@@ -10,6 +10,7 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.operations.serve import base_url
 from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.database import open_database
+from trainyard.host.retrain.service.alone import AloneInDatabase
 from trainyard.host.retrain.service.app import make_app
 from trainyard.host.retrain.service.assembling import assembled
 from trainyard.host.retrain.service.authorization import is_loopback
@@ -22,11 +23,13 @@ def run_service(session: Session, settings: RetrainSettings) -> None:
     """Serve until Ctrl-C; jobs that run then begin again with the next service.
 
     Raises:
-        TrainyardError: there is no token and BIND is not this machine, another service runs, or the port is in use.
+        TrainyardError: there is no token and BIND is not this machine, another service runs, here or with the same
+            database, or the port is in use.
     """
     engine = open_database(settings.database, session.repository.state)
     _check_bind(session, TokenStore(engine))
-    service, parts = assembled(session, settings, engine)
+    of_database = AloneInDatabase(engine)
+    service, parts = assembled(session, settings, engine, of_database.check)
     bind, port = session.settings.bind, settings.port
     server = uvicorn.Server(
         uvicorn.Config(
@@ -35,6 +38,8 @@ def run_service(session: Session, settings: RetrainSettings) -> None:
         )
     )  # fmt: skip
     with alone(session), contextlib.ExitStack() as stack:
+        stack.callback(of_database.close)
+        of_database.check()
         for part in parts:
             part.start()
             stack.callback(part.close)

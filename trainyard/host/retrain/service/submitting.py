@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from trainyard.host.retrain.jobs.job import NOT_OVER, Job, State
+from trainyard.host.retrain.jobs.job import Job, State
 from trainyard.host.retrain.jobs.job_store import Busy, Idempotency, JobStore, OtherBody, TooManyWaiting, new_id
 from trainyard.host.retrain.jobs.request import OnConflict, RetrainRequest
 from trainyard.host.retrain.notices.callbacks import check_callback
@@ -70,7 +70,10 @@ class Submitting:
 
     def _add(self, job: Job, same: Idempotency | None, on_conflict: OnConflict) -> Job:
         try:
-            added = self.store.add(job, self.settings.waiting, same, refuse=on_conflict is OnConflict.REFUSE)
+            return self.store.add(
+                job, self.settings.waiting, same, refuse=on_conflict is OnConflict.REFUSE,
+                instead=on_conflict is OnConflict.REPLACE,
+            )  # fmt: skip
         except Busy as error:
             raise Problem(HTTPStatus.CONFLICT, f"job {error.job} of this model is not over", job=error.job) from None
         except TooManyWaiting:
@@ -80,11 +83,6 @@ class Submitting:
             ) from None  # fmt: skip
         except OtherBody:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "this Idempotency-Key came with another request") from None
-        if on_conflict is OnConflict.REPLACE and added.id == job.id:
-            for other in self.store.with_state(*NOT_OVER):
-                if other.key == job.key and other.id != job.id:
-                    self.store.stop(other.id)
-        return added
 
 
 def _digest(*parts: str) -> str:

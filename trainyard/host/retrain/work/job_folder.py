@@ -13,11 +13,16 @@ import fcntl
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from trainyard.contract.files import write_whole
 
 FOLDER = "retrain"  # below the state folder
+_TRIES, _PAUSE = 10, 0.05  # to take a lock, and seconds between them
 
 
 class TakenError(Exception):
@@ -52,25 +57,24 @@ class JobFolder:
 
     def note_whole(self, root: Path) -> None:
         """The checkout is complete: a process that begins the job again uses it, and finds the runs in it."""
-        self._whole.write_text(str(root.relative_to(self.checkout)))
+        write_whole(self._whole, str(root.relative_to(self.checkout)))
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Be the process that carries it out.
+    def held(self) -> Iterator[int]:
+        """Be the process that carries it out; gives the id of the one that did before, 0 where there was none.
 
         Raises:
             TakenError: another one does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with self._lock.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TakenError from None
+            _lock(file)
+            file.seek(0)
+            before = file.read()
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
-            yield
+            yield int(before) if before.isdecimal() else 0
 
     def alive(self) -> bool:
         """Whether a process carries it out."""
@@ -107,3 +111,15 @@ class JobFolder:
     @property
     def _lock(self) -> Path:
         return self.path / "lock"
+
+
+def _lock(file: IO[str]) -> None:
+    """Raises:
+    TakenError: somebody holds it, and not only for the moment in which ``alive`` looks."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+    raise TakenError

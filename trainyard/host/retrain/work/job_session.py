@@ -8,9 +8,12 @@ from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.experiments.run_files import FOLDER as RUNS
+from trainyard.host.experiments.run_files import Run, runs_of
 from trainyard.host.experiments.tracking.tracker import chosen_tracker
 from trainyard.host.monorepo.repository import Repository
+from trainyard.host.operations.live_upload import tracker_of, uploader_to
 from trainyard.host.operations.session import Session
+from trainyard.host.operations.uploads import upload_runs
 
 STOP_SECONDS = 3  # that a container of a job gets to end: a job that is cancelled is over within 5
 
@@ -35,17 +38,32 @@ def session_in(session: Session, root: Path, job_id: str, tags: Mapping[str, str
 
 def check_tracker(session: Session) -> None:
     """Raises:
-    TrainyardError: no tracker runs: what is trained could not be registered."""
-    if chosen_tracker(session.experiments, session.repository.root) is None:
+    TrainyardError: no tracker runs, or it does not answer: what is trained could not be registered."""
+    tracker = chosen_tracker(session.experiments, session.repository.root)
+    if tracker is None:
         raise TrainyardError(
             "no tracker runs", "start it: make track DETACH=1, or name one: TRACKING_URI=", EXIT_FAILED
         )
+    connection = uploader_to(session, tracker).connection
+    if not connection.answers():
+        raise TrainyardError(f"the tracker {tracker.shown} does not answer", "start it, and retry the job", EXIT_FAILED)
 
 
 def stop_containers(there: Session, job_id: str) -> None:
-    """Stop what a process that was killed has left running."""
+    """Stop what trains, or is scored."""
+    image = f"{image_name(job_id)}-train"
     for run in there.repository.root.glob(f"projects/*/{RUNS}/*"):
-        there.engine.runner.stop(f"{image_name(job_id)}-train-{run.name.rpartition('-')[2]}")
+        short = run.name.rpartition("-")[2]
+        for name in (f"{image}-{short}", f"{image}-score-{short}"):
+            there.engine.runner.stop(name)
+
+
+def close_runs(there: Session, job_id: str) -> None:
+    """Runs of the job whose process was killed are over: the tracker hears it, too."""
+    found = runs_of(sorted(there.repository.root.glob("projects/*")), there.reporter)  # reading one writes it down
+    killed = [run for run in found if isinstance(run, Run) and run.tags.get("job") == job_id and run.status == "killed"]
+    if killed and (tracker := tracker_of(there)):
+        upload_runs(there, tracker, killed)
 
 
 def remove_image(there: Session, job_id: str) -> None:

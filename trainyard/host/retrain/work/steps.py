@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from trainyard.contract.champion_rule import PROMOTED
 from trainyard.errors import EXIT_FAILED, TrainyardError
@@ -17,6 +19,7 @@ from trainyard.host.experiments.training import OWN, TRACKING, Training
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.operations.base_model import with_base_model
 from trainyard.host.operations.champion_contest import register
+from trainyard.host.operations.live_upload import tracker_of, uploader_to
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import trained, training_of, training_payload
@@ -97,10 +100,19 @@ def _train_model(
     run = _trained_before(there, [model.project, own_project], task.job_id) or trained(there, training)
     note(run=run.id, metrics=_numbers(run.metrics))
     step(StepName.REGISTER)
-    note(**_champion_before(there, name_of(model, run.model_name)))
-    run = register(there, training, run)
+    note(**_champion_before(there, name_of(model, run.model_name), run.id))
+    try:
+        run = register(there, training, run)
+    except TrainyardError as error:
+        if not task.own:
+            raise
+        _keep(run, own_project)  # hours of training are not lost
+        raise TrainyardError(
+            f"{error}; the run is kept", f"make promote ID={run.id} registers it", EXIT_FAILED
+        ) from None
     version = f"{name_of(model, run.model_name)}/{run.tags['version']}"
-    note(version=version, promoted=run.tags[PROMOTED] == "true", reason=run.tags["reason"])
+    promoted, reason = run.tags[PROMOTED] == "true", run.tags["reason"]
+    note(version=version, promoted=promoted, reason=reason, links=_links(there, run, version))
     if task.own:
         _keep(run, own_project)
     return run
@@ -132,13 +144,26 @@ def _trained_before(there: Session, projects: list[Path], job_id: str) -> Run | 
     return None
 
 
-def _champion_before(there: Session, name: str) -> dict[str, Any]:
-    """The version that is the champion now, and its metrics, for whoever is told of the job."""
+def _champion_before(there: Session, name: str, run_id: str) -> dict[str, Any]:
+    """The version that is the champion now, and its metrics, for whoever is told of the job. Where a process of the job
+    that was killed has promoted its version already, the one before that."""
     registry = open_registry(there)
     champion = registry.find_version(name)
+    if champion and champion.run_id == run_id:
+        champion = registry.previous_champion(name)
     if champion is None:
         return {}
     return {"champion": f"{name}/{champion.number}", "champion_metrics": _numbers(registry.logged_metrics(champion))}
+
+
+def _links(there: Session, run: Run, version: str) -> dict[str, str]:
+    """Where people see them."""
+    tracker = tracker_of(there)
+    if tracker is None or tracker.artifacts:
+        return {}
+    name, _, number = version.rpartition("/")
+    place = f"{tracker.shown}/#/models/{quote(name)}/versions/{number}"
+    return {"run": uploader_to(there, tracker).page(run), "version": place}
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -152,8 +177,22 @@ def _keep(run: Run, project: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
-            shutil.move(run.folder, target)
+            _move(run.folder, target)
     except OSError as error:
         raise TrainyardError(
             f"{error.filename}: {error.strerror}", "check permissions and space", EXIT_FAILED
         ) from None
+
+
+def _move(folder: Path, target: Path) -> None:
+    """At once, so that a kill leaves the run in one of both places, whole; also to another file system."""
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = target.parent / ".arriving" / target.name  # where no run is looked for
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(folder, part, symlinks=True)
+        part.rename(target)
+        shutil.rmtree(folder)

@@ -41,6 +41,7 @@ const verdict = (job) => (job.promoted === null ? "" : job.promoted ? "champion"
 
 function show(jobs) {
   const body = $("jobs");
+  const focused = body.contains(document.activeElement) ? document.activeElement.textContent : "";
   body.replaceChildren();
   for (const job of jobs) {
     const row = body.insertRow();
@@ -56,8 +57,11 @@ function show(jobs) {
     cell(row, job.version);
     cell(row, verdict(job));
     if (job.id === chosen) row.className = "chosen";
+    if (job.id === focused) link.focus(); // whoever is in the list with the keyboard stays there
   }
-  $("none").hidden = jobs.length > 0;
+  const filtered = $("state").value || $("text").value;
+  $("none").hidden = jobs.length > 0 || Boolean(filtered);
+  $("none-like-that").hidden = jobs.length > 0 || !filtered;
 }
 
 async function look() {
@@ -76,7 +80,8 @@ async function look() {
     $("more").hidden = !next;
     const running = jobs.filter((job) => job.state === "running").length;
     const waiting = jobs.filter((job) => job.state === "waiting").length;
-    $("counts").textContent = `${running} running, ${waiting} waiting`;
+    const counts = `${running} running, ${waiting} waiting`;
+    if ($("counts").textContent !== counts) $("counts").textContent = counts; // a screen reader says each change
     if (chosen) await detail();
     complain(null);
   } catch (error) {
@@ -97,13 +102,20 @@ async function detail() {
     item.textContent = `${step.name}: ${seconds(step.started, step.ended)}${step.error ? `, ${step.error}` : ""}`;
     return item;
   }));
-  const metrics = Object.entries(job.metrics).map(([name, value]) => `${name} ${value}`).join(", ");
-  const facts = { asked: job.trigger, commit: job.commit, run: job.run, version: job.version, verdict: verdict(job), metrics };
+  const metrics = Object.entries(job.metrics).map(([name, value]) => `${name} ${Number(value.toPrecision(5))}`).join(", ");
+  const params = Object.keys(job.request.params || {}).length ? JSON.stringify(job.request.params) : "";
+  const facts = { "asked by": job.trigger, parameters: params, commit: job.commit, run: job.run, version: job.version, verdict: verdict(job), metrics };
   $("facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => {
     const term = document.createElement("dt");
     term.textContent = name;
     const text = document.createElement("dd");
-    text.textContent = value;
+    const link = job.links[name];
+    if (link && /^https?:/.test(link)) {
+      const made = document.createElement("a");
+      made.href = link;
+      made.textContent = value;
+      text.append(made);
+    } else text.textContent = value;
     return [term, text];
   }));
 }
