@@ -10,7 +10,7 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.operations.serve import base_url
 from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.database import open_database
-from trainyard.host.retrain.service.alone import AloneInDatabase
+from trainyard.host.retrain.service.alone_in_database import AloneInDatabase
 from trainyard.host.retrain.service.app import make_app
 from trainyard.host.retrain.service.assembling import assembled
 from trainyard.host.retrain.service.authorization import is_loopback

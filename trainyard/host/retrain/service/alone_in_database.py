@@ -1,9 +1,8 @@
-"""One service for each monorepo, and one for each database: two would hand out the same jobs.
+"""One service for each database: two would hand out the same jobs.
 
-The first is a lock on a file, the second one of PostgreSQL, which a connection holds. Where that breaks, as when the
-database is started again, the lock is taken anew before anything more is handed out.
+PostgreSQL has a lock that a connection holds. Where that breaks, as when the database is started again, the lock is taken
+anew before anything more is handed out.
 """
-
 from __future__ import annotations
 
 import contextlib
