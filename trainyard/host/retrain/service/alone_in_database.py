@@ -1,8 +1,9 @@
 """One service for each database: two would hand out the same jobs.
 
-PostgreSQL has a lock that a connection holds. Where that breaks, as when the database is started again, the lock is taken
-anew before anything more is handed out.
+PostgreSQL has a lock that a connection holds. Where that breaks, as when the database is started again, the lock is
+taken anew before anything more is handed out.
 """
+
 from __future__ import annotations
 
 import contextlib
