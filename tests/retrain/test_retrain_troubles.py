@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from experiments.reproductions import commit
+from experiments.conftest import TRAIN
+from experiments.reproductions import commit, in_git
 from experiments.tracking import Tracking
 from monorepo import Model, Monorepo
 from needs import can_mount
@@ -55,7 +56,12 @@ def test_a_tracker_that_is_down_and_comes_back(service: Service, tracked_repo: t
 
 def test_a_repository_that_vanishes(tracked_repo: tuple[Monorepo, Tracking], server: GitServer, tmp_path: Path) -> None:
     """Between the POST and the fetch."""
-    repo, tracking = tracked_repo
+    _, tracking = tracked_repo
+    repo = in_git(Monorepo(tmp_path / "own"))
+    model = repo.add_model("first", project="pfirst")
+    (model.path / "train.py").write_text(TRAIN)
+    (model.path / "config.yaml").write_text("promotion: {metric: loss, direction: minimize}\n")
+    commit(repo)
     bare = server.new("gone.git")
     settings = {"RETRAIN_SOURCES": f"{server.url}/*", "RETRAIN_UNCONFINED": "1", "RETRAIN_JOBS": "1"}
     service = Service(repo, tracking.url, settings)
@@ -66,7 +72,7 @@ def test_a_repository_that_vanishes(tracked_repo: tuple[Monorepo, Tracking], ser
         waiting = service.submit(git_uri=f"{server.url}/gone.git", model="pfirst/first")
         shutil.rmtree(bare.path)
         _failed(service, waiting, "fetch", "gone.git")
-        assert service.job(running)["state"] == "succeeded"
+        assert service.succeeded(running)
         until(lambda: not service.left_behind(), shown=service.left_behind)
     finally:
         service.stop()
@@ -127,7 +133,6 @@ def test_a_disk_that_is_full(cramped: Service, moment: str) -> None:
         found = cramped.over(job)
         assert found["state"] == "succeeded" or "No space left" in found["reason"], found
         assert "\n" not in found["reason"] and "a bug in" not in found["reason"]
-        assert "Traceback" not in cramped.jobs_log(job)
     after = cramped.succeeded(cramped.submit(model="pfirst/first", params={"x": 1.2}))
     assert after["tries"] == 1
     until(lambda: not list(_inside(cramped).glob("*/checkout")), shown=lambda: list(_inside(cramped).glob("*/*")))

@@ -33,6 +33,7 @@ from trainyard.settings.retrain import RetrainSettings
 _LOOK = 0.25  # seconds between two looks at the jobs
 _PAUSE = 5.0  # seconds before the database is asked again that did not answer
 _GRACE = 4.0  # seconds that a cancelled job gets, before it is killed
+_CLOSING = 60.0  # seconds more that the next process gets to close it
 _NICE = 5  # jobs leave the processor to whoever asks the service something
 
 
@@ -130,6 +131,8 @@ class Dispatcher:
     def _begin(self, job: Job) -> None:
         if not self.store.begin(job):
             return
+        if job.stopping:  # its process was killed; this one closes it, and removes what was left, undisturbed
+            self._signalled[job.id] = time.monotonic() + _CLOSING
         try:
             self._start(job)
         except OSError:  # as on a full disk: it waits
@@ -172,6 +175,8 @@ class Dispatcher:
 
     def _end(self, job: Job, folder: JobFolder) -> None:
         """First in an orderly way. What a kill leaves is found by the process that begins the job again."""
+        if not folder.alive():  # it is starting
+            return
         now = time.monotonic()
         first = self._signalled.setdefault(job.id, now)
         if first == now:

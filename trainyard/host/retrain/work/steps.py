@@ -100,8 +100,8 @@ def _train_model(
     run = _trained_before(there, [model.project, own_project], task.job_id) or trained(there, training)
     note(run=run.id, metrics=_numbers(run.metrics))
     step(StepName.REGISTER)
-    note(**_champion_before(there, name_of(model, run.model_name), run.id))
     try:
+        note(**_champion_before(there, name_of(model, run.model_name), run.id))
         run = register(there, training, run)
     except TrainyardError as error:
         if not task.own:
