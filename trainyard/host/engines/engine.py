@@ -109,6 +109,9 @@ class Runner(Protocol):
     def last_lines(self, name: str, count: int) -> list[str]:
         """The last lines of a container's output, crashed ones included."""
 
+    def written(self) -> int:
+        """The bytes that containers of this monorepo have written outside of what is mounted."""
+
     def running(self) -> list[Running]:
         """The servers that run, those of other monorepos included: they hold ports, too."""
 

@@ -22,6 +22,7 @@ LABEL_ROOT = "trainyard.root"
 LABEL_NAME = "trainyard.container"  # as make names it
 _OF_SERVERS = (LABEL_MODEL, LABEL_PORT, LABEL_NAME, LABEL_ROOT)
 RUN = "/usr/libexec/s2i/run"
+_ANSWER = 20  # seconds that the engine may take to say how large containers are
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,16 @@ class ContainerRunner:
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True, errors="replace"
         )
         return done.stdout.splitlines()
+
+    def written(self) -> int:
+        listed = self.commands.query(
+            [self.name, "ps", "--quiet", "--filter", f"label={LABEL_ROOT}={self.root}"], seconds=_ANSWER
+        )
+        if not listed or not (ids := listed.stdout.split()):
+            return 0
+        inspect = [self.name, "container", "inspect", "--size", "--format", "{{.SizeRw}}", *ids]
+        sizes = self.commands.query(inspect, seconds=_ANSWER)  # of none where one has just ended
+        return sum(int(size) for size in sizes.stdout.split() if size.isdigit()) if sizes else 0
 
     def running(self) -> list[Running]:
         answer = self.commands.query(

@@ -116,6 +116,9 @@ class ProcessRunner:
         except OSError:
             return []
 
+    def written(self) -> int:
+        return 0  # a process has no layer of its own
+
     def running(self) -> list[Running]:
         found = self.containers.alive_ones()
         return [Running(name, data["model"], data["port"], self.root) for name, data in found if data.get("port")]

@@ -11,14 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trainyard.host.operations.session import Session
-from trainyard.host.support.command import Commands
 
 _LOOK = 1.0  # seconds between two looks
 _SHARE = 20  # and so many times as long as a look takes: large checkouts shall not keep a core busy
 _BLOCK = 512  # bytes, of st_blocks
 _MB = 1_000_000
-_ENGINES = ("docker", "podman")  # whose containers have a layer of their own
-_ANSWER = 20  # seconds that such an engine may take to say its size
 
 
 @contextlib.contextmanager
@@ -39,7 +36,8 @@ def watched_disk(
         pause = _LOOK
         while not over.wait(pause):
             began = time.monotonic()
-            taken = taken_by(folder) + _layers(there())
+            session = there()
+            taken = taken_by(folder) + (session.engine.runner.written() if session else 0)
             if taken > most_mb * _MB and not over.is_set():
                 too_large(f"its files take {taken // _MB} MB, more than {most_mb}: RETRAIN_DISK_MB allows more")
             pause = max(_LOOK, _SHARE * (time.monotonic() - began))
@@ -65,18 +63,3 @@ def taken_by(folder: Path) -> int:
                 names[key] += 1
                 sizes[key] = found.st_nlink, found.st_blocks * _BLOCK
     return sum(size for key, (links, size) in sizes.items() if links <= names[key])
-
-
-def _layers(there: Session | None) -> int:
-    """What the job's containers have written that is in no mount."""
-    if there is None or there.engine.name not in _ENGINES:
-        return 0
-    engine, commands = there.engine.name, Commands()
-    listed = commands.query(
-        [engine, "ps", "--quiet", "--filter", f"label=trainyard.root={there.repository.root}"], seconds=_ANSWER
-    )
-    ids = listed.stdout.split() if listed else []
-    if not ids:
-        return 0
-    sizes = commands.query([engine, "container", "inspect", "--size", "--format", "{{.SizeRw}}", *ids], seconds=_ANSWER)
-    return sum(int(size) for size in sizes.stdout.split() if size.isdigit()) if sizes else 0
