@@ -22,7 +22,7 @@ from retrain.services import Answer, Service
 
 SLOW = {"steps": 200, "pause": 0.1}
 WAITING = 500
-QUICK = 0.25  # seconds for the slower of the requests, on a machine that trains
+QUICK = 0.5  # seconds for the slower of the requests, on a machine that trains
 FILLS = """
 import pathlib
 import time
@@ -149,7 +149,7 @@ def test_a_container_that_takes_too_much_of_the_disk(queue: Service) -> None:
     """Where no mount is: in its own layer."""
     need("docker")
     queue.stop()
-    queue.start(ENGINE="docker")
+    queue.start(ENGINE="docker", RETRAIN_TIMEOUT="600")
     try:
         found = _filling(queue, "/var/tmp/filled")
         assert found["reason"].endswith("more than 40: RETRAIN_DISK_MB allows more"), queue.jobs_log(found["id"])
@@ -165,7 +165,7 @@ def _filling(queue: Service, where: str) -> dict[str, Any]:
     path.write_text(FILLS % where)
     commit(queue.repo)
     try:
-        return queue.over(queue.submit(model="pthird/third"))
+        return queue.over(queue.submit(model="pthird/third"), 500)
     finally:
         path.write_text(text)
         commit(queue.repo)

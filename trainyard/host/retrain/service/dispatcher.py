@@ -33,7 +33,6 @@ from trainyard.settings.retrain import RetrainSettings
 _LOOK = 0.25  # seconds between two looks at the jobs
 _PAUSE = 5.0  # seconds before the database is asked again that did not answer
 _GRACE = 4.0  # seconds that a cancelled job gets, before it is killed
-_CLOSING = 60.0  # seconds more that the next process gets to close it
 _NICE = 5  # jobs leave the processor to whoever asks the service something
 
 
@@ -131,8 +130,6 @@ class Dispatcher:
     def _begin(self, job: Job) -> None:
         if not self.store.begin(job):
             return
-        if job.stopping:  # its process was killed; this one closes it, and removes what was left, undisturbed
-            self._signalled[job.id] = time.monotonic() + _CLOSING
         try:
             self._start(job)
         except OSError:  # as on a full disk: it waits
@@ -164,7 +161,9 @@ class Dispatcher:
         if job.id not in self._processes and not folder.alive():
             self._signalled.pop(job.id, None)
             now = self.store.find(job.id)
-            if now and now.state is State.RUNNING and not folder.alive():  # it was killed
+            if now and now.stopping and not folder.alive():  # what was left of it is removed when it is told of
+                self.store.end_stopped(now)
+            elif now and now.state is State.RUNNING and not folder.alive():  # it was killed
                 self.reporter.warn(f"the process of job {job.id} was killed: it begins again")
                 self.store.wait_again(job)
             return
@@ -174,7 +173,7 @@ class Dispatcher:
             self._end(job, folder)
 
     def _end(self, job: Job, folder: JobFolder) -> None:
-        """First in an orderly way. What a kill leaves is found by the process that begins the job again."""
+        """First in an orderly way."""
         if not folder.alive():  # it is starting
             return
         now = time.monotonic()
