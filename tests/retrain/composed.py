@@ -138,7 +138,10 @@ class Composed:
             job: dict[str, Any] = json.loads(self.ask(f"/jobs/{job_id}")[1])
             return job if job["state"] in ("succeeded", "failed", "cancelled") else None
 
-        job = until(over, 180, self.logs) or {}
+        def shown() -> tuple[str, str, str]:
+            return self.ask(f"/jobs/{job_id}")[1], self.ask(f"/jobs/{job_id}/log")[1], self.logs()
+
+        job = until(over, 400, shown) or {}  # it installs packages, and trains, on a machine that may be busy
         assert job["state"] == "succeeded", (job, self.ask(f"/jobs/{job_id}/log")[1], self.logs())
         return job
 
@@ -158,7 +161,7 @@ def composed(folder: Path) -> Iterator[Composed]:
     try:
         found.token = found.run_next("cd deploy/compose && docker-compose run").splitlines()[-1]
         found.run_next("cd deploy/compose && docker-compose up")
-        until(lambda: _ready(found), 120, found.logs)
+        until(lambda: _ready(found), 300, found.logs)
         yield found
     finally:
         found.compose("down", "--volumes", "--remove-orphans")
