@@ -42,12 +42,14 @@ def test_a_tracker_that_is_down_and_comes_back(service: Service, tracked_repo: t
     service.running(trains)
     tracking.kill()
     try:
-        failed = _failed(service, trains, "register", tracking.url, "make promote ID=")
+        failed = _failed(service, trains, "register", tracking.url, "make promote MODEL=pfirst/first ID=")
         _failed(service, service.submit(model="psecond/second"), "", "the tracker", "does not answer")
         assert service.ask("/readyz").status == 200
     finally:
         tracking.start()
-    promoted = repo.make(None, "promote", f"ID={failed['run']}", TRACKING_URI=tracking.url).succeeded()
+    promoted = repo.make(
+        None, "promote", "MODEL=pfirst/first", f"ID={failed['run']}", TRACKING_URI=tracking.url
+    ).succeeded()
     assert "is the champion" in promoted.err
     again = service.ask(f"/jobs/{trains}/retry", b"").json["id"]
     assert service.succeeded(again)["metrics"]["loss"] == pytest.approx(0.09)

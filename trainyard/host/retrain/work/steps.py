@@ -108,7 +108,7 @@ def _train_model(
             raise
         _keep(run, own_project)  # hours of training are not lost
         raise TrainyardError(
-            f"{error}; the run is kept", f"make promote ID={run.id} registers it", EXIT_FAILED
+            f"{error}; the run is kept", f"make promote MODEL={model.name} ID={run.id} registers it", EXIT_FAILED
         ) from None
     version = f"{name_of(model, run.model_name)}/{run.tags['version']}"
     promoted, reason = run.tags[PROMOTED] == "true", run.tags["reason"]
