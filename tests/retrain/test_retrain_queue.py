@@ -177,6 +177,8 @@ def _filling(queue: Service, where: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_five_hundred_jobs_that_wait_do_no_harm(queue: Service) -> None:
+    queue.stop()
+    queue.start(RETRAIN_TIMEOUT="0")  # the one that keeps them waiting goes on
     running = queue.submit(model="pfirst/first", params={"steps": 2000, "pause": 0.1})
     queue.running(running)
     ended = _ended(queue)
