@@ -6,14 +6,13 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from monorepo import Made, Model, Monorepo
+from processes_watched import watched
 
 from data.fetches import Lake
 from data.file_servers import nginx
@@ -22,30 +21,6 @@ from data.object_servers import AZURE, azurite
 CANARY = "canary9f3b1c"
 ROWS = "a,b\n1,2\n"
 OTHERS = ("variables", "file", "wrong")
-
-
-@contextmanager
-def watched(found: set[str], secrets: tuple[str, ...]) -> Iterator[None]:
-    """Every command line of this machine meanwhile, as often as can be: those that have a secret are added."""
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.is_set():
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    text = path.read_bytes().decode(errors="replace").replace("\0", " ")
-                except OSError:
-                    continue
-                found.update(text for secret in secrets if secret in text)
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def assert_nowhere(secrets: tuple[str, ...], made: list[Made], *folders: Path) -> None:
@@ -95,7 +70,7 @@ def test_keys_of_s3(repo: Monorepo, model: Model, lake: Lake, tmp_path: Path, wa
     elif way == "wrong":
         environ = others
     seen: set[str] = set()
-    with watched(seen, secrets):
+    with watched(seen, *secrets):
         made = [
             repo.make(model, "train", "DATASET_NAME=lake:v1/train.csv", "DATA_RETRIES=0", **environ),
             repo.make(None, "datastores", "DATA_RETRIES=0", **environ),
@@ -120,7 +95,7 @@ def test_a_token_of_a_web_server(repo: Monorepo, model: Model, tmp_path: Path) -
     with nginx(tmp_path / "nginx", tmp_path / "root", refuse) as url:
         (repo.path / "datastores.yaml").write_text(f"web: {{url: '{url}'}}\n")
         seen: set[str] = set()
-        with watched(seen, (CANARY,)):
+        with watched(seen, CANARY):
             made = [
                 repo.make(model, "train", "DATASET_NAME=web:v1/train.csv", HTTP_TOKEN=CANARY).succeeded(),
                 repo.make(None, "datastores", HTTP_TOKEN=f"{CANARY}2"),
@@ -162,7 +137,7 @@ def test_a_password_of_sftp(repo: Monorepo, model: Model, tmp_path: Path) -> Non
         (repo.path / "datastores.yaml").write_text(f"box: {{url: 'sftp://127.0.0.1:{port}/'}}\n")
         environ = {"SFTP_USERNAME": "me", "SFTP_PASSWORD": CANARY, "SFTP_KNOWN_HOSTS": str(known_hosts)}
         seen: set[str] = set()
-        with watched(seen, (CANARY,)):
+        with watched(seen, CANARY):
             made = [
                 repo.make(model, "train", "DATASET_NAME=box:v1/train.csv", **environ).succeeded(),
                 repo.make(None, "datastores", "DATA_RETRIES=0", **{**environ, "SFTP_PASSWORD": f"{CANARY}x"}),

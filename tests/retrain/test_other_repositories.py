@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from experiments.reproductions import commit, git, in_git
 from experiments.tracking import Tracking
 from monorepo import Monorepo
 from needs import need
+from processes_watched import watched
 
 from retrain.git_servers import GitServer
 from retrain.services import Service
@@ -64,31 +63,6 @@ def open_service(tracked_repo: tuple[Monorepo, Tracking], server: GitServer, tmp
     service.stop()
 
 
-@contextmanager
-def watched(found: set[str], secret: str) -> Iterator[None]:
-    """Every command line and environment of this machine meanwhile: those that have the secret are added."""
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.is_set():
-            for path in [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]:
-                try:
-                    text = path.read_bytes().decode(errors="replace").replace("\0", " ")
-                except OSError:
-                    continue
-                if secret in text:
-                    found.add(f"{path}: {text[:300]}")
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
 def test_a_token_in_the_address_is_used_and_seen_nowhere(
     open_service: Service, server: GitServer, tmp_path: Path
 ) -> None:
@@ -97,7 +71,7 @@ def test_a_token_in_the_address_is_used_and_seen_nowhere(
     found: set[str] = set()
     uri = f"http://{CANARY}@{server.host}/theirs.git"
     answers = []
-    with watched(found, CANARY):
+    with watched(found, CANARY, kinds=("cmdline", "environ")):
         answers.append(open_service.ask("/retrain", {"git_uri": uri, "MLproject_location": "projects/pguest/guest"}))
         job = open_service.succeeded(answers[0].json["id"])
         wrong = open_service.ask("/retrain", {"git_uri": uri.replace("theirs", "none"), "model": "guest"})
