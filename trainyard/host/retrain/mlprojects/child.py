@@ -15,7 +15,7 @@ from pathlib import Path
 from trainyard.contract.files import write_whole
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.support.command import Limit
-from trainyard.host.support.processes import started_at
+from trainyard.host.support.processes import give_way, started_at
 from trainyard.host.support.reporter import Reporter
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL: a job that is cancelled is over within five
@@ -46,6 +46,7 @@ class Child:
             self.argv, env=self.env, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
+        give_way(process.pid)
         expired = threading.Event()
 
         def expire() -> None:

@@ -64,7 +64,7 @@ class Service:
         return job
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # no thread is needed for it
     service: Service = request.app.state.service
     return service
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import threading
@@ -27,13 +26,13 @@ from trainyard.host.retrain.jobs.job import Job, State
 from trainyard.host.retrain.jobs.job_store import JobStore
 from trainyard.host.retrain.service.secrets_in_memory import SecretsInMemory
 from trainyard.host.retrain.work.job_folder import JobFolder
+from trainyard.host.support.processes import give_way
 from trainyard.host.support.reporter import Reporter
 from trainyard.settings.retrain import RetrainSettings
 
 _LOOK = 0.25  # seconds between two looks at the jobs
 _PAUSE = 5.0  # seconds before the database is asked again that did not answer
 _GRACE = 4.0  # seconds that a cancelled job gets, before it is killed
-_NICE = 5  # jobs leave the processor to whoever asks the service something
 
 
 @dataclass
@@ -148,8 +147,7 @@ class Dispatcher:
                 [*self.argv, f"--id={job.id}"], stdin=subprocess.PIPE, stdout=log, stderr=log, env=self.environment,
                 start_new_session=True,
             )  # fmt: skip
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+        give_way(process.pid)  # to whoever asks the service something
         assert process.stdin
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write(json.dumps({"secret": self.kept.of(job.id) or ""}).encode())
