@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.fetches import Lake
-from data.file_servers import sshd
+from data.file_servers import sftp
 from data.hostile import hostile
 from data.object_servers import BUCKET, azurite, s3
 
@@ -34,7 +34,7 @@ def azure_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as environ:
+    with sftp(tmp_path_factory.mktemp("sshd")) as environ:
         yield environ
 
 

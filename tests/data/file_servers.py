@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import getpass
-import os
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from daemons import accepts
 from dvc.repo import Repo
 from monorepo import free_port
 from needs import need
+from ssh_server import ssh_server
 from waiting import until
 
-SSHD = """
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/client_key.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin prohibit-password
-Subsystem sftp internal-sftp
-"""
 NGINX = """
 user {user};
 daemon off;
@@ -57,38 +45,15 @@ DVC = """
 """
 
 
-def accepts(port: int) -> bool:
-    """Whether something listens there."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
 @contextmanager
-def sshd(folder: Path) -> Iterator[dict[str, str]]:
+def sftp(folder: Path) -> Iterator[dict[str, str]]:
     """An SFTP server that lets whoever runs the tests in by a key: a client's variables, ``URL`` and ``PID``."""
-    need("/usr/sbin/sshd")
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    for name in ("host_key", "client_key"):
-        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
-        subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
-    port = free_port()
-    (folder / "config").write_text(SSHD.format(port=port, folder=folder))
-    host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
-    command = ["/usr/sbin/sshd", "-D", "-f", str(folder / "config"), "-E", str(folder / "log")]
-    server = subprocess.Popen(command)
-    try:
-        until(lambda: accepts(port), 30, (folder / "log").read_text)
+    with ssh_server(folder) as server:
         yield {
-            "SFTP_USERNAME": getpass.getuser(), "SFTP_KEY_FILE": str(folder / "client_key"),
-            "SFTP_KNOWN_HOSTS": str(folder / "known_hosts"), "URL": f"sftp://127.0.0.1:{port}", "PID": str(server.pid),
+            "SFTP_USERNAME": server.user, "SFTP_KEY_FILE": str(server.key),
+            "SFTP_KNOWN_HOSTS": str(server.known_hosts), "URL": f"sftp://127.0.0.1:{server.port}",
+            "PID": str(server.pid),
         }  # fmt: skip
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import socket
-import subprocess
 import tarfile
 import urllib.request
 import uuid
@@ -16,10 +15,10 @@ from pathlib import Path
 
 import pytest
 from engines.calls import call, listed
-from monorepo import Made, Model, Monorepo, free_port
+from image_registry import image_registry
+from monorepo import Made, Model, Monorepo
 from needs import need
 from servers import Quiet, answering
-from waiting import until
 
 from trainyard.host.engines.container.cache import NAME, RegistryCache
 from trainyard.host.support.command import Commands
@@ -79,27 +78,8 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry on this machine: where it is."""
-    need("docker-registry")
-    folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    (folder / "config.yml").write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
-    )
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
-    try:
-        until(lambda: _answers(port), 20, (folder / "log").read_text)
-        yield f"127.0.0.1:{port}/ci"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
+    with image_registry(tmp_path_factory.mktemp("registry")) as name:
+        yield f"{name}/ci"
 
 
 def test_what_one_machine_built_another_pulls(machine: Machine, registry: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from data.file_servers import sshd
+from ssh_server import SshServer, make_key, ssh_server
 
 from retrain.fetched import SETTINGS, fetched, refused
 from retrain.git_servers import Bare
@@ -17,8 +16,8 @@ from trainyard.settings.retrain import JobSettings
 
 
 @pytest.fixture(scope="module")
-def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as found:
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    with ssh_server(tmp_path_factory.mktemp("sshd")) as found:
         yield found
 
 
@@ -30,16 +29,16 @@ def repo(tmp_path: Path) -> Bare:
     return bare
 
 
-def address(ssh: dict[str, str], repo: Bare) -> str:
-    return f"{ssh['URL'].replace('sftp://', 'ssh://' + ssh['SFTP_USERNAME'] + '@')}{repo.path}"
+def address(ssh: SshServer, repo: Bare) -> str:
+    return f"ssh://{ssh.user}@127.0.0.1:{ssh.port}{repo.path}"
 
 
-def settings(ssh: dict[str, str], key: str = "SFTP_KEY_FILE") -> JobSettings:
-    origin = ssh["URL"].replace("sftp", "ssh")
-    return replace(SETTINGS, known_hosts=ssh["SFTP_KNOWN_HOSTS"], credentials=f"{origin}/*={ssh[key]}")
+def settings(ssh: SshServer, key: Path | None = None) -> JobSettings:
+    credentials = f"ssh://127.0.0.1:{ssh.port}/*={key or ssh.key}"
+    return replace(SETTINGS, known_hosts=str(ssh.known_hosts), credentials=credentials)
 
 
-def test_a_key_by_name(ssh: dict[str, str], repo: Bare, tmp_path: Path) -> None:
+def test_a_key_by_name(ssh: SshServer, repo: Bare, tmp_path: Path) -> None:
     first = repo.commit({"a": "1"})
     newest = repo.commit({"a": "2"})
     for number, (name, commit) in enumerate({"": newest, first[:10]: first}.items()):
@@ -49,23 +48,21 @@ def test_a_key_by_name(ssh: dict[str, str], repo: Bare, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_key_that_is_not_let_in(ssh: dict[str, str], repo: Bare, tmp_path: Path) -> None:
-    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")]
-    subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
-    other = settings({**ssh, "OTHER": str(tmp_path / "other")}, "OTHER")
+def test_a_key_that_is_not_let_in(ssh: SshServer, repo: Bare, tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+    other = settings(ssh, tmp_path / "other")
     assert "refuses the credential" in refused(address(ssh, repo), tmp_path / "new", Trouble.LOGIN, settings=other)
 
 
-def test_a_host_whose_key_is_not_known(ssh: dict[str, str], repo: Bare, tmp_path: Path) -> None:
+def test_a_host_whose_key_is_not_known(ssh: SshServer, repo: Bare, tmp_path: Path) -> None:
     """And one that has another key than before."""
     known = tmp_path / "known"
     known.write_text("")
     unknown = replace(settings(ssh), known_hosts=str(known))
     message = refused(address(ssh, repo), tmp_path / "new", Trouble.HOST_KEY, settings=unknown)
     assert "RETRAIN_KNOWN_HOSTS" in message
-    host, kind, _ = Path(ssh["SFTP_KNOWN_HOSTS"]).read_text().split()[:3]
-    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "host")]
-    subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
+    host, kind, _ = ssh.known_hosts.read_text().split()[:3]
+    make_key(tmp_path / "host")
     known.write_text(f"{host} {(tmp_path / 'host.pub').read_text()}")
     refused(address(ssh, repo), tmp_path / "new", Trouble.HOST_KEY, settings=unknown)
     assert kind in known.read_text()  # nothing was added, nothing replaced
@@ -73,7 +70,7 @@ def test_a_host_whose_key_is_not_known(ssh: dict[str, str], repo: Bare, tmp_path
 
 
 @pytest.mark.slow
-def test_what_is_not_there(ssh: dict[str, str], repo: Bare, tmp_path: Path) -> None:
+def test_what_is_not_there(ssh: SshServer, repo: Bare, tmp_path: Path) -> None:
     gone = address(ssh, repo).replace("repo.git", "gone.git")
     refused(gone, tmp_path / "new", Trouble.NOT_THERE, settings=settings(ssh))
     refused("ssh://me@127.0.0.1:9/repo", tmp_path / "new", Trouble.AWAY, settings=SETTINGS)
