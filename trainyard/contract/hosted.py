@@ -12,7 +12,9 @@ from typing import Any
 MARK, END = b"\x1e", b"\n"  # RFC 7464 begins a text of JSON so
 FOLDER = ".hosted"  # in run/: what is not fetched
 GIVEN, FETCHED = "given", "fetched"  # marks in there: its files are there; what it wrote is at home
+ENVIRONMENT = "environment"  # a file in there: variables of the training that nobody else shall see
 METRICS, TAGS, STATE, STATUS = "metrics", "tags", "state", "status"  # keys of frames
+OUT_OF_MEMORY = "out_of_memory"  # another, beside STATUS
 WAITING, TRAINING, KEPT = (
     "waiting",
     "training",

@@ -17,6 +17,9 @@ PREFIX = "ty-"
 # It is not there (yet, or any more), waits for a place, runs, or is over.
 State = Literal["gone", "waiting", "running", "over"]
 Heard = Callable[[bytes], None]
+TIMED_OUT = 124  # the exit status of timeout(1)
+GRACE = 30  # seconds that a task gets to end by itself
+LONGEST = 30 * 86400  # seconds after which a task is nobody's any more, where compute.yaml does not limit it
 
 
 class LostError(TrainyardError):
@@ -129,6 +132,13 @@ class Compute(Protocol):
 
     def tasks(self) -> list[FoundTask]:
         """Those of ours that are there."""
+
+
+def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> RefusedError:
+    """The error of a task that was ended because it took more than ``resources`` lets it have."""
+    what = "took longer" if limit == "time" else "used more memory"
+    fix = f"resources.{limit} in compute.yaml allows more"
+    return RefusedError(f"{task} {what} than it may on {compute}", fix, EXIT_FAILED)
 
 
 def task_name(run: str) -> str:

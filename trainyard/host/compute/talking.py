@@ -14,7 +14,8 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import AwayError
 from trainyard.host.support.command import Limit
 
-Failure = Callable[[int, str], TrainyardError]  # why: of an exit status, and the last lines on standard error
+SEPARATOR = " / "  # between lines of a complaint
+Failure = Callable[[int, str], TrainyardError]  # why: of an exit status, and the last ``lines`` on standard error
 
 
 def started(argv: Sequence[str], *, reads: bool = True) -> subprocess.Popen[bytes]:
@@ -33,7 +34,9 @@ def started(argv: Sequence[str], *, reads: bool = True) -> subprocess.Popen[byte
 
 
 @contextlib.contextmanager
-def talking(name: str, argv: Sequence[str], limit: Limit, failure: Failure) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+def talking(
+    name: str, argv: Sequence[str], limit: Limit, failure: Failure, lines: int = 2
+) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """A program that runs meanwhile, for the compute ``name``: what it reads, and what it prints. It has to end when
     the block is through.
 
@@ -51,7 +54,7 @@ def talking(name: str, argv: Sequence[str], limit: Limit, failure: Failure) -> I
     timer = threading.Timer(limit.seconds or threading.TIMEOUT_MAX, expire)
     timer.daemon = True
     timer.start()
-    complaints = Complaints(process.stderr)
+    complaints = Complaints(process.stderr, lines)
     assert process.stdin
     assert process.stdout
     try:
@@ -89,8 +92,8 @@ def write_all(stream: IO[bytes], content: bytes) -> None:
 class Complaints:
     """The end of what a program complains about, read so that it never waits for us."""
 
-    def __init__(self, stream: IO[bytes] | None) -> None:
-        self._last: deque[bytes] = deque(maxlen=2)
+    def __init__(self, stream: IO[bytes] | None, lines: int = 2) -> None:
+        self._last: deque[bytes] = deque(maxlen=lines)
         self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._thread.start()
 
@@ -104,4 +107,4 @@ class Complaints:
     def text(self) -> str:
         """Once the program has ended."""
         self._thread.join(1)
-        return " / ".join(line.decode(errors="replace").strip() for line in self._last)
+        return SEPARATOR.join(line.decode(errors="replace").strip() for line in self._last)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -12,14 +13,27 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import InputFile
 
 
-def write_tar(stream: IO[bytes], files: Mapping[str, InputFile]) -> None:
-    """Write files under the names that they are given.
+def write_tar(
+    stream: IO[bytes],
+    files: Mapping[str, InputFile],
+    folders: Iterable[str] = (),
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write files under the names that they are given; before them folders, and files that have a text.
 
     Raises:
         TrainyardError: one is not as it was when it was hashed.
         BrokenPipeError: whoever reads has ended.
     """
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        for name in folders:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        for name, text in (texts or {}).items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(text.encode()), 0o600
+            archive.addfile(entry, io.BytesIO(text.encode()))
         for name, one in files.items():
             try:
                 with open_regular(one.path) as content:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_INTERRUPTED
-from trainyard.host.compute.base import AwayError, Compute, LostError, Task, task_name
+from trainyard.host.compute.base import LONGEST, AwayError, Compute, LostError, Task, task_name
 from trainyard.host.compute.compute_file import Resources
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.inputs import inputs_of
@@ -20,8 +20,6 @@ from trainyard.host.experiments.training import Foreground, LeftRunning, Trainin
 from trainyard.host.operations.bringing_home import bring_home
 from trainyard.host.operations.session import Session
 from trainyard.host.support.digests import digest_of
-
-_LONGEST = 30 * 86400  # seconds after which a training is nobody's any more, where compute.yaml does not limit it
 
 
 def runner_of(session: Session, training: Training) -> Foreground:
@@ -93,7 +91,7 @@ class OnCompute:
     def _task(self, plan: RunPlan, run: Path) -> Task:
         exported = self.session.engine.images.exported(plan.image, plan.image_id or plan.image)
         made = [f"{run_folder.MOUNT}/{run_folder.MODEL}"] if (run / run_folder.MODEL).is_dir() else []
-        longest = self.resources.seconds or _LONGEST
+        longest = self.resources.seconds or LONGEST
         labels = {
             "run": run.name, "model": plan.model, "clone": clone_mark(self.session.repository.root),
             "until": str(int(time.time()) + longest + 2 * self.session.computing.wait_timeout),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import select
 import signal
@@ -20,12 +21,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from trainyard.contract.hosted import (
+    ENVIRONMENT,
     FETCHED,
     FOLDER,
     GIVEN,
     KEPT,
     MARK,
     METRICS,
+    OUT_OF_MEMORY,
     STATE,
     STATUS,
     TRAINING,
@@ -34,11 +37,14 @@ from trainyard.contract.hosted import (
 )
 from trainyard.contract.run_folder import METRICS as METRICS_FILE
 from trainyard.contract.run_folder import MOUNT
-from trainyard.errors import EXIT_FAILED, EXIT_TERMINATED, TrainyardError
+from trainyard.errors import EXIT_FAILED, EXIT_KILLED, EXIT_TERMINATED, TrainyardError
 
 LOOK = 0.2  # seconds between two looks at marks and metrics
 CHUNK = 1 << 16
 _TERMINATION_LOG = Path("/dev/termination-log")  # what Kubernetes keeps of a container
+# What the kernel counts of our control group, of either version.
+_KILLS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+GRACE = 30  # seconds that a training gets to end by itself
 
 
 def host(sources: Path, arguments: Sequence[str]) -> int:
@@ -52,13 +58,14 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
         "--wait", type=int, default=0, help="seconds that its files may take to arrive; 0: they are there"
     )
     parser.add_argument("--keep", type=int, default=0, help="seconds that what it wrote is kept for whoever fetches it")
+    parser.add_argument("--limit", type=int, default=0, help="seconds that the training may take; 0: any")
     given = parser.parse_args(arguments)
     hosted = _Hosted(sources)
     hosted.listen()
     if given.wait:
         hosted.wait_for_files(given.wait)
-    status = hosted.train()
-    hosted.say(**{STATUS: status})
+    status = hosted.train(given.limit)
+    hosted.say(**{STATUS: status, OUT_OF_MEMORY: status == EXIT_KILLED and _has_run_out_of_memory()})
     with contextlib.suppress(OSError):
         _TERMINATION_LOG.exists() and _TERMINATION_LOG.write_text(f"{status}\n")
     if given.keep:
@@ -67,11 +74,14 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
 
 
 def receive(sources: Path) -> None:
-    """Unpack the tar that comes on standard input into ``sources``, and say that all is there.
+    """Unpack the tar that comes on standard input into ``sources``, and say that all is there; nothing where it was
+    there before.
 
     Raises:
         TrainyardError: it is cut off, or cannot be written.
     """
+    if (sources / MOUNT / FOLDER / GIVEN).exists():
+        return
     try:
         with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
             for entry in archive:
@@ -83,6 +93,14 @@ def receive(sources: Path) -> None:
     except (OSError, tarfile.TarError) as error:
         raise TrainyardError(f"its files did not arrive: {error}", "", EXIT_FAILED) from None
     mark(sources, GIVEN)
+
+
+def send(sources: Path) -> None:
+    """Write a tar of what the training wrote to standard output."""
+    kept = f"{MOUNT}/{FOLDER}"
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+        for folder in ("models", MOUNT):
+            archive.add(sources / folder, folder, filter=lambda entry: None if entry.name == kept else entry)
 
 
 def mark(sources: Path, name: str) -> None:
@@ -120,6 +138,10 @@ class _Hosted:
         self.say(**{STATE: WAITING})
         if not self._marked(GIVEN, seconds):
             raise TrainyardError(f"nobody sent the files of this training within {seconds} s", "", EXIT_FAILED)
+        environment = self._marks / ENVIRONMENT
+        if environment.exists():
+            os.environ.update(json.loads(environment.read_text()))
+            environment.unlink()
 
     def keep(self, seconds: int) -> None:
         if not self._ended:
@@ -135,10 +157,11 @@ class _Hosted:
             time.sleep(LOOK)
         return True
 
-    def train(self) -> int:
-        """Its exit status, as a shell gives it."""
+    def train(self, limit: int = 0) -> int:
+        """Its exit status, as a shell gives it; as timeout(1) where it took longer than it may."""
         self.say(**{STATE: TRAINING})
-        argv = [sys.executable, "-m", "trainyard.image.train"]
+        timeout = ["timeout", f"--kill-after={GRACE}", str(limit)] if limit else []
+        argv = [*timeout, sys.executable, "-m", "trainyard.image.train"]
         self._child = child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -171,6 +194,15 @@ class _Hosted:
         self._offset += len(lines) + len(end)
         if end:
             self.say(**{METRICS: (lines + end).decode(errors="replace")})
+
+
+def _has_run_out_of_memory() -> bool:
+    """Whether the kernel has killed a process in our container for its memory."""
+    for path in _KILLS:
+        with contextlib.suppress(OSError):
+            counts = dict(line.split() for line in path.read_text().splitlines())
+            return counts.get("oom_kill", "0") != "0"
+    return False
 
 
 def _write(content: bytes) -> None:

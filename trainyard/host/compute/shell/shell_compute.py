@@ -10,15 +10,17 @@ from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, EXIT_KILLED, TrainyardError
 from trainyard.host.compute.base import (
+    GRACE,
+    TIMED_OUT,
     AwayError,
     Condition,
     FoundTask,
     Heard,
     InputFile,
     LostError,
-    RefusedError,
     State,
     Task,
+    limit_reached,
 )
 from trainyard.host.compute.shell.container_command import CHECKPOINTS, FOLDERS, container_command
 from trainyard.host.compute.shell.transport import Shell
@@ -30,8 +32,6 @@ from trainyard.host.support.reporter import Reporter
 _FAR = (package_files.files("trainyard.host.compute.shell") / "far.sh").read_text()
 _POLL = 0.5  # seconds between two looks at what a task prints
 _MOST = 4 << 20  # bytes of that at once
-GRACE = 30  # seconds that a task gets to end by itself
-TIMED_OUT = 124  # the exit status of timeout(1)
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,10 @@ class ShellCompute:
         """Raises:
         RefusedError: a limit of its own has ended it."""
         if status == TIMED_OUT:
-            what, limit = "took longer", "time"
-        elif status == EXIT_KILLED and out_of_memory:
-            what, limit = "used more memory", "memory"
-        else:
-            return status
-        fix = f"resources.{limit} in compute.yaml allows more"
-        raise RefusedError(f"{task} {what} than it may on {self.name}", fix, EXIT_FAILED)
+            raise limit_reached(task, self.name, "time")
+        if status == EXIT_KILLED and out_of_memory:
+            raise limit_reached(task, self.name, "memory")
+        return status
 
     def loss(self, task: str, what: str) -> TrainyardError:
         """Why a task is there no more."""
