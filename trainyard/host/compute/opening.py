@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.host.compute.base import Compute
-from trainyard.host.compute.compute_file import AnyCompute, Computes, Local, Ssh, read_computes
+from trainyard.host.compute.compute_file import AnyCompute, Computes, Local, Slurm, Ssh, read_computes
 from trainyard.host.compute.shell.shell_compute import ShellCompute
+from trainyard.host.compute.shell.slurm import SlurmCompute
 from trainyard.host.compute.shell.transport import Shell
 from trainyard.host.support.command import Limit
 from trainyard.host.support.reporter import Reporter
@@ -39,15 +40,16 @@ def opened(computes: Computes, name: str, settings: ComputeSettings, reporter: R
     return Opened(_KINDS[type(entry)](name, entry, settings, reporter), entry)
 
 
-def _by_shell(name: str, entry: Local | Ssh, settings: ComputeSettings, reporter: Reporter) -> Compute:
-    host, options = (entry.host, entry.options) if isinstance(entry, Ssh) else ("", ())
+def _by_shell(name: str, entry: Local | Ssh | Slurm, settings: ComputeSettings, reporter: Reporter) -> Compute:
+    host, options = ("", ()) if isinstance(entry, Local) else (entry.host, entry.options)
     call, copy = Limit("CALL_TIMEOUT", settings.call_timeout), Limit("COPY_TIMEOUT", settings.copy_timeout)
     shell = Shell(name, host, options, call, copy)
-    return ShellCompute(
-        name, entry.kind, shell, entry.folder, entry.engine, entry.registry, settings.compute_timeout, reporter
-    )
+    common = name, entry.kind, shell, entry.folder, entry.engine, entry.registry, settings.compute_timeout, reporter
+    if isinstance(entry, Slurm):
+        return SlurmCompute(*common, entry.partition, entry.account)
+    return ShellCompute(*common)
 
 
 _KINDS: Mapping[type[AnyCompute], Callable[[str, Any, ComputeSettings, Reporter], Compute]] = {
-    Local: _by_shell, Ssh: _by_shell
+    Local: _by_shell, Ssh: _by_shell, Slurm: _by_shell
 }  # fmt: skip

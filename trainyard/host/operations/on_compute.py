@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
-from trainyard.errors import ENDED_BY_SIGNAL, EXIT_INTERRUPTED
-from trainyard.host.compute.base import AwayError, Compute, LostError, Task, task_name
+from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
+from trainyard.host.compute.base import AwayError, Compute, LostError, RefusedError, Task, task_name
 from trainyard.host.compute.compute_file import Resources
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.inputs import inputs_of
@@ -67,10 +67,13 @@ class OnCompute:
                 placed = self._submitted(plan, run)
             status = self._followed(plan, run, placed)
             if status not in ENDED_BY_SIGNAL:
-                bring_home(self.session, self.compute, plan, run, placed.task, self.model)
+                self._bring_home(plan, run, placed)
         except KeyboardInterrupt:
             if placed:
                 self._leave_or_cancel(run, placed)
+            raise
+        except (LostError, RefusedError):
+            self._clean_up(run)
             raise
         except SystemExit:  # nobody can be asked any more
             if placed:
@@ -78,8 +81,7 @@ class OnCompute:
             raise
         except AwayError as error:
             raise self._left(run, str(error)) from None
-        self.compute.clean_up(placed.task)
-        placed.saved(run, over=True)
+        self._clean_up(run)
         return status
 
     def _submitted(self, plan: RunPlan, run: Path) -> Placed:
@@ -119,6 +121,21 @@ class OnCompute:
                 placed = placed.saved(run, tries=placed.tries + 1)
                 self.compute.submit(self._task(plan, run), again=True)
 
+    def _bring_home(self, plan: RunPlan, run: Path, placed: Placed) -> None:
+        """Raises:
+        LeftRunning: not all of it is here; it stays where it is."""
+        try:
+            bring_home(self.session, self.compute, plan, run, placed.task, self.model)
+        except TrainyardError as error:
+            raise LeftRunning(
+                f"{error}; what was trained is still on {self.compute.name}", f"make attach ID={run.name}", EXIT_FAILED
+            ) from None
+
+    def _clean_up(self, run: Path) -> None:
+        if placed := read_placed(run):
+            self.compute.clean_up(placed.task)
+            placed.saved(run, over=True)
+
     def _show_state(self, state: str) -> None:
         if state == hosted.WAITING:
             self.session.reporter.step(f"It has a place on {self.compute.name}, and waits for its files")
@@ -130,8 +147,7 @@ class OnCompute:
             raise self._left(run, "interrupted") from None
         with self.session.reporter.waiting(f"Ending {placed.task} on {self.compute.name} ..."):
             self.compute.cancel(placed.task)
-            self.compute.clean_up(placed.task)
-        placed.saved(run, over=True)
+            self._clean_up(run)
 
     def _left(self, run: Path, why: str) -> LeftRunning:
         return LeftRunning(
