@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.host.compute.base import Compute
-from trainyard.host.compute.compute_file import AnyCompute, Computes, Kubernetes, Local, Ssh, read_computes
+from trainyard.host.compute.compute_file import AnyCompute, Computes, Kubernetes, Local, Slurm, Ssh, read_computes
 from trainyard.host.compute.kubernetes.kubectl import Kubectl
 from trainyard.host.compute.kubernetes.kubernetes_compute import KubernetesCompute
 from trainyard.host.compute.shell.shell_compute import ShellCompute
+from trainyard.host.compute.shell.slurm import SlurmCompute
 from trainyard.host.compute.shell.transport import Shell
 from trainyard.host.support.command import Limit
 from trainyard.host.support.reporter import Reporter
@@ -41,12 +42,13 @@ def opened(computes: Computes, name: str, settings: ComputeSettings, reporter: R
     return Opened(_KINDS[type(entry)](name, entry, settings, reporter), entry)
 
 
-def _by_shell(name: str, entry: Local | Ssh, settings: ComputeSettings, reporter: Reporter) -> Compute:
-    host, options = (entry.host, entry.options) if isinstance(entry, Ssh) else ("", ())
+def _by_shell(name: str, entry: Local | Ssh | Slurm, settings: ComputeSettings, reporter: Reporter) -> Compute:
+    host, options = ("", ()) if isinstance(entry, Local) else (entry.host, entry.options)
     shell = Shell(name, host, options, *_limits(settings))
-    return ShellCompute(
-        name, entry.kind, shell, entry.folder, entry.engine, entry.registry, settings.compute_timeout, reporter
-    )
+    common = name, entry.kind, shell, entry.folder, entry.engine, entry.registry, settings.compute_timeout, reporter
+    if isinstance(entry, Slurm):
+        return SlurmCompute(*common, entry.partition, entry.account)
+    return ShellCompute(*common)
 
 
 def _kubernetes(name: str, entry: Kubernetes, settings: ComputeSettings, reporter: Reporter) -> Compute:
@@ -59,5 +61,5 @@ def _limits(settings: ComputeSettings) -> tuple[Limit, Limit]:
 
 
 _KINDS: Mapping[type[AnyCompute], Callable[[str, Any, ComputeSettings, Reporter], Compute]] = {
-    Local: _by_shell, Ssh: _by_shell, Kubernetes: _kubernetes
+    Local: _by_shell, Ssh: _by_shell, Slurm: _by_shell
 }  # fmt: skip

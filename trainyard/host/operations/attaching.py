@@ -12,6 +12,7 @@ from trainyard.host.compute.base import Compute
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.opening import open_compute
 from trainyard.host.compute.placed import Placed, read_placed
+from trainyard.host.compute.submitted import SubmittedTasks
 from trainyard.host.engines.base import Mount
 from trainyard.host.engines.container_output import Output
 from trainyard.host.experiments.origin import Origin
@@ -79,6 +80,7 @@ def cancel(session: Session, run: Run) -> Run:
     with session.reporter.waiting(f"Ending {placed.task} on {compute.name} ..."):
         compute.cancel(placed.task)
         compute.clean_up(placed.task)
+    SubmittedTasks(session.repository.state).forget(placed.task)
     return end_run(run, "interrupted", session.reporter, error="cancelled")
 
 

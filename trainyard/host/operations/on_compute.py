@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
-from trainyard.errors import ENDED_BY_SIGNAL, EXIT_INTERRUPTED
-from trainyard.host.compute.base import LONGEST, AwayError, Compute, LostError, Task, task_name
+from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
+from trainyard.host.compute.base import LONGEST, AwayError, Compute, LostError, RefusedError, Task, task_name
 from trainyard.host.compute.compute_file import Resources
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.inputs import inputs_of
 from trainyard.host.compute.opening import open_compute
 from trainyard.host.compute.placed import Placed, read_placed
+from trainyard.host.compute.submitted import SubmittedTasks
 from trainyard.host.engines.base import RunPlan
 from trainyard.host.experiments.training import Foreground, LeftRunning, Training
 from trainyard.host.operations.bringing_home import bring_home
@@ -63,12 +64,17 @@ class OnCompute:
         try:
             if placed is None:
                 placed = self._submitted(plan, run)
+            elif task := self._submitted_tasks.read(placed.task, plan.env):
+                self.compute.submit(task)  # nothing happens where it is there; but its files can be sent
             status = self._followed(plan, run, placed)
             if status not in ENDED_BY_SIGNAL:
-                bring_home(self.session, self.compute, plan, run, placed.task, self.model)
+                self._bring_home(plan, run, placed)
         except KeyboardInterrupt:
             if placed:
                 self._leave_or_cancel(run, placed)
+            raise
+        except (LostError, RefusedError):
+            self._clean_up(run)
             raise
         except SystemExit:  # nobody can be asked any more
             if placed:
@@ -76,13 +82,13 @@ class OnCompute:
             raise
         except AwayError as error:
             raise self._left(run, str(error)) from None
-        self.compute.clean_up(placed.task)
-        placed.saved(run, over=True)
+        self._clean_up(run)
         return status
 
     def _submitted(self, plan: RunPlan, run: Path) -> Placed:
         """It is written down before it is submitted: whatever becomes of us, it is found again."""
         task = self._task(plan, run)
+        self._submitted_tasks.save(task)
         placed = Placed(self.compute.name, task.name, task.image).saved(run)
         self.compute.submit(task)
         self.session.reporter.step(f"It trains on {self.compute.name}; Ctrl-C asks whether it goes on there")
@@ -115,7 +121,30 @@ class OnCompute:
                     raise
                 self.session.reporter.warn(f"{error.message}; it begins again")
                 placed = placed.saved(run, tries=placed.tries + 1)
-                self.compute.submit(self._task(plan, run), again=True)
+                task = self._submitted_tasks.read(placed.task, plan.env) or self._task(plan, run)
+                self.compute.submit(task, again=True)
+
+    def _bring_home(self, plan: RunPlan, run: Path, placed: Placed) -> None:
+        """Raises:
+        LeftRunning: not all of it is here; it stays where it is."""
+        try:
+            bring_home(self.session, self.compute, plan, run, placed.task, self.model)
+        except LostError:
+            raise
+        except TrainyardError as error:
+            raise LeftRunning(
+                f"{error}; what was trained is still on {self.compute.name}", f"make attach ID={run.name}", EXIT_FAILED
+            ) from None
+
+    def _clean_up(self, run: Path) -> None:
+        if placed := read_placed(run):
+            self.compute.clean_up(placed.task)
+            placed.saved(run, over=True)
+            self._submitted_tasks.forget(placed.task)
+
+    @property
+    def _submitted_tasks(self) -> SubmittedTasks:
+        return SubmittedTasks(self.session.repository.state)
 
     def _show_state(self, state: str) -> None:
         if state == hosted.WAITING:
@@ -128,8 +157,7 @@ class OnCompute:
             raise self._left(run, "interrupted") from None
         with self.session.reporter.waiting(f"Ending {placed.task} on {self.compute.name} ..."):
             self.compute.cancel(placed.task)
-            self.compute.clean_up(placed.task)
-        placed.saved(run, over=True)
+            self._clean_up(run)
 
     def _left(self, run: Path, why: str) -> LeftRunning:
         return LeftRunning(

@@ -116,7 +116,8 @@ class _Hosted:
     def __init__(self, sources: Path) -> None:
         self._run = sources / MOUNT
         self._marks = self._run / FOLDER
-        self._offset = 0  # in its metrics
+        metrics = self._run / METRICS_FILE
+        self._offset = metrics.stat().st_size if metrics.is_file() else 0  # what another try has reported is known
         self._child: subprocess.Popen[bytes] | None = None
         self._ended = False
 

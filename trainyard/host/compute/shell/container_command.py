@@ -21,12 +21,24 @@ fi
 """
 
 
+# SIGTERM goes to us alone, and ends the waiting.
+_WAIT = """child=$!
+trap 'kill -TERM "$child"' TERM
+wait "$child"
+status=$?
+while kill -0 "$child" 2>/dev/null; do
+    wait "$child"
+    status=$?
+done
+"""
+
+
 def container_command(engine: str, task: Task, grace: int) -> str:
-    """A shell script that trains, and exits as the training does. It is run in the task's folder."""
+    """A shell script that trains, and leaves the exit status in a file of the task's folder, where it is run."""
     env = {**task.env, "CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items()))
     mounts = {**FOLDERS, CHECKPOINTS: "rw", **dict.fromkeys(_more_places(task), "ro")}
-    options = ["--name", task.name, *UNPRIVILEGED, "--pids-limit", str(MOST_TASKS), *_limits(engine, task.resources)]
+    options = ["--name", task.name, *UNPRIVILEGED, "--pids-limit", str(MOST_TASKS), *_limits(engine, task)]
     for name, value in sorted(task.labels.items()):
         options += ["--label", f"{name}={value}"]
     for name in sorted(env):
@@ -37,11 +49,12 @@ def container_command(engine: str, task: Task, grace: int) -> str:
     return (
         f"{exports}{_USER.format(engine=engine)}"
         f"{engine} rm --force {task.name} >/dev/null 2>&1\n"
-        f"{shlex.join(run)} $user $keep {volumes} {image}\n"
-        "status=$?\n"
+        f"{shlex.join(run)} $user $keep {volumes} {image} &\n"
+        f"{_WAIT}"
         f"{engine} container inspect --format '{{{{.State.OOMKilled}}}}' {task.name} >oom 2>/dev/null\n"
         f"{engine} rm --force {task.name} >/dev/null 2>&1\n"
-        "exit $status\n"
+        "echo $status >status.part\n"
+        "mv status.part status\n"
     )
 
 
@@ -50,9 +63,11 @@ def _more_places(task: Task) -> set[str]:
     return {one.place.partition("/")[0] for one in task.inputs} - FOLDERS.keys()
 
 
-def _limits(engine: str, resources: Resources) -> list[str]:
+def _limits(engine: str, task: Task) -> list[str]:
+    resources = task.resources
     options = ["--cpus", f"{resources.cpu:g}"] if resources.cpu else []
     options += ["--memory", resources.memory] if resources.memory else []
+    options += ["--network", "none"] if task.offline else []
     if resources.gpu:
         options += ["--gpus", str(resources.gpu)] if engine == "docker" else ["--device", "nvidia.com/gpu=all"]
     return options

@@ -79,38 +79,22 @@ task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is it
     cat >"$part/command"
     mv "$part" "tasks/$1"
     ;;
-again) # NAME: it can be started once more; its files and checkpoints stay
+again) # NAME: it can be started once more; its files, metrics and checkpoints stay
     cd "tasks/$1"
     rm -rf started status output oom job
-    find models run -mindepth 1 -type f -delete
+    find models -mindepth 1 -type f -delete
     ;;
 start) # NAME: goes on when we are gone
     cd "tasks/$1"
     mkdir started 2>/dev/null || exit 0
-    # shellcheck disable=SC2016 # for the shell that is started
-    run='sh ./command >output 2>&1; echo $? >status.part; mv status.part status'
-    setsid nohup flock lock sh -c "$run" >/dev/null 2>&1 </dev/null &
-    while [ ! -e output ] && [ ! -e status ]; do sleep 0.05; done
+    setsid nohup flock lock sh ./command >output 2>&1 </dev/null &
+    while [ ! -e status ] && flock --nonblock lock true; do sleep 0.05; done
     ;;
 sbatch) # NAME OPTION...
     cd "tasks/$1"
     shift
     mkdir started 2>/dev/null || exit 0
-    # A signal goes to the batch script alone, which hands it on.
-    cat >batch.sh <<'END'
-#!/bin/sh
-sh ./command >output 2>&1 &
-child=$!
-trap 'kill -TERM "$child"' TERM
-wait "$child"
-status=$?
-while kill -0 "$child" 2>/dev/null; do # a signal has ended the waiting
-    wait "$child"
-    status=$?
-done
-echo "$status" >status.part
-mv status.part status
-END
+    printf '%s\n' '#!/bin/sh' 'exec sh ./command >output 2>&1' >batch.sh
     sbatch --parsable --output=/dev/null --chdir="$PWD" "$@" batch.sh >job.part || {
         rmdir started
         exit 1
@@ -146,7 +130,19 @@ tasks)
         (cd "$one" && echo "$(basename "$PWD") $(state | cut -d' ' -f1) $(tr '\n' ' ' <labels)")
     done
     ;;
+has) # PROGRAM...
+    for program; do
+        command -v "$program" >/dev/null || {
+            echo "error: $program is not there: install it" >&2
+            exit 1
+        }
+    done
+    ;;
 free)
+    if [ "${1-}" = slurm ]; then
+        sinfo --noheader --format '%C' | awk -F/ '{idle += $2; all += $4} END {print idle " of " all " cores"}'
+        exit
+    fi
     echo "$(nproc) cores, $(awk '/MemAvailable/ {printf "%.1f", $2 / 1048576}' /proc/meminfo) GiB"
     ;;
 *)

@@ -54,11 +54,16 @@ class ShellCompute:
     def condition(self) -> Condition:
         place = f"{self.shell.host or 'this machine'}:{self.folder}"
         try:
-            self.shell.ask(f"{self.engine} version >/dev/null && command -v flock setsid sha256sum tar >/dev/null")
+            self.shell.ask(f"{self.engine} version >/dev/null")
+            self.far("has", *self.needs().split())
             running = sum(task.state in ("running", "waiting") for task in self.tasks())
             return Condition(self.name, self.kind, place, "", running, self.free())
         except TrainyardError as error:
             return Condition(self.name, self.kind, place, str(error).removeprefix(f"compute {self.name}: "))
+
+    def needs(self) -> str:
+        """Programs that have to be there."""
+        return "flock setsid sha256sum tar timeout"
 
     def free(self) -> str:
         """What is free there, in words."""

@@ -1,0 +1,58 @@
+"""Computes that a shell reaches: this machine, a host by ssh, a cluster of Slurm."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from computes.contract import ComputeContract
+from monorepo import Monorepo
+from needs import need
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
+
+
+def folders(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "tasks").glob("*"))
+
+
+def containers() -> list[str]:
+    listed = ["docker", "ps", "--all", "--filter", "name=^ty-", "--format", "{{.Names}}"]
+    return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+
+
+def end_task(folder: Path, task: str) -> None:
+    """What runs it, and its container, as in a machine that is switched off."""
+    lock = folder / "tasks" / task / "lock"
+    subprocess.run(["fuser", "--kill", "--silent", lock], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(["docker", "rm", "--force", task], check=True, capture_output=True)
+
+
+class TestLocal(ComputeContract):
+    """Trainings that go on when make has ended."""
+
+    folder: Path
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def entry(cls, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+        need("docker")
+        cls.folder = tmp_path_factory.mktemp("far")
+        return {"kind": "local", "folder": str(cls.folder)}
+
+    def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
+        return folders(self.folder) + containers()
+
+    def lose(self, task: str) -> None:
+        end_task(self.folder, task)
+
+    def test_data_goes_there_once(self, repo: Monorepo, environ: dict[str, str]) -> None:
+        model = repo.add_model("large", project="large")
+        (model.path.parent / "data" / "numbers.csv").write_text("a,b\n" + "7,8\n" * 1000)
+        first = self.train(repo, model, environ).succeeded()
+        assert "Sending 1 files" in first.err
+        again = self.train(repo, model, environ).succeeded()
+        assert "Sending" not in again.err
