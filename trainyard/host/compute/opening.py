@@ -61,5 +61,5 @@ def _limits(settings: ComputeSettings) -> tuple[Limit, Limit]:
 
 
 _KINDS: Mapping[type[AnyCompute], Callable[[str, Any, ComputeSettings, Reporter], Compute]] = {
-    Local: _by_shell, Ssh: _by_shell, Slurm: _by_shell
+    Local: _by_shell, Ssh: _by_shell, Slurm: _by_shell, Kubernetes: _kubernetes,
 }  # fmt: skip

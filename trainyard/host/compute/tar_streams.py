@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from trainyard.contract.files import open_regular
@@ -60,9 +60,10 @@ def unpack_tar(stream: IO[bytes], folder: Path) -> None:
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for entry in archive:
-                if entry.isreg() or entry.isdir():
-                    archive.extract(entry, folder, set_attrs=False, filter="data")
-    except tarfile.FilterError as error:
-        raise TrainyardError(f"what came back leads out of its folder: {error}", "", EXIT_FAILED) from None
+                place = PurePosixPath(entry.name)
+                if place.is_absolute() or ".." in place.parts:
+                    raise TrainyardError(f"what came back leads out of its folder: {place}", "", EXIT_FAILED)
+                if entry.isreg() or entry.isdir():  # and no link that a name could lead through
+                    archive.extract(entry, folder, set_attrs=False)
     except OSError as error:
         raise TrainyardError(f"{error.filename or folder}: {error.strerror}", "make room", EXIT_FAILED) from None

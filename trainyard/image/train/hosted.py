@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,11 +86,13 @@ def receive(sources: Path) -> None:
     try:
         with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
             for entry in archive:
+                place = sources / entry.name
                 if entry.isdir():
-                    (sources / entry.name).mkdir(parents=True, exist_ok=True)
-                else:
-                    entry.mode = 0o664
-                    archive.extract(entry, sources, set_attrs=False, filter="data")
+                    place.mkdir(parents=True, exist_ok=True)
+                elif content := archive.extractfile(entry):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with place.open("wb") as file:
+                        shutil.copyfileobj(content, file, CHUNK)
     except (OSError, tarfile.TarError) as error:
         raise TrainyardError(f"its files did not arrive: {error}", "", EXIT_FAILED) from None
     mark(sources, GIVEN)

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.compute.base import LostError, RefusedError, Task
-from trainyard.host.compute.shell.shell_compute import GRACE, ShellCompute
+from trainyard.host.compute.base import GRACE, LostError, RefusedError, Task
+from trainyard.host.compute.shell.shell_compute import ShellCompute
 
 _STATE = re.compile(r"\bJobState=(\S+).*?\bReason=(\S+)")
 _SPARE = 5  # minutes beyond what a task may take, for Slurm: the task itself says first that its time is over
