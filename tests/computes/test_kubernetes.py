@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from computes.cluster import Cluster
-from computes.contract import ComputeContract
 from monorepo import Monorepo
 from needs import need
+
+from computes.cluster import Cluster
+from computes.contract import ComputeContract
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from computes.contract import ComputeContract
 from monorepo import Monorepo
 from needs import need
+
+from computes.contract import ComputeContract
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 

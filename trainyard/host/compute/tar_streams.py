@@ -59,6 +59,7 @@ def unpack_tar(stream: IO[bytes], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.3 has none
             for entry in archive:
                 place = PurePosixPath(entry.name)
                 if place.is_absolute() or ".." in place.parts:

@@ -31,6 +31,7 @@ _UNREACHABLE = re.compile(
 _NO_IMAGE = re.compile(r"not found|manifest unknown|name unknown", re.IGNORECASE)
 _NO_ACCESS = re.compile(r"unauthorized|authentication|denied|forbidden|no basic auth|\b40[13]\b", re.IGNORECASE)
 _QUOTA = re.compile(r"exceeded quota: (?P<quota>[^,]+), requested: (?P<asked>.+), used: .+, limited: (?P<limits>.+)")
+_QUOTED = '": '  # ends what each layer of a node says in front of the reason
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _CREATING = {
     "CreateContainerConfigError",
@@ -104,7 +105,7 @@ def _of_waiting(waiting: Object) -> Finding:
         return Finding("refused", f"its container cannot start: {message}")
     if reason not in _PULLING:
         return Finding("waiting", "its image is pulled")
-    text = f"its image cannot be pulled: {message}"
+    text = f"its image cannot be pulled: {message.rpartition(_QUOTED)[2]}"
     if _UNREACHABLE.search(message):
         return Finding("stuck", text, "its nodes have to reach the registry")
     if _NO_ACCESS.search(message):
@@ -129,7 +130,7 @@ def diagnose_events(events: Iterable[Object]) -> Finding:
         return Finding("refused", short, "ask for less in `resources` of compute.yaml, or for a larger quota")
     if "must specify" in short:
         return Finding("refused", short, "`resources` in compute.yaml says how much of each")
-    if "serviceaccount" in short:
+    if "serviceaccount" in short and '"default"' not in short:  # which a new namespace gets in a moment
         return Finding("refused", short, "`service_account` in compute.yaml names one of the namespace")
     if "forbidden" in message:
         return Finding("refused", short)
