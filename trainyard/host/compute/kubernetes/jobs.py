@@ -77,10 +77,14 @@ class Jobs:
         except ForbiddenError as error:
             return Finding("waiting", f"it has no pod yet: who may {error.permission} can see why")
 
-    def remove(self, task: str) -> None:
-        """With its pods, which may take their time to end. Those of a node that is lost cannot be waited for."""
+    def delete(self, task: str) -> None:
+        """It is gone at once, its pods are told to end."""
         name = f"jobs/{task}"
         self.kubectl.ask("delete", name, "--ignore-not-found", "--cascade=background", "--wait=false")
+
+    def remove(self, task: str) -> None:
+        """The same, until its pods are gone. That of a node that is lost cannot be waited for."""
+        self.delete(task)
         until = time.monotonic() + GRACE + _MARGIN
         while self._pods(task) and time.monotonic() < until:
             time.sleep(_POLL)

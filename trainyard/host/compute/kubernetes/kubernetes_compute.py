@@ -96,8 +96,8 @@ class KubernetesCompute:
         if task.offline:
             raise TrainyardError(f"compute {self.name}: nothing keeps a task there from the network", "", EXIT_FAILED)
         self.submitted[task.name] = task
-        if again:
-            self.jobs.remove(task.name)
+        if again:  # its pods share nothing with those that end
+            self.jobs.delete(task.name)
         self.jobs.create(job(task, self.entry, self.wait))
 
     def follow(self, task: str, heard: Heard, *, wait: bool = True) -> int:
