@@ -31,6 +31,10 @@ class RefusedError(TrainyardError):
     """The compute takes no such task, however often it is asked."""
 
 
+class LimitError(RefusedError):
+    """It needs more than it may have."""
+
+
 @dataclass(frozen=True)
 class InputFile:
     """A file that a task reads: its place below the application folder, and where it is here."""

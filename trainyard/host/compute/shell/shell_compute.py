@@ -15,8 +15,8 @@ from trainyard.host.compute.base import (
     FoundTask,
     Heard,
     InputFile,
+    LimitError,
     LostError,
-    RefusedError,
     State,
     Task,
 )
@@ -131,7 +131,7 @@ class ShellCompute:
             if not wait:
                 return 0
             if what == "over":
-                return self._ended(task, int(more[0]), more[1:] == ["true"])
+                return self.ended(task, int(more[0]), more[1:] == ["true"])
             time.sleep(_POLL)
 
     def _look(self, task: str, seen: int) -> tuple[str, bytes]:
@@ -139,9 +139,12 @@ class ShellCompute:
         state, _, printed = answer.partition(b"\n")
         return state.decode(errors="replace"), printed
 
-    def _ended(self, task: str, status: int, out_of_memory: bool) -> int:
-        """Raises:
-        RefusedError: a limit of its own has ended it."""
+    def ended(self, task: str, status: int, out_of_memory: bool) -> int:
+        """Its exit status.
+
+        Raises:
+            LimitError: a limit of its own has ended it.
+        """
         if status == TIMED_OUT:
             what, limit = "took longer", "time"
         elif status == EXIT_KILLED and out_of_memory:
@@ -149,7 +152,7 @@ class ShellCompute:
         else:
             return status
         fix = f"resources.{limit} in compute.yaml allows more"
-        raise RefusedError(f"{task} {what} than it may on {self.name}", fix, EXIT_FAILED)
+        raise LimitError(f"{task} {what} than it may on {self.name}", fix, EXIT_FAILED)
 
     def loss(self, task: str, what: str) -> TrainyardError:
         """Why a task is there no more."""
@@ -168,7 +171,7 @@ class ShellCompute:
         self.far("signal", task, self.engine, str(GRACE))
 
     def clean_up(self, task: str) -> None:
-        self.far("remove", task, self.engine)
+        self.far("remove", task, self.engine, str(GRACE))
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         raise NotImplementedError

@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.compute.base import LostError, RefusedError, Task
+from trainyard.host.compute.base import LimitError, LostError, RefusedError, Task
 from trainyard.host.compute.shell.shell_compute import GRACE, ShellCompute
 
 _STATE = re.compile(r"\bJobState=(\S+).*?\bReason=(\S+)")
+_SIGNALLED = 128  # and the number of the signal
 _SPARE = 5  # minutes beyond what a task may take, for Slurm: the task itself says first that its time is over
 # What was no fault of the task.
 _LOST = {"NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "REQUEUED", "SPECIAL_EXIT"}
@@ -38,6 +39,12 @@ class SlurmCompute(ShellCompute):
         given = [f"--{name}={value}" for name, value in options.items() if value]
         return ["--no-requeue", f"--signal=B:TERM@{GRACE}", *given]
 
+    def ended(self, task: str, status: int, out_of_memory: bool) -> int:
+        """A signal may have been Slurm's."""
+        if status > _SIGNALLED and isinstance(error := self.loss(task, "lost"), LostError | LimitError):
+            raise error
+        return super().ended(task, status, out_of_memory)
+
     def loss(self, task: str, what: str) -> TrainyardError:
         found = _STATE.search(self.far("why", task)) if what == "lost" else None
         if found is None:
@@ -47,8 +54,8 @@ class SlurmCompute(ShellCompute):
         if state in _LOST:
             return LostError(where, "", EXIT_FAILED)
         if state in _LIMITS:
-            return RefusedError(where, f"resources.{_LIMITS[state]} in compute.yaml allows more", EXIT_FAILED)
-        return RefusedError(f"{where} ({reason})", f"scontrol show job, or: make logs ID={task}", EXIT_FAILED)
+            return LimitError(where, f"resources.{_LIMITS[state]} in compute.yaml allows more", EXIT_FAILED)
+        return RefusedError(f"{where} ({reason})", "train again", EXIT_FAILED)
 
     def free(self) -> str:
         return self.far("free", "slurm").strip()
