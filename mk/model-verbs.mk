@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
+VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs attach cancel run-show reproduce compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -41,7 +41,7 @@ test-endpoint: $(SETUP) ## post test/test_instances.json, show the answer, fail 
 stop: $(SETUP) ## stop the server
 	@$(RUN) stop .
 
-logs: $(SETUP) ## the log of a server started with DETACH=1; FOLLOW=1 stays
+logs: $(SETUP) ## the log of a server that DETACH=1 started, or of the run ID; FOLLOW=1 stays
 	@$(RUN) logs .
 
 shell: $(SETUP) ## a shell in the predict image
@@ -73,6 +73,12 @@ audit: $(SETUP) ## look for credentials in both images: environment, history, ev
 
 runs: $(SETUP) ## a table of the runs; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
 	@$(RUN) runs .
+
+attach: $(VENV)/.stamp-experiments ## return to the run ID, or the latest, which was left on its compute
+	@$(RUN) attach .
+
+cancel: $(SETUP) ## end the run ID, or the latest, on its compute
+	@$(RUN) cancel .
 
 run-show: $(SETUP) ## everything about the run ID, or the latest
 	@$(RUN) run-show .

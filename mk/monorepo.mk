@@ -2,7 +2,7 @@
 # includes this may have targets of its own: those with `## help` are listed by `make help`.
 
 # Known here alone: in a model's folder DATASET is a misspelt DATASET_NAME.
-OF_TOP = $(SCAFFOLD) $(RETRAIN_CLIENT)
+OF_TOP = $(SCAFFOLD) $(RETRAIN_CLIENT) $(NEW_COMPUTE)
 include $(dir $(lastword $(MAKEFILE_LIST)))setup.mk
 
 LEAVES := $(wildcard projects/*/*/Makefile)

@@ -1,8 +1,8 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token track-image retrain-image datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop lock audit runs run-show reproduce compare report clean
+VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token track-image retrain-image compute-add computes datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop logs lock audit runs attach cancel run-show reproduce compare report clean
 .PHONY: $(VERBS)
-MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs run-show reproduce compare report promote rollback clean
+MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs attach cancel run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
@@ -43,6 +43,12 @@ track-image: $(SETUP) ## the image trainyard/track: the server of make track for
 
 retrain-image: $(SETUP) ## the image trainyard/retrain: the service of make retrain-service, without a socket
 	@$(RUN) retrain-image .
+
+compute-add: $(SETUP) ## add the compute NAME of KIND (ssh, kubernetes, slurm, local) to compute.yaml
+	@$(RUN) compute-add .
+
+computes: $(SETUP) ## a table of the computes: reachable or why not, what runs there, what is free
+	@$(RUN) computes .
 
 datastore-add: $(SETUP) ## add the data store NAME at URL to datastores.yaml, once it has answered
 	@$(RUN) datastore-add .
@@ -109,6 +115,9 @@ experiment: $(SETUP) ## train, or tune, what the file CONFIG describes
 stop: $(SETUP) ## stop every server of ours
 	@$(RUN) stop .
 
+logs: $(SETUP) ## what the run ID has printed, or the latest, here or on a compute; FOLLOW=1 stays
+	@$(RUN) logs .
+
 lock: $(SETUP) ## resolve the requirements of every model whose locks are missing or stale, write both lock files
 	@$(RUN) lock .
 
@@ -117,6 +126,12 @@ audit: $(SETUP) ## look for credentials in every image: environment, history, ev
 
 runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
 	@$(RUN) runs .
+
+attach: $(VENV)/.stamp-experiments ## return to the run ID, or the latest, which was left on its compute
+	@$(RUN) attach .
+
+cancel: $(SETUP) ## end the run ID, or the latest, on its compute
+	@$(RUN) cancel .
 
 run-show: $(SETUP) ## everything about the run ID, or the latest
 	@$(RUN) run-show .

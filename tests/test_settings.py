@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
+from trainyard.settings.compute import ComputeSettings, NewComputeSettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import table
 from trainyard.settings.experiments import ExperimentSettings
@@ -40,6 +41,8 @@ def test_every_setting_is_in_the_docs() -> None:
     for variables, value, help_text in table(
         HostSettings,
         ExperimentSettings,
+        ComputeSettings,
+        NewComputeSettings,
         DataSettings,
         ImageSettings,
         ScaffoldSettings,

@@ -14,6 +14,20 @@ from trainyard.host.requirements.install_target import Target
 from trainyard.host.secrets.leaks import Look
 
 
+class ExportedImage(Protocol):
+    """An image on its way to another engine."""
+
+    @property
+    def id(self) -> str:
+        """Its digest here, ``sha256:...``."""
+
+    def push(self, registry: str) -> str:
+        """Push it, only the layers that are missing there; how it is called there, by digest."""
+
+    def saved(self) -> list[str]:
+        """A command that writes it to standard output, as ``docker load`` reads it."""
+
+
 class Images(Protocol):
     """The images that an engine keeps."""
 
@@ -44,6 +58,9 @@ class Images(Protocol):
 
     def remove_unused(self, name: str) -> bool:
         """Remove one of either; False where it is used again."""
+
+    def exported(self, image: str, image_id: str) -> ExportedImage:
+        """The image of that name and id, for another engine."""
 
 
 class Builder(Protocol):

@@ -49,6 +49,7 @@ class Run:
     built: Mapping[str, str] = field(default_factory=dict)  # its image: experiments/origin.py
     payload: Mapping[str, Any] = field(default_factory=dict)  # what its train function was given, in that order
     error: str = ""
+    compute: str = ""  # where it runs, by name; empty: here
     host: str = ""
     pid: int = 0  # the process that looks after it, and when that one started
     pid_started: str = ""
@@ -145,7 +146,8 @@ def read_run(folder: Path, reporter: Reporter) -> Run:
         _check(run)
     except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
-    if run.status == "running" and run.host == socket.gethostname() and started_at(run.pid) != run.pid_started:
+    is_here = run.status == "running" and not run.compute and run.host == socket.gethostname()
+    if is_here and started_at(run.pid) != run.pid_started:
         return end_run(run, "killed", reporter, error="the process that ran it is gone")
     return run
 
@@ -168,7 +170,8 @@ def _check(run: Run) -> None:
     for name, known in (("status", get_args(Status)), ("kind", get_args(Kind))):
         if getattr(run, name) not in known:
             raise ValueError(f"{name}: {getattr(run, name)!r} is none of {', '.join(known)}")
-    texts = {name: getattr(run, name) for name in ("model", "model_name", "parent", "error", "started", "finished")}
+    names = ("model", "model_name", "parent", "error", "compute", "started", "finished")
+    texts = {name: getattr(run, name) for name in names}
     for name, value in {**texts, **{f"tag {name}": value for name, value in run.tags.items()}}.items():
         if not isinstance(value, str):
             raise ValueError(f"{name}: {value!r} is not a text")

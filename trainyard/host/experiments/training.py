@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from trainyard.contract import run_folder
 from trainyard.contract.data_parts import MEASURED_ON
@@ -15,7 +15,6 @@ from trainyard.contract.files import dataset_files
 from trainyard.contract.model_files import check_model_name
 from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
 from trainyard.host.engines.base import Mount, Network, RunPlan
-from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.metrics_log import Point, read_points, read_tags
 from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.run_files import Kind, Run, end_run, new_run
@@ -29,10 +28,22 @@ TRACKING, OWN = "tracking", "own"  # a tag of runs whose train function tracks i
 _MOST_NAMES = 10  # of data/ that a hint lists
 
 
+class LeftRunning(TrainyardError):
+    """A training goes on on its compute, and nobody here looks after it any more."""
+
+
+class Foreground(Protocol):
+    """Runs a container in the foreground: an engine's ``Runner`` here, or what trains on a compute."""
+
+    def run(self, plan: RunPlan) -> int:
+        """Run until it ends; its exit status."""
+
+
 @dataclass(frozen=True)
 class Training:
     """What to train, and how people shall find it again. ``keep_model``: a copy of the binary stays in the run;
-    ``environment``: variables of its container; ``hardened``: as of a ``RunPlan``; ``offline``: it has no network."""
+    ``environment``: variables of its container; ``hardened``: as of a ``RunPlan``; ``offline``: it has no network.
+    ``compute``: by name, where it trains; empty: here."""
 
     model: ModelDir
     origin: Origin
@@ -45,6 +56,7 @@ class Training:
     hardened: bool = True
     data: object = None  # what holds data of stores in the cache for as long as this is there
     offline: bool = False
+    compute: str = ""
 
     @property
     def image(self) -> str:
@@ -83,6 +95,7 @@ def start_run(training: Training, kind: Kind = "training") -> Run:
         kind=kind,
         built=training.origin.built,
         payload=dict(training.payload),
+        compute=training.compute,
     )
     if training.keep_model and kind == "training":
         run.files.make_folder(run_folder.MODEL)
@@ -92,7 +105,7 @@ def start_run(training: Training, kind: Kind = "training") -> Run:
 def carry_out(
     training: Training,
     run: Run,
-    runner: Runner,
+    runner: Foreground,
     repository: Repository,
     reporter: Reporter,
     on_points: Callable[[list[Point]], None] | None = None,
@@ -110,6 +123,8 @@ def carry_out(
         )  # fmt: skip
         try:
             status = runner.run(plan)
+        except LeftRunning:
+            raise
         except (KeyboardInterrupt, SystemExit):
             end_run(run, "interrupted", reporter, error="interrupted")
             raise
@@ -123,7 +138,7 @@ def carry_out(
     return _finished(training, run, repository, reporter), status
 
 
-def show_only(training: Training, runner: Runner) -> None:
+def show_only(training: Training, runner: Foreground) -> None:
     """What a dry run shows."""
     plan = RunPlan(
         training.image, training.image, "train", training.model.name, training.env, training.mounts,

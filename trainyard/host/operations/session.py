@@ -16,6 +16,7 @@ from trainyard.host.network.package_indexes import read_settings
 from trainyard.host.requirements.resolver import Resolver
 from trainyard.host.support.command import Commands
 from trainyard.host.support.reporter import Reporter
+from trainyard.settings.compute import ComputeSettings
 from trainyard.settings.data import DataSettings
 from trainyard.settings.experiments import ExperimentSettings
 from trainyard.settings.host import HostSettings
@@ -50,6 +51,10 @@ class Session:
     @cached_property
     def data(self) -> DataSettings:
         return DataSettings.read()
+
+    @cached_property
+    def computing(self) -> ComputeSettings:
+        return ComputeSettings.read()
 
     @property
     def resolver(self) -> Resolver:

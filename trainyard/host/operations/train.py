@@ -22,6 +22,7 @@ from trainyard.host.operations.dvc_notes import keep_for_dvc, warn_of_old_pipeli
 from trainyard.host.operations.image_to_run import ImageToRun, image_to_run
 from trainyard.host.operations.live_upload import is_tracked, tracked
 from trainyard.host.operations.mounts import models_folder
+from trainyard.host.operations.on_compute import runner_of
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.payloads import given_payload
 from trainyard.host.operations.reports import try_to_report
@@ -48,7 +49,7 @@ def train(session: Session, model: ModelDir) -> Run | None:
 
         training = with_base_model(session, training)
     if session.commands.dry_run:
-        show_only(training, session.engine.runner)
+        show_only(training, runner_of(session, training))
         return None
     run = train_as_run(session, training)
     keep_for_dvc(session, model)
@@ -83,7 +84,10 @@ def training_of(session: Session, model: ModelDir, data: TrainingData) -> Traini
     jobs = {"TRAINYARD_JOBS": str(session.settings.jobs)} if session.settings.jobs > 1 else {}
     named = {"TRAINYARD_DATA": record} if (record := record_of(data)) else {}
     environment = {**environment_of(model), **jobs, **named}
-    return Training(model, origin, data.payload, mounts, tags, "", True, environment, hardened, cached)
+    return Training(
+        model, origin, data.payload, mounts, tags, "", True, environment, hardened, cached,
+        compute=session.computing.compute,
+    )  # fmt: skip
 
 
 def origin_of(session: Session, model: ModelDir, image: ImageToRun) -> Origin:
@@ -110,7 +114,11 @@ def train_as_run(session: Session, training: Training) -> Run:
     Raises:
         TrainyardError: as ``trained``.
     """
-    run = trained(session, training)
+    return tracked_and_compared(session, training, trained(session, training))
+
+
+def tracked_and_compared(session: Session, training: Training, run: Run) -> Run:
+    """What becomes of a run that has finished: where there is a tracker, it competes with the champion."""
     session.reporter.step(f"Run {run.id}: make run-show ID={run.id}")
     if not is_tracked(session) or training.tracks_itself:
         return run
@@ -120,21 +128,23 @@ def train_as_run(session: Session, training: Training) -> Run:
     return compete(session, training, run)
 
 
-def trained(session: Session, training: Training) -> Run:
-    """Train; the run, finished, its report drawn, and uploaded where there is a tracker.
+def trained(session: Session, training: Training, submitted: Run | None = None) -> Run:
+    """Train; the run, finished, its report drawn, and uploaded where there is a tracker. ``submitted``: a run that is
+    on a compute already.
 
     Raises:
+        LeftRunning: it goes on on its compute.
         AlreadyPrinted: it failed, and the runner in the container has printed why.
         TrainyardError: it failed for another reason; or TRACKING_URI is no URL, and nothing has happened.
     """
     uploads = is_tracked(session) and not training.tracks_itself
-    run = start_run(training)
+    run = submitted or start_run(training)
     with tracked(session, run) if uploads else contextlib.nullcontext() as live:  # which uploads the report, too
         with DrawnAhead(run, session.reporter) as drawn:
             run, status = carry_out(
                 training,
                 run,
-                session.engine.runner,
+                runner_of(session, training),
                 session.repository,
                 session.reporter,
                 live.on_points if live else None,
@@ -145,7 +155,8 @@ def trained(session: Session, training: Training) -> Run:
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):
         raise AlreadyPrinted(run.error, exit_code=status)
     if status:
-        hint = "if its memory ran out, TRAIN_MEMORY allows more" if status == EXIT_KILLED else ""
+        more = "resources.memory in compute.yaml" if training.compute else "TRAIN_MEMORY"
+        hint = f"if its memory ran out, {more} allows more" if status == EXIT_KILLED else ""
         raise TrainyardError(f"training {training.model.name} was ended (status {status})", hint, EXIT_FAILED)
     missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
     fix = f"let the train function write it, or other files whose names begin with {training.model_name}"

@@ -93,6 +93,15 @@ class Terminal:
             self._status = text
         return True
 
+    def confirm(self, question: str, unanswered: bool) -> bool:
+        """Ctrl-C, or an end of the input, is no answer."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return unanswered
+        try:
+            return click.confirm(question, default=unanswered, err=True)
+        except click.Abort:
+            return unanswered
+
     @contextlib.contextmanager
     def counting(self, what: str, total: int) -> Iterator[Counted | None]:
         """A bar, on a terminal."""

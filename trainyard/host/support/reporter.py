@@ -42,6 +42,9 @@ class Reporter(Protocol):
     def status(self, text: str) -> bool:
         """A line below the output, in place of the last; an empty one removes it. False where nothing is shown so."""
 
+    def confirm(self, question: str, unanswered: bool) -> bool:
+        """A question that is answered by yes or no; ``unanswered`` where nobody is there."""
+
     def counting(self, what: str, total: int) -> AbstractContextManager[Counted | None]:
         """Gives a function that takes how many of ``total`` are over; None where nothing is shown so."""
 
@@ -73,6 +76,9 @@ class Silent:
 
     def status(self, _: str) -> bool:
         return False
+
+    def confirm(self, _: str, unanswered: bool) -> bool:
+        return unanswered
 
     def counting(self, _: str, __: int) -> AbstractContextManager[Counted | None]:
         return nullcontext(None)

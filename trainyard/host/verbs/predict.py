@@ -17,6 +17,7 @@ from trainyard.host.operations.serve_model import serve_merged, serve_model
 from trainyard.host.operations.servers import holder_of, stop
 from trainyard.host.operations.serving_plans import models_of
 from trainyard.host.operations.session import Session
+from trainyard.host.verbs.computes import logs_of_run
 
 
 def predict(session: Session, model: ModelDir) -> None:
@@ -60,7 +61,10 @@ def stop_everything(session: Session, _: Path) -> None:
 
 
 def logs_of_model(session: Session, model: ModelDir) -> None:
-    """Print what a model's server in the background has logged."""
+    """Print what a model's server in the background has logged; with ID what that run has printed."""
+    if session.experiments.run_id:
+        logs_of_run(session, model.path)
+        return
     _logs(session, model.image("predict"))
 
 

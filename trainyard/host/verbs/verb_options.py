@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any
 
+from trainyard.settings.compute import ComputeSettings, NewComputeSettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment
 from trainyard.settings.experiments import ExperimentSettings
@@ -27,6 +28,8 @@ DECLARED: dict[str, Field[Any]] = {
     for settings in (
         ImageSettings,
         ExperimentSettings,
+        ComputeSettings,
+        NewComputeSettings,
         DataSettings,
         HostSettings,
         ScaffoldSettings,
@@ -52,21 +55,26 @@ BUILD = _names(EngineSettings, BuildSettings)
 DATA = _names(DataSettings)
 ASSETS = (*_names(AssetSettings), *DATA)
 TRAIN = (*_names(TrainSettings), "HARDENED", "DESCRIPTION", *DATA, *BUILD)
+COMPUTE = _names(ComputeSettings)
 SERVE = (*_names(ServerSettings), *PASSED_ON, *ASSETS, *BUILD)
 TRACKER = ("TRACKING_TIMEOUT",)
 TABLE = ("PROJECT", "NAME", "DATASET", "TARGET", "ENCODING", "SEPARATOR")
 _LISTS: dict[str, tuple[str, ...]] = {
     "adopt": ("MODEL_FILE", *TABLE, *LOCK),
     "affected": ("SINCE",),
+    "attach": ("ID", *TRACKER, *COMPUTE),
     "audit": ENGINE,
     "build-all": BUILD,
     "build-image": (*ASSETS, *BUILD),
     "build-predict": (*ASSETS, *BUILD),
     "build-train": BUILD,
     "builders": BUILD,
+    "cancel": ("ID", *COMPUTE),
     "check": ("FORMAT",),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
+    "compute-add": ("NAME", *_names(NewComputeSettings), *COMPUTE),
+    "computes": COMPUTE,
     "configure": ("FROM", "TO", "STORE", "KEY_PREFIX", "SAMPLE_DATA", "FRAMEWORK", "SERIALIZATION"),
     "create-routes": BUILD,
     "data-list": ("STORE", "AT", *DATA),
@@ -80,7 +88,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "import": ("FROM", "PROJECT"),
     "list": ENGINE,
     "lock": LOCK,
-    "logs": ("FOLLOW", *ENGINE),
+    "logs": ("FOLLOW", "ID", *COMPUTE, *ENGINE),
     "modernize": LOCK,
     "new-model": (*TABLE, "KEEP", "FRAMEWORK", "FAMILY", "SERIALIZATION", "TASK", *LOCK),
     "new-project": ("PROJECT",),
@@ -123,8 +131,8 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "track-image": BUILD,
     "track-stop": ("STOP_TIMEOUT",),
     "track-sync": TRACKER,
-    "train": ("BASE_MODEL", *TRACKER, *TRAIN),
-    "train-all": (*TRACKER, *TRAIN),
+    "train": ("BASE_MODEL", *TRACKER, *COMPUTE, *TRAIN),
+    "train-all": (*TRACKER, *COMPUTE, *TRAIN),
     "train-local": ("BASE_MODEL", *TRACKER, *TRAIN),
     "tune": ("BASE_MODEL", "TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
     "wheelhouse": ("WHEELHOUSE", *LOCK),

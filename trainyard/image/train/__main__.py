@@ -1,6 +1,7 @@
 """``python -m trainyard.image.train``: what the ``run`` script of a train image calls, in the folder of the sources.
 
-With ``trials`` it is a worker of ``make tune``, with ``trial <folder>`` one trial that such a worker starts.
+With ``trials`` it is a worker of ``make tune``, with ``trial <folder>`` one trial that such a worker starts. ``hosted``
+trains on a compute, ``receive`` and ``fetched`` are called beside it; ``publish`` is called where the run is at home.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ def main() -> int:
     refuse_telemetry()
     name_data_folder(str(Path.cwd() / "data"))
     try:
+        if sys.argv[1:2] in (["hosted"], ["receive"], ["fetched"]):
+            return _beside_training(*sys.argv[1:])
         settings = ImageSettings.read()
         share_cores(max(1, settings.jobs), forks=bool(sys.argv[1:]))
         if sys.argv[1:]:
-            return _for_tuning(*sys.argv[1:])
+            return _for_host(*sys.argv[1:])
         # Here, because Ctrl-C may come while they are imported.
         from trainyard.image.train.runner import train
         from trainyard.image.train.score_versions import score
@@ -60,15 +63,33 @@ def main() -> int:
     return 0
 
 
-def _for_tuning(what: str, folder: str = "") -> int:
+def _beside_training(what: str, *arguments: str) -> int:
+    """What imports no library, and leaves the environment of a training as it is."""
+    from trainyard.contract.hosted import FETCHED
+    from trainyard.image.train import hosted
+
+    if what == "hosted":
+        return hosted.host(Path.cwd(), arguments)
+    hosted.receive(Path.cwd()) if what == "receive" else hosted.mark(Path.cwd(), FETCHED)
+    return 0
+
+
+def _for_host(what: str, *arguments: str) -> int:
+    """What a host asks for beside a plain training."""
+    sources = Path.cwd()
     if what == "trials":
         from trainyard.image.train.trials import work
 
-        work(Path.cwd())
+        work(sources)
     elif what == "trial":
         from trainyard.image.train.trial import carry_out_alone
 
-        carry_out_alone(Path(folder))
+        carry_out_alone(Path(arguments[0]))
+    elif what == "publish":
+        from trainyard.image.train.publish_fetched import publish_fetched
+
+        project, fetched, model_name, environment = arguments
+        publish_fetched(Path(project), Path(fetched), model_name, Path(environment))
     else:
         raise TrainyardError(f"{what}: not something that a train image does", "call it without, or with trials")
     return 0

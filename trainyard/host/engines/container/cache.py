@@ -10,12 +10,11 @@ import re
 from dataclasses import dataclass, field
 
 from trainyard.errors import TrainyardError
+from trainyard.host.network.registries import REGISTRY, insecure
 from trainyard.host.support.command import Commands, Limit
 from trainyard.settings.host import BuildSettings
 
 NAME = "trainyard.name"  # label: the name that an image was built under, which has the hash of what is in it
-REGISTRY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*|\[[0-9a-f:]+\](:[0-9]+)?")
-LOOPBACK = re.compile(r"(localhost|127\.[0-9.]+|\[::1\])([:/]|$)")
 NOT_THERE = re.compile("manifest unknown|not found|name unknown", re.IGNORECASE)  # docker's words and podman's
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -77,9 +76,7 @@ class RegistryCache:
 
     @property
     def _insecure(self) -> list[str]:
-        """docker speaks plain HTTP with this machine itself; podman needs an option."""
-        here = LOOPBACK.match(self.settings.cache_registry)
-        return ["--tls-verify=false"] if self.engine == "podman" and here else []
+        return insecure(self.engine, self.settings.cache_registry)
 
     def _reference(self, name: str) -> str:
         """Hashes are over sources: what they become differs by architecture."""

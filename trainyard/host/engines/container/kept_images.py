@@ -13,7 +13,9 @@ from trainyard.host.engines.container.archive import search_saved
 from trainyard.host.engines.container.assembling import CACHE_NAME, Assembler
 from trainyard.host.engines.container.base_images import IDENTITY
 from trainyard.host.engines.container.clones import Clone
+from trainyard.host.engines.container.exported import ContainerImage
 from trainyard.host.engines.container.unused import images_to_remove, unused_images
+from trainyard.host.engines.engine import ExportedImage
 from trainyard.host.secrets.leaks import Look
 from trainyard.host.support.product import BUILDER_SOURCES
 
@@ -58,6 +60,9 @@ class ContainerImages:
         names = [name for image in images for name in (image, baking.sources_image(image))]
         own = {own.image.id: name for name, own in self.clone.images(names).items()}
         return {**images_to_remove(self.assembler, own), **self.assembler.cache_volume()}
+
+    def exported(self, image: str, image_id: str) -> ExportedImage:
+        return ContainerImage(self.assembler, image, image_id)
 
     def remove_unused(self, name: str) -> bool:
         what = ["volume", "rm"] if name == CACHE_NAME else ["rmi"]

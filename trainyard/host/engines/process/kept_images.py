@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.contract.files import open_regular, size_of
+from trainyard.errors import TrainyardError
 from trainyard.host.engines.base import BuiltImage, Stored
+from trainyard.host.engines.engine import ExportedImage
 from trainyard.host.engines.process.assembling import ProcessAssembler
 from trainyard.host.engines.process.containers import Containers
 from trainyard.host.engines.process.image_folders import ImageFolders
@@ -68,6 +70,11 @@ class ProcessImages:
     def remove_unused(self, name: str) -> bool:
         shutil.rmtree(self.assembler.repository.root / name)
         return True
+
+    def exported(self, image: str, image_id: str) -> ExportedImage:
+        raise TrainyardError(
+            f"{image} is a folder of the process engine, and no other machine can run it", "ENGINE=docker or podman"
+        )
 
     def search(self, images: Iterable[str], look: Look) -> Iterator[Stored]:
         """Virtual environments are shared, and looked through once."""

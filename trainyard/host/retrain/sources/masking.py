@@ -131,6 +131,9 @@ class Masked:
     def status(self, text: str) -> bool:
         return self._reporter.status(self._mask.text(text))
 
+    def confirm(self, question: str, unanswered: bool) -> bool:
+        return self._reporter.confirm(self._mask.text(question), unanswered)
+
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator[Counted | None]:
         with self._reporter.counting(self._mask.text(what), total) as count:

@@ -1,0 +1,203 @@
+"""What every kind of compute has to do: the tests that each kind inherits.
+
+A kind says what compute.yaml has of it (``entry``), what its programs need in their environment (``environ``), and
+what is there of ours (``left``); ``lose`` takes its machine from a task.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from experiments.conftest import TRAIN
+from monorepo import Model, Monorepo, interrupt
+from waiting import until
+
+# As TRAIN, and it saves where it is, takes memory, is told SIGTERM.
+HARDER = (
+    TRAIN.replace(
+        '    for step in range(params["steps"]):\n',
+        '    saved = pathlib.Path(os.environ.get("CHECKPOINT_DIR", "."), "step")\n'
+        '    begin = int(saved.read_text()) if saved.exists() else 0\n'
+        '    print("begins at step", begin, flush=True)\n'
+        '    ballast = bytearray(params.get("megabytes", 0) << 20)\n'
+        '    for step in range(begin, params["steps"]):\n'
+        '        saved.write_text(str(step)) if "CHECKPOINT_DIR" in os.environ else None\n',
+    )
+)  # fmt: skip
+
+
+class ComputeContract:
+    """``name`` is in compute.yaml beside ``small``, the same compute with 64 MB of memory."""
+
+    name = "far"
+    keeps_checkpoints = True
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def entry(cls) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def environ(cls) -> dict[str, str]:
+        return {}
+
+    def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
+        """What is there of tasks."""
+        raise NotImplementedError
+
+    def lose(self, task: str) -> None:
+        """Its machine goes, or is taken away."""
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def repo(
+        cls, tmp_path_factory: pytest.TempPathFactory, entry: Mapping[str, Any], environ: dict[str, str]
+    ) -> Monorepo:
+        repo = Monorepo(tmp_path_factory.mktemp("repo"), "docker")
+        small = {**entry, "resources": {"memory": "64m"}}
+        (repo.path / "compute.yaml").write_text(yaml.safe_dump({cls.name: dict(entry), "small": small}))
+        return repo
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls, repo: Monorepo) -> Model:
+        """Its image is built once."""
+        model = repo.add_model("parabola")
+        (model.path / "train.py").write_text(HARDER)
+        repo.make(model, "build-train").succeeded()
+        return model
+
+    @pytest.fixture(autouse=True)
+    def _nothing_left(self, repo: Monorepo, environ: Mapping[str, str]) -> Iterator[None]:
+        yield
+        assert not self.left(repo, environ)
+
+    def train(self, repo: Monorepo, model: Model, environ: Mapping[str, str], compute: str = "", **params: Any) -> Any:
+        payload = json.dumps({"params": {"x": 2.5, **params}})
+        return repo.make(model, "train", f"COMPUTE={compute or self.name}", f"PAYLOAD={payload}", **environ)
+
+    def spawn(self, repo: Monorepo, model: Model, environ: Mapping[str, str], **params: Any) -> Any:
+        """A training that has begun, and the folder of its run."""
+        before = runs(model)
+        payload = json.dumps({"params": {"x": 2.5, "steps": 40, "pause": 0.25, **params}})
+        process = repo.spawn(model, "train", f"COMPUTE={self.name}", f"PAYLOAD={payload}", **environ)
+        run = until(lambda: next(iter(runs(model) - before), None), 120)
+        until(lambda: points(run), 120, lambda: process.poll())
+        return process, run
+
+    def test_it_is_shown(self, repo: Monorepo, environ: dict[str, str]) -> None:
+        shown = repo.make(None, "computes", **environ).succeeded()
+        line = next(line for line in shown.out.splitlines() if line.startswith(f"{self.name} "))
+        assert " yes " in line
+
+    def test_it_is_the_same_run_as_at_home(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        payload = json.dumps({"params": {"x": 2.5}})
+        repo.make(model, "train", f"PAYLOAD={payload}").succeeded()
+        here, binary = newest(model), model.binary.read_bytes()
+        model.binary.unlink()
+        made = self.train(repo, model, environ).succeeded()
+        there = newest(model)
+        assert here != there
+        assert model.binary.read_bytes() == binary
+        assert (there / "model" / model.binary.name).read_bytes() == binary
+        one, other = said(here), said(there)
+        assert other["status"] == "finished"
+        assert other["compute"] == self.name
+        assert one["metrics"] == other["metrics"]
+        assert other["tags"]["shape"] == "parabola"
+        assert [point["value"] for point in points(here)] == [point["value"] for point in points(there)]
+        assert "begins at step 0" in (there / "log.txt").read_text()
+        assert "begins at step 0" in made.out
+        assert not list(there.glob(".fetched*"))
+
+    def test_a_function_that_fails_is_not_tried_again(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
+        before = model.binary.read_bytes() if model.binary.exists() else None
+        made = self.train(repo, model, environ, crash=True)
+        assert made.status != 0
+        assert made.out.count("RuntimeError: as asked") == 1
+        assert said(newest(model))["status"] == "failed"
+        assert "as asked" in said(newest(model))["error"]
+        assert (model.binary.read_bytes() if model.binary.exists() else None) == before
+
+    def test_a_dead_client_loses_nothing(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        process, run = self.spawn(repo, model, environ, steps=30, x=2.25)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        shown = repo.make(model, "runs", **environ).succeeded()
+        assert "running" in next(line for line in shown.out.splitlines() if run.name in line)
+        repo.make(model, "attach", f"ID={run.name}", **environ).succeeded()
+        assert said(run)["status"] == "finished"
+        assert [point["step"] for point in points(run)] == list(range(30))
+        assert (run / "log.txt").read_text().count("begins at step 0") == 1
+        assert pickle.loads(model.binary.read_bytes())["factor"] == 2.25
+        repo.make(model, "attach", f"ID={run.name}", **environ).failed("is over: finished")
+
+    def test_it_is_left_looked_at_and_cancelled(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        process, run = self.spawn(repo, model, environ, steps=4000)
+        said_last = interrupt(process)
+        assert f"make attach ID={run.name}" in said_last
+        assert said(run)["status"] == "running"
+        shown = repo.make(model, "logs", f"ID={run.name}", **environ).succeeded()
+        assert "begins at step 0" in shown.out
+        repo.make(model, "cancel", f"ID={run.name}", **environ).succeeded()
+        assert said(run)["status"] == "interrupted"
+
+    def test_one_that_is_cancelled_is_not_begun_again(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
+        process, run = self.spawn(repo, model, environ, steps=4000)
+        repo.make(model, "cancel", f"ID={run.name}", **environ).succeeded()
+        process.communicate(timeout=120)
+        assert process.returncode != 0
+        assert said(run)["status"] == "interrupted"
+
+    def test_one_whose_machine_is_lost_begins_again(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
+        process, run = self.spawn(repo, model, environ)
+        until(lambda: len(points(run)) > 5)
+        self.lose(json.loads((run / "compute.json").read_text())["task"])
+        text = process.communicate(timeout=240)[0]
+        assert process.returncode == 0, text
+        assert "it begins again" in text
+        assert said(run)["status"] == "finished"
+        assert json.loads((run / "compute.json").read_text())["tries"] == 2, text
+        assert {point["step"] for point in points(run)} == set(range(40))
+        begun = re.findall("begins at step ([0-9]+)", text)
+        assert begun[0] == "0"
+        assert (int(begun[1]) > 0) == self.keeps_checkpoints
+
+    def test_one_that_needs_more_memory_is_told_so(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        made = self.train(repo, model, environ, "small", megabytes=500)
+        made.failed("memory", "resources.memory")
+        assert said(newest(model))["status"] == "failed"
+
+
+def runs(model: Model) -> set[Path]:
+    return {path.parent for path in (model.path.parent / "runs").glob("*/run.json")}
+
+
+def newest(model: Model) -> Path:
+    return max(runs(model))
+
+
+def said(run: Path) -> Any:
+    return json.loads((run / "run.json").read_text())
+
+
+def points(run: Path) -> list[dict[str, Any]]:
+    path = run / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,0 +1,145 @@
+"""What a compute is: it runs a task, which goes on when whoever submitted it is gone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.compute.compute_file import Resources
+from trainyard.host.engines.container_output import Conversation
+from trainyard.host.engines.engine import ExportedImage
+
+PREFIX = "ty-"
+# It is not there (yet, or any more), waits for a place, runs, or is over.
+State = Literal["gone", "waiting", "running", "over"]
+Heard = Callable[[bytes], None]
+
+
+class LostError(TrainyardError):
+    """A task ended by no fault of its own: its machine went, or was taken away. It can begin again."""
+
+
+class AwayError(TrainyardError):
+    """The compute does not answer. What runs there goes on."""
+
+
+class RefusedError(TrainyardError):
+    """The compute takes no such task, however often it is asked."""
+
+
+class LimitError(RefusedError):
+    """It needs more than it may have."""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that a task reads: its place below the application folder, and where it is here."""
+
+    place: str
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """What runs on a compute: an image, as its engine there calls it, whose run script gets ``arguments``.
+
+    ``name`` is that of no other task anywhere. ``made`` are folders below the application folder that are there, empty.
+    ``labels`` say whose it is: ``run``, ``model``, ``clone``, and ``until`` as of a ``FoundTask``; values without
+    spaces. ``workers``: of a tuning, each in a container of its own. ``offline``: it has no network.
+    """
+
+    name: str
+    run: str
+    model: str
+    image: str
+    env: Mapping[str, str]
+    inputs: Sequence[InputFile] = ()
+    made: Sequence[str] = ()
+    resources: Resources = field(default_factory=Resources)
+    workers: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A compute as it is now. ``problem``: why it cannot be used; ``lacks``: permissions that whoever asks does not
+    have, by name."""
+
+    name: str
+    kind: str
+    place: str
+    problem: str = ""
+    running: int = 0
+    free: str = ""
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoundTask:
+    """A task that is on a compute, whoever submitted it. ``clone``: of which monorepo; ``until``: seconds since 1970
+    after which nobody wants it any more."""
+
+    name: str
+    run: str
+    clone: str
+    state: State
+    until: int
+
+
+class Compute(Protocol):
+    """One compute. A method that fails raises TrainyardError; AwayError where the compute does not answer."""
+
+    @property
+    def name(self) -> str:
+        """In compute.yaml."""
+
+    def condition(self) -> Condition:
+        """How it is now; never raises."""
+
+    def provide(self, image: ExportedImage) -> str:
+        """Have an image there; how its engine calls it, by digest. Only what is missing is sent."""
+
+    def submit(self, task: Task, *, again: bool = False) -> None:
+        """Begin a task. Where one of its name is there already, nothing happens; ``again``: it begins from its files
+        and checkpoints once more."""
+
+    def follow(self, task: str, heard: Heard, *, wait: bool = True) -> int:
+        """Hand on what a task prints, from the beginning, until it has ended or waits to be fetched; its exit status.
+        Without ``wait`` what it has printed so far, and 0.
+
+        Raises:
+            LostError: it has ended by no fault of its own, or is not there.
+            RefusedError: a limit has ended it.
+        """
+
+    def fetch(self, task: str, folder: Path) -> None:
+        """Copy what it wrote into ``folder``: ``models/`` and ``run/``."""
+
+    def cancel(self, task: str) -> None:
+        """End it, in an orderly way as far as that takes no longer than it may; nothing where there is none."""
+
+    def clean_up(self, task: str) -> None:
+        """Remove all that is left of it there."""
+
+    def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
+        """Talk to a worker of a tuning."""
+
+    def tasks(self) -> list[FoundTask]:
+        """Those of ours that are there."""
+
+
+def task_name(run: str) -> str:
+    """Of the task of a run: a name as DNS, Slurm and file systems have them. A run's id begins with its time and ends
+    with a random number, so that it is nobody else's."""
+    day, time, *_ = f"{run}--".split("-")
+    name = f"{PREFIX}{day}-{time}-{run.rpartition('-')[2]}".lower()
+    if not re.fullmatch(r"[a-z0-9-]{4,50}", name):
+        raise TrainyardError(f"{run}: not the id of a run", "", EXIT_FAILED)
+    return name

@@ -1,0 +1,228 @@
+"""``compute.yaml`` at the top of a monorepo: the computes by name, without any secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from trainyard.contract.files import write_whole
+from trainyard.errors import TrainyardError
+from trainyard.host.experiments.yaml_files import Section, YamlFile, dump_yaml, read_yaml
+from trainyard.host.network.registries import check_registry
+
+FILE = "compute.yaml"
+HEADER = "# Where models are trained: docs/compute.md. `make computes` shows them. No secret belongs here.\n"
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_MEMORY = re.compile(r"([1-9]\d*)([kmg])", re.IGNORECASE)
+_TIME = re.compile(r"([1-9]\d*)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def _memory(given: str) -> str:
+    if given and not _MEMORY.fullmatch(given):
+        raise ValueError("not an amount of memory, such as 16g")
+    return given.lower()
+
+
+def _time(given: str) -> str:
+    if given and not _TIME.fullmatch(given):
+        raise ValueError("not a time, such as 8h: a number, and s, m, h or d")
+    return given
+
+
+def _plain(given: str) -> str:
+    """It becomes an argument of a program: never one that is taken for an option."""
+    if given.startswith("-") or re.search(r"[\s\x00-\x1f\x7f]", given):
+        raise ValueError("it begins with -, or holds a space")
+    return given
+
+
+def _dns(given: str) -> str:
+    if given and not _DNS.fullmatch(given):
+        raise ValueError("not a name of Kubernetes: small letters, digits and -")
+    return given
+
+
+def _registry(given: str) -> str:
+    check_registry(given)
+    return given
+
+
+Plain = Annotated[str, AfterValidator(_plain)]
+DnsName = Annotated[str, AfterValidator(_dns)]
+Registry = Annotated[str, AfterValidator(_registry)]
+
+
+class Resources(Section):
+    """What one training, or one worker of a tuning, gets. Nothing that is not said is limited, or asked for."""
+
+    cpu: Annotated[float, Field(gt=0, strict=False)] | None = None
+    memory: Annotated[str, AfterValidator(_memory)] = ""
+    gpu: Annotated[int, Field(ge=0)] = 0
+    time: Annotated[str, AfterValidator(_time)] = ""
+
+    @property
+    def seconds(self) -> int:
+        """That it may take; 0: any."""
+        found = _TIME.fullmatch(self.time)
+        return int(found[1]) * _SECONDS[found[2]] if found else 0
+
+
+class Entry(Section):
+    """What every compute may have."""
+
+    registry: Registry = ""
+    resources: Resources = Resources()
+
+
+class _ByShell(Entry):
+    """A folder, and an engine of containers in there; without a registry images are sent there as files."""
+
+    folder: Plain = "trainyard"
+    engine: Literal["docker", "podman"] = "docker"
+
+
+class Local(_ByShell):
+    """This machine: trainings that go on when make has ended."""
+
+    kind: Literal["local"]
+
+
+class Ssh(_ByShell):
+    """A machine that ssh reaches. ``options`` are ssh's own."""
+
+    kind: Literal["ssh"]
+    host: Plain
+    options: tuple[str, ...] = Field((), strict=False)
+
+
+class Slurm(_ByShell):
+    """A cluster of Slurm; ``host`` is where sbatch is called by ssh, ``folder`` is on every node."""
+
+    kind: Literal["slurm"]
+    host: Plain = ""
+    options: tuple[str, ...] = Field((), strict=False)
+    partition: Plain = ""
+    account: Plain = ""
+
+
+class Toleration(Section):
+    """As Kubernetes has it."""
+
+    key: str = ""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str = ""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+
+
+class Volume(Section):
+    """A claim in which data and results stay."""
+
+    volume: DnsName
+
+
+class Kubernetes(Entry):
+    """A namespace of a cluster. ``queue`` is Kueue's."""
+
+    kind: Literal["kubernetes"]
+    context: Plain = ""
+    namespace: DnsName = ""
+    queue: DnsName = ""
+    service_account: DnsName = ""
+    pull_secret: DnsName = ""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = Field((), strict=False)
+    storage: Literal["copy"] | Volume = "copy"
+
+
+KINDS: Mapping[str, type[Local | Ssh | Slurm | Kubernetes]] = {
+    "local": Local, "ssh": Ssh, "kubernetes": Kubernetes, "slurm": Slurm
+}  # fmt: skip
+AnyCompute = Local | Ssh | Slurm | Kubernetes
+
+
+@dataclass(frozen=True)
+class Computes:
+    """The whole file, and the line of each compute."""
+
+    path: Path
+    entries: Mapping[str, AnyCompute]
+    lines: Mapping[str, int]
+
+    def find(self, name: str) -> AnyCompute:
+        """Raises:
+        TrainyardError: there is none of that name."""
+        if name in self.entries:
+            return self.entries[name]
+        known = f"it has {', '.join(self.entries)}" if self.entries else "it has none"
+        raise TrainyardError(
+            f"{self.path}: no compute {name}", f"{known}; make compute-add NAME={name} KIND=... adds one"
+        )
+
+
+def check_name(name: object) -> None:
+    """Raises:
+    ValueError: it cannot be the name of a compute."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ValueError("not the name of a compute: small letters, digits and -, such as lab")
+
+
+def read_computes(root: Path) -> Computes:
+    """The computes of the monorepo at ``root``; none where it has no such file.
+
+    Raises:
+        TrainyardError: naming file, line and fix.
+    """
+    path = root / FILE
+    if not path.exists() and not path.is_symlink():
+        return Computes(path, {}, {})
+    file = read_yaml(path)
+    content = {} if file.content is None else file.content
+    if not isinstance(content, dict):
+        raise TrainyardError(f"{path}:1: not a mapping of names to computes", "write <name>: {kind: ssh, host: ...}")
+    for name in content:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise TrainyardError(f"{file.where((str(name),))}: {name!r} is {error}", "rename it") from None
+    entries = {name: parse_entry(file, name, given) for name, given in content.items()}
+    return Computes(path, entries, {name: file.lines[(name,)] for name in entries})
+
+
+def parse_entry(file: YamlFile, name: str, given: Any) -> AnyCompute:
+    """One compute of a file.
+
+    Raises:
+        TrainyardError: naming file, line and fix.
+    """
+    kind = str(given.get("kind") or "") if isinstance(given, dict) else ""
+    if kind not in KINDS:
+        what = f"kind {kind!r} is none" if kind else "it has no kind"
+        raise TrainyardError(f"{file.where((name, 'kind'))}: {name}: {what}", f"there are {', '.join(KINDS)}")
+    lines = {place[1:]: line for place, line in file.lines.items() if place[0] == name}
+    return replace(file, content=given, lines=lines).check(KINDS[kind])
+
+
+def write_compute(root: Path, name: str, entry: AnyCompute) -> None:
+    """Add one compute to the file, behind what is there.
+
+    Raises:
+        TrainyardError: the file has a mistake, or a compute of that name.
+        OSError: it cannot be written.
+    """
+    known = read_computes(root)
+    if name in known.entries:
+        raise TrainyardError(
+            f"{known.path}:{known.lines[name]}: {name} is there already", "edit that line, or take another name"
+        )
+    before = known.path.read_text() if known.path.is_file() else HEADER
+    if before and not before.endswith("\n"):
+        before += "\n"
+    content = {"kind": entry.kind, **entry.model_dump(exclude_defaults=True, exclude={"kind"}, mode="json")}
+    write_whole(known.path, before + dump_yaml({name: content}))

@@ -1,0 +1,1 @@
+"""Computes that are reached by a shell: this machine, a host by ssh, a cluster of Slurm."""

@@ -1,0 +1,186 @@
+"""A compute that a shell reaches: this machine, or a host by ssh. ``far.sh`` beside this file is its other half."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources as package_files
+from pathlib import Path
+
+from trainyard.errors import EXIT_FAILED, EXIT_KILLED, TrainyardError
+from trainyard.host.compute.base import (
+    AwayError,
+    Condition,
+    FoundTask,
+    Heard,
+    InputFile,
+    LimitError,
+    LostError,
+    State,
+    Task,
+)
+from trainyard.host.compute.shell.container_command import CHECKPOINTS, FOLDERS, container_command
+from trainyard.host.compute.shell.transport import Shell
+from trainyard.host.compute.tar_streams import unpack_tar, write_tar
+from trainyard.host.engines.container_output import Conversation
+from trainyard.host.engines.engine import ExportedImage
+from trainyard.host.support.reporter import Reporter
+
+_FAR = (package_files.files("trainyard.host.compute.shell") / "far.sh").read_text()
+_POLL = 0.5  # seconds between two looks at what a task prints
+_MOST = 4 << 20  # bytes of that at once
+GRACE = 30  # seconds that a task gets to end by itself
+TIMED_OUT = 124  # the exit status of timeout(1)
+
+
+@dataclass(frozen=True)
+class ShellCompute:
+    """``entry`` as compute.yaml has it; ``patience``: seconds for which the machine may be away."""
+
+    name: str
+    kind: str
+    shell: Shell
+    folder: str
+    engine: str
+    registry: str
+    patience: int
+    reporter: Reporter
+
+    def far(self, verb: str, *arguments: str, given: bytes = b"") -> str:
+        """What ``far.sh`` answers."""
+        return self.shell.ask(_FAR, self.folder, verb, *arguments, given=given).decode(errors="replace")
+
+    def condition(self) -> Condition:
+        place = f"{self.shell.host or 'this machine'}:{self.folder}"
+        try:
+            self.shell.ask(f"{self.engine} version >/dev/null")
+            self.far("has", *self.needs().split())
+            running = sum(task.state in ("running", "waiting") for task in self.tasks())
+            return Condition(self.name, self.kind, place, "", running, self.free())
+        except TrainyardError as error:
+            return Condition(self.name, self.kind, place, str(error).removeprefix(f"compute {self.name}: "))
+
+    def needs(self) -> str:
+        """Programs that have to be there."""
+        return "flock setsid sha256sum tar timeout"
+
+    def free(self) -> str:
+        """What is free there, in words."""
+        return self.far("free").strip()
+
+    def provide(self, image: ExportedImage) -> str:
+        if self.registry:
+            reference = image.push(self.registry)
+            self.shell.ask(f"{self.engine} pull --quiet {reference} >/dev/null")
+            return reference
+        if not self.shell.ask(f"{self.engine} image inspect --format there {image.id} 2>/dev/null || true").strip():
+            with self.reporter.waiting(f"Sending the image to {self.name} ..."):
+                self.shell.send(image.saved(), f"{self.engine} load --quiet >/dev/null")
+        return image.id
+
+    def submit(self, task: Task, *, again: bool = False) -> None:
+        if again:
+            self.far("again", task.name)
+        self._send(task.inputs)
+        labels = [f"{name} {value}" for name, value in sorted(task.labels.items())]
+        made = [*FOLDERS, CHECKPOINTS, *task.made]
+        files = [f"{one.sha256} {one.place}" for one in task.inputs]
+        command = container_command(self.engine, task, GRACE)
+        layout = "\n".join([*labels, "=", *(f"- {folder}" for folder in made), *files, "", command])
+        self.far("task", task.name, given=layout.encode())
+        self.start(task)
+
+    def start(self, task: Task) -> None:
+        """What is there begins."""
+        self.far("start", task.name)
+
+    def _send(self, inputs: Sequence[InputFile]) -> None:
+        """Files go there once, by content."""
+        wanted = {one.sha256: one for one in inputs}
+        if not wanted:
+            return
+        missing = self.far("missing", given="".join(f"{sha256}\n" for sha256 in wanted).encode()).split()
+        if not missing:
+            return
+        size = sum(wanted[sha256].size for sha256 in missing)
+        with (
+            self.reporter.waiting(f"Sending {len(missing)} files ({size / 1e6:.1f} MB) to {self.name} ..."),
+            self.shell.talk(_FAR, self.folder, "data", limit=self.shell.copy) as (stdin, _),
+        ):
+            write_tar(stdin, {sha256: wanted[sha256] for sha256 in missing})
+
+    def follow(self, task: str, heard: Heard, *, wait: bool = True) -> int:
+        seen, silent_since = 0, time.monotonic()
+        while True:
+            try:
+                state, printed = self._look(task, seen)
+            except AwayError:
+                if time.monotonic() - silent_since > self.patience:
+                    raise
+                time.sleep(_POLL)
+                continue
+            silent_since = time.monotonic()
+            heard(printed)
+            seen += len(printed)
+            if len(printed) == _MOST:
+                continue
+            what, *more = state.split()
+            if what in ("gone", "lost"):
+                raise self.loss(task, what)
+            if not wait:
+                return 0
+            if what == "over":
+                return self.ended(task, int(more[0]), more[1:] == ["true"])
+            time.sleep(_POLL)
+
+    def _look(self, task: str, seen: int) -> tuple[str, bytes]:
+        answer = self.shell.ask(_FAR, self.folder, "look", task, str(seen), str(_MOST))
+        state, _, printed = answer.partition(b"\n")
+        return state.decode(errors="replace"), printed
+
+    def ended(self, task: str, status: int, out_of_memory: bool) -> int:
+        """Its exit status.
+
+        Raises:
+            LimitError: a limit of its own has ended it.
+        """
+        if status == TIMED_OUT:
+            what, limit = "took longer", "time"
+        elif status == EXIT_KILLED and out_of_memory:
+            what, limit = "used more memory", "memory"
+        else:
+            return status
+        fix = f"resources.{limit} in compute.yaml allows more"
+        raise LimitError(f"{task} {what} than it may on {self.name}", fix, EXIT_FAILED)
+
+    def loss(self, task: str, what: str) -> TrainyardError:
+        """Why a task is there no more."""
+        if what == "gone":
+            return LostError(f"compute {self.name} has no task {task} any more", "train again", EXIT_FAILED)
+        return LostError(f"{task} was ended on {self.name}: the machine was started again, or it was killed", "", 1)
+
+    def fetch(self, task: str, folder: Path) -> None:
+        with (
+            self.reporter.waiting(f"Fetching what {task} wrote from {self.name} ..."),
+            self.shell.talk(_FAR, self.folder, "fetch", task, limit=self.shell.copy) as (_, stdout),
+        ):
+            unpack_tar(stdout, folder)
+
+    def cancel(self, task: str) -> None:
+        self.far("signal", task, self.engine, str(GRACE))
+
+    def clean_up(self, task: str) -> None:
+        self.far("remove", task, self.engine, str(GRACE))
+
+    def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
+        raise NotImplementedError
+
+    def tasks(self) -> list[FoundTask]:
+        return [_found(*line.split()) for line in self.far("tasks").splitlines()]
+
+
+def _found(name: str, state: str, *labels: str) -> FoundTask:
+    known = dict(zip(labels[::2], labels[1::2], strict=False))
+    now: State = "over" if state == "over" else "gone" if state == "lost" else "running"
+    return FoundTask(name, known.get("run", ""), known.get("clone", ""), now, int(known.get("until", 0)))

@@ -1,0 +1,174 @@
+"""A shell on this machine, or on another one by ssh: commands, and streams to and from them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.compute.base import AwayError
+from trainyard.host.support.command import Limit
+
+_SSH_FAILED = 255  # ssh's own exit status
+_OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")  # nobody is there to answer a question
+# One connection serves many calls; it ends by itself.
+_SHARED = ("-o", "ControlMaster=auto", "-o", "ControlPersist=60")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs commands of the shell ``sh``. ``host``: empty for this machine."""
+
+    name: str
+    host: str
+    options: Sequence[str]
+    call: Limit
+    copy: Limit
+
+    def argv(self, script: str, *arguments: str) -> list[str]:
+        """A command that runs a script there, with ``$1`` and so on; nothing in the arguments is read by a shell."""
+        command = ["sh", "-c", script, "sh", *arguments]
+        return [*self._ssh, shlex.join(command)] if self.host else command
+
+    @property
+    def _ssh(self) -> list[str]:
+        folder = private_folder()
+        shared = [*_SHARED, "-o", f"ControlPath={folder}/%C"] if folder else []
+        return ["ssh", *self.options, *_OPTIONS, *shared, "--", self.host]
+
+    def ask(self, script: str, *arguments: str, given: bytes = b"") -> bytes:
+        """What a script prints, which reads ``given``.
+
+        Raises:
+            AwayError: the machine does not answer.
+            TrainyardError: the script fails.
+        """
+        with self.talk(script, *arguments, limit=self.call) as (stdin, stdout):
+            write_all(stdin, given)
+            return stdout.read()
+
+    def send(self, source: Sequence[str], script: str, *arguments: str) -> None:
+        """Have a script read what a command of this machine writes."""
+        with (
+            subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writing,
+            self.talk(script, *arguments, limit=self.copy) as (stdin, _),
+        ):
+            complaints = _Kept(writing.stderr)
+            try:
+                assert writing.stdout
+                shutil.copyfileobj(writing.stdout, stdin, _CHUNK)
+            except BaseException:
+                writing.kill()
+                raise
+            if writing.wait():
+                raise TrainyardError(f"{source[0]} failed: {complaints.text}", "", EXIT_FAILED)
+
+    @contextlib.contextmanager
+    def talk(self, script: str, *arguments: str, limit: Limit) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """A script that runs meanwhile: what it reads, and what it prints. It has to end when the block is through.
+
+        Raises:
+            AwayError: the machine does not answer, or the script takes longer than it may.
+            TrainyardError: the script fails.
+        """
+        try:
+            process = subprocess.Popen(
+                self.argv(script, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is ours
+            )  # fmt: skip
+        except OSError as error:
+            raise TrainyardError(f"{error.filename}: {error.strerror}", "install it", EXIT_FAILED) from None
+        late = threading.Event()
+
+        def expire() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(limit.seconds or threading.TIMEOUT_MAX, expire)
+        timer.daemon = True
+        timer.start()
+        complaints = _Kept(process.stderr)
+        assert process.stdin
+        assert process.stdout
+        try:
+            try:
+                yield process.stdin, process.stdout
+            except (BrokenPipeError, tarfile.ReadError):
+                if not process.wait():  # else what it complained about says why
+                    raise
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.stdout.read()
+            status = process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        if late.is_set():
+            raise AwayError(
+                f"compute {self.name}: no answer within {limit.seconds} s", f"{limit.setting} allows more", EXIT_FAILED
+            )
+        if status:
+            raise self.failure(status, complaints.text)
+
+    def failure(self, status: int, complaints: str) -> TrainyardError:
+        """Why a call failed."""
+        reason = complaints.removeprefix("error: ") or f"status {status}"
+        if self.host and status == _SSH_FAILED:
+            return AwayError(f"compute {self.name}: {reason}", f"try: ssh {self.host}", EXIT_FAILED)
+        return TrainyardError(f"compute {self.name}: {reason}", "", EXIT_FAILED)
+
+
+def write_all(stream: IO[bytes], content: bytes) -> None:
+    """Write, and end: whoever reads finds the end there."""
+    with contextlib.suppress(BrokenPipeError):  # it does not read: its status says why
+        stream.write(content)
+        stream.close()
+
+
+def private_folder() -> Path | None:
+    """A folder for sockets, whose names may not be long; None where somebody else has taken its name."""
+    folder = Path(tempfile.gettempdir(), f"trainyard-{os.getuid()}")
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+            return folder
+    return None
+
+
+class _Kept:
+    """The end of what a program complains about, read so that it never waits for us."""
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        self._last: deque[bytes] = deque(maxlen=2)
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes] | None) -> None:
+        with contextlib.suppress(ValueError):  # closed
+            for line in stream or ():
+                if line.strip():
+                    self._last.append(line)
+
+    @property
+    def text(self) -> str:
+        """Once the program has ended."""
+        self._thread.join(1)
+        return " / ".join(line.decode(errors="replace").strip() for line in self._last)

@@ -1,0 +1,54 @@
+"""Files on their way to a compute and back, as a stream of tar."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from trainyard.contract.files import open_regular
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.compute.base import InputFile
+
+
+def write_tar(stream: IO[bytes], files: Mapping[str, InputFile]) -> None:
+    """Write files under the names that they are given.
+
+    Raises:
+        TrainyardError: one is not as it was when it was hashed.
+        BrokenPipeError: whoever reads has ended.
+    """
+    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        for name, one in files.items():
+            try:
+                with open_regular(one.path) as content:
+                    entry = tarfile.TarInfo(name)
+                    entry.size, entry.mode = one.size, 0o644
+                    archive.addfile(entry, content)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise TrainyardError(
+                    f"{one.path}: {error.strerror or 'it changed while it was sent'}", "train again", EXIT_FAILED
+                ) from None
+    stream.close()
+
+
+def unpack_tar(stream: IO[bytes], folder: Path) -> None:
+    """Write what comes into ``folder``: regular files and folders; nothing leads out of it.
+
+    Raises:
+        TrainyardError: no space, no permission.
+        tarfile.ReadError: it is cut off.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for entry in archive:
+                if entry.isreg() or entry.isdir():
+                    archive.extract(entry, folder, set_attrs=False, filter="data")
+    except tarfile.FilterError as error:
+        raise TrainyardError(f"what came back leads out of its folder: {error}", "", EXIT_FAILED) from None
+    except OSError as error:
+        raise TrainyardError(f"{error.filename or folder}: {error.strerror}", "make room", EXIT_FAILED) from None

@@ -1,0 +1,156 @@
+"""A training on a compute, in the place of a container here: the same run, watched from afar and brought home."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainyard.contract import hosted, run_folder
+from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
+from trainyard.host.compute.base import AwayError, Compute, LostError, RefusedError, Task, task_name
+from trainyard.host.compute.compute_file import Resources
+from trainyard.host.compute.following import Listener
+from trainyard.host.compute.inputs import inputs_of
+from trainyard.host.compute.opening import open_compute
+from trainyard.host.compute.placed import Placed, read_placed
+from trainyard.host.engines.base import RunPlan
+from trainyard.host.experiments.training import Foreground, LeftRunning, Training
+from trainyard.host.operations.bringing_home import bring_home
+from trainyard.host.operations.session import Session
+from trainyard.host.support.digests import digest_of
+
+_LONGEST = 30 * 86400  # seconds after which a training is nobody's any more, where compute.yaml does not limit it
+
+
+def runner_of(session: Session, training: Training) -> Foreground:
+    """What trains: the engine here, or a compute.
+
+    Raises:
+        TrainyardError: there is no such compute.
+    """
+    if not training.compute:
+        return session.engine.runner
+    found = open_compute(session.repository.root, training.compute, session.computing, session.reporter)
+    return OnCompute(session, found.compute, found.entry.resources, training.model.path)
+
+
+def clone_mark(root: Path) -> str:
+    """It tells monorepos apart, wherever they are."""
+    return digest_of(socket.gethostname(), str(root))[:12]
+
+
+@dataclass(frozen=True)
+class OnCompute:
+    """Trains the model of the folder ``model`` on ``compute``."""
+
+    session: Session
+    compute: Compute
+    resources: Resources
+    model: Path
+
+    def run(self, plan: RunPlan) -> int:
+        """Train, or go on with what was submitted before, until the run is home; the training's exit status.
+
+        Raises:
+            LeftRunning: it goes on there, and nobody here looks after it any more.
+            TrainyardError: it cannot be submitted, or has ended otherwise than a training does.
+        """
+        if self.session.commands.dry_run:
+            self.session.reporter.would(f"train {plan.image} on the compute {self.compute.name}")
+            return 0
+        run = next(mount.folder for mount in plan.mounts if mount.what == "run")
+        placed = read_placed(run)
+        try:
+            if placed is None:
+                placed = self._submitted(plan, run)
+            status = self._followed(plan, run, placed)
+            if status not in ENDED_BY_SIGNAL:
+                self._bring_home(plan, run, placed)
+        except KeyboardInterrupt:
+            if placed:
+                self._leave_or_cancel(run, placed)
+            raise
+        except (LostError, RefusedError):
+            self._clean_up(run)
+            raise
+        except SystemExit:  # nobody can be asked any more
+            if placed:
+                raise self._left(run, "the terminal is gone") from None
+            raise
+        except AwayError as error:
+            raise self._left(run, str(error)) from None
+        self._clean_up(run)
+        return status
+
+    def _submitted(self, plan: RunPlan, run: Path) -> Placed:
+        """It is written down before it is submitted: whatever becomes of us, it is found again."""
+        task = self._task(plan, run)
+        placed = Placed(self.compute.name, task.name, task.image).saved(run)
+        self.compute.submit(task)
+        self.session.reporter.step(f"It trains on {self.compute.name}; Ctrl-C asks whether it goes on there")
+        return placed
+
+    def _task(self, plan: RunPlan, run: Path) -> Task:
+        exported = self.session.engine.images.exported(plan.image, plan.image_id or plan.image)
+        made = [f"{run_folder.MOUNT}/{run_folder.MODEL}"] if (run / run_folder.MODEL).is_dir() else []
+        longest = self.resources.seconds or _LONGEST
+        labels = {
+            "run": run.name, "model": plan.model, "clone": clone_mark(self.session.repository.root),
+            "until": str(int(time.time()) + longest + 2 * self.session.computing.wait_timeout),
+        }  # fmt: skip
+        return Task(
+            task_name(run.name), run.name, plan.model, self.compute.provide(exported), plan.env,
+            inputs_of(plan.mounts, self.session.reporter), made, self.resources, labels=labels,
+            offline=plan.network == "none",
+        )  # fmt: skip
+
+    def _followed(self, plan: RunPlan, run: Path, placed: Placed) -> int:
+        """Its exit status; where its machine was lost it begins again, RETRIES times."""
+        while True:
+            listener = Listener(run, plan.output, self._show_state)
+            try:
+                return self.compute.follow(placed.task, listener)
+            except LostError as error:
+                if (now := read_placed(run)) and now.over:  # make cancel, in another process
+                    return EXIT_INTERRUPTED
+                if placed.tries > self.session.computing.retries:
+                    raise
+                self.session.reporter.warn(f"{error.message}; it begins again")
+                placed = placed.saved(run, tries=placed.tries + 1)
+                self.compute.submit(self._task(plan, run), again=True)
+
+    def _bring_home(self, plan: RunPlan, run: Path, placed: Placed) -> None:
+        """Raises:
+        LeftRunning: not all of it is here; it stays where it is."""
+        try:
+            bring_home(self.session, self.compute, plan, run, placed.task, self.model)
+        except TrainyardError as error:
+            raise LeftRunning(
+                f"{error}; what was trained is still on {self.compute.name}", f"make attach ID={run.name}", EXIT_FAILED
+            ) from None
+
+    def _clean_up(self, run: Path) -> None:
+        if placed := read_placed(run):
+            self.compute.clean_up(placed.task)
+            placed.saved(run, over=True)
+
+    def _show_state(self, state: str) -> None:
+        if state == hosted.WAITING:
+            self.session.reporter.step(f"It has a place on {self.compute.name}, and waits for its files")
+
+    def _leave_or_cancel(self, run: Path, placed: Placed) -> None:
+        """Raises:
+        LeftRunning: it shall go on."""
+        if self.session.reporter.confirm(f"Leave the training running on {self.compute.name}?", unanswered=True):
+            raise self._left(run, "interrupted") from None
+        with self.session.reporter.waiting(f"Ending {placed.task} on {self.compute.name} ..."):
+            self.compute.cancel(placed.task)
+            self._clean_up(run)
+
+    def _left(self, run: Path, why: str) -> LeftRunning:
+        return LeftRunning(
+            f"{why}: the training goes on on {self.compute.name}",
+            f"make attach ID={run.name} returns to it, make cancel ID={run.name} ends it", EXIT_INTERRUPTED,
+        )  # fmt: skip

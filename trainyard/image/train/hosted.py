@@ -1,0 +1,181 @@
+"""A training that nobody sits beside: on a compute, where whoever wants it may come and go.
+
+It waits for its files, where they are sent into the container; trains, and hands on what that prints and reports;
+keeps what was written until that is fetched, where nobody else keeps it. ``contract/hosted.py`` says how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from trainyard.contract.hosted import (
+    FETCHED,
+    FOLDER,
+    GIVEN,
+    KEPT,
+    MARK,
+    METRICS,
+    STATE,
+    STATUS,
+    TRAINING,
+    WAITING,
+    frame,
+)
+from trainyard.contract.run_folder import METRICS as METRICS_FILE
+from trainyard.contract.run_folder import MOUNT
+from trainyard.errors import EXIT_FAILED, EXIT_TERMINATED, TrainyardError
+
+LOOK = 0.2  # seconds between two looks at marks and metrics
+CHUNK = 1 << 16
+_TERMINATION_LOG = Path("/dev/termination-log")  # what Kubernetes keeps of a container
+
+
+def host(sources: Path, arguments: Sequence[str]) -> int:
+    """Train in ``sources`` with the environment as it is; the training's exit status.
+
+    Raises:
+        TrainyardError: its files were not sent in time.
+    """
+    parser = argparse.ArgumentParser(prog="hosted")
+    parser.add_argument(
+        "--wait", type=int, default=0, help="seconds that its files may take to arrive; 0: they are there"
+    )
+    parser.add_argument("--keep", type=int, default=0, help="seconds that what it wrote is kept for whoever fetches it")
+    given = parser.parse_args(arguments)
+    hosted = _Hosted(sources)
+    hosted.listen()
+    if given.wait:
+        hosted.wait_for_files(given.wait)
+    status = hosted.train()
+    hosted.say(**{STATUS: status})
+    with contextlib.suppress(OSError):
+        _TERMINATION_LOG.exists() and _TERMINATION_LOG.write_text(f"{status}\n")
+    if given.keep:
+        hosted.keep(given.keep)
+    return status
+
+
+def receive(sources: Path) -> None:
+    """Unpack the tar that comes on standard input into ``sources``, and say that all is there.
+
+    Raises:
+        TrainyardError: it is cut off, or cannot be written.
+    """
+    try:
+        with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
+            for entry in archive:
+                if entry.isdir():
+                    (sources / entry.name).mkdir(parents=True, exist_ok=True)
+                else:
+                    entry.mode = 0o664
+                    archive.extract(entry, sources, set_attrs=False, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise TrainyardError(f"its files did not arrive: {error}", "", EXIT_FAILED) from None
+    mark(sources, GIVEN)
+
+
+def mark(sources: Path, name: str) -> None:
+    """Leave a mark."""
+    folder = sources / MOUNT / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / name).touch()
+
+
+class _Hosted:
+    """The training, and what is said of it."""
+
+    def __init__(self, sources: Path) -> None:
+        self._run = sources / MOUNT
+        self._marks = self._run / FOLDER
+        metrics = self._run / METRICS_FILE
+        self._offset = metrics.stat().st_size if metrics.is_file() else 0  # what another try has reported is known
+        self._child: subprocess.Popen[bytes] | None = None
+        self._ended = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+
+    def _end(self, number: int, _frame: Any) -> None:
+        """The training is told, and gets the time that whoever tells us gives."""
+        if self._child is None:
+            raise SystemExit(EXIT_TERMINATED)
+        self._ended = True
+        self._child.send_signal(number)
+
+    def say(self, **content: Any) -> None:
+        _write(frame(**content))
+
+    def wait_for_files(self, seconds: int) -> None:
+        self.say(**{STATE: WAITING})
+        if not self._marked(GIVEN, seconds):
+            raise TrainyardError(f"nobody sent the files of this training within {seconds} s", "", EXIT_FAILED)
+
+    def keep(self, seconds: int) -> None:
+        if not self._ended:
+            self.say(**{STATE: KEPT})
+            self._child = None  # a signal ends us
+            self._marked(FETCHED, seconds)
+
+    def _marked(self, name: str, seconds: int) -> bool:
+        until = time.monotonic() + seconds
+        while not (self._marks / name).exists():
+            if time.monotonic() > until:
+                return False
+            time.sleep(LOOK)
+        return True
+
+    def train(self) -> int:
+        """Its exit status, as a shell gives it."""
+        self.say(**{STATE: TRAINING})
+        argv = [sys.executable, "-m", "trainyard.image.train"]
+        self._child = child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert child.stdout
+        self._hand_on(child, child.stdout)
+        status = child.wait()
+        self._report()
+        return status if status >= 0 else 128 - status
+
+    def _hand_on(self, child: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        """Until the training has ended, and has closed its output or left that to something it has started."""
+        while True:
+            ready, _, _ = select.select([output], [], [], LOOK)
+            if ready:
+                if not (chunk := os.read(output.fileno(), CHUNK)):
+                    return
+                _write(chunk.replace(MARK, b"?"))
+            elif child.poll() is not None:
+                return
+            self._report()
+
+    def _report(self) -> None:
+        """Hand on the whole lines that have come to its metrics since."""
+        try:
+            with (self._run / METRICS_FILE).open("rb") as file:
+                file.seek(self._offset)
+                lines, end, _ = file.read().rpartition(b"\n")
+        except OSError:  # there are none yet
+            return
+        self._offset += len(lines) + len(end)
+        if end:
+            self.say(**{METRICS: (lines + end).decode(errors="replace")})
+
+
+def _write(content: bytes) -> None:
+    """Whole, whatever becomes of whoever reads it."""
+    with contextlib.suppress(BrokenPipeError):
+        while content:
+            content = content[os.write(1, content) :]
