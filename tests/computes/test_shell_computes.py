@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 from monorepo import Monorepo
 from needs import need
+from waiting import until
 
 from computes.contract import ComputeContract
+from computes.slurm import Slurm
+from computes.ssh_host import SshHost
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
@@ -57,3 +61,53 @@ class TestLocal(ComputeContract):
         assert "Sending 1 files" in first.err
         again = self.train(repo, model, environ).succeeded()
         assert "Sending" not in again.err
+
+
+class TestSsh(ComputeContract):
+    """Another machine, as another user."""
+
+    host: SshHost
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def entry(cls, ssh_host: SshHost) -> Mapping[str, Any]:
+        cls.host = ssh_host
+        return {"kind": "ssh", "host": "far", "options": ["-F", str(ssh_host.config)]}
+
+    def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
+        return folders(self.host.home / "trainyard") + containers()
+
+    def lose(self, task: str) -> None:
+        end_task(self.host.home / "trainyard", task)
+
+
+class TestSlurm(ComputeContract):
+    """Jobs of a cluster; the folder is on every node."""
+
+    folder: Path
+    cluster: Slurm
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def entry(cls, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+        cls.folder = tmp_path_factory.mktemp("shared")
+        return {"kind": "slurm", "folder": str(cls.folder), "partition": "all"}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def environ(cls, slurm: Slurm) -> dict[str, str]:
+        cls.cluster = slurm
+        return slurm.environ()
+
+    def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
+        listed = ["squeue", "--noheader", "--format", "%j"]
+        queue = subprocess.run(listed, capture_output=True, text=True, check=True, env=os.environ | environ)
+        return folders(self.folder) + containers() + queue.stdout.split()
+
+    def lose(self, task: str) -> None:
+        """Its node fails."""
+        node = self.cluster.run("squeue", "--noheader", "--name", task, "--format", "%N").strip()
+        self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        subprocess.run(["docker", "rm", "--force", task], check=True, capture_output=True)
+        state = ("sinfo", "--noheader", "--nodes", node, "--format", "%t")
+        until(lambda: "down" not in self.cluster.run(*state), 60)  # it registers again by itself

@@ -34,6 +34,10 @@ class RefusedError(TrainyardError):
     """The compute takes no such task, however often it is asked."""
 
 
+class LimitError(RefusedError):
+    """It needs more than it may have."""
+
+
 @dataclass(frozen=True)
 class InputFile:
     """A file that a task reads: its place below the application folder, and where it is here."""
@@ -128,17 +132,18 @@ class Compute(Protocol):
         """Remove all that is left of it there."""
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
-        """Talk to a worker of a tuning."""
+        """Talk to a worker of a tuning, of which a task may have had others before; ``heard`` gets what it says, and
+        whether on standard error. What it says first is that it is ready."""
 
     def tasks(self) -> list[FoundTask]:
         """Those of ours that are there."""
 
 
-def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> RefusedError:
+def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> LimitError:
     """The error of a task that was ended because it took more than ``resources`` lets it have."""
     what = "took longer" if limit == "time" else "used more memory"
     fix = f"resources.{limit} in compute.yaml allows more"
-    return RefusedError(f"{task} {what} than it may on {compute}", fix, EXIT_FAILED)
+    return LimitError(f"{task} {what} than it may on {compute}", fix, EXIT_FAILED)
 
 
 def task_name(run: str) -> str:

@@ -155,7 +155,8 @@ def trained(session: Session, training: Training, submitted: Run | None = None) 
     if status in (EXIT_FAILED, EXIT_BAD_INPUT):
         raise AlreadyPrinted(run.error, exit_code=status)
     if status:
-        hint = "if its memory ran out, TRAIN_MEMORY allows more" if status == EXIT_KILLED else ""
+        more = "resources.memory in compute.yaml" if training.compute else "TRAIN_MEMORY"
+        hint = f"if its memory ran out, {more} allows more" if status == EXIT_KILLED else ""
         raise TrainyardError(f"training {training.model.name} was ended (status {status})", hint, EXIT_FAILED)
     missing = f"the training of {training.model.name} wrote no models/{training.model_name}.pkl"
     fix = f"let the train function write it, or other files whose names begin with {training.model_name}"

@@ -101,18 +101,36 @@ sbatch) # NAME OPTION...
     }
     sed 's/;.*//' job.part >job
     ;;
+worker) # NAME NUMBER: on this machine
+    cd "tasks/$1"
+    exec sh ./command "$2"
+    ;;
+srun) # NAME NUMBER OPTION...: on a node
+    cd "tasks/$1"
+    number=$2
+    shift 2
+    exec srun --quiet --unbuffered "$@" sh ./command "$number"
+    ;;
 look) # NAME OFFSET MOST: its state, and what it has printed from there on
     cd "tasks/$1" 2>/dev/null || { echo gone; exit 0; }
     state
     [ ! -e output ] || tail --bytes=+$(($2 + 1)) output | head --bytes="$3"
     ;;
-why) # NAME: what a cluster knows of one that was lost
+why) # NAME: what a cluster knows of one that is over, once it does
     cd "tasks/$1"
+    n=50
+    while [ -e job ] && [ $n -gt 0 ] && [ "$(going_on)" != lost ]; do
+        sleep 0.2
+        n=$((n - 1))
+    done
     [ ! -e job ] || scontrol --oneliner show job "$(cat job)" 2>/dev/null || true
     ;;
 fetch) # NAME: a tar
     cd "tasks/$1"
     tar --create --exclude=run/.hosted models run
+    ;;
+end) # CONTAINER ENGINE: a worker
+    "$2" rm --force "$1" >/dev/null 2>&1 || true
     ;;
 signal) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
     cd "tasks/$1" 2>/dev/null || exit 0
@@ -120,8 +138,16 @@ signal) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes n
     "$2" stop --time "$3" "$1" >/dev/null 2>&1 || true
     [ ! -e job ] || scancel "$(cat job)" 2>/dev/null || true
     ;;
-remove) # NAME ENGINE
+remove) # NAME ENGINE SECONDS: once what runs it has ended, which takes no longer
+    cd "tasks/$1" 2>/dev/null || exit 0
     "$2" rm --force "$1" >/dev/null 2>&1 || true
+    n=$(($3 * 5))
+    while [ $n -gt 0 ] && [ -e started ] && [ ! -e status ] && [ "$(going_on)" != lost ]; do
+        sleep 0.2
+        n=$((n - 1))
+    done
+    [ ! -e lock ] || flock --timeout "$3" lock true || true
+    cd "$folder"
     rm -rf "tasks/$1"
     ;;
 tasks)

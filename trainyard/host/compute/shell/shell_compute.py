@@ -25,7 +25,7 @@ from trainyard.host.compute.base import (
 from trainyard.host.compute.shell.container_command import CHECKPOINTS, FOLDERS, container_command
 from trainyard.host.compute.shell.transport import Shell
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
-from trainyard.host.engines.container_output import Conversation
+from trainyard.host.engines.container_output import Conversation, attached
 from trainyard.host.engines.engine import ExportedImage
 from trainyard.host.support.reporter import Reporter
 
@@ -89,7 +89,8 @@ class ShellCompute:
         command = container_command(self.engine, task, GRACE)
         layout = "\n".join([*labels, "=", *(f"- {folder}" for folder in made), *files, "", command])
         self.far("task", task.name, given=layout.encode())
-        self.start(task)
+        if not task.workers:
+            self.start(task)
 
     def start(self, task: Task) -> None:
         """What is there begins."""
@@ -131,7 +132,7 @@ class ShellCompute:
             if not wait:
                 return 0
             if what == "over":
-                return self._ended(task, int(more[0]), more[1:] == ["true"])
+                return self.ended(task, int(more[0]), more[1:] == ["true"])
             time.sleep(_POLL)
 
     def _look(self, task: str, seen: int) -> tuple[str, bytes]:
@@ -139,9 +140,12 @@ class ShellCompute:
         state, _, printed = answer.partition(b"\n")
         return state.decode(errors="replace"), printed
 
-    def _ended(self, task: str, status: int, out_of_memory: bool) -> int:
-        """Raises:
-        RefusedError: a limit of its own has ended it."""
+    def ended(self, task: str, status: int, out_of_memory: bool) -> int:
+        """Its exit status.
+
+        Raises:
+            LimitError: a limit of its own has ended it.
+        """
         if status == TIMED_OUT:
             raise limit_reached(task, self.name, "time")
         if status == EXIT_KILLED and out_of_memory:
@@ -165,10 +169,15 @@ class ShellCompute:
         self.far("signal", task, self.engine, str(GRACE))
 
     def clean_up(self, task: str) -> None:
-        self.far("remove", task, self.engine)
+        self.far("remove", task, self.engine, str(GRACE))
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
-        raise NotImplementedError
+        argv = self.shell.argv(_FAR, self.folder, *self.worker(task, worker))
+        return Conversation(attached(argv, heard, apart=True), lambda: self.far("end", f"{task}-{worker}", self.engine))
+
+    def worker(self, task: str, number: int) -> list[str]:
+        """What ``far.sh`` is asked for, to start a worker."""
+        return ["worker", task, str(number)]
 
     def tasks(self) -> list[FoundTask]:
         return [_found(*line.split()) for line in self.far("tasks").splitlines()]
