@@ -77,7 +77,7 @@ class TestKubernetes(ComputeContract):
             self.admin("uncordon", "n1", "n2")
 
     def test_one_whose_node_is_lost_begins_again(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
-        process, run = self.spawn(repo, model, environ, steps=200)
+        process, run = self.spawn(repo, model, environ, steps=60)
         task = json.loads((run / "compute.json").read_text())["task"]
         node = self.objects("pods", f"--selector=trainyard.dev/task={task}")[0]["spec"]["nodeName"]
         self.cluster.node_network(node, up=False)

@@ -86,8 +86,9 @@ def _option(name: str) -> click.Option:
     declared = DECLARED[name]
     word = name.lower().replace("_", "-")
     flag = isinstance(declared.default, bool)
+    names = [f"--{word}/--no-{word}" if flag else f"--{word}", f"{_GIVEN}{name.lower()}"]
     return click.Option(
-        [f"--{word}/--no-{word}" if flag else f"--{word}", f"{_GIVEN}{name.lower()}"], default=None, help=declared.metadata["help"],
+        names, default=None, help=declared.metadata["help"],
         metavar=None if flag else "N" if isinstance(declared.default, int) else "TEXT",
         expose_value=False, callback=_give,
     )  # fmt: skip

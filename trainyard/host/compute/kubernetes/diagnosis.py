@@ -115,6 +115,12 @@ def _of_waiting(waiting: Object) -> Finding:
     return Finding("stuck", text)
 
 
+def is_on_lost_node(pod: Object) -> bool:
+    """Whether nobody knows what becomes of a pod."""
+    disrupted = _condition(pod, "DisruptionTarget")
+    return disrupted is not None and disrupted.get("reason") == "DeletionByTaintManager"
+
+
 def diagnose_events(events: Iterable[Object]) -> Finding:
     """Why a Job has no pod, of what its controller complains about."""
     refused = [event for event in events if event.get("reason") == "FailedCreate"]

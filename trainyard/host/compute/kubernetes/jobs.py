@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainyard.host.compute.base import GRACE
-from trainyard.host.compute.kubernetes.diagnosis import Finding, Object, diagnose, diagnose_events
+from trainyard.host.compute.kubernetes.diagnosis import Finding, Object, diagnose, diagnose_events, is_on_lost_node
 from trainyard.host.compute.kubernetes.kubectl import ExistsError, ForbiddenError, Kubectl, NoNamespaceError
 from trainyard.host.compute.kubernetes.manifests import OURS, TASK
 
@@ -83,14 +83,16 @@ class Jobs:
         self.kubectl.ask("delete", name, "--ignore-not-found", "--cascade=background", "--wait=false")
 
     def remove(self, task: str) -> None:
-        """The same, until its pods are gone. That of a node that is lost cannot be waited for."""
+        """The same, until its pods are gone."""
         self.delete(task)
         until = time.monotonic() + GRACE + _MARGIN
         while self._pods(task) and time.monotonic() < until:
             time.sleep(_POLL)
 
-    def _pods(self, task: str) -> Sequence[object]:
-        return self.kubectl.objects("get", "pods", f"--selector={TASK}={task}")
+    def _pods(self, task: str) -> Sequence[Object]:
+        """Those that end: what is on a lost node stays there until that can be reached again."""
+        pods = self.kubectl.objects("get", "pods", f"--selector={TASK}={task}")
+        return [pod for pod in pods if not is_on_lost_node(pod)]
 
 
 def _owner(pod: Object) -> str:
