@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -19,7 +20,7 @@ import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from trainyard.contract.hosted import (
     ENVIRONMENT,
@@ -46,6 +47,7 @@ CHUNK = 1 << 16
 _TERMINATION_LOG = Path("/dev/termination-log")  # what Kubernetes keeps of a container
 # What the kernel counts of our control group, of either version.
 _KILLS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+_TALKS = "talks"  # a lock among the marks: a worker of a tuning holds it
 GRACE = 30  # seconds that a training gets to end by itself
 
 
@@ -61,11 +63,18 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--keep", type=int, default=0, help="seconds that what it wrote is kept for whoever fetches it")
     parser.add_argument("--limit", type=int, default=0, help="seconds that the training may take; 0: any")
+    parser.add_argument(
+        "--alone", type=int, default=0, help="seconds for which nobody may talk to a worker of a tuning"
+    )
     given = parser.parse_args(arguments)
     hosted = _Hosted(sources)
     hosted.listen()
     if given.wait:
         hosted.wait_for_files(given.wait)
+    if given.alone:
+        hosted.stay(given.alone)
+        return 0
+    take_secrets(sources)
     status = hosted.train(given.limit)
     hosted.say(**{STATUS: status, OUT_OF_MEMORY: status == EXIT_KILLED and _has_run_out_of_memory()})
     with contextlib.suppress(OSError):
@@ -97,6 +106,24 @@ def receive(sources: Path) -> None:
     except (OSError, tarfile.TarError) as error:
         raise TrainyardError(f"its files did not arrive: {error}", "", EXIT_FAILED) from None
     mark(sources, GIVEN)
+
+
+def take_secrets(sources: Path, *, keep: bool = False) -> None:
+    """Into our environment, what of it came with the files; ``keep``: another worker may need it, too."""
+    path = sources / MOUNT / FOLDER / ENVIRONMENT
+    if path.exists():
+        os.environ.update(json.loads(path.read_text()))
+        if not keep:
+            path.unlink()
+
+
+def talk(sources: Path) -> NoReturn:
+    """Become a worker of a tuning, which ``stay`` stays for."""
+    take_secrets(sources, keep=True)
+    lock = os.open(sources / MOUNT / FOLDER / _TALKS, os.O_CREAT | os.O_WRONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.set_inheritable(lock, True)
+    os.execv(sys.executable, [sys.executable, "-m", "trainyard.image.train", "trials", "sending"])  # noqa: S606
 
 
 def send(sources: Path) -> None:
@@ -142,10 +169,18 @@ class _Hosted:
         self.say(**{STATE: WAITING})
         if not self._marked(GIVEN, seconds):
             raise TrainyardError(f"nobody sent the files of this training within {seconds} s", "", EXIT_FAILED)
-        environment = self._marks / ENVIRONMENT
-        if environment.exists():
-            os.environ.update(json.loads(environment.read_text()))
-            environment.unlink()
+
+    def stay(self, seconds: int) -> None:
+        """As long as somebody talks to a worker here, and for some seconds more."""
+        lock = os.open(self._marks / _TALKS, os.O_CREAT | os.O_WRONLY)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_UN)
+            except BlockingIOError:
+                until = time.monotonic() + seconds
+            time.sleep(LOOK)
 
     def keep(self, seconds: int) -> None:
         if not self._ended:

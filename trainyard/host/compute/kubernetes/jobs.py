@@ -10,7 +10,7 @@ from typing import Any
 from trainyard.host.compute.base import GRACE
 from trainyard.host.compute.kubernetes.diagnosis import Finding, Object, diagnose, diagnose_events, is_on_lost_node
 from trainyard.host.compute.kubernetes.kubectl import ExistsError, ForbiddenError, Kubectl, NoNamespaceError
-from trainyard.host.compute.kubernetes.manifests import OURS, TASK
+from trainyard.host.compute.kubernetes.manifests import JOB, OURS, TASK
 
 _POLL = 1.0  # seconds between two looks at pods that end
 _MARGIN = 15  # seconds beyond GRACE that a node may take to end a pod
@@ -52,9 +52,9 @@ class Jobs:
         except ExistsError:
             return
 
-    def look(self, task: str) -> Found:
-        """The Job of a task."""
-        return next(iter(self._found(f"{TASK}={task}")), Found())
+    def look(self, name: str) -> Found:
+        """The Job of that name."""
+        return next(iter(self._found(f"{JOB}={name}")), Found())
 
     def all(self) -> list[Found]:
         """Every one of ours."""
@@ -77,14 +77,16 @@ class Jobs:
         except ForbiddenError as error:
             return Finding("waiting", f"it has no pod yet: who may {error.permission} can see why")
 
-    def delete(self, task: str) -> None:
-        """It is gone at once, its pods are told to end."""
-        name = f"jobs/{task}"
-        self.kubectl.ask("delete", name, "--ignore-not-found", "--cascade=background", "--wait=false")
+    def delete(self, name: str) -> None:
+        """The Job of that name is gone at once, its pod is told to end."""
+        self._delete(f"jobs/{name}")
+
+    def _delete(self, *what: str) -> None:
+        self.kubectl.ask("delete", *what, "--ignore-not-found", "--cascade=background", "--wait=false")
 
     def remove(self, task: str) -> None:
-        """The same, until its pods are gone."""
-        self.delete(task)
+        """All Jobs of a task, until their pods are gone."""
+        self._delete("jobs", f"--selector={TASK}={task}")
         until = time.monotonic() + GRACE + _MARGIN
         while self._pods(task) and time.monotonic() < until:
             time.sleep(_POLL)

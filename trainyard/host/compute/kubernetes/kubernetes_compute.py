@@ -15,9 +15,10 @@ from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
 from trainyard.host.compute.kubernetes.jobs import Jobs
 from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError
-from trainyard.host.compute.kubernetes.manifests import CONTAINER, TASK, facts_of, job, secrets_of
+from trainyard.host.compute.kubernetes.manifests import CONTAINER, TASK, facts_of, job, job_name, secrets_of
 from trainyard.host.compute.kubernetes.permissions import MAKE_NAMESPACES, SEE_QUOTAS, permissions
 from trainyard.host.compute.kubernetes.pod_following import Following
+from trainyard.host.compute.kubernetes.pod_worker import PodWorker
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container.runner import RUN
 from trainyard.host.engines.container_output import Conversation
@@ -96,17 +97,22 @@ class KubernetesCompute:
         if task.offline:
             raise TrainyardError(f"compute {self.name}: nothing keeps a task there from the network", "", EXIT_FAILED)
         self.submitted[task.name] = task
+        if task.workers:  # each begins when it is talked to
+            return
         if again:  # its pods share nothing with those that end
             self.jobs.delete(task.name)
         self.jobs.create(job(task, self.entry, self.wait))
 
     def follow(self, task: str, heard: Heard, *, wait: bool = True) -> int:
         send = self._sender(self.submitted[task]) if task in self.submitted else None
-        following = Following(self.name, task, self.jobs, heard, send, self.patience, self.wait, self.reporter)
+        following = self._following(task, heard, send)
         if wait:
             return following.status()
         following.printed()
         return 0
+
+    def _following(self, job: str, heard: Heard, send: Callable[[str], None] | None) -> Following:
+        return Following(self.name, job, self.jobs, heard, send, self.patience, self.wait, self.reporter)
 
     def _sender(self, task: Task) -> Callable[[str], None]:
         marks = f"{run_folder.MOUNT}/{hosted.FOLDER}"
@@ -153,7 +159,11 @@ class KubernetesCompute:
         self.jobs.remove(task)
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
-        raise NotImplementedError
+        submitted, name = self.submitted[task], job_name(task, worker)
+        return PodWorker(
+            self.kubectl.argv, lambda: self.jobs.create(job(submitted, self.entry, self.wait, worker)),
+            self._following(name, lambda _: None, None), self._sender(submitted), lambda: self.jobs.delete(name), heard,
+        )  # fmt: skip
 
     def tasks(self) -> list[FoundTask]:
         found = list[FoundTask]()

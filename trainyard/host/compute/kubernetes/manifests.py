@@ -16,7 +16,8 @@ from trainyard.settings.host import SECRETS
 APP = APP_ROOT["train"]
 CONTAINER = "train"
 OURS = "app.kubernetes.io/managed-by=trainyard"  # a selector, and the label of all that is ours
-TASK = "trainyard.dev/task"
+JOB, TASK = "trainyard.dev/job", "trainyard.dev/task"  # a task that is a tuning has a Job for each worker
+_ALONE = 120  # seconds after which a worker that nobody talks to ends
 CHECKPOINTS = "checkpoints"
 _FOLDERS = ("data", "models", "run", "runs", CHECKPOINTS)  # that a training reads or writes, below APP
 _OWNER = {"runAsNonRoot": True, "runAsUser": 1001, "runAsGroup": 0, "fsGroup": 1001}
@@ -29,21 +30,29 @@ _NODE_LOST = [
 ]
 
 
-def job(task: Task, entry: Kubernetes, wait: int) -> str:
+def job_name(task: str, worker: int = 0) -> str:
+    """Of a task, or of a worker of one that is a tuning."""
+    return f"{task}-{worker}" if worker else task
+
+
+def job(task: Task, entry: Kubernetes, wait: int, worker: int = 0) -> str:
     """The manifest of its Job, always the same text for the same task. ``wait``: seconds that it may wait for its
     files, and to be fetched."""
-    labels, annotations = _described(task)
+    name = job_name(task.name, worker)
+    labels, annotations = _described(task, name)
     spec: dict[str, Any] = {
         "backoffLimit": 0,  # whoever submitted it begins it again
         "activeDeadlineSeconds": (task.resources.seconds or LONGEST) + 2 * wait,
         "ttlSecondsAfterFinished": wait,
         "podReplacementPolicy": "Failed",
-        "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": _pod(task, entry, wait)},
+        "template": {
+            "metadata": {"labels": labels, "annotations": annotations}, "spec": _pod(task, entry, wait, worker)
+        },
     }  # fmt: skip
     if entry.queue:
         labels = {**labels, "kueue.x-k8s.io/queue-name": entry.queue}
         spec["suspend"] = True  # Kueue lets it begin
-    metadata = {"name": task.name, "labels": labels, "annotations": annotations}
+    metadata = {"name": name, "labels": labels, "annotations": annotations}
     return json.dumps({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}, sort_keys=True)
 
 
@@ -60,22 +69,22 @@ def facts_of(found: Mapping[str, Any]) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in every.items() if name.startswith(prefix)}
 
 
-def _described(task: Task) -> tuple[dict[str, str], dict[str, str]]:
+def _described(task: Task, name: str) -> tuple[dict[str, str], dict[str, str]]:
     """Labels, and annotations for what cannot be the value of a label."""
     ours, _, us = OURS.partition("=")
-    facts = {f"trainyard.dev/{name}": value for name, value in task.labels.items()}
-    labels = {name: value for name, value in facts.items() if _LABEL.fullmatch(value)}
-    return {ours: us, TASK: task.name, **labels}, {name: facts[name] for name in facts.keys() - labels.keys()}
+    facts = {f"trainyard.dev/{key}": value for key, value in task.labels.items()}
+    labels = {key: value for key, value in facts.items() if _LABEL.fullmatch(value)}
+    return {ours: us, JOB: name, TASK: task.name, **labels}, {key: facts[key] for key in facts.keys() - labels.keys()}
 
 
-def _pod(task: Task, entry: Kubernetes, wait: int) -> dict[str, Any]:
+def _pod(task: Task, entry: Kubernetes, wait: int, worker: int) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,  # a Service that is named like a setting would set it
         "terminationGracePeriodSeconds": GRACE,
         "securityContext": {**_OWNER, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [_container(task, wait)],
+        "containers": [_container(task, wait, worker)],
         "volumes": [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
         "tolerations": [*_NODE_LOST, *(one.model_dump(exclude_defaults=True) for one in entry.tolerations)],
     }
@@ -88,16 +97,17 @@ def _pod(task: Task, entry: Kubernetes, wait: int) -> dict[str, Any]:
     return pod
 
 
-def _container(task: Task, wait: int) -> dict[str, Any]:
+def _container(task: Task, wait: int, worker: int) -> dict[str, Any]:
     secrets = secrets_of(task)
     env = {**task.env, "CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"}
     limit = [f"--limit={task.resources.seconds}"] if task.resources.seconds else []
+    does = [f"--alone={_ALONE}"] if worker else [f"--keep={wait}", *limit]
     places = sorted({*_FOLDERS, *(one.place.partition("/")[0] for one in task.inputs)})
     mounts = [{"name": "work", "mountPath": f"{APP}/{place}", "subPath": place} for place in places]
     return {
         "name": CONTAINER,
         "image": task.image,
-        "command": [RUN, "hosted", f"--wait={wait}", f"--keep={wait}", *limit],
+        "command": [RUN, "hosted", f"--wait={wait}", *does],
         # A dollar would begin the name of another variable.
         "env": [{"name": name, "value": env[name].replace("$", "$$")} for name in sorted(env) if name not in secrets],
         "resources": _resources(task.resources),

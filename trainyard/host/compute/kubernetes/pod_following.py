@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -62,6 +63,24 @@ class Following:
         finally:
             if self._log:
                 self._log.close()
+
+    def place(self, given_up: threading.Event) -> str:
+        """The pod, once it runs; empty where that is of no use any more. Raises as ``status``."""
+        while not given_up.is_set():
+            found = self._patiently(lambda: self._jobs.look(self._task))
+            finding = found.finding
+            if finding.state == "running":
+                return found.pod_name
+            if finding.state not in ("waiting", "stuck"):
+                raise self._error(finding)
+            self._await(found, finding)
+        return ""
+
+    def check(self) -> None:
+        """Raises as ``status`` where it does not run any more."""
+        finding = self._patiently(lambda: self._jobs.look(self._task)).finding
+        if finding.state != "running":
+            raise self._error(finding)
 
     def printed(self) -> None:
         """Hand on what it has printed so far.
@@ -175,8 +194,9 @@ class Following:
     def _error(self, finding: Finding) -> TrainyardError:
         if finding.limit:
             return limit_reached(self._task, self._compute, finding.limit)
-        kind = LostError if finding.state == "lost" else RefusedError
-        return kind(f"{self._task} on {self._compute}: {finding.text}", finding.fix, EXIT_FAILED)
+        kind = RefusedError if finding.state in ("refused", "stuck") else LostError
+        text = finding.text or f"it has ended with status {finding.status}"
+        return kind(f"{self._task} on {self._compute}: {text}", finding.fix, EXIT_FAILED)
 
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
         """The answer of a cluster that may be away for a while."""
