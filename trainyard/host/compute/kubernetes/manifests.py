@@ -99,7 +99,8 @@ def _pod(task: Task, entry: Kubernetes, wait: int, worker: int) -> dict[str, Any
 
 def _container(task: Task, wait: int, worker: int) -> dict[str, Any]:
     secrets = secrets_of(task)
-    env = {**task.env, "CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"}
+    # A trial does not go on from another's.
+    env = {**task.env, **({} if worker else {"CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"})}
     limit = [f"--limit={task.resources.seconds}"] if task.resources.seconds else []
     does = [f"--alone={_ALONE}"] if worker else [f"--keep={wait}", *limit]
     places = sorted({*_FOLDERS, *(one.place.partition("/")[0] for one in task.inputs)})
