@@ -143,7 +143,7 @@ remove) # NAME ENGINE SECONDS: once what runs it has ended, which takes no longe
     cd "tasks/$1" 2>/dev/null || exit 0
     "$2" rm --force "$1" >/dev/null 2>&1 || true
     n=$(($3 * 5))
-    while [ $n -gt 0 ] && [ -e started ] && [ ! -e status ] && [ "$(going_on)" != lost ]; do
+    while [ $n -gt 0 ] && [ -e started ] && [ "$(going_on)" != lost ]; do
         sleep 0.2
         n=$((n - 1))
     done
