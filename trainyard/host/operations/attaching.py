@@ -18,6 +18,7 @@ from trainyard.host.engines.container_output import Output
 from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.run_files import Run, end_run
 from trainyard.host.experiments.training import Training
+from trainyard.host.operations.dvc_notes import keep_for_dvc
 from trainyard.host.operations.mounts import models_folder
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import tracked_and_compared, trained
@@ -39,7 +40,9 @@ def attach(session: Session, run: Run) -> Run:
     for name in (run_folder.LOG, run_folder.METRICS):  # it is told from the beginning
         run.files.remove(name)
     training = _training_again(session, run)
-    return tracked_and_compared(session, training, trained(session, training, run))
+    run = tracked_and_compared(session, training, trained(session, training, run))
+    keep_for_dvc(session, training.model)
+    return run
 
 
 def _is_followed(run: Run) -> bool:
