@@ -153,6 +153,13 @@ class ComputeContract:
         line = next(line for line in shown.out.splitlines() if line.startswith(f"{self.name} "))
         assert " yes " in line
 
+    def test_a_dry_run_shows_what_would_run(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        before = runs(model)
+        shown = repo.make(model, "-n", "train", f"COMPUTE={self.name}", **environ).succeeded()
+        assert model.container in shown.out
+        assert "PAYLOAD" in shown.out
+        assert runs(model) == before
+
     def test_it_is_the_same_run_as_at_home(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         payload = json.dumps({"params": {"x": 2.5}})
         repo.make(model, "train", f"PAYLOAD={payload}").succeeded()

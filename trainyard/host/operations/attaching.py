@@ -83,7 +83,6 @@ def cancel(session: Session, run: Run) -> Run:
     compute = _compute_of(session, run)
     placed.saved(run.folder, over=True)  # whoever follows it shall not begin it again
     with session.reporter.waiting(f"Ending {placed.task} on {compute.name} ..."):
-        compute.cancel(placed.task)
         compute.clean_up(placed.task)
     SubmittedTasks(session.repository.state).forget(placed.task)
     return end_run(run, "interrupted", session.reporter, error="cancelled")

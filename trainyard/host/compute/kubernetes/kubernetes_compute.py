@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container.runner import RUN
 from trainyard.host.engines.container_output import Conversation
 from trainyard.host.engines.engine import ExportedImage
+from trainyard.host.experiments.yaml_files import dump_yaml
 from trainyard.host.support.reporter import Reporter
 
 _STATES: dict[Found, State] = {
@@ -93,6 +95,11 @@ class KubernetesCompute:
     def provide(self, image: ExportedImage) -> str:
         return image.push(self.entry.registry)
 
+    def shown(self, task: Task) -> list[str]:
+        create = shlex.join(self.kubectl.argv("create", "--filename=-"))
+        manifest = json.loads(job(task, self.entry, self.wait, 1 if task.workers else 0))
+        return [f"{create} <<END", *dump_yaml(manifest).splitlines(), "END"]
+
     def submit(self, task: Task, *, again: bool = False) -> None:
         if task.offline:
             raise TrainyardError(f"compute {self.name}: nothing keeps a task there from the network", "", EXIT_FAILED)
@@ -150,9 +157,6 @@ class KubernetesCompute:
                 f"{task}: what it wrote did not arrive whole from {self.name} ({error})", "make attach tries again",
                 EXIT_FAILED,
             ) from None  # fmt: skip
-
-    def cancel(self, task: str) -> None:
-        self.jobs.remove(task)
 
     def clean_up(self, task: str) -> None:
         self.jobs.remove(task)

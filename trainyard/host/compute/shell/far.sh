@@ -129,11 +129,12 @@ fetch) # NAME: a tar
     cd "tasks/$1"
     tar --create --exclude=run/.hosted models run
     ;;
-end) # CONTAINER ENGINE: a worker
+kill) # CONTAINER ENGINE: a worker
     "$2" rm --force "$1" >/dev/null 2>&1 || true
     ;;
-signal) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
+end) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
     cd "tasks/$1" 2>/dev/null || exit 0
+    [ ! -e status ] || exit 0
     [ ! -e job ] || scancel --full --signal=TERM "$(cat job)" 2>/dev/null || true
     "$2" stop --time "$3" "$1" >/dev/null 2>&1 || true
     [ ! -e job ] || scancel "$(cat job)" 2>/dev/null || true
