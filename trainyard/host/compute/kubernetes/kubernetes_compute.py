@@ -16,7 +16,7 @@ from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
 from trainyard.host.compute.kubernetes.jobs import Jobs
 from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError
-from trainyard.host.compute.kubernetes.manifests import CONTAINER, TASK, facts_of, job, job_name, secrets_of
+from trainyard.host.compute.kubernetes.manifests import CONTAINER, facts_of, job, job_name, secrets_of
 from trainyard.host.compute.kubernetes.permissions import MAKE_NAMESPACES, SEE_QUOTAS, permissions
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.compute.kubernetes.pod_worker import PodWorker
@@ -142,10 +142,9 @@ class KubernetesCompute:
     def fetch(self, task: str, folder: Path) -> None:
         found = self.jobs.look(task)
         if found.finding.state != "running":
-            raise LostError(
-                f"{task} on {self.name}: what it wrote was kept for {self.wait} s, and is gone",
-                "train again; WAIT_TIMEOUT keeps it for longer", EXIT_FAILED,
-            )  # fmt: skip
+            why = found.finding.text or f"it was kept for {self.wait} s"
+            fix = "train again; WAIT_TIMEOUT keeps it for longer"
+            raise LostError(f"{task} on {self.name}: what it wrote is gone ({why})", fix, EXIT_FAILED)
         command = ("exec", found.pod_name, f"--container={CONTAINER}", "--", RUN, "send")
         try:
             with (
@@ -170,12 +169,11 @@ class KubernetesCompute:
         )  # fmt: skip
 
     def tasks(self) -> list[FoundTask]:
-        found = list[FoundTask]()
+        found = dict[str, FoundTask]()  # a tuning has several Jobs
         for one in self.jobs.all():
-            assert one.job
-            name, facts = one.job["metadata"]["labels"].get(TASK, ""), facts_of(one.job)
-            until = int(facts.get("until", 0))
-            found.append(
-                FoundTask(name, facts.get("run", ""), facts.get("clone", ""), _STATES[one.finding.state], until)
+            facts = facts_of(one.job or {})
+            name, until = facts["task"], int(facts.get("until", 0))
+            found[name] = FoundTask(
+                name, facts.get("run", ""), facts.get("clone", ""), _STATES[one.finding.state], until
             )
-        return found
+        return list(found.values())
