@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,10 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
     with suppress(OSError), socket.create_connection((host, port), 1):
         return True
     return False
+
+
+# The kernel kills a program when the thread that has started it ends: so that is one that lasts as long as the tests.
+STARTER = ThreadPoolExecutor(1)
 
 
 class Daemon:
@@ -34,10 +39,11 @@ class Daemon:
     def start(self) -> None:
         assert not self._process, "it runs already"
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            starting = STARTER.submit(
+                subprocess.Popen, self._command, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
+            self._process = starting.result()
 
     def shown(self) -> str:
         """The end of its log."""

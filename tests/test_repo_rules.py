@@ -180,6 +180,8 @@ def test_engines_are_named_in_one_place() -> None:
         "bench/",
         "deploy/",
         "trainyard/host/scaffold/importing/bentoml_project.py",  # a key of its file
+        "trainyard/host/compute/compute_file.py",  # that of another machine
+        "trainyard/host/compute/shell/container_command.py",
         "trainyard/host/retrain/mlprojects/container.py",  # MLflow Projects know one engine alone
     )
     texts = {

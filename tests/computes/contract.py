@@ -35,6 +35,17 @@ HARDER = (
 )  # fmt: skip
 
 
+CONFIG = """
+params: {steps: 3, pause: 0.05}
+tuning:
+  metric: loss
+  seed: 1
+  max_trials: 6
+  hyperparams:
+    x: {default_value: 0.5, tuning: {param_type: float, min: 0, max: 4}}
+"""
+
+
 class ComputeContract:
     """``name`` is in compute.yaml beside ``small``, the same compute with 64 MB of memory."""
 
@@ -95,6 +106,43 @@ class ComputeContract:
         run = until(lambda: next(iter(runs(model) - before), None), 120)
         until(lambda: points(run), 120, lambda: process.poll())
         return process, run
+
+    def test_trials_there_are_those_of_here(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        (model.path / "config.yaml").write_text(CONFIG)
+        try:
+            repo.make(model, "tune", "WORKERS=1").succeeded()
+            here = trials(model)
+            (model.path / "hyperparameters.yaml").unlink()  # it would begin with the best of before
+            made = repo.make(model, "tune", f"COMPUTE={self.name}", "NODES=1", **environ).succeeded()
+            assert trials(model) == here, made.err
+            assert "6 trials by 1 worker" in made.err
+            for run in runs(model):
+                assert (run / "log.txt").exists()
+            tuning = tunings(model)[-1]
+            final = said(model.path.parent / "runs" / tuning["tags"]["final_run"])
+            assert (tuning["status"], final["status"], final["compute"]) == ("finished", "finished", self.name)
+        finally:
+            for name in ("config.yaml", "hyperparameters.yaml"):
+                (model.path / name).unlink(missing_ok=True)
+
+    def test_a_tuning_that_is_killed_goes_on(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        (model.path / "config.yaml").write_text(CONFIG.replace("pause: 0.05", "pause: 1.0"))
+        options = (f"COMPUTE={self.name}", "NODES=2", "TRIALS=4")
+        try:
+            before = len(tunings(model))
+            process = repo.spawn(model, "tune", *options, **environ)
+            until(lambda: len(tunings(model)) > before, 120, process.poll)
+            until(lambda: sum(one["status"] == "finished" for one in trials_of_newest(model)) >= 1, 120, process.poll)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            made = repo.make(model, "tune", "RESUME=1", *options, **environ).succeeded()
+            assert "Going on with" in made.err
+            # One that ended just before the kill may be tried again.
+            assert sum(one["status"] == "finished" for one in trials_of_newest(model)) in (4, 5)
+            assert tunings(model)[-1]["status"] == "finished"
+        finally:
+            for name in ("config.yaml", "hyperparameters.yaml"):
+                (model.path / name).unlink(missing_ok=True)
 
     def test_it_is_shown(self, repo: Monorepo, environ: dict[str, str]) -> None:
         shown = repo.make(None, "computes", **environ).succeeded()
@@ -196,6 +244,22 @@ def newest(model: Model) -> Path:
 
 def said(run: Path) -> Any:
     return json.loads((run / "run.json").read_text())
+
+
+def trials_of_newest(model: Model) -> list[Any]:
+    tuning = tunings(model)[-1]["id"]
+    found = [said(run) for run in sorted(runs(model))]
+    return [one for one in found if one["kind"] == "trial" and one["parent"] == tuning]
+
+
+def tunings(model: Model) -> list[Any]:
+    return [one for run in sorted(runs(model)) if (one := said(run))["kind"] == "tuning"]
+
+
+def trials(model: Model) -> list[Any]:
+    """Parameters, metrics and points of each trial of the latest tuning."""
+    found = sorted(trials_of_newest(model), key=lambda one: int(one["tags"]["trial"]))
+    return [(one["params"], one["metrics"], one["status"], one["tags"].get("shape")) for one in found]
 
 
 def points(run: Path) -> list[dict[str, Any]]:

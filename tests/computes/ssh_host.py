@@ -49,14 +49,17 @@ class SshHost:
 @contextmanager
 def other_user() -> Iterator[tuple[str, Path]]:
     """One who may use docker, and that nobody else has: name and home."""
-    user = f"trainyard-{secrets.token_hex(4)}"
+    # Not the next free number, which useradd takes: that may be 1001, as whom containers run.
+    uid = 200_000 + secrets.randbelow(1_000_000)
+    user = f"trainyard-{uid}"
     home = Path("/home") / user  # not below the folder of tests, which is closed to others
     # Without PAM sshd refuses an account that is locked, as one without a password is: `*` is no lock, and no password.
-    run("useradd", "--create-home", f"--home-dir={home}", "--shell=/bin/bash", "--groups=docker", "--password=*", user)
+    account = (f"--uid={uid}", f"--home-dir={home}", "--create-home", "--shell=/bin/bash", "--password=*")
+    run("useradd", *account, "--user-group", "--groups=docker", user)
     try:
         yield user, home
     finally:
-        _kill_all_of(home.stat().st_uid)  # who has processes cannot be removed
+        _kill_all_of(uid)  # who has processes cannot be removed
         run("userdel", "--remove", user)
 
 

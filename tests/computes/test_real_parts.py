@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def busybox(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         docker("push", name)
         yield docker("inspect", "--format", "{{index .RepoDigests 0}}", name)
     finally:
-        docker("rmi", name)
+        docker("rmi", "--force", docker("inspect", "--format", "{{.Id}}", name))
 
 
 def pod(image: str, *command: str, **more: object) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def test_a_service_leads_to_a_pod_on_the_other_node(cluster: Cluster, busybox: s
     apply(cluster, "Service", "web", {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}, "admin")
     address = cluster.get("/api/v1/namespaces/default/services/web")["spec"]["clusterIP"]
     # Debian's static busybox dies in its wget, which loads libraries to look names up.
-    request = f"printf 'GET /page HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 2 {address} 80 | busybox tail -n 1"
+    request = f"printf 'GET /page HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 2 {address} 80 2>/dev/null | busybox tail -n 1"
     ask = f'while busybox sleep 0.2; do text=$({request}); [ -z "$text" ] || break; done; echo "$text"'
     apply(cluster, "Pod", "asks", pod(busybox, "sh", "-c", ask, nodeName="n2"), "admin")
     phase = "/api/v1/namespaces/default/pods/asks"
@@ -137,7 +138,7 @@ def test_the_registry_comes_back_with_what_it_had(cluster: Cluster, busybox: str
 
 
 def test_nodes_are_lost_and_come_back(cluster: Cluster) -> None:
-    """One without its cable, one without its kubelet."""
+    """One without its cable, one without its kubelet, which another thread than this may start again."""
     cluster.node_network("n1", up=False)
     cluster.kill_kubelet("n2")
     try:
@@ -145,7 +146,9 @@ def test_nodes_are_lost_and_come_back(cluster: Cluster) -> None:
             until(lambda node=node: not cluster.is_ready(node), 60)
     finally:
         cluster.node_network("n1", up=True)
-        cluster.start_kubelet("n2")
+        starting = threading.Thread(target=cluster.start_kubelet, args=("n2",))
+        starting.start()
+        starting.join()
     for node in ("n1", "n2"):
         until(lambda node=node: cluster.is_ready(node), 60)
 

@@ -7,22 +7,41 @@ frame is a line of JSON after MARK, which is in no other line.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 MARK, END = b"\x1e", b"\n"  # RFC 7464 begins a text of JSON so
 FOLDER = ".hosted"  # in run/: what is not fetched
 GIVEN, FETCHED = "given", "fetched"  # marks in there: its files are there; what it wrote is at home
-METRICS, TAGS, STATE, STATUS = "metrics", "tags", "state", "status"  # keys of frames
-WAITING, TRAINING, KEPT = (
-    "waiting",
-    "training",
-    "kept",
-)  # states: for its files; at work; until what it wrote is fetched
+# Keys of frames. METRICS: new lines of metrics.jsonl. RUN: the trial that it is of; FILES: their content in base64, by
+# their paths in its folder.
+METRICS, STATE, STATUS, RUN, FILES = "metrics", "state", "status", "run", "files"
+# It waits for its files; it trains; it waits until what it wrote is fetched.
+WAITING, TRAINING, KEPT = "waiting", "training", "kept"
 
 
 def frame(**content: Any) -> bytes:
     """A frame as it is written. What came before it may not have ended its line."""
     return MARK + json.dumps(content).encode() + END
+
+
+class WholeLines:
+    """Reads a file that grows: whole lines, each once. What is there already is left out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = path.stat().st_size if path.is_file() else 0
+
+    def new(self) -> str:
+        """The lines that have come; empty where there are none."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                lines, end, _ = file.read().rpartition(b"\n")
+        except OSError:  # there is no file yet
+            return ""
+        self._offset += len(lines) + len(end)
+        return (lines + end).decode(errors="replace")
 
 
 class Frames:

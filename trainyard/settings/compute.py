@@ -14,6 +14,9 @@ class ComputeSettings(FromEnvironment):
     compute: str = setting(
         "COMPUTE", "", "where make train runs: a name in compute.yaml; default: this machine", "COMPUTE_NAME"
     )
+    nodes: int = setting(
+        "NODES", 0, "make tune: workers on the compute, each on a machine of its own; default: WORKERS, else one"
+    )
     retries: int = setting(
         "RETRIES", 2, "how often a training begins again that lost its machine, not by its own fault"
     )

@@ -129,7 +129,8 @@ class Compute(Protocol):
         """Remove all that is left of it there."""
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
-        """Talk to a worker of a tuning."""
+        """Talk to a worker of a tuning, of which a task may have had others before; ``heard`` gets what it says, and
+        whether on standard error. What it says first is that it is ready."""
 
     def tasks(self) -> list[FoundTask]:
         """Those of ours that are there."""

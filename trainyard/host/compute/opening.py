@@ -46,7 +46,7 @@ def _by_shell(name: str, entry: Local | Ssh | Slurm, settings: ComputeSettings, 
     shell = Shell(name, host, options, call, copy)
     common = name, entry.kind, shell, entry.folder, entry.engine, entry.registry, settings.compute_timeout, reporter
     if isinstance(entry, Slurm):
-        return SlurmCompute(*common, entry.partition, entry.account)
+        return SlurmCompute(*common, entry.partition, entry.account, entry.resources)
     return ShellCompute(*common)
 
 

@@ -146,8 +146,8 @@ def read_run(folder: Path, reporter: Reporter) -> Run:
         _check(run)
     except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
-    is_here = run.status == "running" and not run.compute and run.host == socket.gethostname()
-    if is_here and started_at(run.pid) != run.pid_started:
+    is_here = run.host == socket.gethostname() and (not run.compute or run.kind == "tuning")
+    if run.status == "running" and is_here and started_at(run.pid) != run.pid_started:
         return end_run(run, "killed", reporter, error="the process that ran it is gone")
     return run
 

@@ -15,6 +15,6 @@ def check_registry(registry: str) -> None:
         raise ValueError("not a registry: say host:port/path, without a scheme")
 
 
-def insecure(engine: str, registry: str) -> list[str]:
-    """docker speaks plain HTTP with this machine itself; podman needs an option."""
-    return ["--tls-verify=false"] if engine == "podman" and _LOOPBACK.match(registry) else []
+def is_here(registry: str) -> bool:
+    """Whether it is on this machine."""
+    return bool(_LOOPBACK.match(registry))

@@ -30,6 +30,8 @@ def attach(session: Session, run: Run) -> Run:
         TrainyardError: it is not on a compute, or another process follows it; or as a training does.
     """
     placed_on_compute(run)
+    if run.kind == "tuning":
+        raise TrainyardError(f"{run.id} is a tuning, which goes on from here", "make tune RESUME=1")
     if _is_followed(run):
         raise TrainyardError(f"{run.id} is followed by process {run.pid} already", f"make logs ID={run.id} shows it")
     run = run.taken_over()

@@ -10,7 +10,7 @@ from pathlib import Path
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
 from trainyard.host.compute.base import AwayError, Compute, LostError, RefusedError, Task, task_name
-from trainyard.host.compute.compute_file import Resources
+from trainyard.host.compute.compute_file import read_computes
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.inputs import inputs_of
 from trainyard.host.compute.opening import open_compute
@@ -33,12 +33,31 @@ def runner_of(session: Session, training: Training) -> Foreground:
     if not training.compute:
         return session.engine.runner
     found = open_compute(session.repository.root, training.compute, session.computing, session.reporter)
-    return OnCompute(session, found.compute, found.entry.resources, training.model.path)
+    return OnCompute(session, found.compute, training.model.path)
 
 
 def clone_mark(root: Path) -> str:
     """It tells monorepos apart, wherever they are."""
     return digest_of(socket.gethostname(), str(root))[:12]
+
+
+def task_of(session: Session, compute: Compute, plan: RunPlan, run: Path) -> Task:
+    """What a container of ``plan`` is on a compute; its image is there then. ``run`` is the folder of the run.
+
+    Raises:
+        TrainyardError: the image cannot get there, or a file cannot be read.
+    """
+    exported = session.engine.images.exported(plan.image, plan.image_id or plan.image)
+    made = [f"{run_folder.MOUNT}/{run_folder.MODEL}"] if (run / run_folder.MODEL).is_dir() else []
+    resources = read_computes(session.repository.root).find(compute.name).resources
+    labels = {
+        "run": run.name, "model": plan.model, "clone": clone_mark(session.repository.root),
+        "until": str(int(time.time()) + (resources.seconds or _LONGEST) + 2 * session.computing.wait_timeout),
+    }  # fmt: skip
+    return Task(
+        task_name(run.name), run.name, plan.model, compute.provide(exported), plan.env,
+        inputs_of(plan.mounts, session.reporter), made, resources, labels=labels, offline=plan.network == "none",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,6 @@ class OnCompute:
 
     session: Session
     compute: Compute
-    resources: Resources
     model: Path
 
     def run(self, plan: RunPlan) -> int:
@@ -86,25 +104,11 @@ class OnCompute:
 
     def _submitted(self, plan: RunPlan, run: Path) -> Placed:
         """It is written down before it is submitted: whatever becomes of us, it is found again."""
-        task = self._task(plan, run)
+        task = task_of(self.session, self.compute, plan, run)
         placed = Placed(self.compute.name, task.name, task.image).saved(run)
         self.compute.submit(task)
         self.session.reporter.step(f"It trains on {self.compute.name}; Ctrl-C asks whether it goes on there")
         return placed
-
-    def _task(self, plan: RunPlan, run: Path) -> Task:
-        exported = self.session.engine.images.exported(plan.image, plan.image_id or plan.image)
-        made = [f"{run_folder.MOUNT}/{run_folder.MODEL}"] if (run / run_folder.MODEL).is_dir() else []
-        longest = self.resources.seconds or _LONGEST
-        labels = {
-            "run": run.name, "model": plan.model, "clone": clone_mark(self.session.repository.root),
-            "until": str(int(time.time()) + longest + 2 * self.session.computing.wait_timeout),
-        }  # fmt: skip
-        return Task(
-            task_name(run.name), run.name, plan.model, self.compute.provide(exported), plan.env,
-            inputs_of(plan.mounts, self.session.reporter), made, self.resources, labels=labels,
-            offline=plan.network == "none",
-        )  # fmt: skip
 
     def _followed(self, plan: RunPlan, run: Path, placed: Placed) -> int:
         """Its exit status; where its machine was lost it begins again, RETRIES times."""
@@ -119,7 +123,7 @@ class OnCompute:
                     raise
                 self.session.reporter.warn(f"{error.message}; it begins again")
                 placed = placed.saved(run, tries=placed.tries + 1)
-                self.compute.submit(self._task(plan, run), again=True)
+                self.compute.submit(task_of(self.session, self.compute, plan, run), again=True)
 
     def _bring_home(self, plan: RunPlan, run: Path, placed: Placed) -> None:
         """Raises:

@@ -33,6 +33,7 @@ from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import own_payload, train_as_run, training_of
 from trainyard.host.operations.training_data import data_of
+from trainyard.host.operations.workers_on_compute import workers_of, workers_there
 
 TRIALS = "trials"  # a tag of the run: TRIALS as it was given, for RESUME=1
 WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many
@@ -80,7 +81,10 @@ def tune(session: Session, planned: PlannedTuning, on_searched: Callable[[Study,
     workers = f"{search.workers} worker{'s' if search.workers > 1 else ''}"
     session.reporter.step(f"{goal.trials} trials{which} by {workers}: {goal.direction} {goal.metric}")
     if session.commands.dry_run:
-        session.engine.runner.run(replace(search.plan, arguments=ARGUMENTS))
+        if training.compute:
+            session.reporter.would(f"tune {search.plan.image} on the compute {training.compute}")
+        else:
+            session.engine.runner.run(replace(search.plan, arguments=ARGUMENTS))
         return None
     run, found = _begin(session, training, goal, planned.latest)
     try:
@@ -104,7 +108,8 @@ def _carry_out(
                 more = "every combination of values is tried; for others change config.yaml, and leave out RESUME=1"
             session.reporter.step(f"{run.id} has all of its {found.counted} trials: {more}")
             return end_run(run, "finished", session.reporter)
-        best = _best(search, found, run, on_searched)
+        with workers_of(session, planned.training, run, search.workers) as runner:
+            best = _best(replace(search, runner=runner), found, run, on_searched)
         final = _train(session, planned, best, run)
     except (KeyboardInterrupt, SystemExit, TrainyardError) as error:
         is_ours = isinstance(error, TrainyardError) and error.exit_code != EXIT_INTERRUPTED
@@ -120,8 +125,12 @@ def _carry_out(
 
 def _search(session: Session, training: Training, goal: Goal) -> Search:
     runs = training.model.project / run_files.FOLDER
-    workers = min(session.settings.workers or _workers_by_default(), goal.trials)
-    env = {**training.environment, **training.origin.env, "TRAINYARD_JOBS": str(workers)}
+    if training.compute:
+        workers, sharing = workers_there(session, training)
+    else:
+        workers = sharing = session.settings.workers or _workers_by_default()
+    workers = min(workers, goal.trials)
+    env = {**training.environment, **training.origin.env, "TRAINYARD_JOBS": str(min(sharing, workers))}
     plan = RunPlan(
         training.image, f"{training.image}-trials-{os.getpid()}", "train", training.model.name,
         env, (*training.mounts, Mount("runs", runs)),

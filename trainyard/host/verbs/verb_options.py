@@ -136,7 +136,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "train": ("BASE_MODEL", *TRACKER, *COMPUTE, *TRAIN),
     "train-all": (*TRACKER, *COMPUTE, *TRAIN),
     "train-local": ("BASE_MODEL", *TRACKER, *TRAIN),
-    "tune": ("BASE_MODEL", "TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
+    "tune": ("BASE_MODEL", "TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *COMPUTE, *TRAIN),
     "wheelhouse": ("WHEELHOUSE", *LOCK),
 }
 # Two groups may share a setting, and click warns of an option that a verb has twice.

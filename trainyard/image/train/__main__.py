@@ -80,7 +80,7 @@ def _for_host(what: str, *arguments: str) -> int:
     if what == "trials":
         from trainyard.image.train.trials import work
 
-        work(sources)
+        work(sources, sending=bool(arguments))
     elif what == "trial":
         from trainyard.image.train.trial import carry_out_alone
 

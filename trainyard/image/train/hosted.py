@@ -30,6 +30,7 @@ from trainyard.contract.hosted import (
     STATUS,
     TRAINING,
     WAITING,
+    WholeLines,
     frame,
 )
 from trainyard.contract.run_folder import METRICS as METRICS_FILE
@@ -98,8 +99,7 @@ class _Hosted:
     def __init__(self, sources: Path) -> None:
         self._run = sources / MOUNT
         self._marks = self._run / FOLDER
-        metrics = self._run / METRICS_FILE
-        self._offset = metrics.stat().st_size if metrics.is_file() else 0  # what another try has reported is known
+        self._metrics = WholeLines(self._run / METRICS_FILE)  # what another try has reported is known
         self._child: subprocess.Popen[bytes] | None = None
         self._ended = False
 
@@ -162,16 +162,9 @@ class _Hosted:
             self._report()
 
     def _report(self) -> None:
-        """Hand on the whole lines that have come to its metrics since."""
-        try:
-            with (self._run / METRICS_FILE).open("rb") as file:
-                file.seek(self._offset)
-                lines, end, _ = file.read().rpartition(b"\n")
-        except OSError:  # there are none yet
-            return
-        self._offset += len(lines) + len(end)
-        if end:
-            self.say(**{METRICS: (lines + end).decode(errors="replace")})
+        """Hand on the lines that have come to its metrics since."""
+        if lines := self._metrics.new():
+            self.say(**{METRICS: lines})
 
 
 def _write(content: bytes) -> None:

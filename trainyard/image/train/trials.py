@@ -8,7 +8,8 @@ It reads lines of JSON, what to do, and writes lines of JSON, what was done:
 
 What the train function prints goes to the trial's log. Trials run in the worker's one staged view, also while the
 module is imported: a path that it makes absolute then leads to the staged ``models/``, as it does in a training. At
-the end of standard input the one who tunes is gone, and so is the worker.
+the end of standard input the one who tunes is gone, and so is the worker. ``run trials sending``: the folders of runs
+are on another machine (``sent_trials.py``).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from trainyard.contract.model_files import declared_files
 from trainyard.contract.run_folder import LOG, MOUNT, MOUNT_OF_ALL
 from trainyard.image.serve.shared import kernel
 from trainyard.image.train.completing_records import own_record, own_records
+from trainyard.image.train.sent_trials import LOOK, SentTrial
 from trainyard.image.train.staging import Staging, Stamps, own_stamps, staging
 from trainyard.image.train.trial import ANSWER, ORDER, Order, carry_out, metrics_of, set_apart
 from trainyard.image.user_code import ENVIRONMENT_FILE, prepare_path, resolve, training_target
@@ -37,7 +39,7 @@ from trainyard.image.user_code import ENVIRONMENT_FILE, prepare_path, resolve, t
 CHUNK = 1 << 16
 
 
-def work(sources: Path) -> None:
+def work(sources: Path, *, sending: bool = False) -> None:
     """Work until standard input ends.
 
     Raises:
@@ -53,7 +55,7 @@ def work(sources: Path) -> None:
         try:
             resolve(target, sources)
             sys.stdout.flush()  # what a fork finds in the buffer, it would say once more
-            Worker(staged, reports).work()
+            Worker(staged, reports, sending=sending).work()
         finally:
             os.chdir(sources)
 
@@ -61,9 +63,11 @@ def work(sources: Path) -> None:
 class Worker:
     """Carries out one trial after the other."""
 
-    def __init__(self, staged: Staging, reports: int) -> None:
+    def __init__(self, staged: Staging, reports: int, *, sending: bool) -> None:
         self._staged = staged
         self._reports = reports
+        self._sending = sending
+        self._sent: SentTrial | None = None
         self._order: Order | None = None
         self._child = 0
         self._before: Stamps = {}
@@ -79,7 +83,9 @@ class Worker:
         rest = b""
         try:
             while True:
-                readable, _, _ = select.select([0, woken], [], [])
+                readable, _, _ = select.select([0, woken], [], [], LOOK if self._sent else None)
+                if self._sent:
+                    self._sent.look()
                 if woken in readable:
                     os.read(woken, CHUNK)
                     self._look_after_child()
@@ -111,9 +117,11 @@ class Worker:
     def _prepare(self, order: Order, model_name: str) -> None:
         staged = self._staged
         staged.renew(model_name)
+        runs = staged.sources / MOUNT_OF_ALL
+        self._sent = SentTrial(runs, order.run, self._write) if self._sending else None
         link = staged.view / MOUNT
         link.unlink(missing_ok=True)
-        link.symlink_to(staged.sources / MOUNT_OF_ALL / order.run)
+        link.symlink_to(runs / order.run)
         (staged.view.parent / ANSWER).unlink(missing_ok=True)
         if not self._forks:
             (staged.view.parent / ORDER).write_text(order.dump())
@@ -181,14 +189,21 @@ class Worker:
             answer[MEASURED_ON] = own.get(MEASURED_ON)
         if self._stamps(name) != self._before:
             answer["touched"] = True  # by an absolute path; or somebody trains meanwhile
+        if self._sent:
+            self._sent.end()
+            self._sent = None
         self._report(trial=order.trial, **answer)
 
     def _stamps(self, model_name: str) -> Stamps:
         return own_stamps(self._staged.sources / "models", model_name, self._staged.declared)
 
     def _report(self, **report: Any) -> None:
+        self._write((json.dumps(report) + "\n").encode())
+
+    def _write(self, content: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):  # then standard input ends, too
-            os.write(self._reports, (json.dumps(report) + "\n").encode())
+            while content:
+                content = content[os.write(self._reports, content) :]
 
 
 def _how_it_ended(status: int) -> str:

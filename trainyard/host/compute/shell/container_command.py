@@ -11,7 +11,7 @@ from trainyard.host.engines.container.confining import MOST_TASKS, UNPRIVILEGED
 from trainyard.host.engines.container.runner import RUN
 
 APP = APP_ROOT["train"]
-FOLDERS = {"data": "ro", "models": "rw", "run": "rw"}
+FOLDERS = {"data": "ro", "models": "rw", "run": "rw", "runs": "rw"}
 CHECKPOINTS = "checkpoints"  # kept between tries
 # Files belong to whoever the far shell is: docker's containers get its uid; podman's root is that user already.
 _USER = """user= keep=
@@ -34,22 +34,25 @@ done
 
 
 def container_command(engine: str, task: Task, grace: int) -> str:
-    """A shell script that trains, and leaves the exit status in a file of the task's folder, where it is run."""
+    """A shell script, run in the task's folder. It trains, and leaves the exit status in a file there; or is a worker
+    of a tuning, with the number ``$1``, which talks over its standard input and output."""
     env = {**task.env, "CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items()))
+    begin = f"{exports}{_USER.format(engine=engine)}"
     mounts = {**FOLDERS, CHECKPOINTS: "rw", **dict.fromkeys(_more_places(task), "ro")}
-    options = ["--name", task.name, *UNPRIVILEGED, "--pids-limit", str(MOST_TASKS), *_limits(engine, task)]
+    volumes = " ".join(f'--volume "$PWD/{place}:{APP}/{place}:{mode}"' for place, mode in mounts.items())
+    options = [*UNPRIVILEGED, "--pids-limit", str(MOST_TASKS), *_limits(engine, task)]
     for name, value in sorted(task.labels.items()):
         options += ["--label", f"{name}={value}"]
     for name in sorted(env):
         options += ["--env", name]
-    volumes = " ".join(f'--volume "$PWD/{place}:{APP}/{place}:{mode}"' for place, mode in mounts.items())
-    run = [*_timeout(task.resources, grace), engine, "run", *options]
-    image = shlex.join([task.image, RUN, "hosted"])
+    given = f"{shlex.join(options)} $user $keep {volumes} {shlex.join([task.image, RUN])}"
+    if task.workers:
+        return f'{begin}exec {engine} run --interactive --rm --name "{task.name}-$1" {given} trials sending\n'
+    timeout = shlex.join(_timeout(task.resources, grace))
     return (
-        f"{exports}{_USER.format(engine=engine)}"
-        f"{engine} rm --force {task.name} >/dev/null 2>&1\n"
-        f"{shlex.join(run)} $user $keep {volumes} {image} &\n"
+        f"{begin}{engine} rm --force {task.name} >/dev/null 2>&1\n"
+        f"{timeout} {engine} run --name {task.name} {given} hosted &\n"
         f"{_WAIT}"
         f"{engine} container inspect --format '{{{{.State.OOMKilled}}}}' {task.name} >oom 2>/dev/null\n"
         f"{engine} rm --force {task.name} >/dev/null 2>&1\n"

@@ -101,6 +101,16 @@ sbatch) # NAME OPTION...
     }
     sed 's/;.*//' job.part >job
     ;;
+worker) # NAME NUMBER: on this machine
+    cd "tasks/$1"
+    exec sh ./command "$2"
+    ;;
+srun) # NAME NUMBER OPTION...: on a node
+    cd "tasks/$1"
+    number=$2
+    shift 2
+    exec srun --quiet --unbuffered "$@" sh ./command "$number"
+    ;;
 look) # NAME OFFSET MOST: its state, and what it has printed from there on
     cd "tasks/$1" 2>/dev/null || { echo gone; exit 0; }
     state
@@ -119,6 +129,9 @@ fetch) # NAME: a tar
     cd "tasks/$1"
     tar --create --exclude=run/.hosted models run
     ;;
+end) # CONTAINER ENGINE: a worker
+    "$2" rm --force "$1" >/dev/null 2>&1 || true
+    ;;
 signal) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
     cd "tasks/$1" 2>/dev/null || exit 0
     [ ! -e job ] || scancel --full --signal=TERM "$(cat job)" 2>/dev/null || true
@@ -129,7 +142,7 @@ remove) # NAME ENGINE SECONDS: once what runs it has ended, which takes no longe
     cd "tasks/$1" 2>/dev/null || exit 0
     "$2" rm --force "$1" >/dev/null 2>&1 || true
     n=$(($3 * 5))
-    while [ $n -gt 0 ] && [ ! -e status ] && [ "$(going_on)" != lost ]; do
+    while [ $n -gt 0 ] && [ -e started ] && [ ! -e status ] && [ "$(going_on)" != lost ]; do
         sleep 0.2
         n=$((n - 1))
     done

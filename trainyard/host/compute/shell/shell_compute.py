@@ -23,7 +23,7 @@ from trainyard.host.compute.base import (
 from trainyard.host.compute.shell.container_command import CHECKPOINTS, FOLDERS, container_command
 from trainyard.host.compute.shell.transport import Shell
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
-from trainyard.host.engines.container_output import Conversation
+from trainyard.host.engines.container_output import Conversation, attached
 from trainyard.host.engines.engine import ExportedImage
 from trainyard.host.support.reporter import Reporter
 
@@ -89,7 +89,8 @@ class ShellCompute:
         command = container_command(self.engine, task, GRACE)
         layout = "\n".join([*labels, "=", *(f"- {folder}" for folder in made), *files, "", command])
         self.far("task", task.name, given=layout.encode())
-        self.start(task)
+        if not task.workers:
+            self.start(task)
 
     def start(self, task: Task) -> None:
         """What is there begins."""
@@ -174,7 +175,12 @@ class ShellCompute:
         self.far("remove", task, self.engine, str(GRACE))
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
-        raise NotImplementedError
+        argv = self.shell.argv(_FAR, self.folder, *self.worker(task, worker))
+        return Conversation(attached(argv, heard, apart=True), lambda: self.far("end", f"{task}-{worker}", self.engine))
+
+    def worker(self, task: str, number: int) -> list[str]:
+        """What ``far.sh`` is asked for, to start a worker."""
+        return ["worker", task, str(number)]
 
     def tasks(self) -> list[FoundTask]:
         return [_found(*line.split()) for line in self.far("tasks").splitlines()]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import LimitError, LostError, RefusedError, Task
+from trainyard.host.compute.compute_file import Resources
 from trainyard.host.compute.shell.shell_compute import GRACE, ShellCompute
 
 _STATE = re.compile(r"\bJobState=(\S+).*?\bReason=(\S+)")
@@ -20,24 +21,27 @@ _LIMITS = {"TIMEOUT": "time", "DEADLINE": "time", "OUT_OF_MEMORY": "memory"}
 
 @dataclass(frozen=True)
 class SlurmCompute(ShellCompute):
-    """``partition`` and ``account`` are Slurm's; empty: its defaults."""
+    """``partition`` and ``account`` are Slurm's; empty: its defaults. ``resources`` are those of a worker."""
 
     partition: str = ""
     account: str = ""
+    resources: Resources = field(default_factory=Resources)
 
     def start(self, task: Task) -> None:
-        self.far("sbatch", task.name, f"--job-name={task.name}", *self._options(task))
+        signal = f"--signal=B:TERM@{GRACE}"
+        self.far("sbatch", task.name, f"--job-name={task.name}", "--no-requeue", signal, *self._options(task.resources))
 
-    def _options(self, task: Task) -> list[str]:
-        wanted = task.resources
+    def worker(self, task: str, number: int) -> list[str]:
+        return ["srun", task, str(number), f"--job-name={task}", *self._options(self.resources)]
+
+    def _options(self, wanted: Resources) -> list[str]:
         options = {
             "partition": self.partition, "account": self.account,
             "time": str(math.ceil(wanted.seconds / 60) + _SPARE) if wanted.seconds else "",
             "cpus-per-task": str(math.ceil(wanted.cpu)) if wanted.cpu else "",
             "mem": wanted.memory.upper(), "gres": f"gpu:{wanted.gpu}" if wanted.gpu else "",
         }  # fmt: skip
-        given = [f"--{name}={value}" for name, value in options.items() if value]
-        return ["--no-requeue", f"--signal=B:TERM@{GRACE}", *given]
+        return [f"--{name}={value}" for name, value in options.items() if value]
 
     def ended(self, task: str, status: int, out_of_memory: bool) -> int:
         """A signal may have been Slurm's."""

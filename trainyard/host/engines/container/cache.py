@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, field
 
 from trainyard.errors import TrainyardError
-from trainyard.host.network.registries import REGISTRY, insecure
+from trainyard.host.engines.container.insecure import insecure
+from trainyard.host.network.registries import REGISTRY
 from trainyard.host.support.command import Commands, Limit
 from trainyard.settings.host import BuildSettings
 

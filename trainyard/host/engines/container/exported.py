@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.engines.container.assembling import Assembler
-from trainyard.host.network.registries import insecure
+from trainyard.host.engines.container.insecure import insecure
 from trainyard.host.support.command import Limit
 
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")

@@ -17,14 +17,13 @@ from trainyard.contract import run_folder
 from trainyard.contract.data_parts import MEASURE_ON, MEASURED_ON, VALIDATION
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.host.engines.base import RunPlan
-from trainyard.host.engines.engine import Runner
 from trainyard.host.experiments.metrics_log import Follower, read_points, read_tags
 from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.run_files import Run, Status, end_run, new_run
 from trainyard.host.experiments.tuning.goal import Goal
 from trainyard.host.experiments.tuning.progress import TuningProgress
 from trainyard.host.experiments.tuning.study import RUN, Study
-from trainyard.host.experiments.tuning.workers import Event, Events, TrialWorker
+from trainyard.host.experiments.tuning.workers import Converses, Event, Events, TrialWorker
 from trainyard.host.support.product import page
 from trainyard.host.support.reporter import Reporter
 
@@ -43,7 +42,7 @@ class Search:
     goal: Goal
     payload: Mapping[str, Any]
     origin: Origin
-    runner: Runner
+    runner: Converses
     reporter: Reporter
     plan: RunPlan
     workers: int

@@ -9,14 +9,21 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from trainyard.host.engines.base import RunPlan
-from trainyard.host.engines.engine import Runner
+from trainyard.host.engines.container_output import Conversation
 from trainyard.host.support.shared_folder import SharedFolder
 
 ARGUMENTS = ("trials",)  # of the run script: trainyard/image/train/trials.py
 _LAST = 2000  # bytes of what it wrote to standard error
+
+
+class Converses(Protocol):
+    """Starts workers: an engine's ``Runner`` here, or what does so on a compute."""
+
+    def converse(self, plan: RunPlan) -> Conversation:
+        """Start a container with a standard input that we write to; whoever calls has to close the conversation."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ Events = queue.Queue[Event]
 class TrialWorker:
     """One of them. It is ready once it has imported the train function."""
 
-    def __init__(self, runner: Runner, plan: RunPlan, events: Events, log: Path) -> None:
+    def __init__(self, runner: Converses, plan: RunPlan, events: Events, log: Path) -> None:
         self.ready = False
         self.closed = False
         self.since = time.monotonic()
