@@ -95,7 +95,7 @@ class Commands:
         except subprocess.TimeoutExpired:
             raise _too_long(argv, limit) from None
         if done.returncode and check:
-            # docker push shows its progress on standard output: why it failed comes last.
+            # Progress is on standard output, and why it failed on standard error: it comes last.
             raise _failed(argv, (done.stdout + b"\n" + done.stderr).decode(errors="replace"), causes)
         return done.stdout.decode(errors="replace").strip()
 

@@ -84,7 +84,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "datastore-add": ("NAME", "URL", "ENDPOINT", "REGION", "CREDENTIALS", *DATA),
     "datastores": DATA,
     "demo": ("KEEP", "PORT", *BUILD),
-    "experiment": ("CONFIG", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
+    "experiment": ("CONFIG", "TRIALS", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *COMPUTE, *TRAIN),
     "follow-version": ("VERSION", "VERSION_POLL", "VERSION_FOLDER", *TRACKER, *SERVE),
     "import": ("FROM", "PROJECT"),
     "list": ENGINE,
