@@ -116,9 +116,9 @@ class ComputeContract:
             made = repo.make(model, "tune", f"COMPUTE={self.name}", "NODES=1", **environ).succeeded()
             assert trials(model) == here, made.err
             assert "6 trials by 1 worker" in made.err
-            for run in runs(model):
-                assert (run / "log.txt").exists()
             tuning = tunings(model)[-1]
+            for one in trials_of_newest(model):
+                assert "begins at step 0" in (model.path.parent / "runs" / one["id"] / "log.txt").read_text()
             final = said(model.path.parent / "runs" / tuning["tags"]["final_run"])
             assert (tuning["status"], final["status"], final["compute"]) == ("finished", "finished", self.name)
         finally:

@@ -36,7 +36,8 @@ done
 def container_command(engine: str, task: Task, grace: int) -> str:
     """A shell script, run in the task's folder. It trains, and leaves the exit status in a file there; or is a worker
     of a tuning, with the number ``$1``, which talks over its standard input and output."""
-    env = {**task.env, "CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"}
+    # A trial shall not go on from what another one has saved.
+    env = {**task.env} if task.workers else {**task.env, "CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items()))
     begin = f"{exports}{_USER.format(engine=engine)}"
     mounts = {**FOLDERS, CHECKPOINTS: "rw", **dict.fromkeys(_more_places(task), "ro")}
