@@ -68,7 +68,7 @@ data-push: $(SETUP) ## put the file or folder FROM to TO=<store>:<path>; FORCE=1
 dvc: $(SETUP) ## write dvc.yaml of every project: a stage for each model
 	@$(RUN) dvc .
 
-prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
+prune: $(SETUP) ## remove dependencies that no image has, and what is left on computes; make -n prune shows them
 	@$(RUN) prune .
 
 wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network

@@ -148,6 +148,9 @@ class HousekeepingSettings(FromEnvironment):
     prune_age: int = setting(
         "PRUNE_AGE", 3600, "seconds for which make prune leaves dependency images: another clone may build on them next"
     )
+    prune_data_days: int = setting(
+        "PRUNE_DATA_DAYS", 30, "days after which make prune removes data from computes that no training has begun with"
+    )
 
 
 # Fields come in the order from the last class to the first: help begins with what is asked for most.

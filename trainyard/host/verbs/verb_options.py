@@ -99,7 +99,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "prepare": ("YES", *DATA, *LOCK),
     "promote": ("ID", "VERSION", "FORCE", *TRACKER, *DATA, *BUILD),
-    "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
+    "prune": ("PRUNE_AGE", "PRUNE_DATA_DAYS", "CALL_TIMEOUT", "LOCK_TIMEOUT", *ENGINE),
     "push": ("REGISTRY", "COMPUTE", "SINCE", "FORMAT", *ASSETS, *BUILD),
     "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),

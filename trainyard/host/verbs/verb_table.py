@@ -92,7 +92,7 @@ VERBS = (
     Verb("data-push", TOP, "put the file or folder FROM to TO=<store>:<path>; FORCE=1 overwrites",
          "datastores:data_push"),
     Verb("dvc", TOP, "write dvc.yaml of every project: a stage for each model", "dvc:write_pipelines"),
-    Verb("prune", TOP, "remove dependencies that no image is built on any more; make -n prune shows them",
+    Verb("prune", TOP, "remove dependencies that no image has, and what is left on computes; make -n prune shows them",
          "prune:prune"),
     Verb("wheelhouse", TOP, "download what every lock names into the folder WHEELHOUSE, for builds without a network",
          "wheelhouse:fill_wheelhouse"),

@@ -62,6 +62,11 @@ data) # a tar of files that are called by their sha256
         mv "$sha256" "$folder/data/"
     done
     ;;
+unread) # DAYS ["remove"]: the bytes of files that no task has begun with for longer
+    find data -maxdepth 1 -type f -mtime "+$1" -printf '%s\n' ${2:+-delete} | awk '{all += $1} END {print all + 0}'
+    # What a connection that broke has left.
+    [ -z "${2-}" ] || find data tasks -maxdepth 1 -type d -name '.*part*' -mtime "+$1" -exec rm -rf {} +
+    ;;
 task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is its command, what is before "=" its labels
     [ -e "tasks/$1" ] && exit 0
     part=tasks/.$1.part
