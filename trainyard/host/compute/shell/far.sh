@@ -49,7 +49,7 @@ missing) # SHA256 lines: those that are not here
     done
     ;;
 data) # a tar of files that are called by their sha256
-    part=$(mktemp -d data/.part-XXXXXX)
+    part=$(mktemp -d "$folder/data/.part-XXXXXX")
     trap 'rm -rf "$part"' EXIT
     tar --extract --directory "$part" --no-same-owner --touch
     cd "$part"
