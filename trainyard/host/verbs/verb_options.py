@@ -105,7 +105,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "report": ("ID",),
     "reproduce": ("ID", "FORMAT", "HARDENED", "TRAIN_MEMORY", "TRAIN_CPUS", *BUILD),
-    "retrain": ("MODEL", "COMMIT", "DEPLOY", "WAIT", "RETRAIN_URL", "REQUEST_TIMEOUT"),
+    "retrain": ("MODEL", "COMMIT", "COMPUTE", "DEPLOY", "WAIT", "RETRAIN_URL", "REQUEST_TIMEOUT"),
     "retrain-image": BUILD,
     "retrain-job": ("ID",),
     "retrain-service": (

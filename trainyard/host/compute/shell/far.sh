@@ -85,7 +85,7 @@ task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is it
     mv "$part" "tasks/$1"
     ;;
 again) # NAME: it can be started once more; its files, metrics and checkpoints stay
-    cd "tasks/$1"
+    cd "tasks/$1" 2>/dev/null || exit 0 # its files go there again
     rm -rf started status output oom job
     find models -mindepth 1 -type f -delete
     ;;
