@@ -16,6 +16,7 @@ from waiting import until
 from computes.contract import ComputeContract
 from computes.slurm import Slurm
 from computes.ssh_host import SshHost
+from trainyard.host.operations.on_compute import clone_mark
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
@@ -24,8 +25,10 @@ def folders(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "tasks").glob("*"))
 
 
-def containers() -> list[str]:
-    listed = ["docker", "ps", "--all", "--filter", "name=^ty-", "--format", "{{.Names}}"]
+def containers(repo: Monorepo) -> list[str]:
+    """Those of a monorepo: other tests have theirs on the same engine."""
+    label = f"label=trainyard.clone={clone_mark(repo.path)}"
+    listed = ["docker", "ps", "--all", "--filter", label, "--format", "{{.Names}}"]
     return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -49,7 +52,7 @@ class TestLocal(ComputeContract):
         return {"kind": "local", "folder": str(cls.folder)}
 
     def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
-        return folders(self.folder) + containers()
+        return folders(self.folder) + containers(repo)
 
     def lose(self, task: str) -> None:
         end_task(self.folder, task)
@@ -76,7 +79,7 @@ class TestSsh(ComputeContract):
         return {"kind": "ssh", "host": "far", "options": ["-F", str(ssh_host.config)]}
 
     def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
-        return folders(self.host.home / "trainyard") + containers()
+        return folders(self.host.home / "trainyard") + containers(repo)
 
     def lose(self, task: str) -> None:
         end_task(self.host.home / "trainyard", task)
@@ -103,7 +106,7 @@ class TestSlurm(ComputeContract):
     def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
         listed = ["squeue", "--noheader", "--format", "%j"]
         queue = subprocess.run(listed, capture_output=True, text=True, check=True, env=os.environ | environ)
-        return folders(self.folder) + containers() + queue.stdout.split()
+        return folders(self.folder) + containers(repo) + queue.stdout.split()
 
     def lose(self, task: str) -> None:
         """Its node fails."""

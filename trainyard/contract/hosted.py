@@ -13,9 +13,11 @@ from typing import Any
 MARK, END = b"\x1e", b"\n"  # RFC 7464 begins a text of JSON so
 FOLDER = ".hosted"  # in run/: what is not fetched
 GIVEN, FETCHED = "given", "fetched"  # marks in there: its files are there; what it wrote is at home
+ENVIRONMENT = "environment"  # a file in there: variables of the training that nobody else shall see
 # Keys of frames. METRICS: new lines of metrics.jsonl. RUN: the trial that it is of; FILES: their content in base64, by
-# their paths in its folder.
+# their paths in its folder. OUT_OF_MEMORY stands beside STATUS.
 METRICS, STATE, STATUS, RUN, FILES = "metrics", "state", "status", "run", "files"
+OUT_OF_MEMORY = "out_of_memory"
 # It waits for its files; it trains; it waits until what it wrote is fetched.
 WAITING, TRAINING, KEPT = "waiting", "training", "kept"
 

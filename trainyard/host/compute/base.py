@@ -17,6 +17,9 @@ PREFIX = "ty-"
 # It is not there (yet, or any more), waits for a place, runs, or is over.
 State = Literal["gone", "waiting", "running", "over"]
 Heard = Callable[[bytes], None]
+TIMED_OUT = 124  # the exit status of timeout(1)
+GRACE = 30  # seconds that a task gets to end by itself
+LONGEST = 30 * 86400  # seconds after which a task is nobody's any more, where compute.yaml does not limit it
 
 
 class LostError(TrainyardError):
@@ -106,6 +109,9 @@ class Compute(Protocol):
     def provide(self, image: ExportedImage) -> str:
         """Have an image there; how its engine calls it, by digest. Only what is missing is sent."""
 
+    def shown(self, task: Task) -> list[str]:
+        """What submitting it would run, in lines; for a dry run. Secrets are not shown."""
+
     def submit(self, task: Task, *, again: bool = False) -> None:
         """Begin a task. Where one of its name is there already, nothing happens; ``again``: it begins from its files
         and checkpoints once more."""
@@ -122,11 +128,8 @@ class Compute(Protocol):
     def fetch(self, task: str, folder: Path) -> None:
         """Copy what it wrote into ``folder``: ``models/`` and ``run/``."""
 
-    def cancel(self, task: str) -> None:
-        """End it, in an orderly way as far as that takes no longer than it may; nothing where there is none."""
-
     def clean_up(self, task: str) -> None:
-        """Remove all that is left of it there."""
+        """Remove all of it there; one that is not over ends first, in an orderly way as far as GRACE allows."""
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         """Talk to a worker of a tuning, of which a task may have had others before; ``heard`` gets what it says, and
@@ -142,6 +145,13 @@ class KeepsData(Protocol):
 
     def drop_data(self, days: int, *, dry_run: bool) -> int:
         """Remove those that no training has begun with for so long; how many bytes they have."""
+
+
+def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> LimitError:
+    """The error of a task that was ended because it took more than ``resources`` lets it have."""
+    what = "took longer" if limit == "time" else "used more memory"
+    fix = f"resources.{limit} in compute.yaml allows more"
+    return LimitError(f"{task} {what} than it may on {compute}", fix, EXIT_FAILED)
 
 
 def task_name(run: str) -> str:

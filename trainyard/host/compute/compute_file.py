@@ -50,7 +50,14 @@ def _dns(given: str) -> str:
 
 
 def _registry(given: str) -> str:
-    check_registry(given)
+    if given:
+        check_registry(given)
+    return given
+
+
+def _named(given: str) -> str:
+    if not given:
+        raise ValueError("images reach a cluster by a registry, such as REGISTRY=registry.example.com/team")
     return given
 
 
@@ -122,16 +129,11 @@ class Toleration(Section):
     effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
 
 
-class Volume(Section):
-    """A claim in which data and results stay."""
-
-    volume: DnsName
-
-
 class Kubernetes(Entry):
     """A namespace of a cluster. ``queue`` is Kueue's."""
 
     kind: Literal["kubernetes"]
+    registry: Annotated[Registry, AfterValidator(_named), Field(validate_default=True)] = ""
     context: Plain = ""
     namespace: DnsName = ""
     queue: DnsName = ""
@@ -139,7 +141,6 @@ class Kubernetes(Entry):
     pull_secret: DnsName = ""
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = Field((), strict=False)
-    storage: Literal["copy"] | Volume = "copy"
 
 
 KINDS: Mapping[str, type[Local | Ssh | Slurm | Kubernetes]] = {

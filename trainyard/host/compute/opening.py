@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.host.compute.base import Compute
-from trainyard.host.compute.compute_file import AnyCompute, Computes, Local, Slurm, Ssh, read_computes
+from trainyard.host.compute.compute_file import AnyCompute, Computes, Kubernetes, Local, Slurm, Ssh, read_computes
+from trainyard.host.compute.kubernetes.kubectl import Kubectl
+from trainyard.host.compute.kubernetes.kubernetes_compute import KubernetesCompute
 from trainyard.host.compute.shell.shell_compute import ShellCompute
 from trainyard.host.compute.shell.slurm import SlurmCompute
 from trainyard.host.compute.shell.transport import Shell
@@ -42,14 +44,22 @@ def opened(computes: Computes, name: str, settings: ComputeSettings, reporter: R
 
 def _by_shell(name: str, entry: Local | Ssh | Slurm, settings: ComputeSettings, reporter: Reporter) -> Compute:
     host, options = ("", ()) if isinstance(entry, Local) else (entry.host, entry.options)
-    call, copy = Limit("CALL_TIMEOUT", settings.call_timeout), Limit("COPY_TIMEOUT", settings.copy_timeout)
-    shell = Shell(name, host, options, call, copy)
+    shell = Shell(name, host, options, *_limits(settings))
     common = name, entry.kind, shell, entry.folder, entry.engine, entry.registry, settings.compute_timeout, reporter
     if isinstance(entry, Slurm):
         return SlurmCompute(*common, entry.partition, entry.account, entry.resources)
     return ShellCompute(*common)
 
 
+def _kubernetes(name: str, entry: Kubernetes, settings: ComputeSettings, reporter: Reporter) -> Compute:
+    kubectl = Kubectl(name, entry.context, entry.namespace, *_limits(settings))
+    return KubernetesCompute(name, entry, kubectl, settings.compute_timeout, settings.wait_timeout, reporter)
+
+
+def _limits(settings: ComputeSettings) -> tuple[Limit, Limit]:
+    return Limit("CALL_TIMEOUT", settings.call_timeout), Limit("COPY_TIMEOUT", settings.copy_timeout)
+
+
 _KINDS: Mapping[type[AnyCompute], Callable[[str, Any, ComputeSettings, Reporter], Compute]] = {
-    Local: _by_shell, Ssh: _by_shell, Slurm: _by_shell
+    Local: _by_shell, Ssh: _by_shell, Slurm: _by_shell, Kubernetes: _kubernetes,
 }  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from trainyard.contract.files import open_regular
@@ -12,14 +13,27 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import InputFile
 
 
-def write_tar(stream: IO[bytes], files: Mapping[str, InputFile]) -> None:
-    """Write files under the names that they are given.
+def write_tar(
+    stream: IO[bytes],
+    files: Mapping[str, InputFile],
+    folders: Iterable[str] = (),
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write files under the names that they are given; before them folders, and files that have a text.
 
     Raises:
         TrainyardError: one is not as it was when it was hashed.
         BrokenPipeError: whoever reads has ended.
     """
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        for name in folders:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        for name, text in (texts or {}).items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(text.encode()), 0o600
+            archive.addfile(entry, io.BytesIO(text.encode()))
         for name, one in files.items():
             try:
                 with open_regular(one.path) as content:
@@ -45,10 +59,12 @@ def unpack_tar(stream: IO[bytes], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.3 has none
             for entry in archive:
-                if entry.isreg() or entry.isdir():
-                    archive.extract(entry, folder, set_attrs=False, filter="data")
-    except tarfile.FilterError as error:
-        raise TrainyardError(f"what came back leads out of its folder: {error}", "", EXIT_FAILED) from None
+                place = PurePosixPath(entry.name)
+                if place.is_absolute() or ".." in place.parts:
+                    raise TrainyardError(f"what came back leads out of its folder: {place}", "", EXIT_FAILED)
+                if entry.isreg() or entry.isdir():  # and no link that a name could lead through
+                    archive.extract(entry, folder, set_attrs=False)
     except OSError as error:
         raise TrainyardError(f"{error.filename or folder}: {error.strerror}", "make room", EXIT_FAILED) from None

@@ -42,6 +42,8 @@ def add(session: Session, name: str, given: Mapping[str, Any]) -> None:
         condition = found.compute.condition()
         if condition.problem:
             raise TrainyardError(f"{name}: {condition.problem}", "nothing is written", EXIT_FAILED)
+        if condition.lacks:
+            session.reporter.warn(f"{name}: it lacks {', '.join(condition.lacks)}: docs/compute.md")
         if session.commands.dry_run:
             session.reporter.would(f"write {name} to {session.short(known.path)}")
             return

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.host.compute.base import AwayError, Compute, LostError, RefusedError, Task, task_name
+from trainyard.host.compute.base import LONGEST, AwayError, Compute, InputFile, LostError, RefusedError, Task, task_name
 from trainyard.host.compute.compute_file import read_computes
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.inputs import inputs_of
 from trainyard.host.compute.opening import open_compute
 from trainyard.host.compute.placed import Placed, read_placed
+from trainyard.host.compute.submitted import SubmittedTasks
 from trainyard.host.engines.base import RunPlan
 from trainyard.host.experiments.training import Foreground, LeftRunning, Training
 from trainyard.host.operations.bringing_home import bring_home
 from trainyard.host.operations.session import Session
 from trainyard.host.support.digests import digest_of
-
-_LONGEST = 30 * 86400  # seconds after which a training is nobody's any more, where compute.yaml does not limit it
 
 
 def runner_of(session: Session, training: Training) -> Foreground:
@@ -48,15 +48,28 @@ def task_of(session: Session, compute: Compute, plan: RunPlan, run: Path) -> Tas
         TrainyardError: the image cannot get there, or a file cannot be read.
     """
     exported = session.engine.images.exported(plan.image, plan.image_id or plan.image)
+    return _task(session, compute, plan, run, compute.provide(exported), inputs_of(plan.mounts, session.reporter))
+
+
+def show_task(session: Session, compute: Compute, plan: RunPlan, workers: int = 0) -> None:
+    """What a dry run shows."""
+    task = _task(session, compute, plan, Path("00000000-000000-run"), plan.image, ())
+    for line in compute.shown(replace(task, workers=workers)):
+        session.reporter.would(line)
+
+
+def _task(
+    session: Session, compute: Compute, plan: RunPlan, run: Path, image: str, inputs: Sequence[InputFile]
+) -> Task:  # fmt: skip
     made = [f"{run_folder.MOUNT}/{run_folder.MODEL}"] if (run / run_folder.MODEL).is_dir() else []
     resources = read_computes(session.repository.root).find(compute.name).resources
     labels = {
         "run": run.name, "model": plan.model, "clone": clone_mark(session.repository.root),
-        "until": str(int(time.time()) + (resources.seconds or _LONGEST) + 2 * session.computing.wait_timeout),
+        "until": str(int(time.time()) + (resources.seconds or LONGEST) + 2 * session.computing.wait_timeout),
     }  # fmt: skip
     return Task(
-        task_name(run.name), run.name, plan.model, compute.provide(exported), plan.env,
-        inputs_of(plan.mounts, session.reporter), made, resources, labels=labels, offline=plan.network == "none",
+        task_name(run.name), run.name, plan.model, image, plan.env, inputs, made, resources, labels=labels,
+        offline=plan.network == "none",
     )  # fmt: skip
 
 
@@ -76,13 +89,15 @@ class OnCompute:
             TrainyardError: it cannot be submitted, or has ended otherwise than a training does.
         """
         if self.session.commands.dry_run:
-            self.session.reporter.would(f"train {plan.image} on the compute {self.compute.name}")
+            show_task(self.session, self.compute, plan)
             return 0
         run = next(mount.folder for mount in plan.mounts if mount.what == "run")
         placed = read_placed(run)
         try:
             if placed is None:
                 placed = self._submitted(plan, run)
+            elif task := self._submitted_tasks.read(placed.task, plan.env):
+                self.compute.submit(task)  # nothing happens where it is there; but its files can be sent
             status = self._followed(plan, run, placed)
             if status not in ENDED_BY_SIGNAL:
                 self._bring_home(plan, run, placed)
@@ -105,6 +120,7 @@ class OnCompute:
     def _submitted(self, plan: RunPlan, run: Path) -> Placed:
         """It is written down before it is submitted: whatever becomes of us, it is found again."""
         task = task_of(self.session, self.compute, plan, run)
+        self._submitted_tasks.save(task)
         placed = Placed(self.compute.name, task.name, task.image).saved(run)
         self.compute.submit(task)
         self.session.reporter.step(f"It trains on {self.compute.name}; Ctrl-C asks whether it goes on there")
@@ -115,21 +131,25 @@ class OnCompute:
         while True:
             listener = Listener(run, plan.output, self._show_state)
             try:
-                return self.compute.follow(placed.task, listener)
-            except LostError as error:
-                if (now := read_placed(run)) and now.over:  # make cancel, in another process
+                status = self.compute.follow(placed.task, listener)
+                return EXIT_INTERRUPTED if status and _is_cancelled(run) else status
+            except (LostError, RefusedError) as error:
+                if _is_cancelled(run):
                     return EXIT_INTERRUPTED
-                if placed.tries > self.session.computing.retries:
+                if isinstance(error, RefusedError) or placed.tries > self.session.computing.retries:
                     raise
                 self.session.reporter.warn(f"{error.message}; it begins again")
                 placed = placed.saved(run, tries=placed.tries + 1)
-                self.compute.submit(task_of(self.session, self.compute, plan, run), again=True)
+                task = self._submitted_tasks.read(placed.task, plan.env)
+                self.compute.submit(task or task_of(self.session, self.compute, plan, run), again=True)
 
     def _bring_home(self, plan: RunPlan, run: Path, placed: Placed) -> None:
         """Raises:
         LeftRunning: not all of it is here; it stays where it is."""
         try:
             bring_home(self.session, self.compute, plan, run, placed.task, self.model)
+        except LostError:
+            raise
         except TrainyardError as error:
             raise LeftRunning(
                 f"{error}; what was trained is still on {self.compute.name}", f"make attach ID={run.name}", EXIT_FAILED
@@ -139,6 +159,11 @@ class OnCompute:
         if placed := read_placed(run):
             self.compute.clean_up(placed.task)
             placed.saved(run, over=True)
+            self._submitted_tasks.forget(placed.task)
+
+    @property
+    def _submitted_tasks(self) -> SubmittedTasks:
+        return SubmittedTasks(self.session.repository.state)
 
     def _show_state(self, state: str) -> None:
         if state == hosted.WAITING:
@@ -150,7 +175,6 @@ class OnCompute:
         if self.session.reporter.confirm(f"Leave the training running on {self.compute.name}?", unanswered=True):
             raise self._left(run, "interrupted") from None
         with self.session.reporter.waiting(f"Ending {placed.task} on {self.compute.name} ..."):
-            self.compute.cancel(placed.task)
             self._clean_up(run)
 
     def _left(self, run: Path, why: str) -> LeftRunning:
@@ -158,3 +182,9 @@ class OnCompute:
             f"{why}: the training goes on on {self.compute.name}",
             f"make attach ID={run.name} returns to it, make cancel ID={run.name} ends it", EXIT_INTERRUPTED,
         )  # fmt: skip
+
+
+def _is_cancelled(run: Path) -> bool:
+    """By ``make cancel``, in another process."""
+    placed = read_placed(run)
+    return placed is not None and placed.over

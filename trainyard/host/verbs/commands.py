@@ -18,7 +18,7 @@ from trainyard.settings.own_process import callers_environment, give_to_programs
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path), default=".")
 GIVEN = "TRAINYARD_COMMAND_LINE"  # names what make got on its command line, or we on ours
-_SETTING = "setting_"  # before the names of options: FOLDER is a setting, and the argument of every verb
+_GIVEN = "given_"  # before the names of options: FOLDER is one, and the folder of a verb an argument
 PLACES = {MODEL: "a model directory", ALL: "an all/ folder", TOP: "the top of the monorepo"}
 
 
@@ -86,9 +86,9 @@ def _option(name: str) -> click.Option:
     declared = DECLARED[name]
     word = name.lower().replace("_", "-")
     flag = isinstance(declared.default, bool)
+    names = [f"--{word}/--no-{word}" if flag else f"--{word}", f"{_GIVEN}{name.lower()}"]
     return click.Option(
-        [f"--{word}/--no-{word}" if flag else f"--{word}", f"{_SETTING}{name.lower()}"],
-        default=None, help=declared.metadata["help"],
+        names, default=None, help=declared.metadata["help"],
         metavar=None if flag else "N" if isinstance(declared.default, int) else "TEXT",
         expose_value=False, callback=_give,
     )  # fmt: skip
@@ -102,12 +102,13 @@ def takes_value(word: str) -> bool:
 
 def _variable(name: str) -> click.Option:
     help_text = f"in place of the {name} of its Makefile"
-    return click.Option([f"--{name.lower().replace('_', '-')}"], help=help_text, expose_value=False, callback=_give)
+    names = [f"--{name.lower().replace('_', '-')}", f"{_GIVEN}{name.lower()}"]
+    return click.Option(names, help=help_text, expose_value=False, callback=_give)
 
 
 def _give(_context: click.Context, option: click.Parameter, value: object) -> None:
     """As make gives a variable of its command line: the environment is where settings are read."""
     if value is not None:
-        name = str(option.name).removeprefix(_SETTING).upper()
+        name = str(option.name).removeprefix(_GIVEN).upper()
         text = str(int(value)) if isinstance(value, bool) else str(value)
         give_to_programs({name: text, GIVEN: f"{callers_environment().get(GIVEN, '')} {name}".strip()})

@@ -1,7 +1,8 @@
 """``python -m trainyard.image.train``: what the ``run`` script of a train image calls, in the folder of the sources.
 
 With ``trials`` it is a worker of ``make tune``, with ``trial <folder>`` one trial that such a worker starts. ``hosted``
-trains on a compute, ``receive`` and ``fetched`` are called beside it; ``publish`` is called where the run is at home.
+trains on a compute; ``receive``, ``send``, ``worker`` and ``fetched`` are called beside it; ``publish`` is called where
+the run is at home.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def main() -> int:
     refuse_telemetry()
     name_data_folder(str(Path.cwd() / "data"))
     try:
-        if sys.argv[1:2] in (["hosted"], ["receive"], ["fetched"]):
+        if sys.argv[1:2] in (["hosted"], ["receive"], ["send"], ["worker"], ["fetched"]):
             return _beside_training(*sys.argv[1:])
         settings = ImageSettings.read()
         share_cores(max(1, settings.jobs), forks=bool(sys.argv[1:]))
@@ -70,7 +71,14 @@ def _beside_training(what: str, *arguments: str) -> int:
 
     if what == "hosted":
         return hosted.host(Path.cwd(), arguments)
-    hosted.receive(Path.cwd()) if what == "receive" else hosted.mark(Path.cwd(), FETCHED)
+    if what == "receive":
+        hosted.receive(Path.cwd())
+    elif what == "send":
+        hosted.send(Path.cwd())
+    elif what == "worker":
+        hosted.talk(Path.cwd())
+    else:
+        hosted.mark(Path.cwd(), FETCHED)
     return 0
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
+import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,15 +20,17 @@ import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from trainyard.contract.hosted import (
+    ENVIRONMENT,
     FETCHED,
     FOLDER,
     GIVEN,
     KEPT,
     MARK,
     METRICS,
+    OUT_OF_MEMORY,
     STATE,
     STATUS,
     TRAINING,
@@ -35,11 +40,15 @@ from trainyard.contract.hosted import (
 )
 from trainyard.contract.run_folder import METRICS as METRICS_FILE
 from trainyard.contract.run_folder import MOUNT
-from trainyard.errors import EXIT_FAILED, EXIT_TERMINATED, TrainyardError
+from trainyard.errors import EXIT_FAILED, EXIT_KILLED, EXIT_TERMINATED, TrainyardError
 
 LOOK = 0.2  # seconds between two looks at marks and metrics
 CHUNK = 1 << 16
 _TERMINATION_LOG = Path("/dev/termination-log")  # what Kubernetes keeps of a container
+# What the kernel counts of our control group, of either version.
+_KILLS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+_TALKS = "talks"  # a lock among the marks: a worker of a tuning holds it
+GRACE = 30  # seconds that a training gets to end by itself
 
 
 def host(sources: Path, arguments: Sequence[str]) -> int:
@@ -53,13 +62,21 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
         "--wait", type=int, default=0, help="seconds that its files may take to arrive; 0: they are there"
     )
     parser.add_argument("--keep", type=int, default=0, help="seconds that what it wrote is kept for whoever fetches it")
+    parser.add_argument("--limit", type=int, default=0, help="seconds that the training may take; 0: any")
+    parser.add_argument(
+        "--alone", type=int, default=0, help="seconds for which nobody may talk to a worker of a tuning"
+    )
     given = parser.parse_args(arguments)
     hosted = _Hosted(sources)
     hosted.listen()
     if given.wait:
         hosted.wait_for_files(given.wait)
-    status = hosted.train()
-    hosted.say(**{STATUS: status})
+    if given.alone:
+        hosted.stay(given.alone)
+        return 0
+    take_secrets(sources)
+    status = hosted.train(given.limit)
+    hosted.say(**{STATUS: status, OUT_OF_MEMORY: status == EXIT_KILLED and _has_run_out_of_memory()})
     with contextlib.suppress(OSError):
         _TERMINATION_LOG.exists() and _TERMINATION_LOG.write_text(f"{status}\n")
     if given.keep:
@@ -68,22 +85,53 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
 
 
 def receive(sources: Path) -> None:
-    """Unpack the tar that comes on standard input into ``sources``, and say that all is there.
+    """Unpack the tar that comes on standard input into ``sources``, and say that all is there; nothing where it was
+    there before.
 
     Raises:
         TrainyardError: it is cut off, or cannot be written.
     """
+    if (sources / MOUNT / FOLDER / GIVEN).exists():
+        return
     try:
         with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
             for entry in archive:
+                place = sources / entry.name
                 if entry.isdir():
-                    (sources / entry.name).mkdir(parents=True, exist_ok=True)
-                else:
-                    entry.mode = 0o664
-                    archive.extract(entry, sources, set_attrs=False, filter="data")
+                    place.mkdir(parents=True, exist_ok=True)
+                elif content := archive.extractfile(entry):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with place.open("wb") as file:
+                        shutil.copyfileobj(content, file, CHUNK)
     except (OSError, tarfile.TarError) as error:
         raise TrainyardError(f"its files did not arrive: {error}", "", EXIT_FAILED) from None
     mark(sources, GIVEN)
+
+
+def take_secrets(sources: Path, *, keep: bool = False) -> None:
+    """Into our environment, what of it came with the files; ``keep``: another worker may need it, too."""
+    path = sources / MOUNT / FOLDER / ENVIRONMENT
+    if path.exists():
+        os.environ.update(json.loads(path.read_text()))
+        if not keep:
+            path.unlink()
+
+
+def talk(sources: Path) -> NoReturn:
+    """Become a worker of a tuning, which ``stay`` stays for."""
+    take_secrets(sources, keep=True)
+    lock = os.open(sources / MOUNT / FOLDER / _TALKS, os.O_CREAT | os.O_WRONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.set_inheritable(lock, True)
+    os.execv(sys.executable, [sys.executable, "-m", "trainyard.image.train", "trials", "sending"])  # noqa: S606
+
+
+def send(sources: Path) -> None:
+    """Write a tar of what the training wrote to standard output."""
+    kept = f"{MOUNT}/{FOLDER}"
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+        for folder in ("models", MOUNT):
+            archive.add(sources / folder, folder, filter=lambda entry: None if entry.name == kept else entry)
 
 
 def mark(sources: Path, name: str) -> None:
@@ -122,6 +170,18 @@ class _Hosted:
         if not self._marked(GIVEN, seconds):
             raise TrainyardError(f"nobody sent the files of this training within {seconds} s", "", EXIT_FAILED)
 
+    def stay(self, seconds: int) -> None:
+        """As long as somebody talks to a worker here, and for some seconds more."""
+        lock = os.open(self._marks / _TALKS, os.O_CREAT | os.O_WRONLY)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_UN)
+            except BlockingIOError:
+                until = time.monotonic() + seconds
+            time.sleep(LOOK)
+
     def keep(self, seconds: int) -> None:
         if not self._ended:
             self.say(**{STATE: KEPT})
@@ -136,10 +196,11 @@ class _Hosted:
             time.sleep(LOOK)
         return True
 
-    def train(self) -> int:
-        """Its exit status, as a shell gives it."""
+    def train(self, limit: int = 0) -> int:
+        """Its exit status, as a shell gives it; as timeout(1) where it took longer than it may."""
         self.say(**{STATE: TRAINING})
-        argv = [sys.executable, "-m", "trainyard.image.train"]
+        timeout = ["timeout", f"--kill-after={GRACE}", str(limit)] if limit else []
+        argv = [*timeout, sys.executable, "-m", "trainyard.image.train"]
         self._child = child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -165,6 +226,15 @@ class _Hosted:
         """Hand on the lines that have come to its metrics since."""
         if lines := self._metrics.new():
             self.say(**{METRICS: lines})
+
+
+def _has_run_out_of_memory() -> bool:
+    """Whether the kernel has killed a process in our container for its memory."""
+    for path in _KILLS:
+        with contextlib.suppress(OSError):
+            counts = dict(line.split() for line in path.read_text().splitlines())
+            return counts.get("oom_kill", "0") != "0"
+    return False
 
 
 def _write(content: bytes) -> None:

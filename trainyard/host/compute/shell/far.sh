@@ -134,11 +134,12 @@ fetch) # NAME: a tar
     cd "tasks/$1"
     tar --create --exclude=run/.hosted models run
     ;;
-end) # CONTAINER ENGINE: a worker
+kill) # CONTAINER ENGINE: a worker
     "$2" rm --force "$1" >/dev/null 2>&1 || true
     ;;
-signal) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
+end) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
     cd "tasks/$1" 2>/dev/null || exit 0
+    [ ! -e status ] || exit 0
     [ ! -e job ] || scancel --full --signal=TERM "$(cat job)" 2>/dev/null || true
     "$2" stop --time "$3" "$1" >/dev/null 2>&1 || true
     [ ! -e job ] || scancel "$(cat job)" 2>/dev/null || true
@@ -147,7 +148,7 @@ remove) # NAME ENGINE SECONDS: once what runs it has ended, which takes no longe
     cd "tasks/$1" 2>/dev/null || exit 0
     "$2" rm --force "$1" >/dev/null 2>&1 || true
     n=$(($3 * 5))
-    while [ $n -gt 0 ] && [ -e started ] && [ ! -e status ] && [ "$(going_on)" != lost ]; do
+    while [ $n -gt 0 ] && [ -e started ] && [ "$(going_on)" != lost ]; do
         sleep 0.2
         n=$((n - 1))
     done

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.compute.base import LimitError, LostError, RefusedError, Task
+from trainyard.host.compute.base import GRACE, LimitError, LostError, RefusedError, Task
 from trainyard.host.compute.compute_file import Resources
-from trainyard.host.compute.shell.shell_compute import GRACE, ShellCompute
+from trainyard.host.compute.shell.shell_compute import ShellCompute
 
 _STATE = re.compile(r"\bJobState=(\S+).*?\bReason=(\S+)")
 _SIGNALLED = 128  # and the number of the signal

@@ -8,10 +8,7 @@ import shlex
 import shutil
 import stat
 import subprocess
-import tarfile
 import tempfile
-import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import IO
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import AwayError
+from trainyard.host.compute.talking import Complaints, talking, write_all
 from trainyard.host.support.command import Limit
 
 _SSH_FAILED = 255  # ssh's own exit status
@@ -66,7 +64,7 @@ class Shell:
             subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writing,
             self.talk(script, *arguments, limit=self.copy) as (stdin, _),
         ):
-            complaints = _Kept(writing.stderr)
+            complaints = Complaints(writing.stderr)
             try:
                 assert writing.stdout
                 shutil.copyfileobj(writing.stdout, stdin, _CHUNK)
@@ -84,48 +82,8 @@ class Shell:
             AwayError: the machine does not answer, or the script takes longer than it may.
             TrainyardError: the script fails.
         """
-        try:
-            process = subprocess.Popen(
-                self.argv(script, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is ours
-            )  # fmt: skip
-        except OSError as error:
-            raise TrainyardError(f"{error.filename}: {error.strerror}", "install it", EXIT_FAILED) from None
-        late = threading.Event()
-
-        def expire() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(limit.seconds or threading.TIMEOUT_MAX, expire)
-        timer.daemon = True
-        timer.start()
-        complaints = _Kept(process.stderr)
-        assert process.stdin
-        assert process.stdout
-        try:
-            try:
-                yield process.stdin, process.stdout
-            except (BrokenPipeError, tarfile.ReadError):
-                if not process.wait():  # else what it complained about says why
-                    raise
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.stdout.read()
-            status = process.wait()
-        finally:
-            timer.cancel()
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
-        if late.is_set():
-            raise AwayError(
-                f"compute {self.name}: no answer within {limit.seconds} s", f"{limit.setting} allows more", EXIT_FAILED
-            )
-        if status:
-            raise self.failure(status, complaints.text)
+        with talking(self.name, self.argv(script, *arguments), limit, self.failure) as streams:
+            yield streams
 
     def failure(self, status: int, complaints: str) -> TrainyardError:
         """Why a call failed."""
@@ -133,13 +91,6 @@ class Shell:
         if self.host and status == _SSH_FAILED:
             return AwayError(f"compute {self.name}: {reason}", f"try: ssh {self.host}", EXIT_FAILED)
         return TrainyardError(f"compute {self.name}: {reason}", "", EXIT_FAILED)
-
-
-def write_all(stream: IO[bytes], content: bytes) -> None:
-    """Write, and end: whoever reads finds the end there."""
-    with contextlib.suppress(BrokenPipeError):  # it does not read: its status says why
-        stream.write(content)
-        stream.close()
 
 
 def private_folder() -> Path | None:
@@ -151,24 +102,3 @@ def private_folder() -> Path | None:
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
             return folder
     return None
-
-
-class _Kept:
-    """The end of what a program complains about, read so that it never waits for us."""
-
-    def __init__(self, stream: IO[bytes] | None) -> None:
-        self._last: deque[bytes] = deque(maxlen=2)
-        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
-        self._thread.start()
-
-    def _read(self, stream: IO[bytes] | None) -> None:
-        with contextlib.suppress(ValueError):  # closed
-            for line in stream or ():
-                if line.strip():
-                    self._last.append(line)
-
-    @property
-    def text(self) -> str:
-        """Once the program has ended."""
-        self._thread.join(1)
-        return " / ".join(line.decode(errors="replace").strip() for line in self._last)

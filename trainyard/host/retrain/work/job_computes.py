@@ -55,6 +55,5 @@ def end_trainings(there: Session) -> None:
         placed = read_placed(run)
         if placed and not placed.over:
             compute = open_compute(there.repository.root, placed.compute, there.computing, there.reporter).compute
-            compute.cancel(placed.task)
             compute.clean_up(placed.task)
             placed.saved(run, over=True)

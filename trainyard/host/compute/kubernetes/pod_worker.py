@@ -1,0 +1,73 @@
+"""A worker of a tuning in a pod of its own: it is talked to by ``kubectl exec`` once it has a place."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.compute.kubernetes.manifests import CONTAINER
+from trainyard.host.compute.kubernetes.pod_following import Following
+from trainyard.host.engines.container.runner import RUN
+from trainyard.host.engines.container_output import Attached, Conversation, Output, attached
+
+_LOOK = 5.0  # seconds between two looks at its pod
+
+
+class PodWorker(Conversation):
+    """``argv`` gives a call of kubectl; ``begin`` makes its Job, ``send`` sends its files into the pod, ``end`` removes
+    the Job."""
+
+    def __init__(
+        self, argv: Callable[..., list[str]], begin: Callable[[], None], following: Following,
+        send: Callable[[str], None], end: Callable[[], None], heard: Output,
+    ) -> None:  # fmt: skip
+        self._argv, self._begin, self._following, self._send = argv, begin, following, send
+        self._end, self._heard = end, heard
+        self._talk: Attached | None = None
+        self._given_up = threading.Event()
+        self._status = EXIT_FAILED
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def say(self, line: str) -> None:
+        if self._talk:  # it is told nothing before it has said that it is ready
+            Conversation(self._talk, lambda: None).say(line)
+
+    def wait(self) -> int:
+        self._thread.join()
+        return self._status
+
+    def close(self, seconds: float) -> None:
+        self._given_up.set()
+        if self._talk:
+            Conversation(self._talk, self._talk.process.kill).close(seconds)
+        self._thread.join()
+        with suppress(TrainyardError):  # who ends the tuning removes all that is left
+            self._end()
+
+    def _work(self) -> None:
+        try:
+            self._begin()
+            if pod := self._following.place(self._given_up):
+                self._send(pod)
+                self._talk_to(pod)
+        except TrainyardError as error:
+            self._heard(f"error: {error}\n".encode(), True)
+
+    def _talk_to(self, pod: str) -> None:
+        command = ("exec", "--stdin", pod, f"--container={CONTAINER}", "--", RUN, "worker")
+        self._talk = talk = attached(self._argv(*command), self._heard, apart=True)
+        if self._given_up.is_set():  # who closes may have seen no talk yet
+            talk.process.kill()
+        try:
+            while talk.process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    talk.process.wait(_LOOK)
+                    break
+                self._following.check()  # a connection to a node that is lost is silent
+            self._status = talk.wait()
+        finally:
+            talk.process.kill()
