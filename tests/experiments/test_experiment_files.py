@@ -139,7 +139,7 @@ def test_a_search_names_what_its_file_fixes(repo: Monorepo, model: Model) -> Non
     assert "x  " in made.out
 
 
-COMPUTES = "lab: {kind: local}\nbox: {kind: local}\n"
+COMPUTES = "lab: {kind: local}\nbox: {kind: local, engine: podman}\n"
 TUNED = """
 tuning:
   metric: loss
@@ -152,14 +152,14 @@ tuning:
 def test_the_compute_of_a_file(repo: Monorepo, model: Model) -> None:
     (repo.path / "compute.yaml").write_text(COMPUTES)
     write(model, {"EXP_NAME": "a", "COMPUTE_NAME": "lab"})
-    assert "on the compute lab" in repo.make(model, "-n", "experiment").succeeded().out
-    assert "on the compute box" in repo.make(model, "-n", "experiment", "COMPUTE=box").succeeded().out
-    assert "on the compute" not in repo.make(model, "-n", "experiment", "COMPUTE=").succeeded().out
+    assert "docker rm --force ty-" in repo.make(model, "-n", "experiment").succeeded().out
+    assert "podman rm --force ty-" in repo.make(model, "-n", "experiment", "COMPUTE=box").succeeded().out
+    assert "--force ty-" not in repo.make(model, "-n", "experiment", "COMPUTE=").succeeded().out
     write(model, {"EXP_NAME": "a", "COMPUTE_NAME": "cluster"})
     fix = ("exp_config.json:3: there is no compute cluster", "compute.yaml has lab, box", "COMPUTE= trains on this")
     repo.make(model, "experiment").failed(*fix)
     assert not (model.path.parent / "runs").exists()
-    assert "on the compute box" in repo.make(model, "-n", "experiment", "COMPUTE=box").succeeded().out
+    assert "podman rm --force ty-" in repo.make(model, "-n", "experiment", "COMPUTE=box").succeeded().out
     (repo.path / "compute.yaml").unlink()
     here = repo.make(model, "-n", "experiment").succeeded()
     assert "exp_config.json:3: COMPUTE_NAME means nothing here: there is no compute.yaml" in here.err
