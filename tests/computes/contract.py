@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -236,6 +237,20 @@ class ComputeContract:
         assert "begins at step 0" in shown.out
         repo.make(model, "cancel", f"ID={run.name}", **environ).succeeded()
         assert said(run)["status"] == "interrupted"
+
+    def test_prune_removes_what_a_dead_client_left(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        process, run = self.spawn(repo, model, environ, steps=4000)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        task = json.loads((run / "compute.json").read_text())["task"]
+        kept = repo.make(None, "prune", ENGINE="process", **environ).succeeded()
+        assert task not in kept.out + kept.err, "somebody may return to it"
+        shutil.rmtree(run)
+        shown = repo.make(None, "-n", "prune", ENGINE="process", **environ).succeeded()
+        assert f"remove {task} on {self.name} (its run is gone)" in shown.out
+        assert self.left(repo, environ)
+        made = repo.make(None, "prune", ENGINE="process", **environ).succeeded()
+        assert f"Removed {task} on {self.name}" in made.err
 
     def test_one_that_is_cancelled_is_not_begun_again(
         self, repo: Monorepo, model: Model, environ: dict[str, str]

@@ -64,6 +64,7 @@ class TestLocal(ComputeContract):
         assert "Sending 1 files" in first.err
         again = self.train(repo, model, environ).succeeded()
         assert "Sending" not in again.err
+        assert not list((self.folder / "data").glob(".*"))
 
 
 class TestSsh(ComputeContract):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.compute_file import Resources
@@ -137,6 +137,14 @@ class Compute(Protocol):
 
     def tasks(self) -> list[FoundTask]:
         """Those of ours that are there."""
+
+
+@runtime_checkable
+class KeepsData(Protocol):
+    """A compute on which files that trainings read stay, for the next one."""
+
+    def drop_data(self, days: int, *, dry_run: bool) -> int:
+        """Remove those that no training has begun with for so long; how many bytes they have."""
 
 
 def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> LimitError:

@@ -36,12 +36,18 @@ def attach(session: Session, run: Run) -> Run:
         raise TrainyardError(f"{run.id} is a tuning, which goes on from here", "make tune RESUME=1")
     if _is_followed(run):
         raise TrainyardError(f"{run.id} is followed by process {run.pid} already", f"make logs ID={run.id} shows it")
-    run = run.taken_over()
-    for name in (run_folder.LOG, run_folder.METRICS):  # it is told from the beginning
-        run.files.remove(name)
+    run = followed_anew(run)
     training = _training_again(session, run)
     run = tracked_and_compared(session, training, trained(session, training, run))
     keep_for_dvc(session, training.model)
+    return run
+
+
+def followed_anew(run: Run) -> Run:
+    """A run on a compute, which this process looks after from now on. It is told from the beginning."""
+    run = run.taken_over()
+    for name in (run_folder.LOG, run_folder.METRICS):
+        run.files.remove(name)
     return run
 
 

@@ -12,7 +12,7 @@ from trainyard.host.operations.asked_runs import asked_run
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
-from trainyard.settings.compute import NewComputeSettings
+from trainyard.settings.compute import NewComputeSettings, RegistrySettings
 from trainyard.settings.scaffold import ScaffoldSettings
 
 
@@ -25,8 +25,8 @@ def compute_add(session: Session, _: Path) -> None:
         raise TrainyardError("NAME is missing", "say what the compute shall be called: NAME=lab")
     if given.kind not in KINDS:
         raise TrainyardError(f"KIND={given.kind}: none of {', '.join(KINDS)}", "KIND=ssh HOST=<as ssh knows it>")
-    named = ("kind", "host", "folder", "context", "namespace", "partition", "registry")
-    operation.add(session, name, {key: value for key in named if (value := getattr(given, key))})
+    values = {**vars(given), **vars(RegistrySettings.read(overrides))}
+    operation.add(session, name, {key: value for key, value in values.items() if value})
     if not session.commands.dry_run:
         session.reporter.step(f"{name} answers, and is in {FILE}: make train COMPUTE={name}")
 

@@ -49,7 +49,7 @@ missing) # SHA256 lines: those that are not here
     done
     ;;
 data) # a tar of files that are called by their sha256
-    part=$(mktemp -d data/.part-XXXXXX)
+    part=$(mktemp -d "$folder/data/.part-XXXXXX")
     trap 'rm -rf "$part"' EXIT
     tar --extract --directory "$part" --no-same-owner --touch
     cd "$part"
@@ -61,6 +61,11 @@ data) # a tar of files that are called by their sha256
         chmod 0444 "$sha256"
         mv "$sha256" "$folder/data/"
     done
+    ;;
+unread) # DAYS ["remove"]: the bytes of files that no task has begun with for longer
+    find data -maxdepth 1 -type f -mtime "+$1" -printf '%s\n' ${2:+-delete} | awk '{all += $1} END {print all + 0}'
+    # What a connection that broke has left.
+    [ -z "${2-}" ] || find data tasks -maxdepth 1 -type d -name '.*part*' -mtime "+$1" -exec rm -rf {} +
     ;;
 task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is its command, what is before "=" its labels
     [ -e "tasks/$1" ] && exit 0
@@ -80,7 +85,7 @@ task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is it
     mv "$part" "tasks/$1"
     ;;
 again) # NAME: it can be started once more; its files, metrics and checkpoints stay
-    cd "tasks/$1"
+    cd "tasks/$1" 2>/dev/null || exit 0 # its files go there again
     rm -rf started status output oom job
     find models -mindepth 1 -type f -delete
     ;;

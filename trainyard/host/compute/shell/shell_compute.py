@@ -190,6 +190,9 @@ class ShellCompute:
         """What ``far.sh`` is asked for, to start a worker."""
         return ["worker", task, str(number)]
 
+    def drop_data(self, days: int, *, dry_run: bool) -> int:
+        return int(self.far("unread", str(days), *([] if dry_run else ["remove"])))
+
     def tasks(self) -> list[FoundTask]:
         return [_found(*line.split()) for line in self.far("tasks").splitlines()]
 
