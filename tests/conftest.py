@@ -17,6 +17,7 @@ refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browsing import browser, visit  # noqa: E402, F401 -- fixtures
+from seconds import pytest_runtest_logreport, pytest_terminal_summary  # noqa: E402, F401 -- hooks
 
 for name in ("monorepo", "images", "walking", "engines"):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)
@@ -63,9 +64,37 @@ def place_of(item: pytest.Item) -> int:
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
+def runs_nightly(item: pytest.Item, config: pytest.Config) -> bool:
+    """NIGHTLY=1 CI=1 make test, and what is named by more than its file: TESTS=tests/test_locks.py::test_one."""
+    return bool(os.environ.get("NIGHTLY") or "nightly" in config.option.markexpr) or any(
+        "::" in name
+        and Path(name.partition("::")[0]).name == item.path.name
+        and item.nodeid.partition("::")[2].startswith(name.partition("::")[2])
+        for name in config.args
+    )
+
+
+def mark_inherited(item: pytest.Item) -> None:
+    """A class names in ``nightly`` the tests of a contract that it repeats: another class shows them in every run."""
+    cls = getattr(item, "cls", None)
+    names = getattr(cls, "nightly", frozenset())
+    unknown = [name for name in names if not callable(getattr(cls, name, None))]
+    if unknown:
+        raise pytest.UsageError(f"{item.nodeid}: nightly names what the class does not run: {', '.join(unknown)}")
+    if getattr(item, "originalname", item.name) in names:
+        item.add_marker(pytest.mark.nightly)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=place_of)
-    slow = [] if runs_slow_tests(config) else [item for item in items if item.get_closest_marker("slow")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    for item in items:
+        mark_inherited(item)
+    left = {
+        item
+        for item in items
+        if (item.get_closest_marker("slow") and not runs_slow_tests(config))
+        or (item.get_closest_marker("nightly") and not runs_nightly(item, config))
+    }
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
