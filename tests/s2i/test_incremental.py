@@ -37,6 +37,7 @@ def test_second_build_downloads_nothing(workshop, previous):
         assert predictions(port, "sum/predict", [[1, 2]]) == [103]
 
 
+@pytest.mark.nightly
 def test_build_that_is_not_incremental_would_download(workshop, previous):
     context, image = previous
 
