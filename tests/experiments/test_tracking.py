@@ -104,6 +104,7 @@ def test_a_failed_training_is_a_failed_run(server: Tracking, repo: Monorepo, mod
     assert server.artifacts(run) == {"log.txt", "run.json"}
 
 
+@pytest.mark.nightly
 def test_a_nan_metric_is_nan(server: Tracking, repo: Monorepo, model: Model) -> None:
     repo.make(model, "train", payload(nan=True), **WAIT).succeeded()
     (run,) = server.runs(model.project)

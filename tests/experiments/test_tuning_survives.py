@@ -59,6 +59,7 @@ def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model)
     assert tuning(model)["status"] == "finished"
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_is_replaced(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 4"))
     process = repo.spawn(model, "tune", "WORKERS=1")
