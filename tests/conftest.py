@@ -50,12 +50,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return bool(re.search(r"^pytestmark = .*pytest\.mark\.slow", collection_path.read_text(), re.MULTILINE)) or None
 
 
-# Files that take minutes, the longest first: one that began late would run alone in the end.
+# Files that take a minute or more, the longest first: one that began late would run alone in the end. Of those that
+# need images of docker one begins alone: the others would wait for the same images.
 LONGEST = (
-    "engines/test_docker.py", "engines/test_podman.py", "engines/test_docker_s2i.py", "engines/test_process.py",
-    "engines/test_grouped_images.py", "experiments/test_runs.py", "models/test_projects.py", "e2e/test_docs.py",
-    "engines/test_networks.py", "engines/test_runtime.py", "e2e/test_benchmarks.py", "test_foreign_locks.py",
-    "test_locks.py", "historical/test_historical_imports.py", "experiments/test_walk_of_runs.py", "e2e/test_walk.py",
+    "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "experiments/test_tracking.py",
+    "e2e/test_new_model.py", "computes/test_kubernetes.py", "retrain/test_compose.py",
+    "experiments/test_reproduce.py", "retrain/test_retrain_whole.py", "experiments/test_shared_trackers.py",
+    "experiments/test_tuning.py", "retrain/test_mlprojects.py", "e2e/test_own_monorepo.py",
+    "retrain/test_other_repositories.py", "engines/test_networks.py", "retrain/test_retrain_jobs.py",
+    "e2e/test_rename_remove.py", "engines/test_process.py", "experiments/test_reproduce_kinds.py",
+    "retrain/test_retrain_queue.py", "retrain/test_retrain_troubles.py", "test_locks.py", "engines/test_podman.py",
+    "retrain/test_retrain_page.py", "engines/test_runtime.py", "experiments/test_dvc.py",
+    "experiments/test_walk_of_runs.py", "engines/test_grouped_images.py", "s2i/test_incremental.py",
+    "retrain/test_retrain_api.py", "data/test_datastore_verbs.py", "computes/test_real_parts.py",
+    "computes/test_shell_computes.py",
 )  # fmt: skip
 
 
