@@ -11,7 +11,7 @@ demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1
 	@$(RUN) demo projects/finance_income_prediction/all
 
 # Bytecode is written whatever the environment says: else each worker compiles every file of tests again.
-test: $(DEV) ## quick tests; CI=1: every test that can run here; TESTS=tests/... for some of them
+test: $(DEV) ## quick tests; CI=1: every test that can run here, but nightly ones; TESTS=tests/... for some of them
 	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(DEV) ## ruff, mypy, shellcheck

@@ -17,6 +17,7 @@ refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browsing import browser, visit  # noqa: E402, F401 -- fixtures
+from seconds import pytest_runtest_logreport, pytest_terminal_summary  # noqa: E402, F401 -- hooks
 
 for name in ("monorepo", "images", "walking", "engines"):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)
@@ -49,12 +50,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return bool(re.search(r"^pytestmark = .*pytest\.mark\.slow", collection_path.read_text(), re.MULTILINE)) or None
 
 
-# Files that take minutes, the longest first: one that began late would run alone in the end.
+# Files that take a minute or more, the longest first: one that began late would run alone in the end. Of those that
+# need images of docker one begins alone: the others would wait for the same images.
 LONGEST = (
-    "engines/test_docker.py", "engines/test_podman.py", "engines/test_docker_s2i.py", "engines/test_process.py",
-    "engines/test_grouped_images.py", "experiments/test_runs.py", "models/test_projects.py", "e2e/test_docs.py",
-    "engines/test_networks.py", "engines/test_runtime.py", "e2e/test_benchmarks.py", "test_foreign_locks.py",
-    "test_locks.py", "historical/test_historical_imports.py", "experiments/test_walk_of_runs.py", "e2e/test_walk.py",
+    "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "experiments/test_tracking.py",
+    "e2e/test_new_model.py", "computes/test_kubernetes.py", "retrain/test_compose.py",
+    "experiments/test_reproduce.py", "retrain/test_retrain_whole.py", "experiments/test_shared_trackers.py",
+    "experiments/test_tuning.py", "retrain/test_mlprojects.py", "e2e/test_own_monorepo.py",
+    "retrain/test_other_repositories.py", "engines/test_networks.py", "retrain/test_retrain_jobs.py",
+    "e2e/test_rename_remove.py", "engines/test_process.py", "experiments/test_reproduce_kinds.py",
+    "retrain/test_retrain_queue.py", "retrain/test_retrain_troubles.py", "test_locks.py", "engines/test_podman.py",
+    "retrain/test_retrain_page.py", "engines/test_runtime.py", "experiments/test_dvc.py",
+    "experiments/test_walk_of_runs.py", "engines/test_grouped_images.py", "s2i/test_incremental.py",
+    "retrain/test_retrain_api.py", "data/test_datastore_verbs.py", "computes/test_real_parts.py",
+    "computes/test_shell_computes.py",
 )  # fmt: skip
 
 
@@ -63,9 +72,37 @@ def place_of(item: pytest.Item) -> int:
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
+def runs_nightly(item: pytest.Item, config: pytest.Config) -> bool:
+    """NIGHTLY=1 CI=1 make test, and what is named by more than its file: TESTS=tests/test_locks.py::test_one."""
+    return bool(os.environ.get("NIGHTLY") or "nightly" in config.option.markexpr) or any(
+        "::" in name
+        and Path(name.partition("::")[0]).name == item.path.name
+        and item.nodeid.partition("::")[2].startswith(name.partition("::")[2])
+        for name in config.args
+    )
+
+
+def mark_inherited(item: pytest.Item) -> None:
+    """A class names in ``nightly`` the tests of a contract that it repeats: another class shows them in every run."""
+    cls = getattr(item, "cls", None)
+    names = getattr(cls, "nightly", frozenset())
+    unknown = [name for name in names if not callable(getattr(cls, name, None))]
+    if unknown:
+        raise pytest.UsageError(f"{item.nodeid}: nightly names what the class does not run: {', '.join(unknown)}")
+    if getattr(item, "originalname", item.name) in names:
+        item.add_marker(pytest.mark.nightly)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=place_of)
-    slow = [] if runs_slow_tests(config) else [item for item in items if item.get_closest_marker("slow")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    for item in items:
+        mark_inherited(item)
+    left = {
+        item
+        for item in items
+        if (item.get_closest_marker("slow") and not runs_slow_tests(config))
+        or (item.get_closest_marker("nightly") and not runs_nightly(item, config))
+    }
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemons import Daemon
+from background import Daemon
 from monorepo import free_port
 from needs import need
 from waiting import until

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemons import accepts
+from background import accepts
 from monorepo import free_port
 from needs import need
 from waiting import until

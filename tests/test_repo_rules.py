@@ -103,9 +103,13 @@ def test_the_package_has_few_rooms() -> None:
 
 
 def test_modules_of_tests_have_names_of_their_own() -> None:
-    """pytest cannot collect two of one name in one run."""
+    """pytest cannot collect two of one name in one run. What is in no package, Python imports once by its name."""
     names = Counter(path.name for path in FILES if path.parts[0] == "tests" and path.match("test_*.py"))
     assert not [name for name, count in names.items() if count > 1]
+    packages = {path.parent for path in FILES if path.name == "__init__.py"}
+    imported = [path for path in FILES if path.parts[0] == "tests" and len(path.parts) < 4 and path.suffix == ".py"]
+    alone = Counter(path.name for path in imported if path.parent not in packages and path.name != "conftest.py")
+    assert not [name for name, count in alone.items() if count > 1]
 
 
 def test_interfaces_are_small() -> None:

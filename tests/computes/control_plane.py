@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from daemons import Daemon, accepts
+from background import Daemon, accepts
 from monorepo import free_port
 from waiting import until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from daemons import Daemon
+from background import Daemon
 from waiting import until
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from daemons import Daemon
+from background import Daemon
 from waiting import until
 
 from computes import control_groups

@@ -9,7 +9,7 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
-from daemons import Daemon
+from background import Daemon
 from monorepo import free_port
 from needs import need
 from waiting import until

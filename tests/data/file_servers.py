@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemons import accepts
+from background import accepts
 from dvc.repo import Repo
 from monorepo import free_port
 from needs import need

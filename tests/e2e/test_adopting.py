@@ -229,6 +229,7 @@ def test_ctrl_c_leaves_nothing_or_a_model(repo: Monorepo, fitted: dict[str, Fitt
     assert folder.exists() or repo.make(None, "adopt", *given).succeeded()
 
 
+@pytest.mark.nightly
 def test_two_at_once_become_two_models(repo: Monorepo, fitted: dict[str, Fitted]) -> None:
     one = fitted["onnx"]
     given = ["adopt", f"MODEL_FILE={one.file}", f"DATASET={one.data}", "PROJECT=twice"]

@@ -30,6 +30,7 @@ def _load() -> None:
     need("wrk")
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("_load")
 def test_bench_serving_measures_every_cell_that_it_is_asked_for(tmp_path: Path) -> None:
     options = f"--servers trainyard --models lr --rows 1,100 --connections 2 --repeats 1 --seconds 1 --out {tmp_path}"
@@ -62,6 +63,7 @@ def test_bench_images_starts_each_model(tmp_path: Path) -> None:
     assert measured["memory"] > 10
 
 
+@pytest.mark.nightly
 def test_bench_builds_times_each_case(tmp_path: Path) -> None:
     options = f"--ways process --cases edit,second,generated --models 4 --repeats 1 --without-baseline --out {tmp_path}"
     printed = make("bench-builds", f"OPTIONS={options}")
@@ -76,6 +78,7 @@ def test_bench_builds_times_each_case(tmp_path: Path) -> None:
     assert (tmp_path / "builds.md").read_text().strip() in printed
 
 
+@pytest.mark.nightly
 @pytest.mark.engine("docker")
 def test_bench_builds_weighs_images(tmp_path: Path) -> None:
     options = f"--ways docker --cases bytes,size --compiled --equal 1 --without-baseline --out {tmp_path}"
@@ -109,6 +112,7 @@ def test_profile_serving_prints_where_the_time_goes() -> None:
         assert stage in printed
 
 
+@pytest.mark.nightly
 def test_bench_tuning_compares_trials_with_containers(tmp_path: Path) -> None:
     printed = make("bench-tuning", f"OPTIONS=--imports nothing --trials 4 --containers 2 --out {tmp_path}")
     (measured,) = json.loads((tmp_path / "tuning.json").read_text())
@@ -116,6 +120,7 @@ def test_bench_tuning_compares_trials_with_containers(tmp_path: Path) -> None:
     assert (tmp_path / "tuning.md").read_text().strip() in printed
 
 
+@pytest.mark.nightly
 def test_bench_data_compares_what_fetches(tmp_path: Path) -> None:
     need("versitygw")
     need("rclone")
@@ -129,6 +134,7 @@ def test_bench_data_compares_what_fetches(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "data.md").read_text().strip() in printed
 
 
+@pytest.mark.nightly
 def test_bench_scaffold_goes_from_an_empty_folder_to_an_answer(tmp_path: Path) -> None:
     options = f"--journeys trainyard --repeats 1 --without-warm-up --models 4 --checks 1 --out {tmp_path}"
     printed = make("bench-scaffold", f"OPTIONS={options}")
@@ -185,6 +191,7 @@ def test_bench_scaffold_knows_an_installer(line: str, expected: bool) -> None:
     assert installs(line.split()) is expected
 
 
+@pytest.mark.nightly
 def test_bench_retrain_measures_a_job_and_the_answers(tmp_path: Path) -> None:
     options = f"--engine process --models logisticRegression --rate 20 --seconds 2 --out {tmp_path / 'out'}"
     printed = make("bench-retrain", f"OPTIONS={options}")

@@ -19,6 +19,7 @@ from monorepo import Monorepo, ask
 from trainyard.host.monorepo.model_dir import read_variables
 from trainyard.host.scaffold.new_model import FRAMEWORKS
 
+NIGHTLY = pytest.mark.nightly
 LARGE = {"pytorch": "5 GB of packages from PyPI", "keras": "TensorFlow, of 300 MB packed"}
 
 
@@ -86,11 +87,12 @@ def test_a_new_model_trains_and_answers(repo: Monorepo, table: Callable[..., Pat
 @pytest.mark.parametrize(
     ("framework", "target"),
     [
-        ("scikit-learn FAMILY=linear", number), ("scikit-learn FAMILY=forest", of_three),
-        ("scikit-learn FAMILY=boosting", number), ("xgboost", of_three), ("catboost", number), ("lightgbm", by_size),
+        pytest.param("scikit-learn FAMILY=linear", number, marks=NIGHTLY), ("scikit-learn FAMILY=forest", of_three),
+        ("scikit-learn FAMILY=boosting", number), ("xgboost", of_three), ("catboost", number),
+        pytest.param("lightgbm", by_size, marks=NIGHTLY),
         ("lightgbm SERIALIZATION=native", by_size),
         ("pytorch", of_three), ("pytorch", number), ("keras", of_three), ("keras", number),
-        ("plain", of_three), ("plain", number),
+        pytest.param("plain", of_three, marks=NIGHTLY), ("plain", number),
     ],
 )  # fmt: skip
 def test_each_framework_trains_and_answers(

@@ -144,16 +144,6 @@ def test_an_upgrade_merges_and_moves_the_pin(made: Path, program: str, tmp_path:
     assert "already" in attempt([str(new), "upgrade"], mine).stderr
 
 
-def test_a_run_is_trained_again(program: str, tmp_path: Path) -> None:
-    folder = tmp_path / "my models"
-    run([program, "init", str(folder)])
-    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "ours"]):
-        run(["git", *command], folder, **IDENTITY)
-    make(folder, "train", "MODEL=rents/linear")
-    assert re.search("^metric mae .* equal$", make(folder, "reproduce", "MODEL=rents/linear"), re.MULTILINE)
-    assert [*(folder / ".trainyard" / "reproduce").iterdir()] == []
-
-
 def next_version(sources: Path) -> Path:
     """The sources as a release leaves them, then moved on by a line in a template."""
     for path in run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT).splitlines():
@@ -175,3 +165,12 @@ def test_an_upgrade_wants_a_clean_work_tree(made: Path, program: str, tmp_path: 
     done = attempt([program, "upgrade"], mine)
     assert done.returncode == 1 and "git-tracked" in done.stderr
     assert (mine / "trainyard.toml").read_text() == 'version = "0.0.1"\n'
+
+
+def test_a_run_is_trained_again(made: Path) -> None:
+    """The last: it puts into git what the others copy."""
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "ours"]):
+        run(["git", *command], made, **IDENTITY)
+    make(made, "train", "MODEL=rents/linear")
+    assert re.search("^metric mae .* equal$", make(made, "reproduce", "MODEL=rents/linear"), re.MULTILINE)
+    assert [*(made / ".trainyard" / "reproduce").iterdir()] == []

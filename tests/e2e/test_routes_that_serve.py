@@ -21,7 +21,7 @@ def with_binary(model: Model) -> Model:
     return model
 
 
-@pytest.mark.parametrize("attached", [[], ["DETACH=1"]])
+@pytest.mark.parametrize("attached", [[], pytest.param(["DETACH=1"], marks=pytest.mark.nightly)])
 def test_a_server_that_serves_nothing_is_stopped(repo: Monorepo, model: Model, attached: list[str]) -> None:
     port = free_port()
     made = repo.make(model, "predict", f"PORT={port}", *attached, API_TOKEN="secret")

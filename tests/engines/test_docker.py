@@ -38,6 +38,14 @@ class TestDocker(
     programs = ("docker",)
     variables: ClassVar[dict[str, str]] = {"BUILDER": "builtin"}
 
+    # As the process engine shows it in every run; what docker has to do for it, other tests of this class need, too.
+    nightly: ClassVar[set[str]] = {
+        "test_a_dry_run_shows_and_does_nothing",
+        "test_a_new_binary_is_baked_by_a_new_build",
+        "test_many_models_in_one_image",
+        "test_of_two_builds_that_need_the_same_packages_one_installs_them",
+        "test_two_clones_leave_each_other_alone",
+    }
     # The host's, before and after an engine is asked: the process engine shows it.
     test_payload_is_merged_over_the_default_one = None
     test_every_project_in_one_image = None

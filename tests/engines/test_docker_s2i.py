@@ -17,6 +17,13 @@ class TestDockerWithS2i(SetupScripts, ReproducibleImages, ImageLabels, BuildingC
     programs = ("docker", "s2i")
     variables: ClassVar[dict[str, str]] = {"BUILDER": "s2i"}
 
+    # As docker shows it with the builder of its own in every run.
+    nightly: ClassVar[set[str]] = {
+        "test_a_build_that_is_killed_leaves_the_old_image_or_the_new_one",
+        "test_an_edit_starts_no_installer",
+        "test_many_models_in_one_image",
+        "test_two_builds_of_the_same_sources_have_the_same_files",
+    }
     # Of the binary's layer one test is enough here: that s2i's image takes it.
     test_a_new_binary_is_baked_by_a_new_build = None
     test_binaries_that_were_not_baked_are_refused = None

@@ -37,7 +37,7 @@ class Built(NamedTuple):
     variables: dict[str, str]
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=["docker", pytest.param("s2i", marks=pytest.mark.nightly)])
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """Trained, and built in groups."""
     engine, programs, variables = WAYS[request.param]

@@ -19,9 +19,9 @@ PROXY = f"http://me:{CANARY}@127.0.0.1:9"
 WITH_CONTAINERS = ("docker", "podman")
 
 
-def engine(name: str) -> object:
+def engine(name: str, *marks: pytest.MarkDecorator) -> object:
     """Those with containers take minutes for it: they are CI's."""
-    return pytest.param(name, marks=[pytest.mark.engine(name), pytest.mark.slow])
+    return pytest.param(name, marks=[pytest.mark.engine(name), pytest.mark.slow, *marks])
 
 
 @pytest.fixture(scope="module", params=["process", engine("docker")])
@@ -159,7 +159,7 @@ def test_one_that_is_cleaned_up_builds_and_passes_an_audit(repo: Monorepo, wheel
         assert "proxy=" not in inspected(repo, image, "{{.Config.Env}}").lower()
 
 
-@by(engine("docker"), engine("podman"))
+@by(engine("docker"), engine("podman", pytest.mark.nightly))
 def test_a_setup_script_finds_the_settings(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     """For apt, curl and pip, whatever they read."""
     model = stocked(repo, "asking")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from engines.contract.baked_layers import BakedLayers
 from engines.contract.building import EngineContract
@@ -19,6 +21,23 @@ class TestPodman(
     engine = "podman"
     programs = ("podman",)
 
+    # As docker shows it in every run, by the same calls of the program.
+    nightly: ClassVar[set[str]] = {
+        "test_a_binary_can_be_part_of_the_image",
+        "test_a_build_that_is_killed_leaves_the_old_image_or_the_new_one",
+        "test_a_name_that_was_given_to_another_image",
+        "test_a_new_binary_is_baked_by_a_new_build",
+        "test_a_replaced_image_stays_where_somebody_has_named_it",
+        "test_a_training_is_recorded_with_the_image_that_ran",
+        "test_an_edit_is_built_without_installing_anything",
+        "test_clean_removes_the_images_and_keeps_the_binary",
+        "test_dependencies_that_nothing_is_built_on_can_go",
+        "test_neither_the_code_nor_the_binary_moves_the_other",
+        "test_nothing_stays_behind",
+        "test_nothing_that_setup_sh_leaves_behind_stays_in_the_image",
+        "test_two_builds_of_the_same_sources_have_the_same_files",
+        "test_two_clones_leave_each_other_alone",
+    }
     # Inside of an image, or in its files: whoever runs it.
     test_an_edit_starts_no_installer = None
     test_a_failing_setup_sh_is_one_line = None

@@ -144,7 +144,7 @@ def _write_sdist(folder: Path, version: str) -> None:
             archive.addfile(entry, io.BytesIO(text.encode()))
 
 
-@pytest.mark.parametrize("builder", ["builtin", pytest.param("s2i", marks=pytest.mark.s2i)])
+@pytest.mark.parametrize("builder", ["builtin", pytest.param("s2i", marks=[pytest.mark.s2i, pytest.mark.nightly])])
 def test_what_was_compiled_runs_without_a_compiler(yard: Yard, builder: str) -> None:
     if builder == "s2i":
         need("s2i")

@@ -127,7 +127,7 @@ def test_what_began_from_a_model_is_reproduced_from_it(tmp_path: Path) -> None:
     reproduce(repo, model, second).failed(f"BASE_MODEL={first.name}: no such run")
 
 
-@pytest.mark.parametrize("engine", ["process", "docker"])
+@pytest.mark.parametrize("engine", ["process", pytest.param("docker", marks=pytest.mark.nightly)])
 def test_a_shipped_boosted_model_goes_on(tmp_path: Path, engine: str) -> None:
     """The finance model by XGBoost: twice the rounds, and a compiled form that is served."""
     if engine == "docker":

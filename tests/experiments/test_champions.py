@@ -153,6 +153,7 @@ def test_without_an_evaluate_function_the_records_are_compared(repo: Monorepo, m
     assert "another dataset" in other["reason"]
 
 
+@pytest.mark.nightly
 def test_a_dataset_that_is_a_folder_is_the_same_as_long_as_its_files_are(repo: Monorepo, model: Model) -> None:
     (model.path / "config.yaml").write_text(CONFIG.splitlines()[0])
     parts = model.path.parent / "data" / "parts"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from monorepo import ROOT, Monorepo, ask
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]  # test_dvc.py asks the same of a model that is made for it
 
 SHIPPED = {
     "agriculture_wine_cultivar/naiveBayes": ("wine_cultivar_nb", {"var_smoothing": 0.5}),

@@ -19,6 +19,7 @@ from waiting import until
 
 from experiments.reproductions import commit, git, in_git, left_behind, reproduce, retag, rows, run_of, runs, trained
 
+OTHERS = ("prune", "clean")  # verbs that remove what a killed one has left, as the next one does
 LOSS = 'loss = float("nan") if params.get("nan") else (params["x"] - 2) ** 2'
 
 
@@ -215,7 +216,7 @@ def test_ctrl_c_leaves_no_work_tree(repo: Monorepo, model: Model) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["reproduce", "prune", "clean"])
+@pytest.mark.parametrize("verb", ["reproduce", *(pytest.param(verb, marks=pytest.mark.nightly) for verb in OTHERS)])
 def test_what_a_killed_one_has_left_is_removed(repo: Monorepo, model: Model, verb: str) -> None:
     folder = trained(repo, model, 'PAYLOAD={"params": {"pause": 0.3}}')
     process = repo.spawn(model, "reproduce", f"ID={folder.name}")
@@ -235,6 +236,7 @@ def trains_again(repo: Monorepo, folder: Path) -> bool:
     return bool([*repo.path.glob(f".trainyard/reproduce/{name}/projects/*/runs/*/metrics.jsonl")])
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_two_at_once_and_a_training_of_today(repo: Monorepo, model: Model) -> None:
     folder = trained(repo, model, 'PAYLOAD={"params": {"x": 1.5, "pause": 0.3}}')
@@ -248,7 +250,7 @@ def test_two_at_once_and_a_training_of_today(repo: Monorepo, model: Model) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize("engine", ["docker", pytest.param("podman", marks=pytest.mark.nightly)])
 def test_containers_train_again_on_an_image_of_their_own(tmp_path: Path, engine: str) -> None:
     need(engine)
     repo = in_git(Monorepo(tmp_path / "repo", engine))

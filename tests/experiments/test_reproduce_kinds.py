@@ -192,6 +192,7 @@ def test_a_full_disk_leaves_nothing(repo: Monorepo, model: Model) -> None:
     assert left_behind(repo) == []
 
 
+@pytest.mark.nightly
 def test_a_second_ctrl_c_while_it_tidies_up(repo: Monorepo, model: Model) -> None:
     """What is left then is removed by the next one."""
     folder = trained(repo, model, 'PAYLOAD={"params": {"pause": 1}}')

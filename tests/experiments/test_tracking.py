@@ -22,6 +22,7 @@ from experiments.tracking import WAIT, Tracking, tracking
 
 pytestmark = pytest.mark.slow  # the server takes its time to start
 
+STEPS = 100  # of a training that a server is killed in
 NOBODY = "TRACKING_URI=http://127.0.0.1:9"  # the port of the discard protocol, which nobody runs
 
 
@@ -103,6 +104,7 @@ def test_a_failed_training_is_a_failed_run(server: Tracking, repo: Monorepo, mod
     assert server.artifacts(run) == {"log.txt", "run.json"}
 
 
+@pytest.mark.nightly
 def test_a_nan_metric_is_nan(server: Tracking, repo: Monorepo, model: Model) -> None:
     repo.make(model, "train", payload(nan=True), **WAIT).succeeded()
     (run,) = server.runs(model.project)
@@ -127,6 +129,7 @@ def test_a_server_that_is_not_there_costs_a_warning_and_sync_fixes_it_once(
     assert len(server.runs(model.project)) == 1
 
 
+@pytest.mark.nightly
 def test_two_syncs_at_once(server: Tracking, repo: Monorepo, model: Model) -> None:
     for _ in range(2):
         repo.make(model, "train", NOBODY).succeeded()
@@ -218,7 +221,7 @@ def test_a_train_function_that_tracks_itself(server: Tracking, repo: Monorepo, m
     repo.make(model, "train", NOBODY).failed("http://127.0.0.1:9: cannot be reached", "the train function logs there")
 
 
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize("engine", ["docker", pytest.param("podman", marks=pytest.mark.nightly)])
 def test_it_reaches_the_tracker_from_a_container(server: Tracking, repo: Monorepo, model: Model, engine: str) -> None:
     need(engine)
     tracking_itself(model)
@@ -270,7 +273,7 @@ def test_clean_keeps_what_was_tracked(server: Tracking, repo: Monorepo) -> None:
 
 
 def test_a_server_killed_in_the_middle_of_a_run(server: Tracking, repo: Monorepo, model: Model) -> None:
-    process = repo.spawn(model, "train", payload(steps=200, pause=0.1), TRACKING_TIMEOUT="10")
+    process = repo.spawn(model, "train", payload(steps=STEPS, pause=0.1), TRACKING_TIMEOUT="10")
     until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
     server.kill()
     output = process.communicate(timeout=120)[0]
@@ -283,7 +286,7 @@ def test_a_server_killed_in_the_middle_of_a_run(server: Tracking, repo: Monorepo
     (run,) = server.runs(model.project)
     assert run.info.status == "FINISHED"
     history = server.history(run, "loss")
-    assert [step for step, _ in history] == [*range(200), 199]
+    assert [step for step, _ in history] == [*range(STEPS), STEPS - 1]
     assert "model" in server.artifacts(run)
 
 

@@ -198,6 +198,7 @@ def test_what_payload_names_is_not_tuned(repo: Monorepo, model: Model) -> None:
     repo.make(model, "tune", fixed).failed("PAYLOAD fixes all that ", "config.yaml has to tune: x, y")
 
 
+@pytest.mark.nightly
 def test_a_module_that_starts_threads_is_imported_by_each_trial(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("max_trials: 6", "max_trials: 2"))
     model.replace(

@@ -43,6 +43,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> Non
     assert len(trials(model)) == 7 + len(given_up)
 
 
+@pytest.mark.nightly
 def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 3"))
     process = repo.spawn(model, "tune", "WORKERS=1")
@@ -58,6 +59,7 @@ def test_a_killed_make_leaves_a_study_that_goes_on(repo: Monorepo, model: Model)
     assert tuning(model)["status"] == "finished"
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_is_replaced(repo: Monorepo, model: Model) -> None:
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 0.8}"), ("max_trials: 6", "max_trials: 4"))
     process = repo.spawn(model, "tune", "WORKERS=1")
@@ -103,6 +105,7 @@ def test_an_edit_is_built_before_a_tuning_goes_on(repo: Monorepo, model: Model) 
     assert json.loads(model.record.read_text())["built"] == after["built"]
 
 
+@pytest.mark.nightly
 def test_an_image_that_is_replaced_meanwhile(repo: Monorepo, model: Model) -> None:
     """Trials and the final training have the image that the tuning started with."""
     configure(model, CONFIG, ("{steps: 1}", "{steps: 1, pause: 1}"), ("max_trials: 6", "max_trials: 3"))

@@ -116,6 +116,7 @@ def test_what_fails_says_why(service: Service, what: str) -> None:
     until(lambda: not service.left_behind(), shown=service.left_behind)
 
 
+@pytest.mark.nightly
 def test_a_job_whose_process_is_killed_begins_again(service: Service) -> None:
     """And does not train twice what is trained."""
     job = service.submit(model="pfirst/first", params={"steps": 20, "pause": 0.1})

@@ -17,6 +17,7 @@ from waiting import until
 from retrain.services import Service
 
 SLOW = {"steps": 300, "pause": 0.1}
+NIGHTLY = pytest.param(1280, "light", marks=pytest.mark.nightly)
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 SAYS_MARKUP = f"""
 def train(msg):
@@ -123,7 +124,7 @@ def test_by_the_keyboard_alone(service: Service, page: Any) -> None:
     assert {"retry", "log"} <= reached
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [NIGHTLY, (1280, "dark"), (360, "light")])
 def test_it_fits(service: Service, visit: Callable[..., Visit], width: int, scheme: str, tmp_path: Path) -> None:
     """TRAINYARD_SCREENSHOTS: a folder for pictures, to look at."""
     job = service.over(service.submit(model="pfirst/first", params={"crash": True}))

@@ -37,6 +37,7 @@ def service(tracked_repo: tuple[Monorepo, Tracking], database: str) -> Iterator[
     service.stop()
 
 
+@pytest.mark.nightly
 def test_jobs_survive_a_restart_and_a_kill(service: Service) -> None:
     job = service.submit(model="pfirst/first", params=SLOW)
     service.running(job)

@@ -21,7 +21,7 @@ from waiting import until
 from retrain.services import Answer, Service
 
 SLOW = {"steps": 200, "pause": 0.1}
-WAITING = 500
+WAITING = 500 if os.environ.get("NIGHTLY") else 60
 QUICK = 0.5  # seconds for the slower of the requests, on a machine that trains
 FILLS = """
 import pathlib
@@ -66,6 +66,7 @@ def test_the_same_key_from_many_at_once_is_one_job(queue: Service, asking: Threa
     _cancelled(queue, job)
 
 
+@pytest.mark.nightly
 def test_of_those_that_replace_each_other_one_stays(queue: Service, asking: ThreadPoolExecutor) -> None:
     running = queue.submit(model="pfirst/first", params=SLOW)
     queue.running(running)
@@ -176,7 +177,7 @@ def _filling(queue: Service, where: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_five_hundred_jobs_that_wait_do_no_harm(queue: Service) -> None:
+def test_hundreds_of_jobs_that_wait_do_no_harm(queue: Service) -> None:
     queue.stop()
     queue.start(RETRAIN_TIMEOUT="0")  # the one that keeps them waiting goes on
     running = queue.submit(model="pfirst/first", params={"steps": 2000, "pause": 0.1})

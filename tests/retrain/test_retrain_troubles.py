@@ -111,7 +111,9 @@ def cramped(tracked_repo: tuple[Monorepo, Tracking]) -> Iterator[Service]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["while it trains", "while it is asked for"])
+@pytest.mark.parametrize(
+    "moment", ["while it trains", pytest.param("while it is asked for", marks=pytest.mark.nightly)]
+)
 def test_a_disk_that_is_full(cramped: Service, moment: str) -> None:
     """Nothing is half-written, and once there is room all goes on."""
     before = cramped.submit(model="psecond/second", params={"x": 1.0})

@@ -23,7 +23,9 @@ def volume(workshop) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["colorama/ansi.py", "colorama-0.4.6.dist-info/METADATA"])
+@pytest.mark.parametrize(
+    "file", ["colorama/ansi.py", pytest.param("colorama-0.4.6.dist-info/METADATA", marks=pytest.mark.nightly)]
+)
 def test_nothing_of_it_is_installed(workshop, tmp_path, volume, file):
     context = write_context(tmp_path, {"requirements.txt": "colorama==0.4.6\n"})
     images = [workshop.name("filling"), workshop.name("taking")]

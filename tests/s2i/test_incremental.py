@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import tarfile
 
 import pytest
 from contexts import write_context
-from images import DAEMON, config, inside, predictions, run_real_s2i, serving
+from images import DAEMON, config, docker, inside, predictions, run_real_s2i, serving
 
 # An option of which bin/s2i does not know what it does to an installation: it makes no dependency image then.
 UNSHARED = ("--env", "SOME=value")
 
 
-@pytest.fixture
-def previous(workshop, tmp_path, request):
+@pytest.fixture(scope="module")
+def first(workshop, tmp_path_factory):
     """``(context, image)`` of a first build with requirements of its own."""
-    context = write_context(tmp_path / "context", {"requirements.txt": "colorama==0.4.5\n"})
-    image = workshop.name(request.node.name)
+    context = write_context(tmp_path_factory.mktemp("first") / "context", {"requirements.txt": "colorama==0.4.5\n"})
+    image = workshop.name("incremental-first")
     workshop.build(context, DAEMON, image, *UNSHARED)
+    return context, image
+
+
+@pytest.fixture
+def previous(workshop, first, tmp_path, request):
+    """The same for one test, which may change both."""
+    context, image = tmp_path / "context", workshop.name(request.node.name)
+    shutil.copytree(first[0], context)
+    docker("tag", first[1], image)
     return context, image
 
 
@@ -37,6 +47,7 @@ def test_second_build_downloads_nothing(workshop, previous):
         assert predictions(port, "sum/predict", [[1, 2]]) == [103]
 
 
+@pytest.mark.nightly
 def test_build_that_is_not_incremental_would_download(workshop, previous):
     context, image = previous
 

@@ -31,7 +31,7 @@ def facts(image: str, root: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("role", ["train", "predict"])
+@pytest.mark.parametrize("role", [pytest.param("train", marks=pytest.mark.nightly), "predict"])
 def test_files_user_command_environment_and_labels(workshop, role):
     image = workshop.name(f"same-{role}")
     seen = {}

@@ -13,9 +13,9 @@ LABEL = '{{index .Config.Labels "io.openshift.s2i.build.image"}}'
 # A command, with {} for the folder of packages, and the file that is named then.
 DAMAGES = (
     ("truncate -s 10 {}/flask/app.py", "flask/app.py"),
+    ("find /opt/venv -type f -exec truncate -s 0 '{{}}' +", ".trainyard-deps"),
     ("rm -r {}/flask", "flask/"),
     ("find {}/orjson -name '*.pyc' -exec truncate -s 0 '{{}}' +", "orjson/__pycache__"),
-    ("find /opt/venv -type f -exec truncate -s 0 '{{}}' +", ".trainyard-deps"),
     ("truncate -s 0 /opt/venv/.trainyard-files", ".trainyard-files"),
 )
 
@@ -37,11 +37,12 @@ class DamagedImages:
         assert "is not the image" not in self._edited(repo, model)
 
     @pytest.mark.slow
-    def test_files_that_are_damaged(self, repo: Monorepo) -> None:
+    @pytest.mark.parametrize("damages", [DAMAGES[:2], pytest.param(DAMAGES[2:], marks=pytest.mark.nightly)], ids=len)
+    def test_files_that_are_damaged(self, repo: Monorepo, damages: tuple[tuple[str, str], ...]) -> None:
         """One kind after the other: each build makes anew what the next one damages."""
-        model, builder, _ = self._built(repo, "files")
+        model, builder, _ = self._built(repo, f"files{len(damages)}")
         container = f"{model.container}-damaging"
-        for damage, file in DAMAGES:
+        for damage, file in damages:
             command = f"site=$(echo /opt/venv/lib/python3*/site-packages); {damage.format('$site')}"
             run = ["run", "--name", container, "--user", "0", "--network", "none"]
             call(self.engine, *run, builder, "bash", "-c", command)
