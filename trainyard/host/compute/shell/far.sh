@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What is done on a machine that a shell reaches: sh -c "$(cat far.sh)" far FOLDER VERB ARGUMENT...
 #
 # FOLDER/data/SHA256         files that trainings read, by content
