@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck shell=sh
 # What is done on a machine that a shell reaches: sh -c "$(cat far.sh)" far FOLDER VERB ARGUMENT...
 #
 # FOLDER/data/SHA256         files that trainings read, by content
