@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from monorepo import Model, Monorepo
+from monorepo import Model, Monorepo, free_port
 from needs import need
 from waiting import until
+from worked_examples import commit_all, follow, shipped_clone
 
 from computes.cluster import Cluster
 from computes.contract import ComputeContract, newest, points, runs, said
@@ -178,3 +179,19 @@ class TestKubernetes(ComputeContract):
         repo.make(None, *add, **admin).succeeded()
         repo.make(model, "train", "COMPUTE=new", **admin).succeeded()
         assert said(newest(model))["status"] == "finished"
+
+
+def test_the_worked_example_prints_what_it_says(cluster: Cluster, tmp_path: Path) -> None:
+    namespace = "example"
+    prepare(cluster, namespace)
+    clone = shipped_clone(tmp_path / "trainyard", "docker")
+    commit_all(clone)
+    instead = {
+        "127.0.0.1:5000": cluster.registry,
+        "NAMESPACE=lab": f"NAMESPACE={namespace}",
+        "dev/lab": f"dev/{namespace}",
+    }
+    try:
+        follow(clone, "compute.md", instead, TRACK_PORT=str(free_port()), **cluster.environ("dev"))
+    finally:
+        clone.make(None, "track-stop")
