@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from monorepo import ROOT, Monorepo, ask, free_port
 
-ELSEWHERE = re.compile(r"(s2i|docker tag|docker build) |.*<project>/<model>|(CI=1 |NIGHTLY=1 )*make (test|lint|format)( |$)")
+ELSEWHERE = re.compile(
+    r"(s2i|docker tag|docker build) |.*<project>/<model>|(CI=1 |NIGHTLY=1 )*make (test|lint|format)( |$)"
+)
 
 
 @pytest.fixture(scope="module")
