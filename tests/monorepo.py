@@ -108,9 +108,7 @@ class Monorepo:
         self._all_makefile(path / "all", "", "../mk")
         shutil.copy(ROOT / "pyproject.toml", path)
         os.utime(path / "pyproject.toml", (0, 0))  # older than the environment's stamp
-        (path / ".venv").symlink_to(ROOT / ".venv")
-        for stamp in (".stamp", ".stamp-experiments", ".stamp-retrain"):
-            (path / ".venv" / stamp).touch()
+        borrow_environment(path / ".venv")
         if resolved:
             shutil.copytree(plain_locks(), path / ".trainyard" / "locks")
 
@@ -186,6 +184,23 @@ class Monorepo:
             yield port
         finally:
             self.make(where, "stop").succeeded()
+
+
+def borrow_environment(venv: Path) -> None:
+    """Ours, under its own path: were .venv a link, each monorepo would compile MLflow, pandas and all else anew, since
+    bytecode is kept by the path of its source."""
+    ours = ROOT / ".venv"
+    (ours / "bytecode").mkdir(exist_ok=True)
+    for stamp in (".stamp", ".stamp-experiments", ".stamp-retrain"):
+        (ours / stamp).touch()
+    (venv / "bin").mkdir(parents=True)
+    for source in [*ours.iterdir(), *(ours / "bin").iterdir()]:
+        target = venv / source.relative_to(ours)
+        if source.name.startswith("python"):
+            target.write_text(f'#!/bin/sh\nexec "{source}" "$@"\n')
+            target.chmod(0o755)
+        elif source.name != "bin":
+            target.symlink_to(source)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from monorepo import ROOT, Made, Model, Monorepo
+from monorepo import ROOT, Made, Model, Monorepo, borrow_environment
 
 from trainyard.host.engines.container.unused import Found, removable
 
@@ -40,7 +40,7 @@ def model(repo: Monorepo, tmp_path: Path) -> Model:
 
 def clean(repo: Monorepo, tmp_path: Path, *arguments: str) -> Made:
     if not (repo.path / ".venv").exists():
-        (repo.path / ".venv").symlink_to(ROOT / ".venv")
+        borrow_environment(repo.path / ".venv")
     return repo.make(None, *arguments, "clean", XDG_CACHE_HOME=str(tmp_path / "cache"))
 
 

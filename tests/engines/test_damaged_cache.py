@@ -11,6 +11,7 @@ import pytest
 from monorepo import Made, Model, Monorepo, ask
 
 pytestmark = pytest.mark.slow
+NIGHTLY = pytest.mark.nightly
 
 
 def cut(path: Path) -> None:
@@ -61,9 +62,9 @@ def venv(repo: Monorepo, model: Model) -> Path:
     ("file", "damage"),
     [
         ("colorama/ansi.py", cut),
-        ("colorama/ansi.py", zeroes),
-        ("colorama/ansi.py", Path.unlink),
-        ("colorama-0.4.6.dist-info/RECORD", cut),
+        pytest.param("colorama/ansi.py", zeroes, marks=NIGHTLY),
+        pytest.param("colorama/ansi.py", Path.unlink, marks=NIGHTLY),
+        pytest.param("colorama-0.4.6.dist-info/RECORD", cut, marks=NIGHTLY),
         ("colorama-0.4.6.dist-info/RECORD", Path.unlink),
     ],
 )
@@ -93,7 +94,7 @@ def test_a_cache_in_which_every_file_is_damaged(repo: Monorepo, cache: Path) -> 
         assert ask(port, "taking/predict", b'{"payload": {"instances": [[1, 2]]}}')[0] == 200
 
 
-@pytest.mark.parametrize("damage", [cut, Path.unlink])
+@pytest.mark.parametrize("damage", [cut, pytest.param(Path.unlink, marks=NIGHTLY)])
 def test_a_damaged_virtual_environment_is_made_anew(
     repo: Monorepo, cache: Path, damage: Callable[[Path], None]
 ) -> None:

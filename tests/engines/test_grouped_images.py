@@ -115,6 +115,7 @@ def test_the_second_environment_is_a_layer_on_the_first(built: Built) -> None:
     assert len(shared) >= 2
 
 
+@pytest.mark.nightly
 @pytest.mark.engine("docker")
 def test_damage_in_the_environment_of_a_group_is_noticed_and_fixed(tmp_path: Path) -> None:
     need(engine := "docker")

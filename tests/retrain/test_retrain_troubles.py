@@ -56,6 +56,7 @@ def test_a_tracker_that_is_down_and_comes_back(service: Service, tracked_repo: t
     until(lambda: not service.left_behind(), shown=service.left_behind)
 
 
+@pytest.mark.nightly
 def test_a_repository_that_vanishes(tracked_repo: tuple[Monorepo, Tracking], server: GitServer, tmp_path: Path) -> None:
     """Between the POST and the fetch."""
     _, tracking = tracked_repo
