@@ -18,6 +18,7 @@ from computes.cluster import Cluster
 from computes.contract import ComputeContract, said
 
 ROLE = Path(__file__).parents[2] / "deploy/kubernetes/role.yaml"
+CLAIM = "kept"
 
 
 def prepare(cluster: Cluster, namespace: str) -> None:
@@ -29,6 +30,23 @@ def prepare(cluster: Cluster, namespace: str) -> None:
         ("create", "rolebinding", "trainyard", f"--namespace={namespace}", "--role=trainyard", "--user=dev"),
     ):
         done = cluster.kubectl(*command)
+        assert done.returncode == 0, done.stderr
+
+
+def claim(cluster: Cluster, namespace: str, folder: Path) -> None:
+    """A claim, which is a folder of this machine: both nodes see it."""
+    folder.chmod(0o777)
+    common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    volume = {
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace},
+        "spec": {**common, "capacity": {"storage": "1Gi"}, "hostPath": {"path": str(folder)}},
+    }  # fmt: skip
+    wanted = {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM, "namespace": namespace},
+        "spec": {**common, "volumeName": namespace, "resources": {"requests": {"storage": "1Gi"}}},
+    }  # fmt: skip
+    for one in (volume, wanted):
+        done = cluster.kubectl("create", "--filename=-", stdin=json.dumps(one))
         assert done.returncode == 0, done.stderr
 
 

@@ -18,28 +18,9 @@ from waiting import until
 
 from computes.cluster import Cluster
 from computes.contract import points, said
-from computes.on_cluster import OnCluster, prepare
+from computes.on_cluster import CLAIM, OnCluster, claim, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
-
-CLAIM = "kept"
-
-
-def claim(cluster: Cluster, namespace: str, folder: Path) -> None:
-    """A claim, which is a folder of this machine: both nodes see it."""
-    folder.chmod(0o777)
-    common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-    volume = {
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace},
-        "spec": {**common, "capacity": {"storage": "1Gi"}, "hostPath": {"path": str(folder)}},
-    }  # fmt: skip
-    wanted = {
-        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM, "namespace": namespace},
-        "spec": {**common, "volumeName": namespace, "resources": {"requests": {"storage": "1Gi"}}},
-    }  # fmt: skip
-    for one in (volume, wanted):
-        done = cluster.kubectl("create", "--filename=-", stdin=json.dumps(one))
-        assert done.returncode == 0, done.stderr
 
 
 class TestVolume(OnCluster):

@@ -72,7 +72,7 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
     storage = Storage(sources) if task else None
     if storage and (status := storage.repeat(task)) is not None:
         return status  # it has ended by itself before, while nobody could see that
-    hosted = _Hosted(sources, storage.output(task, one) if storage else None)
+    hosted = _Hosted(sources, storage.begin(task, one) if storage else None)
     hosted.listen()
     if given.wait:
         hosted.wait_for_files(given.wait)

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import IO
 
 from trainyard.contract.hosted import CHUNK, STORAGE
+from trainyard.contract.run_folder import METRICS, MOUNT
 from trainyard.errors import EXIT_FAILED, TrainyardError
 
-_DATA, _TASKS, _OUTPUT, _DONE = "data", "tasks", "output", "done"
+_DATA, _TASKS, _CHECKPOINTS, _OUTPUT, _DONE = "data", "tasks", "checkpoints", "output", "done"
 _REMOVALS = 20  # a container on a node that is lost may write there meanwhile
 _PAUSE = 0.5  # seconds between them
 
@@ -87,8 +88,8 @@ class Storage:
             except OSError:  # not every file system has such links
                 shutil.copyfile(self._data / sha256, target)
 
-    def output(self, task: str, one: str) -> IO[bytes]:
-        """Where a try writes what it says.
+    def begin(self, task: str, one: str) -> IO[bytes]:
+        """Where a try writes what it says. One that has checkpoints goes on from what those before it have reported.
 
         Raises:
             TrainyardError: it may not write there.
@@ -96,6 +97,11 @@ class Storage:
         folder = self._tasks / task / one
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            before = [path for path in folder.parent.glob(f"*/{MOUNT}/{METRICS}") if path.parts[-3] != one]
+            if before and any((folder.parent / _CHECKPOINTS).glob("*")):
+                lines, end, _ = max(before, key=lambda path: path.stat().st_mtime_ns).read_bytes().rpartition(b"\n")
+                (folder / MOUNT).mkdir(exist_ok=True)
+                (folder / MOUNT / METRICS).write_bytes(lines + end)
             return (folder / _OUTPUT).open("wb", buffering=0)
         except OSError as error:
             fix = "user 1001 has to be able to write to it"
