@@ -53,6 +53,7 @@ def claim(cluster: Cluster, namespace: str, folder: Path) -> None:
 class OnCluster(ComputeContract):
     cluster: Cluster
     namespace = "lab"
+    steps_of_lost = 60  # of a training whose node is lost
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -91,7 +92,7 @@ class OnCluster(ComputeContract):
             self.admin("uncordon", "n1", "n2")
 
     def test_one_whose_node_is_lost_begins_again(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
-        process, run = self.spawn(repo, model, environ, steps=60)
+        process, run = self.spawn(repo, model, environ, steps=self.steps_of_lost)
         task = json.loads((run / "compute.json").read_text())["task"]
         node = self.objects("pods", f"--selector=trainyard.dev/task={task}")[0]["spec"]["nodeName"]
         self.cluster.node_network(node, up=False)

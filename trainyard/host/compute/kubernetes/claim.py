@@ -11,11 +11,12 @@ from typing import Any
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.compute.base import LONGEST, AwayError, LostError, Task
+from trainyard.host.compute.base import LONGEST, AwayError, LostError, RefusedError, Task
 from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.claim_mounts import ALL, APP, TMP
 from trainyard.host.compute.kubernetes.diagnosis import Object, has_run
 from trainyard.host.compute.kubernetes.jobs import Jobs
+from trainyard.host.compute.kubernetes.kubectl import patiently
 from trainyard.host.compute.kubernetes.manifests import AGAIN, CONTAINER, JOB, KEEPER, job, job_of_pod, pod_of
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.compute.tar_streams import write_tar
@@ -26,15 +27,25 @@ _SMALL = {"cpu": "200m", "memory": "256Mi"}  # a quota may want it said
 _MARGIN = 600  # seconds beyond a copy for which the small pod is there
 
 
+class UnknownError(TrainyardError):
+    """A task of which neither the cluster nor anybody here knows anything."""
+
+
+class NoPlaceError(TrainyardError):
+    """The cluster has no place for the small pod."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """``following`` looks at the Job of that name; ``submitted``: tasks that are known here, by name."""
+    """``following`` looks at the Job of that name; ``patience``: seconds for which the cluster may be away.
+    ``submitted``: tasks that are known here, by name."""
 
     entry: Kubernetes
     jobs: Jobs
     following: Callable[[str], Following]
     submitted: dict[str, Task]
     reporter: Reporter
+    patience: int
     _sending: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, task: Task, pod: str, texts: dict[str, str]) -> None:
@@ -56,8 +67,17 @@ class Claim:
                 write_tar(stdin, files, [marks, *task.made], {**texts, **places})
 
     def told(self, task: str) -> tuple[str, bytes]:
-        """The try of a task that has ended by itself, and what it has said; both are empty where there is none."""
-        answer = self._ask(task, "kept", task)
+        """The try of a task that has ended by itself, and what it has said; both are empty where there is none.
+
+        Raises:
+            AwayError: nobody can look.
+        """
+        try:
+            answer = self._ask(task, "kept", task)
+        except UnknownError:
+            return "", b""
+        except NoPlaceError as error:
+            raise AwayError(error.message, error.hint, EXIT_FAILED) from None
         pod, _, output = answer.partition(b"\n")
         return pod.decode(), output
 
@@ -76,24 +96,27 @@ class Claim:
             self.jobs.remove(task, but=keeper(task))
             if not nothing:
                 self._ask(task, "remove", task)
-        except AwayError:
-            raise
-        except TrainyardError as error:
+        except (NoPlaceError, UnknownError) as error:
             self.reporter.warn(f"{error}; what {task} wrote is still in the claim, in tasks/{task}")
         self.jobs.remove(task)
 
     def _ask(self, task: str, *does: str) -> bytes:
-        return self.jobs.kubectl.ask(*self._within(task), *does)
+        return patiently(lambda: self.jobs.kubectl.ask(*self._within(task), *does), self.patience)
 
     def _within(self, task: str) -> tuple[str, ...]:
         """The beginning of a call in the small pod.
 
         Raises:
-            RefusedError, LostError: it has no place.
+            AwayError: it has no place, or lost it; what is in the claim is still there.
         """
         self._begin(task)
-        with self.reporter.waiting(f"Looking into the storage of {self.jobs.kubectl.name} ..."):
-            pod = self.following(keeper(task)).place(threading.Event())
+        try:
+            with self.reporter.waiting(f"Looking into the storage of {self.jobs.kubectl.name} ..."):
+                pod = self.following(keeper(task)).place(threading.Event())
+        except RefusedError as error:
+            raise NoPlaceError(error.message, error.hint, EXIT_FAILED) from None
+        except LostError as error:
+            raise AwayError(error.message, error.hint, EXIT_FAILED) from None
         return ("exec", pod, f"--container={CONTAINER}", "--", RUN)
 
     def _begin(self, task: str) -> None:
@@ -108,7 +131,7 @@ class Claim:
         elif task in self.submitted:
             made = json.loads(job(self.submitted[task], self.entry, 1))
         else:
-            raise LostError(f"{task}: nobody knows its image any more", "", EXIT_FAILED)
+            raise UnknownError(f"{task}: nobody knows its image any more", "", EXIT_FAILED)
         self.jobs.create(self._keeper(task, made))
 
     def _keeper(self, task: str, made: Object) -> str:

@@ -17,11 +17,12 @@ from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.claim import Claim
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
 from trainyard.host.compute.kubernetes.jobs import Jobs
-from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError
+from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError, patiently
 from trainyard.host.compute.kubernetes.manifests import CONTAINER, KEEPER, facts_of, job, job_name, secrets_of
 from trainyard.host.compute.kubernetes.permissions import MAKE_NAMESPACES, SEE_QUOTAS, permissions
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.compute.kubernetes.pod_worker import PodWorker
+from trainyard.host.compute.talking import Lively
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container.runner import RUN
 from trainyard.host.engines.container_output import Conversation
@@ -59,7 +60,7 @@ class KubernetesCompute:
             return None
         return Claim(
             self.entry, self.jobs, lambda name: self._following(name, lambda _: None, None), self.submitted,
-            self.reporter,
+            self.reporter, self.patience,
         )  # fmt: skip
 
     def condition(self) -> Condition:
@@ -163,6 +164,9 @@ class KubernetesCompute:
         return send
 
     def fetch(self, task: str, folder: Path) -> None:
+        patiently(lambda: self._fetch(task, folder), self.patience)
+
+    def _fetch(self, task: str, folder: Path) -> None:
         if self.claim:
             command = self.claim.sender(task, self.pods.get(task, ""))
         else:
@@ -172,7 +176,7 @@ class KubernetesCompute:
                 self.reporter.waiting(f"Fetching what {task} wrote from {self.name} ..."),
                 self.kubectl.talk(*command, limit=self.kubectl.copy) as (_, stdout),
             ):
-                unpack_tar(stdout, folder)
+                unpack_tar(Lively(stdout, self.name, self.kubectl.call), folder)
         except tarfile.ReadError as error:
             raise TrainyardError(
                 f"{task}: what it wrote did not arrive whole from {self.name} ({error})", "make attach tries again",

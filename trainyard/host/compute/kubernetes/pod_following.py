@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from trainyard.contract import hosted
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import TIMED_OUT, AwayError, Heard, LostError, RefusedError, limit_reached
 from trainyard.host.compute.kubernetes.diagnosis import Finding
 from trainyard.host.compute.kubernetes.jobs import Found, Jobs
+from trainyard.host.compute.kubernetes.kubectl import Answer, patiently
 from trainyard.host.compute.kubernetes.log_stream import PodLog
 from trainyard.host.support.reporter import Reporter
 
-Answer = TypeVar("Answer")
 _POLL = 1.0  # seconds between two looks at what waits
 _LOOK = 5.0  # at what runs, while its log is followed
 _QUIET = 0.3  # seconds without a word after which a log has been read as far as it goes
@@ -220,12 +219,4 @@ class Following:
         return kind(f"{self._task} on {self._compute}: {text}", finding.fix, EXIT_FAILED)
 
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        """The answer of a cluster that may be away for a while."""
-        silent_since = time.monotonic()
-        while True:
-            try:
-                return call()
-            except AwayError:
-                if time.monotonic() - silent_since > self._patience:
-                    raise
-                time.sleep(_POLL)
+        return patiently(call, self._patience)
