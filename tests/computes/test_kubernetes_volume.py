@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
 class TestVolume(OnCluster):
     namespace = "lab-volume"
-    # It goes on while nobody can reach its node, and its storage is on this machine: a short one would end meanwhile, and
-    # would not begin again.
+    # It goes on while nobody can reach its node, for its storage is on this machine: a short one would end meanwhile,
+    # and would not begin again.
     steps_of_lost = 200
     folder: Path
 
