@@ -5,36 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from monorepo import Model, Monorepo, free_port
-from needs import need
 from waiting import until
 from worked_examples import commit_all, follow, shipped_clone
 
 from computes.cluster import Cluster
-from computes.contract import ComputeContract, newest, points, runs, said
+from computes.contract import newest, points, runs, said
+from computes.on_cluster import OnCluster, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
-
-ROLE = Path(__file__).parents[2] / "deploy/kubernetes/role.yaml"
-NAMESPACE = "lab"
-
-
-def prepare(cluster: Cluster, namespace: str) -> None:
-    """A namespace that enforces the strictest standard, in which ``dev`` may train."""
-    for command in (
-        ("create", "namespace", namespace),
-        ("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"),
-        ("apply", f"--namespace={namespace}", f"--filename={ROLE}"),
-        ("create", "rolebinding", "trainyard", f"--namespace={namespace}", "--role=trainyard", "--user=dev"),
-    ):
-        done = cluster.kubectl(*command)
-        assert done.returncode == 0, done.stderr
 
 
 def follower_of(task: str) -> int:
@@ -47,59 +30,8 @@ def follower_of(task: str) -> int:
     return 0
 
 
-class TestKubernetes(ComputeContract):
+class TestKubernetes(OnCluster):
     keeps_checkpoints = False
-    cluster: Cluster
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def environ(cls, cluster: Cluster) -> dict[str, str]:
-        return cluster.environ("dev")
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def entry(cls, cluster: Cluster) -> Mapping[str, Any]:
-        need("docker")
-        cls.cluster = cluster
-        prepare(cluster, NAMESPACE)
-        return {"kind": "kubernetes", "namespace": NAMESPACE, "registry": cluster.registry}
-
-    def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
-        return self.admin("get", "jobs,pods", "--output=name").split()
-
-    def lose(self, task: str) -> None:
-        self.admin("delete", "pods", f"--selector=trainyard.dev/task={task}", "--grace-period=0", "--force")
-
-    def admin(self, *arguments: str) -> str:
-        done = self.cluster.kubectl(f"--namespace={NAMESPACE}", *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def objects(self, kind: str, *arguments: str) -> list[Any]:
-        return json.loads(self.admin("get", kind, *arguments, "--output=json"))["items"]
-
-    @contextmanager
-    def no_place(self) -> Iterator[None]:
-        """No node takes pods meanwhile."""
-        self.admin("cordon", "n1", "n2")
-        try:
-            yield
-        finally:
-            self.admin("uncordon", "n1", "n2")
-
-    def test_one_whose_node_is_lost_begins_again(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
-        process, run = self.spawn(repo, model, environ, steps=60)
-        task = json.loads((run / "compute.json").read_text())["task"]
-        node = self.objects("pods", f"--selector=trainyard.dev/task={task}")[0]["spec"]["nodeName"]
-        self.cluster.node_network(node, up=False)
-        try:
-            text = process.communicate(timeout=300)[0]
-        finally:
-            self.cluster.node_network(node, up=True)
-        assert process.returncode == 0, text
-        assert "DeletionByTaintManager" in text
-        assert said(run)["status"] == "finished"
-        until(lambda: not self.left(repo, environ), 120)  # the node ends its pod once it can be reached
 
     def test_a_log_that_breaks_off_is_read_on(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         process, run = self.spawn(repo, model, environ, steps=40)
@@ -148,8 +80,8 @@ class TestKubernetes(ComputeContract):
         """The registry is gone after it was pushed to, before a node pulls."""
         registry = f"REGISTRY={self.cluster.registry}/other"
         repo.make(
-            None, "compute-add", "NAME=other", "KIND=kubernetes", "CONTEXT=dev", f"NAMESPACE={NAMESPACE}", registry,
-            **environ,
+            None, "compute-add", "NAME=other", "KIND=kubernetes", "CONTEXT=dev", f"NAMESPACE={self.namespace}",
+            registry, **environ,
         ).succeeded()  # fmt: skip
         try:
             with self.no_place():

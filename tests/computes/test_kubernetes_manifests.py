@@ -115,6 +115,28 @@ def test_folders_that_are_read_only_elsewhere_can_be_written() -> None:
     assert mounts == {*folders, "/tmp"}
 
 
+def test_each_pod_has_its_own_folder_in_a_claim() -> None:
+    """But for the checkpoints; secrets are in the pod."""
+    found = made("{kind: kubernetes, registry: r, storage: {volume: kept}}")
+    inner = found["spec"]["template"]["spec"]
+    mounts = {one["mountPath"]: one for one in inner["containers"][0]["volumeMounts"]}
+    task = "tasks/ty-20261130-205932-a1b2c3"
+    assert mounts["/model/models"]["subPathExpr"] == f"{task}/$(POD_NAME)/models"
+    assert mounts["/model/checkpoints"]["subPath"] == f"{task}/checkpoints"
+    assert mounts["/model/run/.hosted"]["name"] == "work"
+    assert {"name": "storage", "persistentVolumeClaim": {"claimName": "kept"}} in inner["volumes"]
+    command = inner["containers"][0]["command"]
+    assert "--storage=ty-20261130-205932-a1b2c3/$(POD_NAME)" in command
+    assert not any(word.startswith("--keep") for word in command)
+    assert "ttlSecondsAfterFinished" not in found["spec"]
+
+
+def test_a_storage_names_its_volume() -> None:
+    for text in ("{}", "{volume: ''}", "{volume: No_name}"):
+        with pytest.raises(TrainyardError, match="volume"):
+            entry(f"{{kind: kubernetes, registry: r, storage: {text}}}")
+
+
 def test_a_registry_is_needed() -> None:
     with pytest.raises(TrainyardError, match="images reach a cluster by a registry"):
         entry("{kind: kubernetes}")

@@ -14,6 +14,9 @@ MARK, END = b"\x1e", b"\n"  # RFC 7464 begins a text of JSON so
 FOLDER = ".hosted"  # in run/: what is not fetched
 GIVEN, FETCHED = "given", "fetched"  # marks in there: its files are there; what it wrote is at home
 ENVIRONMENT = "environment"  # a file in there: variables of the training that nobody else shall see
+PLACES = "places"  # a file in there, where there is a storage: the sha256 of what is read, by its place
+STORAGE = "storage"  # beside run/: what outlasts a container
+CHUNK = 1 << 16  # bytes that are handed on at once
 # Keys of frames. METRICS: new lines of metrics.jsonl. RUN: the trial that it is of; FILES: their content in base64, by
 # their paths in its folder. OUT_OF_MEMORY stands beside STATUS.
 METRICS, STATE, STATUS, RUN, FILES = "metrics", "state", "status", "run", "files"

@@ -129,6 +129,12 @@ class Toleration(Section):
     effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
 
 
+class Storage(Section):
+    """What outlasts pods: a PersistentVolumeClaim of the namespace."""
+
+    volume: Annotated[DnsName, Field(min_length=1)]
+
+
 class Kubernetes(Entry):
     """A namespace of a cluster. ``queue`` is Kueue's."""
 
@@ -139,6 +145,7 @@ class Kubernetes(Entry):
     queue: DnsName = ""
     service_account: DnsName = ""
     pull_secret: DnsName = ""
+    storage: Storage | None = None
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = Field((), strict=False)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
+import select
 import subprocess
 import tarfile
 import threading
@@ -80,6 +83,24 @@ def talking(
         )
     if status:
         raise failure(status, complaints.text)
+
+
+class Lively(io.RawIOBase):
+    """What a program prints, which does not fall silent: a connection to a machine that is lost may stay for hours."""
+
+    def __init__(self, stream: IO[bytes], name: str, limit: Limit) -> None:
+        super().__init__()
+        self._stream, self._name, self._limit = stream, name, limit
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises:
+        AwayError: it is silent for longer than ``limit``."""
+        if not select.select([self._stream], [], [], self._limit.seconds or None)[0]:
+            raise AwayError(f"compute {self._name}: silent for {self._limit.seconds} s", "", EXIT_FAILED)
+        return os.read(self._stream.fileno(), 1 << 16 if size < 0 else size)
 
 
 def write_all(stream: IO[bytes], content: bytes) -> None:

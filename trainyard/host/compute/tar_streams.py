@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from trainyard.contract.files import open_regular
 from trainyard.errors import EXIT_FAILED, TrainyardError
@@ -49,7 +49,7 @@ def write_tar(
     stream.close()
 
 
-def unpack_tar(stream: IO[bytes], folder: Path) -> None:
+def unpack_tar(stream: IO[bytes] | io.RawIOBase, folder: Path) -> None:
     """Write what comes into ``folder``: regular files and folders; nothing leads out of it.
 
     Raises:
@@ -58,7 +58,7 @@ def unpack_tar(stream: IO[bytes], folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
             archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.3 has none
             for entry in archive:
                 place = PurePosixPath(entry.name)

@@ -1,8 +1,7 @@
 """``python -m trainyard.image.train``: what the ``run`` script of a train image calls, in the folder of the sources.
 
 With ``trials`` it is a worker of ``make tune``, with ``trial <folder>`` one trial that such a worker starts. ``hosted``
-trains on a compute; ``receive``, ``send``, ``worker`` and ``fetched`` are called beside it; ``publish`` is called where
-the run is at home.
+trains on a compute; what else ``_BESIDE`` names is called beside it; ``publish`` is called where the run is at home.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from trainyard.image.train.old_code import word_about_pandas
 from trainyard.settings.image import ImageSettings
 from trainyard.settings.own_process import name_data_folder, refuse_telemetry
 
+_BESIDE = ("hosted", "receive", "send", "worker", "fetched", "missing", "kept", "remove")
+
 
 class Terminated(BaseException):
     """SIGTERM. Not an Exception, so that a train function which catches those does not swallow it."""
@@ -33,7 +34,7 @@ def main() -> int:
     refuse_telemetry()
     name_data_folder(str(Path.cwd() / "data"))
     try:
-        if sys.argv[1:2] in (["hosted"], ["receive"], ["send"], ["worker"], ["fetched"]):
+        if sys.argv[1:] and sys.argv[1] in _BESIDE:
             return _beside_training(*sys.argv[1:])
         settings = ImageSettings.read()
         share_cores(max(1, settings.jobs), forks=bool(sys.argv[1:]))
@@ -67,18 +68,26 @@ def main() -> int:
 def _beside_training(what: str, *arguments: str) -> int:
     """What imports no library, and leaves the environment of a training as it is."""
     from trainyard.contract.hosted import FETCHED
-    from trainyard.image.train import hosted
+    from trainyard.image.train import hosted, hosted_files
+    from trainyard.image.train.stored import Storage
 
+    sources = Path.cwd()
     if what == "hosted":
-        return hosted.host(Path.cwd(), arguments)
+        return hosted.host(sources, arguments)
     if what == "receive":
-        hosted.receive(Path.cwd())
+        hosted_files.receive(sources, *arguments)
     elif what == "send":
-        hosted.send(Path.cwd())
+        hosted_files.send(sources, *arguments)
     elif what == "worker":
-        hosted.talk(Path.cwd())
+        hosted.talk(sources)
+    elif what == "fetched":
+        hosted_files.mark(sources, FETCHED)
+    elif what == "missing":
+        hosted_files.print_missing(sources)
+    elif what == "kept":
+        hosted_files.print_kept(sources, *arguments)
     else:
-        hosted.mark(Path.cwd(), FETCHED)
+        Storage(sources).remove(*arguments)
     return 0
 
 

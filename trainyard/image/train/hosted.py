@@ -1,7 +1,8 @@
 """A training that nobody sits beside: on a compute, where whoever wants it may come and go.
 
 It waits for its files, where they are sent into the container; trains, and hands on what that prints and reports;
-keeps what was written until that is fetched, where nobody else keeps it. ``contract/hosted.py`` says how.
+keeps what was written until that is fetched, where nobody else keeps it. ``contract/hosted.py`` says how;
+``hosted_files.py`` is how files come and go.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from trainyard.contract.hosted import (
+    CHUNK,
     ENVIRONMENT,
     FETCHED,
     FOLDER,
@@ -41,9 +41,9 @@ from trainyard.contract.hosted import (
 from trainyard.contract.run_folder import METRICS as METRICS_FILE
 from trainyard.contract.run_folder import MOUNT
 from trainyard.errors import EXIT_FAILED, EXIT_KILLED, EXIT_TERMINATED, TrainyardError
+from trainyard.image.train.stored import Storage
 
 LOOK = 0.2  # seconds between two looks at marks and metrics
-CHUNK = 1 << 16
 _TERMINATION_LOG = Path("/dev/termination-log")  # what Kubernetes keeps of a container
 # What the kernel counts of our control group, of either version.
 _KILLS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
@@ -66,8 +66,13 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--alone", type=int, default=0, help="seconds for which nobody may talk to a worker of a tuning"
     )
+    parser.add_argument("--storage", metavar="TASK/TRY", default="", help="its folder there, which keeps what it wrote")
     given = parser.parse_args(arguments)
-    hosted = _Hosted(sources)
+    task, _, one = given.storage.partition("/")
+    storage = Storage(sources) if task else None
+    if storage and (status := storage.repeat(task)) is not None:
+        return status  # it has ended by itself before, while nobody could see that
+    hosted = _Hosted(sources, storage.begin(task, one) if storage else None)
     hosted.listen()
     if given.wait:
         hosted.wait_for_files(given.wait)
@@ -77,35 +82,13 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
     take_secrets(sources)
     status = hosted.train(given.limit)
     hosted.say(**{STATUS: status, OUT_OF_MEMORY: status == EXIT_KILLED and _has_run_out_of_memory()})
+    if storage and not hosted.is_told_to_end:
+        storage.finish(task, one, status)
     with contextlib.suppress(OSError):
         _TERMINATION_LOG.exists() and _TERMINATION_LOG.write_text(f"{status}\n")
     if given.keep:
         hosted.keep(given.keep)
     return status
-
-
-def receive(sources: Path) -> None:
-    """Unpack the tar that comes on standard input into ``sources``, and say that all is there; nothing where it was
-    there before.
-
-    Raises:
-        TrainyardError: it is cut off, or cannot be written.
-    """
-    if (sources / MOUNT / FOLDER / GIVEN).exists():
-        return
-    try:
-        with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
-            for entry in archive:
-                place = sources / entry.name
-                if entry.isdir():
-                    place.mkdir(parents=True, exist_ok=True)
-                elif content := archive.extractfile(entry):
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    with place.open("wb") as file:
-                        shutil.copyfileobj(content, file, CHUNK)
-    except (OSError, tarfile.TarError) as error:
-        raise TrainyardError(f"its files did not arrive: {error}", "", EXIT_FAILED) from None
-    mark(sources, GIVEN)
 
 
 def take_secrets(sources: Path, *, keep: bool = False) -> None:
@@ -126,30 +109,16 @@ def talk(sources: Path) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", "trainyard.image.train", "trials", "sending"])  # noqa: S606
 
 
-def send(sources: Path) -> None:
-    """Write a tar of what the training wrote to standard output."""
-    kept = f"{MOUNT}/{FOLDER}"
-    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
-        for folder in ("models", MOUNT):
-            archive.add(sources / folder, folder, filter=lambda entry: None if entry.name == kept else entry)
-
-
-def mark(sources: Path, name: str) -> None:
-    """Leave a mark."""
-    folder = sources / MOUNT / FOLDER
-    folder.mkdir(exist_ok=True)
-    (folder / name).touch()
-
-
 class _Hosted:
     """The training, and what is said of it."""
 
-    def __init__(self, sources: Path) -> None:
+    def __init__(self, sources: Path, copy: IO[bytes] | None) -> None:
+        self._copy = copy  # of what is said
         self._run = sources / MOUNT
         self._marks = self._run / FOLDER
         self._metrics = WholeLines(self._run / METRICS_FILE)  # what another try has reported is known
         self._child: subprocess.Popen[bytes] | None = None
-        self._ended = False
+        self.is_told_to_end = False
 
     def listen(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -159,11 +128,11 @@ class _Hosted:
         """The training is told, and gets the time that whoever tells us gives."""
         if self._child is None:
             raise SystemExit(EXIT_TERMINATED)
-        self._ended = True
+        self.is_told_to_end = True
         self._child.send_signal(number)
 
     def say(self, **content: Any) -> None:
-        _write(frame(**content))
+        self._write(frame(**content))
 
     def wait_for_files(self, seconds: int) -> None:
         self.say(**{STATE: WAITING})
@@ -183,7 +152,7 @@ class _Hosted:
             time.sleep(LOOK)
 
     def keep(self, seconds: int) -> None:
-        if not self._ended:
+        if not self.is_told_to_end:
             self.say(**{STATE: KEPT})
             self._child = None  # a signal ends us
             self._marked(FETCHED, seconds)
@@ -217,7 +186,7 @@ class _Hosted:
             if ready:
                 if not (chunk := os.read(output.fileno(), CHUNK)):
                     return
-                _write(chunk.replace(MARK, b"?"))
+                self._write(chunk.replace(MARK, b"?"))
             elif child.poll() is not None:
                 return
             self._report()
@@ -227,6 +196,15 @@ class _Hosted:
         if lines := self._metrics.new():
             self.say(**{METRICS: lines})
 
+    def _write(self, content: bytes) -> None:
+        """Whole, whatever becomes of whoever reads it, and of the storage."""
+        if self._copy:
+            with contextlib.suppress(OSError):
+                self._copy.write(content)
+        with contextlib.suppress(BrokenPipeError):
+            while content:
+                content = content[os.write(1, content) :]
+
 
 def _has_run_out_of_memory() -> bool:
     """Whether the kernel has killed a process in our container for its memory."""
@@ -235,10 +213,3 @@ def _has_run_out_of_memory() -> bool:
             counts = dict(line.split() for line in path.read_text().splitlines())
             return counts.get("oom_kill", "0") != "0"
     return False
-
-
-def _write(content: bytes) -> None:
-    """Whole, whatever becomes of whoever reads it."""
-    with contextlib.suppress(BrokenPipeError):
-        while content:
-            content = content[os.write(1, content) :]

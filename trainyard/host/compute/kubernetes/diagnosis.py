@@ -31,6 +31,7 @@ _UNREACHABLE = re.compile(
 _NO_IMAGE = re.compile(r"not found|manifest unknown|name unknown", re.IGNORECASE)
 _NO_ACCESS = re.compile(r"unauthorized|authentication|denied|forbidden|no basic auth|\b40[13]\b", re.IGNORECASE)
 _QUOTA = re.compile(r"exceeded quota: (?P<quota>[^,]+), requested: (?P<asked>.+), used: .+, limited: (?P<limits>.+)")
+_NO_CLAIM = re.compile(r'persistentvolumeclaim "[^"]+" not found')
 _QUOTED = '": '  # ends what each layer of a node says in front of the reason
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _CREATING = {
@@ -58,7 +59,7 @@ def diagnose(job: Object | None, pod: Object | None) -> Finding:
         return Finding("waiting", f"it waits in its queue: {_line(said.get('message') or 'not admitted yet')}")
     if pod:
         return _of_pod(pod)
-    return Finding("lost", "its pod was deleted") if failed else Finding("waiting")
+    return Finding("lost", "its pod was deleted") if failed or _condition(job, "Complete") else Finding("waiting")
 
 
 def _of_pod(pod: Object) -> Finding:
@@ -83,7 +84,10 @@ def _of_pod(pod: Object) -> Finding:
     if waiting := container.get("waiting"):
         return _of_waiting(waiting)
     scheduled = _condition(pod, "PodScheduled", "False")
-    return Finding("waiting", f"no node has a place: {_line(scheduled.get('message', ''))}" if scheduled else "")
+    why = _line(scheduled.get("message", "")) if scheduled else ""
+    if found := _NO_CLAIM.search(why):
+        return Finding("refused", found[0], "`storage` in compute.yaml names a claim of the namespace")
+    return Finding("waiting", f"no node has a place: {why}" if scheduled else "")
 
 
 def _of_end(terminated: Object, pod: Object) -> Finding:
@@ -111,6 +115,12 @@ def _of_waiting(waiting: Object) -> Finding:
     if _NO_IMAGE.search(message):
         return Finding("refused", text, "the registry has lost it: train again")
     return Finding("stuck", text)
+
+
+def has_run(pod: Object | None) -> bool:
+    """Whether the container of a pod has begun."""
+    containers = (pod or {}).get("status", {}).get("containerStatuses") or ()
+    return any(one.get("started") or "running" in one["state"] or "terminated" in one["state"] for one in containers)
 
 
 def is_on_lost_node(pod: Object) -> bool:

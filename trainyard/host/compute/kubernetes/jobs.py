@@ -56,6 +56,10 @@ class Jobs:
         """The Job of that name."""
         return next(iter(self._found(f"{JOB}={name}")), Found())
 
+    def of(self, task: str) -> list[Found]:
+        """Those of a task."""
+        return list(self._found(f"{TASK}={task}"))
+
     def all(self) -> list[Found]:
         """Every one of ours."""
         return list(self._found(OURS))
@@ -84,16 +88,17 @@ class Jobs:
     def _delete(self, *what: str) -> None:
         self.kubectl.ask("delete", *what, "--ignore-not-found", "--cascade=background", "--wait=false")
 
-    def remove(self, task: str) -> None:
-        """All Jobs of a task, until their pods are gone."""
-        self._delete("jobs", f"--selector={TASK}={task}")
+    def remove(self, task: str, but: str = "") -> None:
+        """All Jobs of a task but that one, until their pods are gone."""
+        selector = f"{TASK}={task},{JOB}!={but}" if but else f"{TASK}={task}"
+        self._delete("jobs", f"--selector={selector}")
         until = time.monotonic() + GRACE + _MARGIN
-        while self._pods(task) and time.monotonic() < until:
+        while self._pods(selector) and time.monotonic() < until:
             time.sleep(_POLL)
 
-    def _pods(self, task: str) -> Sequence[Object]:
+    def _pods(self, selector: str) -> Sequence[Object]:
         """Those that end: what is on a lost node stays there until that can be reached again."""
-        pods = self.kubectl.objects("get", "pods", f"--selector={TASK}={task}")
+        pods = self.kubectl.objects("get", "pods", f"--selector={selector}")
         return [pod for pod in pods if not is_on_lost_node(pod)]
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import AwayError
 from trainyard.host.compute.talking import SEPARATOR, talking, write_all
 from trainyard.host.support.command import Limit
 
+Answer = TypeVar("Answer")
 PROGRAM = "kubectl"
+_POLL = 1.0  # seconds between two calls of a cluster that is away
 _LINES = 20  # of what it complains about: a reason may come before advice
 _NOISE = re.compile(r"[EWI]\d{4} |It looks like|To learn more|\s*https?://|Defaulted container")
 _FORBIDDEN = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)"')
@@ -49,6 +52,18 @@ class ForbiddenError(TrainyardError):
     def __init__(self, message: str, hint: str, permission: str) -> None:
         super().__init__(message, hint, EXIT_FAILED)
         self.permission = permission
+
+
+def patiently(call: Callable[[], Answer], patience: int) -> Answer:
+    """The answer of a cluster that may be away for some seconds."""
+    silent_since = time.monotonic()
+    while True:
+        try:
+            return call()
+        except AwayError:
+            if time.monotonic() - silent_since > patience:
+                raise
+            time.sleep(_POLL)
 
 
 @dataclass(frozen=True)

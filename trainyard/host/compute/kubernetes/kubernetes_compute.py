@@ -7,19 +7,22 @@ import shlex
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import Condition, FoundTask, Heard, LostError, State, Task
 from trainyard.host.compute.compute_file import Kubernetes
+from trainyard.host.compute.kubernetes.claim import Claim
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
 from trainyard.host.compute.kubernetes.jobs import Jobs
-from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError
-from trainyard.host.compute.kubernetes.manifests import CONTAINER, facts_of, job, job_name, secrets_of
+from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError, patiently
+from trainyard.host.compute.kubernetes.manifests import CONTAINER, KEEPER, facts_of, job, job_name, secrets_of
 from trainyard.host.compute.kubernetes.permissions import MAKE_NAMESPACES, SEE_QUOTAS, permissions
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.compute.kubernetes.pod_worker import PodWorker
+from trainyard.host.compute.talking import Lively
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container.runner import RUN
 from trainyard.host.engines.container_output import Conversation
@@ -44,10 +47,21 @@ class KubernetesCompute:
     wait: int
     reporter: Reporter
     submitted: dict[str, Task] = field(default_factory=dict)
+    pods: dict[str, str] = field(default_factory=dict)  # that have told the end of tasks, by their names
 
     @property
     def jobs(self) -> Jobs:
         return Jobs(self.kubectl)
+
+    @cached_property
+    def claim(self) -> Claim | None:
+        """Its storage."""
+        if self.entry.storage is None:
+            return None
+        return Claim(
+            self.entry, self.jobs, lambda name: self._following(name, lambda _: None, None), self.submitted,
+            self.reporter, self.patience,
+        )  # fmt: skip
 
     def condition(self) -> Condition:
         place = self.kubectl.namespace or self.kubectl.context
@@ -108,15 +122,23 @@ class KubernetesCompute:
             return
         if again:  # its pods share nothing with those that end
             self.jobs.delete(task.name)
-        self.jobs.create(job(task, self.entry, self.wait))
+        self.jobs.create(job(task, self.entry, self.wait, again=again))
 
     def follow(self, task: str, heard: Heard, *, wait: bool = True) -> int:
         send = self._sender(self.submitted[task]) if task in self.submitted else None
         following = self._following(task, heard, send)
-        if wait:
-            return following.status()
-        following.printed()
-        return 0
+        try:
+            if not wait:
+                following.printed()
+                return 0
+            status = following.status()
+        except LostError:
+            pod, output = self.claim.told(task) if self.claim else ("", b"")
+            if not pod:
+                raise
+            status = following.told(pod, output)
+        self.pods[task] = following.pod
+        return status
 
     def _following(self, job: str, heard: Heard, send: Callable[[str], None] | None) -> Following:
         return Following(self.name, job, self.jobs, heard, send, self.patience, self.wait, self.reporter)
@@ -125,6 +147,8 @@ class KubernetesCompute:
         marks = f"{run_folder.MOUNT}/{hosted.FOLDER}"
         secrets = secrets_of(task)
         texts = {f"{marks}/{hosted.ENVIRONMENT}": json.dumps(secrets)} if secrets else {}
+        if claim := self.claim:
+            return lambda pod: claim.send(task, pod, texts)
         files = {one.place: one for one in task.inputs}
         size = sum(one.size for one in task.inputs)
 
@@ -140,26 +164,43 @@ class KubernetesCompute:
         return send
 
     def fetch(self, task: str, folder: Path) -> None:
-        found = self.jobs.look(task)
-        if found.finding.state != "running":
-            why = found.finding.text or f"it was kept for {self.wait} s"
-            fix = "train again; WAIT_TIMEOUT keeps it for longer"
-            raise LostError(f"{task} on {self.name}: what it wrote is gone ({why})", fix, EXIT_FAILED)
-        command = ("exec", found.pod_name, f"--container={CONTAINER}", "--", RUN, "send")
+        patiently(lambda: self._fetch(task, folder), self.patience)
+
+    def _fetch(self, task: str, folder: Path) -> None:
+        if self.claim:
+            command = self.claim.sender(task, self.pods.get(task, ""))
+        else:
+            command = ("exec", self._kept_pod(task), f"--container={CONTAINER}", "--", RUN, "send")
         try:
             with (
                 self.reporter.waiting(f"Fetching what {task} wrote from {self.name} ..."),
                 self.kubectl.talk(*command, limit=self.kubectl.copy) as (_, stdout),
             ):
-                unpack_tar(stdout, folder)
+                unpack_tar(Lively(stdout, self.name, self.kubectl.call), folder)
         except tarfile.ReadError as error:
             raise TrainyardError(
                 f"{task}: what it wrote did not arrive whole from {self.name} ({error})", "make attach tries again",
                 EXIT_FAILED,
             ) from None  # fmt: skip
 
+    def _kept_pod(self, task: str) -> str:
+        """The pod that waits to be fetched.
+
+        Raises:
+            LostError: there is none.
+        """
+        found = self.jobs.look(task)
+        if found.finding.state != "running":
+            why = found.finding.text or f"it was kept for {self.wait} s"
+            fix = "train again; WAIT_TIMEOUT keeps it for longer"
+            raise LostError(f"{task} on {self.name}: what it wrote is gone ({why})", fix, EXIT_FAILED)
+        return found.pod_name
+
     def clean_up(self, task: str) -> None:
-        self.jobs.remove(task)
+        if self.claim:
+            self.claim.clean_up(task)
+        else:
+            self.jobs.remove(task)
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         submitted, name = self.submitted[task], job_name(task, worker)
@@ -173,7 +214,7 @@ class KubernetesCompute:
         for one in self.jobs.all():
             facts = facts_of(one.job or {})
             name, until = facts["task"], int(facts.get("until", 0))
-            found[name] = FoundTask(
-                name, facts.get("run", ""), facts.get("clone", ""), _STATES[one.finding.state], until
-            )
+            state = "over" if facts["job"].endswith(KEEPER) else _STATES[one.finding.state]
+            if name not in found or not facts["job"].endswith(KEEPER):
+                found[name] = FoundTask(name, facts.get("run", ""), facts.get("clone", ""), state, until)
         return list(found.values())

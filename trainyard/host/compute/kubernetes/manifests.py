@@ -7,18 +7,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from trainyard.host.build.builder_files import APP_ROOT
 from trainyard.host.compute.base import GRACE, LONGEST, Task
 from trainyard.host.compute.compute_file import Kubernetes, Resources
+from trainyard.host.compute.kubernetes.claim_mounts import (
+    APP,
+    CHECKPOINTS,
+    POD,
+    POD_NAME,
+    TMP,
+    claimed,
+    mounts_in_claim,
+)
 from trainyard.host.engines.container.runner import RUN
 from trainyard.settings.host import SECRETS
 
-APP = APP_ROOT["train"]
 CONTAINER = "train"
 OURS = "app.kubernetes.io/managed-by=trainyard"  # a selector, and the label of all that is ours
 JOB, TASK = "trainyard.dev/job", "trainyard.dev/task"  # a task that is a tuning has a Job for each worker
+AGAIN = "trainyard.dev/again"  # of the Job of a task that had one before
+KEEPER = "-keeper"  # ends the name of the Job that looks after what a task has kept
 _ALONE = 120  # seconds after which a worker that nobody talks to ends
-CHECKPOINTS = "checkpoints"
 _FOLDERS = ("data", "models", "run", "runs", CHECKPOINTS)  # that a training reads or writes, below APP
 _OWNER = {"runAsNonRoot": True, "runAsUser": 1001, "runAsGroup": 0, "fsGroup": 1001}
 _CONFINED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
@@ -35,24 +43,34 @@ def job_name(task: str, worker: int = 0) -> str:
     return f"{task}-{worker}" if worker else task
 
 
-def job(task: Task, entry: Kubernetes, wait: int, worker: int = 0) -> str:
+def job(task: Task, entry: Kubernetes, wait: int, worker: int = 0, *, again: bool = False) -> str:
     """The manifest of its Job, always the same text for the same task. ``wait``: seconds that it may wait for its
     files, and to be fetched."""
-    name = job_name(task.name, worker)
-    labels, annotations = _described(task, name)
+    labels, annotations = _described(task, job_name(task.name, worker))
+    labels |= {AGAIN: "true"} if again else {}
+    limit = (task.resources.seconds or LONGEST) + 2 * wait
+    # Where there is a storage the Job says that something of the task is in there, until that is removed.
+    kept = 0 if entry.storage else wait
+    return job_of_pod(_pod(task, entry, wait, worker), labels, annotations, entry, limit, kept)
+
+
+def job_of_pod(
+    pod: Mapping[str, Any], labels: Mapping[str, str], annotations: Mapping[str, str], entry: Kubernetes, limit: int,
+    kept: int,
+) -> str:  # fmt: skip
+    """The manifest of the Job that the label JOB names. It may take ``limit`` seconds; ``kept``: how long it is there
+    when it has ended; 0: until it is deleted."""
     spec: dict[str, Any] = {
         "backoffLimit": 0,  # whoever submitted it begins it again
-        "activeDeadlineSeconds": (task.resources.seconds or LONGEST) + 2 * wait,
-        "ttlSecondsAfterFinished": wait,
+        "activeDeadlineSeconds": limit,
         "podReplacementPolicy": "Failed",
-        "template": {
-            "metadata": {"labels": labels, "annotations": annotations}, "spec": _pod(task, entry, wait, worker)
-        },
-    }  # fmt: skip
+        "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod},
+        **({"ttlSecondsAfterFinished": kept} if kept else {}),
+    }
     if entry.queue:
         labels = {**labels, "kueue.x-k8s.io/queue-name": entry.queue}
         spec["suspend"] = True  # Kueue lets it begin
-    metadata = {"name": name, "labels": labels, "annotations": annotations}
+    metadata = {"name": labels[JOB], "labels": labels, "annotations": annotations}
     return json.dumps({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}, sort_keys=True)
 
 
@@ -78,18 +96,24 @@ def _described(task: Task, name: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _pod(task: Task, entry: Kubernetes, wait: int, worker: int) -> dict[str, Any]:
+    pod = pod_of(_container(task, entry, wait, worker), entry)
+    if entry.node_selector:
+        pod["nodeSelector"] = dict(entry.node_selector)
+    return pod
+
+
+def pod_of(container: Mapping[str, Any], entry: Kubernetes) -> dict[str, Any]:
+    """A pod that may run wherever its storage can be reached."""
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,  # a Service that is named like a setting would set it
         "terminationGracePeriodSeconds": GRACE,
         "securityContext": {**_OWNER, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [_container(task, wait, worker)],
-        "volumes": [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+        "containers": [{"name": CONTAINER, "securityContext": _CONFINED, **container}],
+        "volumes": [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}, *claimed(entry)],
         "tolerations": [*_NODE_LOST, *(one.model_dump(exclude_defaults=True) for one in entry.tolerations)],
     }
-    if entry.node_selector:
-        pod["nodeSelector"] = dict(entry.node_selector)
     if entry.pull_secret:
         pod["imagePullSecrets"] = [{"name": entry.pull_secret}]
     if entry.service_account:
@@ -97,23 +121,23 @@ def _pod(task: Task, entry: Kubernetes, wait: int, worker: int) -> dict[str, Any
     return pod
 
 
-def _container(task: Task, wait: int, worker: int) -> dict[str, Any]:
+def _container(task: Task, entry: Kubernetes, wait: int, worker: int) -> dict[str, Any]:
     secrets = secrets_of(task)
     # A trial does not go on from another's.
     env = {**task.env, **({} if worker else {"CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"})}
     limit = [f"--limit={task.resources.seconds}"] if task.resources.seconds else []
-    does = [f"--alone={_ALONE}"] if worker else [f"--keep={wait}", *limit]
+    keeps = [f"--storage={task.name}/$({POD})"] if entry.storage else [f"--keep={wait}"]
+    does = [f"--alone={_ALONE}"] if worker else [*keeps, *limit]
     places = sorted({*_FOLDERS, *(one.place.partition("/")[0] for one in task.inputs)})
     mounts = [{"name": "work", "mountPath": f"{APP}/{place}", "subPath": place} for place in places]
+    # A dollar would begin the name of another variable.
+    variables = [{"name": name, "value": env[name].replace("$", "$$")} for name in sorted(env) if name not in secrets]
     return {
-        "name": CONTAINER,
         "image": task.image,
         "command": [RUN, "hosted", f"--wait={wait}", *does],
-        # A dollar would begin the name of another variable.
-        "env": [{"name": name, "value": env[name].replace("$", "$$")} for name in sorted(env) if name not in secrets],
+        "env": [*variables, *([POD_NAME] if entry.storage else [])],
         "resources": _resources(task.resources),
-        "securityContext": _CONFINED,
-        "volumeMounts": [*mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 -- the container's
+        "volumeMounts": [*(mounts_in_claim(task.name, places) if entry.storage else mounts), TMP],
     }
 
 

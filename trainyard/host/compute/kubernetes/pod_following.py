@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from trainyard.contract import hosted
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.base import TIMED_OUT, AwayError, Heard, LostError, RefusedError, limit_reached
 from trainyard.host.compute.kubernetes.diagnosis import Finding
 from trainyard.host.compute.kubernetes.jobs import Found, Jobs
+from trainyard.host.compute.kubernetes.kubectl import Answer, patiently
 from trainyard.host.compute.kubernetes.log_stream import PodLog
 from trainyard.host.support.reporter import Reporter
 
-Answer = TypeVar("Answer")
 _POLL = 1.0  # seconds between two looks at what waits
 _LOOK = 5.0  # at what runs, while its log is followed
 _QUIET = 0.3  # seconds without a word after which a log has been read as far as it goes
@@ -47,6 +46,12 @@ class Following:
         self._state = ""
         self._status: int | None = None
         self._out_of_memory = False
+        self._said = 0
+
+    @property
+    def pod(self) -> str:
+        """The one that it was told by."""
+        return self._pod
 
     def status(self) -> int:
         """Its exit status, once it has ended or waits to be fetched.
@@ -63,6 +68,15 @@ class Following:
         finally:
             if self._log:
                 self._log.close()
+
+    def told(self, pod: str, output: bytes) -> int:
+        """Its exit status, of a pod that is gone: all that it had said was kept. Raises as ``status``."""
+        if pod != self._pod:
+            self._forget(pod)
+        self._hear(output[self._said :])
+        if self._status is None:  # it had no more room for that
+            raise LostError(f"{self._task} on {self._compute}: its pod is gone", "", EXIT_FAILED)
+        return self._ended(self._status)
 
     def place(self, given_up: threading.Event) -> str:
         """The pod, once it runs; empty where that is of no use any more. Raises as ``status``."""
@@ -118,8 +132,13 @@ class Following:
         if pod != self._pod:
             if self._log:
                 self._log.close()
-            self._pod, self._log = pod, PodLog(self._jobs.kubectl, pod)
-            self._frames, self._state, self._status, self._out_of_memory = hosted.Frames(), "", None, False
+            self._forget(pod)
+            self._log = PodLog(self._jobs.kubectl, pod)
+
+    def _forget(self, pod: str) -> None:
+        """Another pod tells it from the beginning."""
+        self._pod, self._frames, self._said = pod, hosted.Frames(), 0
+        self._state, self._status, self._out_of_memory = "", None, False
 
     def _listen(self) -> None:
         """To what it prints, until it is time to look at it again."""
@@ -145,6 +164,7 @@ class Following:
 
     def _hear(self, content: bytes) -> None:
         self._heard(content)
+        self._said += len(content)
         for frame in self._frames.feed(content)[1]:
             self._state = str(frame.get(hosted.STATE, self._state))
             if isinstance(status := frame.get(hosted.STATUS), int):
@@ -199,12 +219,4 @@ class Following:
         return kind(f"{self._task} on {self._compute}: {text}", finding.fix, EXIT_FAILED)
 
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        """The answer of a cluster that may be away for a while."""
-        silent_since = time.monotonic()
-        while True:
-            try:
-                return call()
-            except AwayError:
-                if time.monotonic() - silent_since > self._patience:
-                    raise
-                time.sleep(_POLL)
+        return patiently(call, self._patience)

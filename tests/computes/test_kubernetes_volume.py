@@ -1,0 +1,108 @@
+"""A namespace of a cluster whose storage is a claim: what is in there outlasts pods."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monorepo import Model, Monorepo
+from needs import need
+from waiting import until
+
+from computes.cluster import Cluster
+from computes.contract import points, said
+from computes.on_cluster import CLAIM, OnCluster, claim, prepare
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
+
+
+class TestVolume(OnCluster):
+    namespace = "lab-volume"
+    # It goes on while nobody can reach its node, for its storage is on this machine: a short one would end meanwhile,
+    # and would not begin again.
+    steps_of_lost = 200
+    folder: Path
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def entry(cls, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+        need("docker")
+        cls.cluster, cls.folder = cluster, tmp_path_factory.mktemp("claim")
+        prepare(cluster, cls.namespace)
+        claim(cluster, cls.namespace, cls.folder)
+        return {
+            "kind": "kubernetes", "namespace": cls.namespace, "registry": cluster.registry,
+            "storage": {"volume": CLAIM},
+        }  # fmt: skip
+
+    def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
+        return [*super().left(repo, environ), *map(str, self.folder.glob("tasks/*"))]
+
+    def leave(self, repo: Monorepo, model: Model, environ: Mapping[str, str]) -> Path:
+        """The run of a training whose client is gone, and that has ended since."""
+        process, run = self.spawn(repo, model, environ, steps=12, x=2.25)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        until(lambda: self.objects("jobs")[0]["status"].get("succeeded"), 120)
+        return run
+
+    def test_data_is_sent_once(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        data = model.path.parent / "data"
+        (data / "more").mkdir(parents=True)
+        try:
+            (data / "more" / "one.csv").write_text("a,b\n1,2\n")
+            (data / "more" / "same.csv").write_text("a,b\n1,2\n")
+            made = self.train(repo, model, environ).succeeded()
+            assert "Sending 0 of" not in made.err
+            kept = {path: path.stat().st_ino for path in self.folder.glob("data/*")}
+            assert kept
+            for path in kept:  # whole, and nobody can change it
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+                assert (path.stat().st_mode & 0o777, path.stat().st_nlink) == (0o444, 1)
+            self.train(repo, model, environ).succeeded()
+            assert {path: path.stat().st_ino for path in self.folder.glob("data/*")} == kept
+        finally:
+            for path in (data / "more").iterdir():
+                path.unlink()
+            (data / "more").rmdir()
+
+    def test_results_are_there_when_the_pod_is_gone(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
+        run = self.leave(repo, model, environ)
+        self.admin("delete", "pods", "--all")
+        self.check_attached(repo, model, environ, run)
+
+    def test_results_are_there_when_the_job_is_gone(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
+        """Somebody has tidied up: it is submitted again, and does not train again."""
+        run = self.leave(repo, model, environ)
+        self.admin("delete", "jobs", "--all")
+        self.check_attached(repo, model, environ, run)
+
+    def check_attached(self, repo: Monorepo, model: Model, environ: Mapping[str, str], run: Path) -> None:
+        made = repo.make(model, "attach", f"ID={run.name}", **environ).succeeded()
+        assert "begins again" not in made.err
+        assert said(run)["status"] == "finished"
+        assert json.loads((run / "compute.json").read_text())["tries"] == 1
+        assert [point["step"] for point in points(run)] == list(range(12))
+        assert (run / "log.txt").read_text().count("trained by process") == 1
+        assert pickle.loads(model.binary.read_bytes())["factor"] == 2.25
+
+    def test_a_claim_that_is_not_there(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        file = repo.path / "compute.yaml"
+        before = file.read_text()
+        file.write_text(before.replace(f"volume: {CLAIM}", "volume: nothere"))
+        try:
+            made = self.train(repo, model, environ)
+        finally:
+            file.write_text(before)
+        made.failed('persistentvolumeclaim "nothere" not found', "`storage` in compute.yaml names a claim")
