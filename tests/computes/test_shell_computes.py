@@ -37,6 +37,16 @@ def train(msg):
 """
 
 
+COUNTS = """
+import os
+
+def train(msg):
+    print(len(os.listdir("data")), "files", flush=True)
+    with open(f"models/{msg['payload']['model_name']}.pkl", "wb") as file:
+        file.write(b"x")
+"""
+
+
 def folders(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "tasks").glob("*"))
 
@@ -81,6 +91,17 @@ class TestLocal(ComputeContract):
         again = self.train(repo, model, environ).succeeded()
         assert "Sending" not in again.err
         assert not list((self.folder / "data").glob(".*"))
+
+    def test_thousands_of_files(self, repo: Monorepo, environ: dict[str, str]) -> None:
+        """More than pipes hold, and than calls of a program for each could do in a minute."""
+        model = repo.add_model("many", project="many")
+        for number in range(2000):
+            (model.path.parent / "data" / f"part {number}.csv").write_text(f"a,b\n{number},1\n")
+        (model.path / "train.py").write_text(COUNTS)
+        made = self.train(repo, model, environ).succeeded()
+        assert "Sending 2000 files" in made.err  # one is there already
+        assert "2001 files" in made.out
+        assert "Sending" not in self.train(repo, model, environ).succeeded().err
 
     def test_data_of_a_store_a_base_model_and_a_tracker(
         self, repo: Monorepo, environ: dict[str, str], tmp_path: Path

@@ -46,23 +46,24 @@ state() {
 
 case $verb in
 missing) # SHA256 lines: those that are not here
+    here=$(mktemp "$folder/data/.part-XXXXXX")
+    trap 'rm -f "$here"' EXIT
     while read -r sha256; do
-        if [ -e "data/$sha256" ]; then touch "data/$sha256"; else echo "$sha256"; fi
-    done
+        if [ -e "data/$sha256" ]; then echo "data/$sha256" >&3; else echo "$sha256"; fi
+    done 3>"$here"
+    xargs --no-run-if-empty touch <"$here"
     ;;
 data) # a tar of files that are called by their sha256
     part=$(mktemp -d "$folder/data/.part-XXXXXX")
     trap 'rm -rf "$part"' EXIT
     tar --extract --directory "$part" --no-same-owner --touch
     cd "$part"
-    for sha256 in *; do
-        echo "$sha256  $sha256" | sha256sum --check --status || {
-            echo "error: a file did not arrive whole" >&2
-            exit 1
-        }
-        chmod 0444 "$sha256"
-        mv "$sha256" "$folder/data/"
-    done
+    for sha256 in *; do echo "$sha256  $sha256"; done | sha256sum --check --status || {
+        echo "error: a file did not arrive whole" >&2
+        exit 1
+    }
+    find . -type f -exec chmod 0444 {} +
+    find . -type f -exec mv --target-directory="$folder/data" {} +
     ;;
 unread) # DAYS ["remove"]: the bytes of files that no task has begun with for longer
     find data -maxdepth 1 -type f -mtime "+$1" -printf '%s\n' ${2:+-delete} | awk '{all += $1} END {print all + 0}'
@@ -79,7 +80,7 @@ task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is it
         if [ "$sha256" = - ]; then
             mkdir -p "$part/$place"
         else
-            mkdir -p "$part/$(dirname "$place")"
+            [ -d "$part/${place%/*}" ] || mkdir -p "$part/${place%/*}"
             ln "data/$sha256" "$part/$place" 2>/dev/null || cp "data/$sha256" "$part/$place"
         fi
     done

@@ -49,8 +49,10 @@ class ShellCompute:
     reporter: Reporter
 
     def far(self, verb: str, *arguments: str, given: bytes = b"") -> str:
-        """What ``far.sh`` answers."""
-        return self.shell.ask(_FAR, self.folder, verb, *arguments, given=given).decode(errors="replace")
+        """What ``far.sh`` answers; it may be given many lines, and takes its time for them."""
+        limit = self.shell.copy if given else self.shell.call
+        answer = self.shell.ask(_FAR, self.folder, verb, *arguments, given=given, limit=limit)
+        return answer.decode(errors="replace")
 
     @property
     def place(self) -> str:
@@ -78,7 +80,8 @@ class ShellCompute:
     def provide(self, image: ExportedImage) -> str:
         if self.registry:
             reference = image.push(self.registry)
-            self.shell.ask(f"{self.engine} pull --quiet {reference} >/dev/null")
+            with self.reporter.waiting(f"{self.name} pulls the image ..."):
+                self.shell.ask(f"{self.engine} pull --quiet {reference} >/dev/null", limit=self.shell.copy)
             return reference
         if not self.shell.ask(f"{self.engine} image inspect --format there {image.id} 2>/dev/null || true").strip():
             with self.reporter.waiting(f"Sending the image to {self.name} ..."):

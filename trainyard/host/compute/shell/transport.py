@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,16 +48,20 @@ class Shell:
         shared = [*_SHARED, "-o", f"ControlPath={folder}/%C"] if folder else []
         return ["ssh", *self.options, *_OPTIONS, *shared, "--", self.host]
 
-    def ask(self, script: str, *arguments: str, given: bytes = b"") -> bytes:
-        """What a script prints, which reads ``given``.
+    def ask(self, script: str, *arguments: str, given: bytes = b"", limit: Limit | None = None) -> bytes:
+        """What a script prints, which reads ``given``; within ``limit``, or that of a call.
 
         Raises:
             AwayError: the machine does not answer.
             TrainyardError: the script fails.
         """
-        with self.talk(script, *arguments, limit=self.call) as (stdin, stdout):
-            write_all(stdin, given)
-            return stdout.read()
+        with self.talk(script, *arguments, limit=limit or self.call) as (stdin, stdout):
+            # A script that prints while it reads would wait for us.
+            writing = threading.Thread(target=write_all, args=(stdin, given), daemon=True)
+            writing.start()
+            printed = stdout.read()
+            writing.join()
+            return printed
 
     def send(self, source: Sequence[str], script: str, *arguments: str) -> None:
         """Have a script read what a command of this machine writes."""
