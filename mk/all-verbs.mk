@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help train-all build-all build-image predict-all test-all create-routes stop logs sbom audit clean
+VERBS := help train-all build-all build-image predict-all test-all create-routes stop logs sbom audit push clean
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -33,6 +33,9 @@ sbom: $(SETUP) ## the bill of materials of the merged image: .trainyard/sbom/<im
 
 audit: $(SETUP) ## look for credentials in the merged image
 	@$(RUN) audit .
+
+push: $(SETUP) ## push the merged image to REGISTRY=<host:port/path>, or COMPUTE's, tagged by the git commit
+	@$(RUN) push .
 
 clean: $(SETUP) ## remove the merged image and the generated files
 	@$(RUN) clean .

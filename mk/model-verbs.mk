@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs attach cancel run-show reproduce compare report promote rollback clean
+VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit push runs attach cancel run-show reproduce compare report promote rollback clean
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -70,6 +70,9 @@ sbom: $(SETUP) ## the bill of materials of both images: .trainyard/sbom/<image>.
 
 audit: $(SETUP) ## look for credentials in both images: environment, history, every layer
 	@$(RUN) audit .
+
+push: $(SETUP) ## push both images to REGISTRY=<host:port/path>, or COMPUTE's, tagged by the git commit
+	@$(RUN) push .
 
 runs: $(SETUP) ## a table of the runs; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
 	@$(RUN) runs .

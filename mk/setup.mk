@@ -12,7 +12,7 @@ SETUP := $(VENV)/.stamp
 
 include $(MK)/settings.mk
 MODEL_VARIABLES := MODEL_NAME DATASET_NAME CONTAINER_NAME
-KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS PYTHON $(SETTINGS) $(SERVER) $(EXPERIMENTS) $(COMPUTE_SETTINGS) $(DATA) $(RETRAIN) $(PACKAGES) $(OF_TOP) __BASH_MAKE_COMPLETION__
+KNOWN := $(MODEL_VARIABLES) MODEL_DIRS MODEL TESTS OPTIONS PYTHON $(SETTINGS) $(SERVER) $(EXPERIMENTS) $(COMPUTE_SETTINGS) $(REGISTRY_SETTINGS) $(DATA) $(RETRAIN) $(PACKAGES) $(OF_TOP) __BASH_MAKE_COMPLETION__
 
 # A misspelt name must not be ignored in silence. Each is the value of a name given on the command line.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))

@@ -1,8 +1,8 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token track-image retrain-image compute-add computes datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop logs lock audit runs attach cancel run-show reproduce compare report clean
+VERBS := help list check import affected builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token track-image retrain-image compute-add computes datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop logs lock audit push runs attach cancel run-show reproduce compare report clean
 .PHONY: $(VERBS)
-MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit runs attach cancel run-show reproduce compare report promote rollback clean
+MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit push runs attach cancel run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
 
 list: $(SETUP) ## a table: project, model, routes, binaries, images
@@ -68,7 +68,7 @@ data-push: $(SETUP) ## put the file or folder FROM to TO=<store>:<path>; FORCE=1
 dvc: $(SETUP) ## write dvc.yaml of every project: a stage for each model
 	@$(RUN) dvc .
 
-prune: $(SETUP) ## remove dependencies that no image is built on any more; make -n prune shows them
+prune: $(SETUP) ## remove dependencies that no image has, and what is left on computes; make -n prune shows them
 	@$(RUN) prune .
 
 wheelhouse: $(SETUP) ## download what every lock names into the folder WHEELHOUSE, for builds without a network
@@ -123,6 +123,9 @@ lock: $(SETUP) ## resolve the requirements of every model whose locks are missin
 
 audit: $(SETUP) ## look for credentials in every image: environment, history, every layer
 	@$(RUN) audit .
+
+push: $(SETUP) ## push every image to REGISTRY=<host:port/path>, or COMPUTE's; SINCE=<git ref>: what changed
+	@$(RUN) push .
 
 runs: $(SETUP) ## a table of the runs of every model; SORT=<metric>, ALL=1, FORMAT=json or csv for programs
 	@$(RUN) runs .

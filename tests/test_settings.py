@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.settings.compute import ComputeSettings, NewComputeSettings
+from trainyard.settings.compute import ComputeSettings, NewComputeSettings, RegistrySettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import table
 from trainyard.settings.experiments import ExperimentSettings
@@ -43,6 +43,7 @@ def test_every_setting_is_in_the_docs() -> None:
         ExperimentSettings,
         ComputeSettings,
         NewComputeSettings,
+        RegistrySettings,
         DataSettings,
         ImageSettings,
         ScaffoldSettings,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 
 from tools.make_files import generated
 from trainyard.errors import TrainyardError
-from trainyard.host.verbs.commands import row_for
+from trainyard.host.verbs.commands import Verbs, row_for
 from trainyard.host.verbs.verb_options import DECLARED, READS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Where, commands, verbs_of
 from trainyard.settings.experiments import ExperimentSettings
@@ -70,6 +72,14 @@ def test_a_kind_of_folder_has_one_row_of_a_verb() -> None:
 @pytest.mark.parametrize("verb", READS)
 def test_a_verb_has_an_option_once(verb: str) -> None:
     assert len(set(READS[verb])) == len(READS[verb])
+
+
+@pytest.mark.parametrize("verb", sorted(commands().keys() - {"help"}))
+def test_no_option_gets_the_value_of_another(verb: str) -> None:
+    command = Verbs().get_command(click.Context(click.Group()), verb)
+    assert command
+    names = Counter(param.name for param in command.params)
+    assert not [name for name, count in names.items() if count > 1]
 
 
 def test_every_setting_is_an_option_of_some_verb() -> None:

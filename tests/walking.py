@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from experiments.conftest import TRAIN
@@ -21,12 +22,13 @@ tuning:
   hyperparams:
     x: {default_value: 1.5, tuning: {param_type: choice, values: [1.5, 1.8]}}
 """
-# Walked in tests/experiments/test_walk_of_runs.py; all others in tests/e2e/test_walk.py, but for those that only people
-# who work on Trainyard call.
+# Walked in tests/experiments/test_walk_of_runs.py, and in tests/computes/test_walk_of_computes.py; all others in
+# tests/e2e/test_walk.py, but for those that only people who work on Trainyard call.
 OF_RUNS = {
     "track", "track-stop", "track-sync", "tune", "experiment", "runs", "run-show", "compare", "report", "reproduce",
     "promote", "rollback", "retrain-service", "retrain", "retrain-token", "retrain-stop",
 }  # fmt: skip
+OF_COMPUTES = {"compute-add", "computes", "attach", "cancel", "push"}
 OF_CONTAINERS = {"track-image", "retrain-image"}  # tests/retrain/test_compose.py
 OF_DEVELOPERS = {
     "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-scaffold",
@@ -34,9 +36,9 @@ OF_DEVELOPERS = {
 }  # fmt: skip
 
 
-def repository(path: Path) -> Monorepo:
+def repository(path: Path, engine: str = "process") -> Monorepo:
     """Committed: two models with a configuration, and what merges them."""
-    repo = Monorepo(path)
+    repo = Monorepo(path, engine)
     for name in ("first", "other"):
         model = repo.add_model(name, PROJECT)
         (model.path / "train.py").write_text(TRAIN)
@@ -62,8 +64,8 @@ class Walk:
         self.called.add(verb)
         return made
 
-    def was_whole(self, *, of_runs: bool = False) -> None:
-        """Every verb of that Makefile was called."""
+    def was_whole(self, only: Collection[str] = ()) -> None:
+        """Every verb of that Makefile was called, of ``only`` those, or of all that have no walk of their own."""
         verbs = {verb.name for verb in VERBS if verb.where & self.where} - OF_DEVELOPERS - OF_CONTAINERS
-        expected = verbs & OF_RUNS if of_runs else verbs - OF_RUNS
+        expected = verbs.intersection(only) if only else verbs - OF_RUNS - OF_COMPUTES
         assert expected <= self.called, f"not walked: {expected - self.called}"

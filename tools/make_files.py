@@ -15,7 +15,7 @@ from pathlib import Path
 from trainyard.host.requirements.index_errors import ANSWER, NO_LIST, TROUBLES
 from trainyard.host.verbs.verb_options import READS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Verb, Where, verbs_of
-from trainyard.settings.compute import ComputeSettings, NewComputeSettings
+from trainyard.settings.compute import ComputeSettings, NewComputeSettings, RegistrySettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment, given_to_make
 from trainyard.settings.experiments import ExperimentSettings
@@ -93,6 +93,7 @@ def _settings() -> str:
         + _list("What the verbs about runs listen to.", "EXPERIMENTS", _names(ExperimentSettings))
         + _list("What trains on computes listens to.", "COMPUTE_SETTINGS", _names(ComputeSettings))
         + _list("What make compute-add listens to.", "NEW_COMPUTE", _names(NewComputeSettings))
+        + _list("What pushes images listens to.", "REGISTRY_SETTINGS", _names(RegistrySettings))
         + _list("What reads data stores listens to.", "DATA", _names(DataSettings))
         + _list("What the retrain service listens to.", "RETRAIN", _names(RetrainSettings))
         + _list("What asks the retrain service listens to.", "RETRAIN_CLIENT", _names(ClientSettings))

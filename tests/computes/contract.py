@@ -10,9 +10,12 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -35,6 +38,7 @@ HARDER = (
 )  # fmt: skip
 
 
+SHORT = json.dumps({"params": {"x": 2.5, "steps": 6, "pause": 0.3}})
 CONFIG = """
 params: {steps: 3, pause: 0.05}
 tuning:
@@ -51,6 +55,7 @@ class ComputeContract:
 
     name = "far"
     keeps_checkpoints = True
+    kills = 10 if os.environ.get("NIGHTLY") else 4
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -149,6 +154,13 @@ class ComputeContract:
         line = next(line for line in shown.out.splitlines() if line.startswith(f"{self.name} "))
         assert " yes " in line
 
+    def test_a_dry_run_shows_what_would_run(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        before = runs(model)
+        shown = repo.make(model, "-n", "train", f"COMPUTE={self.name}", **environ).succeeded()
+        assert model.container in shown.out
+        assert "PAYLOAD" in shown.out
+        assert runs(model) == before
+
     def test_it_is_the_same_run_as_at_home(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         payload = json.dumps({"params": {"x": 2.5}})
         repo.make(model, "train", f"PAYLOAD={payload}").succeeded()
@@ -193,6 +205,29 @@ class ComputeContract:
         assert pickle.loads(model.binary.read_bytes())["factor"] == 2.25
         repo.make(model, "attach", f"ID={run.name}", **environ).failed("is over: finished")
 
+    def test_clients_that_die_at_random_moments(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        """Nothing is lost, nothing is trained twice, nothing is left."""
+        random = Random(17)
+        for _ in range(self.kills):
+            before = runs(model)
+            process = repo.spawn(model, "train", f"COMPUTE={self.name}", f"PAYLOAD={SHORT}", **environ)
+            time.sleep(random.uniform(0.5, 6))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            (run,) = runs(model) - before or (None,)
+            if run is None:  # it was killed before there was one
+                continue
+            if (run / "compute.json").exists() and said(run)["status"] == "running":
+                repo.make(model, "attach", f"ID={run.name}", **environ).succeeded()
+            else:
+                repo.make(model, "runs").succeeded()
+            if said(run)["status"] == "finished":
+                assert [point["step"] for point in points(run)] == list(range(6))
+                assert (run / "log.txt").read_text().count("trained by process") == 1
+            else:
+                assert said(run)["status"] == "killed"
+        assert not list(model.path.parent.glob("models/.staging*"))
+
     def test_it_is_left_looked_at_and_cancelled(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         process, run = self.spawn(repo, model, environ, steps=4000)
         said_last = interrupt(process)
@@ -202,6 +237,20 @@ class ComputeContract:
         assert "begins at step 0" in shown.out
         repo.make(model, "cancel", f"ID={run.name}", **environ).succeeded()
         assert said(run)["status"] == "interrupted"
+
+    def test_prune_removes_what_a_dead_client_left(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        process, run = self.spawn(repo, model, environ, steps=4000)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        task = json.loads((run / "compute.json").read_text())["task"]
+        kept = repo.make(None, "prune", ENGINE="process", **environ).succeeded()
+        assert task not in kept.out + kept.err, "somebody may return to it"
+        shutil.rmtree(run)
+        shown = repo.make(None, "-n", "prune", ENGINE="process", **environ).succeeded()
+        assert f"remove {task} on {self.name} (its run is gone)" in shown.out
+        assert self.left(repo, environ)
+        made = repo.make(None, "prune", ENGINE="process", **environ).succeeded()
+        assert f"Removed {task} on {self.name}" in made.err
 
     def test_one_that_is_cancelled_is_not_begun_again(
         self, repo: Monorepo, model: Model, environ: dict[str, str]

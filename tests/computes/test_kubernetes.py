@@ -6,17 +6,18 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from monorepo import Model, Monorepo
+from monorepo import Model, Monorepo, free_port
 from needs import need
 from waiting import until
+from worked_examples import commit_all, follow, shipped_clone
 
 from computes.cluster import Cluster
-from computes.contract import ComputeContract, newest, runs, said
+from computes.contract import ComputeContract, newest, points, runs, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
@@ -34,6 +35,16 @@ def prepare(cluster: Cluster, namespace: str) -> None:
     ):
         done = cluster.kubectl(*command)
         assert done.returncode == 0, done.stderr
+
+
+def follower_of(task: str) -> int:
+    """The kubectl that follows the log of its pod; 0 where none does."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            words = path.read_bytes().decode().split("\0")
+            if "--follow" in words and any(word.startswith(task) for word in words):
+                return int(path.parent.name)
+    return 0
 
 
 class TestKubernetes(ComputeContract):
@@ -89,6 +100,19 @@ class TestKubernetes(ComputeContract):
         assert "DeletionByTaintManager" in text
         assert said(run)["status"] == "finished"
         until(lambda: not self.left(repo, environ), 120)  # the node ends its pod once it can be reached
+
+    def test_a_log_that_breaks_off_is_read_on(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        process, run = self.spawn(repo, model, environ, steps=40)
+        task = json.loads((run / "compute.json").read_text())["task"]
+        for _ in range(2):
+            follower = until(lambda: follower_of(task), 60, process.poll)
+            os.kill(follower, signal.SIGKILL)
+            seen = len(points(run))
+            until(lambda seen=seen: len(points(run)) > seen, 60, process.poll)
+        text = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, text
+        assert text.count("begins at step 0") == 1
+        assert [point["step"] for point in points(run)] == list(range(40))
 
     def test_files_are_sent_by_who_comes_back(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         """The client dies before the task has a place."""
@@ -155,3 +179,19 @@ class TestKubernetes(ComputeContract):
         repo.make(None, *add, **admin).succeeded()
         repo.make(model, "train", "COMPUTE=new", **admin).succeeded()
         assert said(newest(model))["status"] == "finished"
+
+
+def test_the_worked_example_prints_what_it_says(cluster: Cluster, tmp_path: Path) -> None:
+    namespace = "example"
+    prepare(cluster, namespace)
+    clone = shipped_clone(tmp_path / "trainyard", "docker")
+    commit_all(clone)
+    instead = {
+        "127.0.0.1:5000": cluster.registry,
+        "NAMESPACE=lab": f"NAMESPACE={namespace}",
+        "dev/lab": f"dev/{namespace}",
+    }
+    try:
+        follow(clone, "compute.md", instead, TRACK_PORT=str(free_port()), **cluster.environ("dev"))
+    finally:
+        clone.make(None, "track-stop")

@@ -9,23 +9,42 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.tracking import WAIT, Tracking
 from monorepo import Monorepo
 from needs import need
 from waiting import until
 
-from computes.contract import ComputeContract
+from computes.contract import ComputeContract, newest, said
 from computes.slurm import Slurm
 from computes.ssh_host import SshHost
+from trainyard.host.operations.on_compute import clone_mark
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
+
+
+BEGINS = """
+import os, pickle, json
+
+def train(msg):
+    name = msg["payload"]["model_name"]
+    if base := os.environ.get("BASE_MODEL"):
+        with open(base, "rb") as file:
+            print("begun from", pickle.load(file)["factor"], flush=True)
+    with open(f"models/{name}.pkl", "wb") as file:
+        pickle.dump({"factor": 7, "rows": 2}, file)
+    with open(f"models/{name}.json", "w") as file:
+        json.dump({"metrics": {"loss": 0.5}}, file)
+"""
 
 
 def folders(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "tasks").glob("*"))
 
 
-def containers() -> list[str]:
-    listed = ["docker", "ps", "--all", "--filter", "name=^ty-", "--format", "{{.Names}}"]
+def containers(repo: Monorepo) -> list[str]:
+    """Those of a monorepo: other tests have theirs on the same engine."""
+    label = f"label=trainyard.clone={clone_mark(repo.path)}"
+    listed = ["docker", "ps", "--all", "--filter", label, "--format", "{{.Names}}"]
     return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -49,7 +68,7 @@ class TestLocal(ComputeContract):
         return {"kind": "local", "folder": str(cls.folder)}
 
     def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
-        return folders(self.folder) + containers()
+        return folders(self.folder) + containers(repo)
 
     def lose(self, task: str) -> None:
         end_task(self.folder, task)
@@ -61,6 +80,40 @@ class TestLocal(ComputeContract):
         assert "Sending 1 files" in first.err
         again = self.train(repo, model, environ).succeeded()
         assert "Sending" not in again.err
+        assert not list((self.folder / "data").glob(".*"))
+
+    def test_data_of_a_store_a_base_model_and_a_tracker(
+        self, repo: Monorepo, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        """The run, its version and where it began from are what they are at home."""
+        (tmp_path / "rows_v2.csv").write_text("a,b\n1,2\n3,4\n")
+        (repo.path / "datastores.yaml").write_text(f"shelf: {tmp_path}\n")
+        model = repo.add_model("stored", project="stored")
+        (model.path / "train.py").write_text(BEGINS)
+        (model.path / "config.yaml").write_text("promotion: {metric: loss}\n")
+        model.replace("Makefile", "data/numbers.csv", "shelf:latest.csv")
+        tracking = Tracking(repo)
+        tracking.start()
+        try:
+            env = {**environ, "TRACKING_URI": tracking.url, **WAIT}
+            first = self.train(repo, model, env).succeeded()
+            assert "Version 1 of stored.stored is the champion" in first.err
+            again = repo.make(
+                model, "train", f"COMPUTE={self.name}", f"BASE_MODEL={newest(model).name}", **env
+            ).succeeded()
+            assert "begun from 7" in again.out
+            tags = said(newest(model))["tags"]
+            assert (tags["dataset"], tags["version"]) == ("shelf:rows_v2.csv", "2")
+        finally:
+            tracking.stop()
+
+    def test_a_function_that_tracks_itself_needs_a_tracker_that_is_reached(
+        self, repo: Monorepo, environ: dict[str, str]
+    ) -> None:
+        model = repo.add_model("tracks", project="tracks")
+        (model.path / "config.yaml").write_text("tracking: own\n")
+        made = self.train(repo, model, {**environ, "TRACKING_URI": "http://127.0.0.1:1"})
+        made.failed("does not reach http://127.0.0.1:1", "TRACKING_URI")
 
 
 class TestSsh(ComputeContract):
@@ -75,7 +128,7 @@ class TestSsh(ComputeContract):
         return {"kind": "ssh", "host": "far", "options": ["-F", str(ssh_host.config)]}
 
     def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
-        return folders(self.host.home / "trainyard") + containers()
+        return folders(self.host.home / "trainyard") + containers(repo)
 
     def lose(self, task: str) -> None:
         end_task(self.host.home / "trainyard", task)
@@ -102,7 +155,7 @@ class TestSlurm(ComputeContract):
     def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
         listed = ["squeue", "--noheader", "--format", "%j"]
         queue = subprocess.run(listed, capture_output=True, text=True, check=True, env=os.environ | environ)
-        return folders(self.folder) + containers() + queue.stdout.split()
+        return folders(self.folder) + containers(repo) + queue.stdout.split()
 
     def lose(self, task: str) -> None:
         """Its node fails."""

@@ -10,10 +10,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from monorepo import ROOT, Monorepo, ask, free_port
+from worked_examples import commit_all, follow, prints, shipped_clone
 
 ELSEWHERE = re.compile(
     r"(s2i|docker tag|docker build) |.*<project>/<model>|(CI=1 |NIGHTLY=1 )*make (test|lint|format)( |$)"
@@ -22,12 +22,7 @@ ELSEWHERE = re.compile(
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monorepo]:
-    """The repository with its shipped projects, as a fresh clone has them."""
-    repo = Monorepo(tmp_path_factory.mktemp("clone") / "trainyard", resolved=False)
-    tracked = subprocess.run(["git", "ls-files", "projects"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in tracked.stdout.splitlines():
-        (repo.path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, repo.path / name)
+    repo = shipped_clone(tmp_path_factory.mktemp("clone") / "trainyard")
     yield repo
     repo.make(None, "stop")
 
@@ -127,30 +122,17 @@ def test_the_worked_example_of_data_prints_what_it_says(clone: Monorepo) -> None
 
 @pytest.mark.slow
 def test_the_worked_example_of_retraining_prints_what_it_says(clone: Monorepo) -> None:
-    (clone.path / ".gitignore").write_text((ROOT / ".gitignore").read_text() + ".venv\n")  # a link here
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qma"]):
-        subprocess.run(["git", *arguments], cwd=clone.path, check=True)
+    commit_all(clone)
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
     try:
-        follow(clone, "retraining.md", port := str(free_port()), RETRAIN_PORT=port, TRACK_PORT=str(free_port()))
+        follow(
+            clone, "retraining.md", {"5005": port}, RETRAIN_URL=url, RETRAIN_PORT=port, TRACK_PORT=str(free_port())
+        )  # fmt: skip
     finally:
         clone.make(None, "retrain-stop").succeeded()
         clone.make(None, "track-stop").succeeded()
         shutil.rmtree(clone.path / ".git")
-
-
-def follow(clone: Monorepo, page: str, port: str = "", **env: str) -> None:
-    """Each command after `$`; the lines below it are among those that it prints, but for ids, times and last digits.
-    ``port``: of the retrain service, in the place of the usual one."""
-    text = (ROOT / "docs" / page).read_text().replace("5005", port or "5005")
-    env |= {"RETRAIN_URL": f"http://127.0.0.1:{port}"} if port else {}
-    example = text.partition("## A worked example")[2].partition("\n## ")[0]
-    folder = clone.path
-    for command, output in re.findall(r"^    \$ (.*)\n((?:    (?!\$).*\n)*)", example, re.MULTILINE):
-        if command.startswith("cd "):
-            folder /= command[3:]
-        else:
-            prints(clone, folder, command, output, **env)
 
 
 @pytest.mark.slow
@@ -193,26 +175,6 @@ def test_a_model_of_ones_own(clone: Monorepo) -> None:
                 prints(clone, folder, command, below, PORT=port)
     finally:
         clone.make(folder, "stop")
-
-
-def prints(repo: Monorepo, folder: Path, command: str, output: str, **env: str) -> None:
-    """The command ends well, and the lines of ``output`` are among those that it prints."""
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=repo.environment(**env), capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-    printed = [normal(line) for line in (done.stdout + done.stderr).splitlines()]
-    for line in filter(None, output.splitlines()):
-        assert normal(line) in printed, f"{command}: {line.strip()!r} is not in\n{done.stdout}{done.stderr}"
-
-
-def normal(line: str) -> str:
-    """Without what differs from run to run: ids, hashes, seconds, digits after the second one."""
-    line = re.sub(r"\d{8}-\d{6}-(\w+)-[0-9a-f]{6}", r"<a run of \1>", " ".join(line.split()))
-    line = re.sub(r"\b[0-9a-f]{12}\b", "<hash>", line)
-    line = re.sub(r"(finished) [\d.]+", r"\1", line)
-    return re.sub(r"\b(\d+\.\d{2})\d+", r"\1", line)
 
 
 def test_a_shipped_model_is_shown_with_its_sources(clone: Monorepo) -> None:

@@ -131,6 +131,7 @@ def test_the_repository(repo: Monorepo, project: Path) -> None:
     walk("predict-all", "DETACH=1", port)
     walk("test-all", port, part="first/predict")
     walk("stop", part="Stopped")
+    walk("logs", part="trained by process")
     walk("audit")
     walk("prune")
     walk("clean")

@@ -139,6 +139,56 @@ def test_a_search_names_what_its_file_fixes(repo: Monorepo, model: Model) -> Non
     assert "x  " in made.out
 
 
+COMPUTES = "lab: {kind: local}\nbox: {kind: local, engine: podman}\n"
+TUNED = """
+tuning:
+  metric: loss
+  max_trials: 7
+  hyperparams:
+    x: {default_value: 0.0, tuning: {param_type: float, min: 0, max: 4}}
+"""
+
+
+def test_the_compute_of_a_file(repo: Monorepo, model: Model) -> None:
+    (repo.path / "compute.yaml").write_text(COMPUTES)
+    write(model, {"EXP_NAME": "a", "COMPUTE_NAME": "lab"})
+    assert "docker rm --force ty-" in repo.make(model, "-n", "experiment").succeeded().out
+    assert "podman rm --force ty-" in repo.make(model, "-n", "experiment", "COMPUTE=box").succeeded().out
+    assert "--force ty-" not in repo.make(model, "-n", "experiment", "COMPUTE=").succeeded().out
+    write(model, {"EXP_NAME": "a", "COMPUTE_NAME": "cluster"})
+    fix = ("exp_config.json:3: there is no compute cluster", "compute.yaml has lab, box", "COMPUTE= trains on this")
+    repo.make(model, "experiment").failed(*fix)
+    assert not (model.path.parent / "runs").exists()
+    assert "podman rm --force ty-" in repo.make(model, "-n", "experiment", "COMPUTE=box").succeeded().out
+    (repo.path / "compute.yaml").unlink()
+    here = repo.make(model, "-n", "experiment").succeeded()
+    assert "exp_config.json:3: COMPUTE_NAME means nothing here: there is no compute.yaml" in here.err
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "step", "remark"),
+    [
+        ({"NODES": 3}, (), "3 trials", "exp_config.json:3: NODES is taken for the number of trials"),
+        ({"NODES": 3, "TRIALS": 5}, (), "5 trials", "exp_config.json:3: NODES means nothing on this machine"),
+        ({"NODES": 3}, ("TRIALS=4",), "4 trials", "exp_config.json:3: NODES means nothing on this machine"),
+        ({}, (), "7 trials", ""),
+        ({"NODES": 3, "COMPUTE_NAME": "lab"}, (), "7 trials by 3 workers", ""),
+        ({"NODES": 3, "COMPUTE_NAME": "lab", "TRIALS": 5}, (), "5 trials by 3 workers", ""),
+        ({"NODES": 3, "COMPUTE_NAME": "lab"}, ("NODES=2", "TRIALS=6"), "6 trials by 2 workers", ""),
+    ],
+)
+def test_nodes_and_trials_of_a_search(
+    repo: Monorepo, model: Model, content: dict[str, Any], arguments: tuple[str, ...], step: str, remark: str
+) -> None:
+    (repo.path / "compute.yaml").write_text(COMPUTES)
+    (model.path / "config.yaml").write_text(TUNED)
+    write(model, {"HYPERTUNE": True, **content})
+    made = repo.make(model, "-n", "experiment", *arguments).succeeded()
+    assert step in made.err
+    assert remark in made.err
+    assert bool(remark) == ("NODES" in made.err)
+
+
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
@@ -223,5 +273,5 @@ def test_json_is_read_as_json(
 
 
 def test_every_key_is_declared_for_the_documented_file() -> None:
-    keys = {key.lower() for key in EXP_CONFIG} - {"env_config_file", "compute_name"}
+    keys = {key.lower() for key in EXP_CONFIG} - {"env_config_file"}
     assert keys <= set(Experiment.model_fields)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monorepo import free_port
-from walking import PROJECT, Walk, repository
+from walking import OF_RUNS, PROJECT, Walk, repository
 
 from trainyard.host.verbs.verb_table import MODEL, TOP
 
@@ -44,4 +44,4 @@ def test_runs_and_a_promotion(tmp_path: Path) -> None:
         of("report", part="report.html")
         of("reproduce", f"ID={runs[0]}", part="is reproduced")
         of("compare", f"ID={runs[0]} {runs[-1]}", part="loss")
-        of.was_whole(of_runs=True)
+        of.was_whole(OF_RUNS)

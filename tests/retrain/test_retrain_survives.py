@@ -162,8 +162,8 @@ def _job_of(run: Any) -> str:
 def _left(service: Service) -> list[str]:
     """Checkouts, images, containers, processes of jobs."""
     state = service.repo.path / ".trainyard"
-    found = [*state.glob("retrain/*/checkout"), *state.glob("**/images/trainyard-retrain-*")]
-    found += state.glob("**/containers/trainyard-retrain-*")
+    found = [*state.glob("retrain/*/checkout"), *state.glob("process/images/trainyard-retrain-*")]
+    found += state.glob("process/containers/trainyard-retrain-*")
     return [str(path) for path in found] + [*_processes(service)]
 
 

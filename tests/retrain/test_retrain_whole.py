@@ -202,6 +202,36 @@ def test_new_data_trains(tracked_repo: tuple[Monorepo, Tracking], tmp_path: Path
         service.stop()
 
 
+def test_rows_that_drift_train(tracked_repo: tuple[Monorepo, Tracking], tmp_path: Path) -> None:
+    """From requests of a served champion to the next version, without anybody's doing."""
+    _, tracking = tracked_repo
+    own = in_git(Monorepo(tmp_path / "own"))
+    model = own.add_model("one")
+    own.make(model, "train").succeeded()
+    seen = {"columns": [{"name": name, "type": "number", "minimum": 1, "maximum": 4} for name in "ab"]}
+    model.record.write_text(json.dumps(json.loads(model.record.read_text()) | {"schema": seen}))
+    with own.serving(model) as port:
+        (model.path / "config.yaml").write_text(
+            f"retrain: {{on_drift: {{server: 'http://127.0.0.1:{port}', threshold: 10}}}}\n"
+        )
+        commit(own)
+        service = Service(own, tracking.url, {"RETRAIN_POLL": "1"})
+        service.start()
+        try:
+            database = own.path / ".trainyard/retrain/jobs.db"
+            with Client(port, "one/predict") as client:
+                client.post([[1, 2], [3, 4]])
+                until(lambda: "drift" in _remembered(database) or str(port) in _remembered(database))
+                assert service.ask("/jobs").json["jobs"] == []
+                for _ in range(6):
+                    client.post([[90, 2], [2, 99]])
+            (job,) = until(lambda: service.ask("/jobs").json["jobs"], 90, service.said)
+            found = service.succeeded(job["id"])
+            assert (found["trigger"], found["version"]) == ("drift", "sums.one/1")
+        finally:
+            service.stop()
+
+
 def _remembered(database: Path) -> str:
     with sqlite3.connect(database) as connection:
         return str(connection.execute("SELECT value FROM trigger_state").fetchall())

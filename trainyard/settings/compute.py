@@ -42,4 +42,12 @@ class NewComputeSettings(FromEnvironment):
     context: str = setting("CONTEXT", "", "make compute-add: the context of kubectl; default: the current one")
     namespace: str = setting("NAMESPACE", "", "make compute-add: the namespace; default: that of the context")
     partition: str = setting("PARTITION", "", "make compute-add: the partition of Slurm; default: its own default")
-    registry: str = setting("REGISTRY", "", "make compute-add, make push: host:port/path that images are pushed to")
+
+
+@dataclass(frozen=True)
+class RegistrySettings(FromEnvironment):
+    """Where images are pushed to."""
+
+    registry: str = setting(
+        "REGISTRY", "", "make compute-add, make push: host:port/path that images are pushed to; make push: or COMPUTE's"
+    )

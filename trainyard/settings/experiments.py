@@ -31,7 +31,7 @@ class ExperimentSettings(FromEnvironment):
         "FORMAT",
         "table",
         "make runs: table, or for programs all of them as json (an array, a line for each run) or csv; "
-        "make check: table, json or sarif; make reproduce: table or json",
+        "make check: table, json or sarif; make reproduce, make push: table or json",
     )
     everything: bool = setting(
         "ALL", False, "1: make runs shows all runs, not the first 20; make clean leaves nothing of us"

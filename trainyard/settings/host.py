@@ -143,10 +143,13 @@ class HousekeepingSettings(FromEnvironment):
 
     follow: bool = setting("FOLLOW", False, "1: make logs stays")
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
-    since: str = setting("SINCE", "", "git ref: make affected lists what changed since")
+    since: str = setting("SINCE", "", "git ref: make affected lists what changed since, make push pushes that alone")
     clean_runs: bool = setting("RUNS", False, "1: make clean ALL=1 removes runs/, mlruns/ and trained models, too")
     prune_age: int = setting(
         "PRUNE_AGE", 3600, "seconds for which make prune leaves dependency images: another clone may build on them next"
+    )
+    prune_data_days: int = setting(
+        "PRUNE_DATA_DAYS", 30, "days after which make prune removes data from computes that no training has begun with"
     )
 
 

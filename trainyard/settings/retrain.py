@@ -16,7 +16,8 @@ class ServiceSettings(FromEnvironment):
         "RETRAIN_DATABASE", "", "database of jobs and tokens, as postgresql://...; default: .trainyard/retrain/jobs.db",
         secret=True,
     )  # fmt: skip
-    jobs: int = setting("RETRAIN_JOBS", 2, "jobs that the service carries out at once")
+    jobs: int = setting("RETRAIN_JOBS", 2, "jobs that the service carries out at once, here and on each compute")
+    compute: str = setting("RETRAIN_COMPUTE", "", "where jobs train that do not say it: a name in compute.yaml")
     waiting: int = setting("RETRAIN_WAITING", 1000, "jobs that may wait; more are refused")
     rate: int = setting(
         "RETRAIN_RATE", 600, "requests a minute that one token may send, or one address without; 0: any"

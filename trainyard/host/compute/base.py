@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.compute_file import Resources
@@ -109,6 +109,9 @@ class Compute(Protocol):
     def provide(self, image: ExportedImage) -> str:
         """Have an image there; how its engine calls it, by digest. Only what is missing is sent."""
 
+    def shown(self, task: Task) -> list[str]:
+        """What submitting it would run, in lines; for a dry run. Secrets are not shown."""
+
     def submit(self, task: Task, *, again: bool = False) -> None:
         """Begin a task. Where one of its name is there already, nothing happens; ``again``: it begins from its files
         and checkpoints once more."""
@@ -125,11 +128,8 @@ class Compute(Protocol):
     def fetch(self, task: str, folder: Path) -> None:
         """Copy what it wrote into ``folder``: ``models/`` and ``run/``."""
 
-    def cancel(self, task: str) -> None:
-        """End it, in an orderly way as far as that takes no longer than it may; nothing where there is none."""
-
     def clean_up(self, task: str) -> None:
-        """Remove all that is left of it there."""
+        """Remove all of it there; one that is not over ends first, in an orderly way as far as GRACE allows."""
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         """Talk to a worker of a tuning, of which a task may have had others before; ``heard`` gets what it says, and
@@ -137,6 +137,14 @@ class Compute(Protocol):
 
     def tasks(self) -> list[FoundTask]:
         """Those of ours that are there."""
+
+
+@runtime_checkable
+class KeepsData(Protocol):
+    """A compute on which files that trainings read stay, for the next one."""
+
+    def drop_data(self, days: int, *, dry_run: bool) -> int:
+        """Remove those that no training has begun with for so long; how many bytes they have."""
 
 
 def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> LimitError:

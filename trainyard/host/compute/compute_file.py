@@ -82,10 +82,11 @@ class Resources(Section):
 
 
 class Entry(Section):
-    """What every compute may have."""
+    """What every compute may have. ``limit``: jobs of the retrain service that run there at once."""
 
     registry: Registry = ""
     resources: Resources = Resources()
+    limit: Annotated[int, Field(ge=1)] = 0
 
 
 class _ByShell(Entry):

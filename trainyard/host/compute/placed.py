@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
+from trainyard.host.experiments.run_files import PLACED
 from trainyard.host.support.shared_folder import SharedFolder
 
-FILE = "compute.json"
 _TYPES = {"str": str, "int": int, "bool": bool}
 
 
@@ -32,9 +32,9 @@ class Placed:
         """
         changed = replace(self, **changes)  # type: ignore[arg-type]
         try:
-            SharedFolder.of_run(run).write(FILE, json.dumps(asdict(changed), indent=2) + "\n")
+            SharedFolder.of_run(run).write(PLACED, json.dumps(asdict(changed), indent=2) + "\n")
         except OSError as error:
-            raise TrainyardError(f"{run / FILE}: {error.strerror}", "check permissions and space") from None
+            raise TrainyardError(f"{run / PLACED}: {error.strerror}", "check permissions and space") from None
         return changed
 
 
@@ -45,9 +45,9 @@ def read_placed(run: Path) -> Placed | None:
         TrainyardError: the file is not one of ours.
     """
     try:
-        content = SharedFolder.of_run(run).read_json(FILE)
+        content = SharedFolder.of_run(run).read_json(PLACED)
         return Placed(**{one.name: _TYPES[str(one.type)](content[one.name]) for one in fields(Placed)})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise TrainyardError(f"{run / FILE}: not readable ({error})", "restore it, or remove the run") from None
+        raise TrainyardError(f"{run / PLACED}: not readable ({error})", "restore it, or remove the run") from None

@@ -21,8 +21,9 @@ class ExportedImage(Protocol):
     def id(self) -> str:
         """Its digest here, ``sha256:...``."""
 
-    def push(self, registry: str) -> str:
-        """Push it, only the layers that are missing there; how it is called there, by digest."""
+    def push(self, registry: str, tag: str = "") -> str:
+        """Push it as ``tag``, or by the first digits of its id, only the layers that are missing there; how it is
+        called there, by digest."""
 
     def saved(self) -> list[str]:
         """A command that writes it to standard output, as ``docker load`` reads it."""

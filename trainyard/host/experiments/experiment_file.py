@@ -21,7 +21,6 @@ from trainyard.host.support.product import page
 FILES = ("experiment.yaml", "exp_config.json")
 ELSEWHERE = {
     "env_config_file": "there is no environment to set up",
-    "compute_name": "trainings run on this machine",
 }
 
 
@@ -40,7 +39,9 @@ class Experiment(Section):
     run_params: dict[str, Any] = Field(default_factory=dict)
     model_params: dict[str, Any] = Field(default_factory=dict)
     hypertune: bool = False
-    nodes: Annotated[int, Field(ge=1)] = 1
+    compute_name: str = ""
+    nodes: Annotated[int, Field(ge=1)] = 0
+    trials: Annotated[int, Field(ge=1)] = 0
 
     @property
     def params(self) -> dict[str, Any]:
@@ -96,8 +97,9 @@ def read_experiment(path: Path) -> ExperimentFile:
     experiment = lower.check(Experiment)
     if both := sorted(flat(experiment.run_params).keys() & flat(experiment.model_params).keys()):
         raise TrainyardError(f"{lower.where(('model_params',))}: {both[0]} is in run_params, too", "keep one")
-    if experiment.nodes > 1 and not experiment.hypertune:
-        ignored.append(f"{lower.where(('nodes',))}: nodes means nothing without hypertune: it is the number of trials")
+    if not experiment.hypertune:
+        given = [name for name, what in (("nodes", experiment.nodes), ("trials", experiment.trials)) if what > 1]
+        ignored += [f"{lower.where((name,))}: {name} means nothing without hypertune" for name in given]
     return ExperimentFile(lower, experiment, tuple(ignored))
 
 

@@ -25,6 +25,7 @@ from trainyard.host.support.shared_folder import SharedFolder
 
 FOLDER = "runs"
 RUN = "run.json"
+PLACED = "compute.json"  # of a run that was submitted to a compute: where it is there
 TRAINED_AS = "trained_as"  # a tag of runs whose model was renamed since: <project>/<model> in their commit
 Status = Literal["running", "finished", "failed", "pruned", "interrupted", "killed"]
 Kind = Literal["training", "tuning", "trial"]
@@ -146,10 +147,15 @@ def read_run(folder: Path, reporter: Reporter) -> Run:
         _check(run)
     except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise TrainyardError(f"{path}: not a readable run ({error})", f"remove {folder}, or restore the file") from None
-    is_here = run.host == socket.gethostname() and (not run.compute or run.kind == "tuning")
-    if run.status == "running" and is_here and started_at(run.pid) != run.pid_started:
+    if run.status == "running" and _is_looked_after_here(run) and started_at(run.pid) != run.pid_started:
         return end_run(run, "killed", reporter, error="the process that ran it is gone")
     return run
+
+
+def _is_looked_after_here(run: Run) -> bool:
+    """A training that was submitted to a compute needs nobody; the search of a tuning goes on here."""
+    submitted = run.compute and run.kind == "training" and run.files.has(PLACED)
+    return run.host == socket.gethostname() and not submitted
 
 
 def _facts(folder: Path, content: dict[str, Any]) -> dict[str, Any]:

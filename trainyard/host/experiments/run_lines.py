@@ -11,7 +11,7 @@ from typing import Any
 
 from trainyard.host.experiments.run_files import Run
 
-FACTS = ("id", "model", "model_name", "kind", "parent", "status", "started", "finished", "seconds", "error")
+FACTS = ("id", "model", "model_name", "kind", "parent", "status", "started", "finished", "seconds", "error", "compute")
 GROUPS = ("params", "metrics", "tags")
 
 

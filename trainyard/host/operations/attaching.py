@@ -18,6 +18,7 @@ from trainyard.host.engines.container_output import Output
 from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.run_files import Run, end_run
 from trainyard.host.experiments.training import Training
+from trainyard.host.operations.dvc_notes import keep_for_dvc
 from trainyard.host.operations.mounts import models_folder
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import tracked_and_compared, trained
@@ -35,11 +36,19 @@ def attach(session: Session, run: Run) -> Run:
         raise TrainyardError(f"{run.id} is a tuning, which goes on from here", "make tune RESUME=1")
     if _is_followed(run):
         raise TrainyardError(f"{run.id} is followed by process {run.pid} already", f"make logs ID={run.id} shows it")
-    run = run.taken_over()
-    for name in (run_folder.LOG, run_folder.METRICS):  # it is told from the beginning
-        run.files.remove(name)
+    run = followed_anew(run)
     training = _training_again(session, run)
-    return tracked_and_compared(session, training, trained(session, training, run))
+    run = tracked_and_compared(session, training, trained(session, training, run))
+    keep_for_dvc(session, training.model)
+    return run
+
+
+def followed_anew(run: Run) -> Run:
+    """A run on a compute, which this process looks after from now on. It is told from the beginning."""
+    run = run.taken_over()
+    for name in (run_folder.LOG, run_folder.METRICS):
+        run.files.remove(name)
+    return run
 
 
 def _is_followed(run: Run) -> bool:
@@ -80,7 +89,6 @@ def cancel(session: Session, run: Run) -> Run:
     compute = _compute_of(session, run)
     placed.saved(run.folder, over=True)  # whoever follows it shall not begin it again
     with session.reporter.waiting(f"Ending {placed.task} on {compute.name} ..."):
-        compute.cancel(placed.task)
         compute.clean_up(placed.task)
     SubmittedTasks(session.repository.state).forget(placed.task)
     return end_run(run, "interrupted", session.reporter, error="cancelled")

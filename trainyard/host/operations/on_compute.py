@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.host.compute.base import LONGEST, AwayError, Compute, LostError, RefusedError, Task, task_name
+from trainyard.host.compute.base import LONGEST, AwayError, Compute, InputFile, LostError, RefusedError, Task, task_name
 from trainyard.host.compute.compute_file import read_computes
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.inputs import inputs_of
@@ -47,6 +48,19 @@ def task_of(session: Session, compute: Compute, plan: RunPlan, run: Path) -> Tas
         TrainyardError: the image cannot get there, or a file cannot be read.
     """
     exported = session.engine.images.exported(plan.image, plan.image_id or plan.image)
+    return _task(session, compute, plan, run, compute.provide(exported), inputs_of(plan.mounts, session.reporter))
+
+
+def show_task(session: Session, compute: Compute, plan: RunPlan, workers: int = 0) -> None:
+    """What a dry run shows."""
+    task = _task(session, compute, plan, Path("00000000-000000-run"), plan.image, ())
+    for line in compute.shown(replace(task, workers=workers)):
+        session.reporter.would(line)
+
+
+def _task(
+    session: Session, compute: Compute, plan: RunPlan, run: Path, image: str, inputs: Sequence[InputFile]
+) -> Task:  # fmt: skip
     made = [f"{run_folder.MOUNT}/{run_folder.MODEL}"] if (run / run_folder.MODEL).is_dir() else []
     resources = read_computes(session.repository.root).find(compute.name).resources
     labels = {
@@ -54,8 +68,8 @@ def task_of(session: Session, compute: Compute, plan: RunPlan, run: Path) -> Tas
         "until": str(int(time.time()) + (resources.seconds or LONGEST) + 2 * session.computing.wait_timeout),
     }  # fmt: skip
     return Task(
-        task_name(run.name), run.name, plan.model, compute.provide(exported), plan.env,
-        inputs_of(plan.mounts, session.reporter), made, resources, labels=labels, offline=plan.network == "none",
+        task_name(run.name), run.name, plan.model, image, plan.env, inputs, made, resources, labels=labels,
+        offline=plan.network == "none",
     )  # fmt: skip
 
 
@@ -75,7 +89,7 @@ class OnCompute:
             TrainyardError: it cannot be submitted, or has ended otherwise than a training does.
         """
         if self.session.commands.dry_run:
-            self.session.reporter.would(f"train {plan.image} on the compute {self.compute.name}")
+            show_task(self.session, self.compute, plan)
             return 0
         run = next(mount.folder for mount in plan.mounts if mount.what == "run")
         placed = read_placed(run)
@@ -117,11 +131,12 @@ class OnCompute:
         while True:
             listener = Listener(run, plan.output, self._show_state)
             try:
-                return self.compute.follow(placed.task, listener)
-            except LostError as error:
-                if (now := read_placed(run)) and now.over:  # make cancel, in another process
+                status = self.compute.follow(placed.task, listener)
+                return EXIT_INTERRUPTED if status and _is_cancelled(run) else status
+            except (LostError, RefusedError) as error:
+                if _is_cancelled(run):
                     return EXIT_INTERRUPTED
-                if placed.tries > self.session.computing.retries:
+                if isinstance(error, RefusedError) or placed.tries > self.session.computing.retries:
                     raise
                 self.session.reporter.warn(f"{error.message}; it begins again")
                 placed = placed.saved(run, tries=placed.tries + 1)
@@ -160,7 +175,6 @@ class OnCompute:
         if self.session.reporter.confirm(f"Leave the training running on {self.compute.name}?", unanswered=True):
             raise self._left(run, "interrupted") from None
         with self.session.reporter.waiting(f"Ending {placed.task} on {self.compute.name} ..."):
-            self.compute.cancel(placed.task)
             self._clean_up(run)
 
     def _left(self, run: Path, why: str) -> LeftRunning:
@@ -168,3 +182,9 @@ class OnCompute:
             f"{why}: the training goes on on {self.compute.name}",
             f"make attach ID={run.name} returns to it, make cancel ID={run.name} ends it", EXIT_INTERRUPTED,
         )  # fmt: skip
+
+
+def _is_cancelled(run: Path) -> bool:
+    """By ``make cancel``, in another process."""
+    placed = read_placed(run)
+    return placed is not None and placed.over

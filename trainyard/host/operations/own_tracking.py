@@ -53,6 +53,11 @@ def with_own_tracking(session: Session, training: Training) -> Training:
             f"{uses or model.name} tracks by itself, and no tracker runs: {LOST}; make track DETACH=1 starts one"
         )
     if tracker:
+        if training.compute and is_here(urlsplit(tracker.uri).hostname or ""):
+            raise TrainyardError(
+                f"{model.name} tracks by itself, and {training.compute} does not reach {tracker.shown}",
+                "TRACKING_URI=<its address as it is reached from there>", EXIT_FAILED,
+            )  # fmt: skip
         if not session.commands.dry_run:
             _check_reachable(tracker, session.experiments.tracking_timeout)
         environment = {**_variables(tracker, session.tags.get("experiment") or model.project.name), **environment}

@@ -25,13 +25,14 @@ from trainyard.settings.own_process import callers_environment
 
 @dataclass(frozen=True)
 class Session:
-    """One call of the command line. ``given``: settings in the place of the environment's; ``tags``: of its runs;
-    ``locks``: by role, in the place of what requirements give."""
+    """One call of the command line. ``given``, ``given_computing``: settings in the place of the environment's;
+    ``tags``: of its runs; ``locks``: by role, in the place of what requirements give."""
 
     repository: Repository
     settings: HostSettings
     commands: Commands
     given: ExperimentSettings | None = None
+    given_computing: ComputeSettings | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     locks: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ class Session:
 
     @cached_property
     def computing(self) -> ComputeSettings:
-        return ComputeSettings.read()
+        return self.given_computing or ComputeSettings.read()
 
     @property
     def resolver(self) -> Resolver:

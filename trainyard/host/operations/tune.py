@@ -33,7 +33,7 @@ from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import own_payload, train_as_run, training_of
 from trainyard.host.operations.training_data import data_of
-from trainyard.host.operations.workers_on_compute import workers_of, workers_there
+from trainyard.host.operations.workers_on_compute import show_workers, workers_of, workers_there
 
 TRIALS = "trials"  # a tag of the run: TRIALS as it was given, for RESUME=1
 WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many
@@ -82,7 +82,7 @@ def tune(session: Session, planned: PlannedTuning, on_searched: Callable[[Study,
     session.reporter.step(f"{goal.trials} trials{which} by {workers}: {goal.direction} {goal.metric}")
     if session.commands.dry_run:
         if training.compute:
-            session.reporter.would(f"tune {search.plan.image} on the compute {training.compute}")
+            show_workers(session, training, search.plan, search.workers)
         else:
             session.engine.runner.run(replace(search.plan, arguments=ARGUMENTS))
         return None

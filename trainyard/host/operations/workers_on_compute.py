@@ -18,7 +18,7 @@ from trainyard.host.engines.container_output import Conversation, Output
 from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.training import Training
 from trainyard.host.experiments.tuning.workers import Converses
-from trainyard.host.operations.on_compute import task_of
+from trainyard.host.operations.on_compute import show_task, task_of
 from trainyard.host.operations.session import Session
 
 
@@ -38,6 +38,12 @@ def workers_of(session: Session, training: Training, run: Run, workers: int) -> 
         there = _WorkersOnCompute(session, found.compute, run.folder, workers)
         stack.callback(there.close)
         yield there
+
+
+def show_workers(session: Session, training: Training, plan: RunPlan, workers: int) -> None:
+    """What a dry run shows."""
+    found = open_compute(session.repository.root, training.compute, session.computing, session.reporter)
+    show_task(session, found.compute, plan, workers)
 
 
 def workers_there(session: Session, training: Training) -> tuple[int, int]:
@@ -83,7 +89,6 @@ class _WorkersOnCompute:
         if self._placed is None:
             return
         try:
-            self.compute.cancel(self._placed.task)
             self.compute.clean_up(self._placed.task)
             self._placed.saved(self.run, over=True)
         except TrainyardError as error:  # what the search has found counts

@@ -95,7 +95,8 @@ class Commands:
         except subprocess.TimeoutExpired:
             raise _too_long(argv, limit) from None
         if done.returncode and check:
-            raise _failed(argv, (done.stderr + done.stdout).decode(errors="replace"), causes)
+            # Progress is on standard output, and why it failed on standard error: it comes last.
+            raise _failed(argv, (done.stdout + b"\n" + done.stderr).decode(errors="replace"), causes)
         return done.stdout.decode(errors="replace").strip()
 
     def pipe(self, source: Sequence[str], target: Sequence[str], limit: Limit) -> None:

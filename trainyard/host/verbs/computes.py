@@ -12,23 +12,42 @@ from trainyard.host.operations.asked_runs import asked_run
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
-from trainyard.settings.compute import NewComputeSettings
+from trainyard.host.verbs import asking
+from trainyard.settings.compute import NewComputeSettings, RegistrySettings
 from trainyard.settings.scaffold import ScaffoldSettings
+
+# What a kind needs, and what is asked for it on a terminal.
+_NEEDS = {
+    "ssh": {"host": "The machine, as ssh knows it"},
+    "kubernetes": {
+        "namespace": "The namespace (empty: that of the context)",
+        "registry": "The registry, as this machine and the nodes call it (host:port/path)",
+    },
+}  # fmt: skip
+_OPTIONAL = {"namespace"}
 
 
 def compute_add(session: Session, _: Path) -> None:
-    """Raises:
-    TrainyardError: a value is missing or wrong, or the compute does not answer; nothing is written then."""
+    """What is not given is asked for, where somebody is there.
+
+    Raises:
+        TrainyardError: a value is missing or wrong, or the compute does not answer; nothing is written then.
+    """
     overrides = session.repository.overrides
-    name, given = ScaffoldSettings.read(overrides).name, NewComputeSettings.read(overrides)
-    if not name:
-        raise TrainyardError("NAME is missing", "say what the compute shall be called: NAME=lab")
-    if given.kind not in KINDS:
-        raise TrainyardError(f"KIND={given.kind}: none of {', '.join(KINDS)}", "KIND=ssh HOST=<as ssh knows it>")
-    named = ("kind", "host", "folder", "context", "namespace", "partition", "registry")
-    operation.add(session, name, {key: value for key in named if (value := getattr(given, key))})
+    name = asking.given("NAME", ScaffoldSettings.read(overrides).name, "Its name, as lab", "", str)
+    values = {**vars(NewComputeSettings.read(overrides)), **vars(RegistrySettings.read(overrides))}
+    kind = asking.given("KIND", values["kind"], f"Its kind ({', '.join(KINDS)})", "", _kind)
+    for key, question in _NEEDS.get(kind, {}).items() if asking.asks() else ():
+        values[key] = asking.given(key.upper(), values[key], question, "", str, optional=key in _OPTIONAL)
+    operation.add(session, name, {key: value for key, value in {**values, "kind": kind}.items() if value})
     if not session.commands.dry_run:
         session.reporter.step(f"{name} answers, and is in {FILE}: make train COMPUTE={name}")
+
+
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise TrainyardError(f"KIND={text}: none of {', '.join(KINDS)}", "say KIND=ssh HOST=<as ssh knows it>")
+    return text
 
 
 def computes(session: Session, _: Path) -> None:

@@ -16,6 +16,7 @@ from trainyard.host.experiments.config import read_config
 from trainyard.host.experiments.experiment_file import FILES, Experiment, ExperimentFile, read_experiment, spelt_as
 from trainyard.host.experiments.parameters import defaults_of, with_params
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.operations.experiment_compute import computing_of, searched_by
 from trainyard.host.operations.payloads import given_payload
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import train
@@ -34,6 +35,7 @@ def experiment(session: Session, folder: Path) -> None:
     for line in asked.ignored:
         session.reporter.warn(line)
     described = _as_settings(session, model, asked)
+    described = searched_by(replace(described, given_computing=computing_of(session, asked)), asked)
     if not asked.experiment.hypertune:
         train(described, model)
         return
@@ -117,8 +119,6 @@ def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Se
         tags["test_set"] = Path(payload["$test_ref"]).name
     description = session.experiments.description or content.description
     given = replace(session.experiments, description=description)
-    if content.hypertune and not given.trials:
-        given = replace(given, trials=content.nodes)
     return replace(session, settings=replace(session.settings, payload=json.dumps(payload)), given=given, tags=tags)
 
 

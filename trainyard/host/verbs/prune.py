@@ -1,11 +1,13 @@
-"""make prune: removes dependencies that no image is built on any more, what killed builds have left, and fetched data
-over its limit."""
+"""make prune: removes dependencies that no image is built on any more, what killed builds have left, fetched data over
+its limit, and what is left on computes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from trainyard.errors import TrainyardError
 from trainyard.host.operations.prune import no_builds, shown
+from trainyard.host.operations.prune_computes import Leftover, leftovers, remove
 from trainyard.host.operations.reproducing.work_trees import remove_leftovers
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
@@ -33,5 +35,23 @@ def prune(session: Session, _: Path) -> None:
 
     if not session.commands.dry_run and (data := cache_of(session).trim()):
         session.reporter.step(f"Removed {shown(data)} of fetched data")
+    there = leftovers(session)
+    for one in there:
+        _remove_there(session, one)
     done = "To free" if session.commands.dry_run else "Freed"
-    session.reporter.step(f"{done}: {shown(freed)}, {count} sets of dependencies" if count else "Nothing to remove")
+    nothing = "No dependencies to remove" if there else "Nothing to remove"
+    session.reporter.step(f"{done}: {shown(freed)}, {count} sets of dependencies" if count else nothing)
+
+
+def _remove_there(session: Session, one: Leftover) -> None:
+    """From a compute; one that does not answer any more keeps nothing from the others."""
+    what = f"{one.what} on {one.compute.name} ({one.why})"
+    if session.commands.dry_run:
+        console.result(f"remove {what}")
+        return
+    try:
+        remove(session, one)
+    except TrainyardError as error:
+        session.reporter.warn(f"{what} was not removed: {error}")
+    else:
+        session.reporter.step(f"Removed {what}")

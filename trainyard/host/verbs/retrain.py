@@ -107,6 +107,8 @@ def retrain(session: Session, _: Path) -> None:
     if not model:
         raise TrainyardError("MODEL is not set: nothing to train", "make retrain MODEL=<project>/<model>")
     body: dict[str, Any] = {"model": model.removeprefix("projects/").rstrip("/"), "commit_hash": own.commit}
+    if compute := session.repository.overrides.get("COMPUTE"):
+        body["compute"] = compute
     if own.deploy:
         body["deploy"] = True
     if session.commands.dry_run:

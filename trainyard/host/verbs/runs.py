@@ -71,6 +71,7 @@ def show_run(session: Session, folder: Path) -> None:
     run = asked_run(session, folder)
     lines = [("run", run.id), ("model", run.model), ("status", run.status), ("started", run.started)]
     lines += [("seconds", f"{run.seconds:.1f}")] if run.seconds is not None else []
+    lines += [("compute", run.compute)] if run.compute else []
     lines += [("parent", run.parent)] if run.parent else []
     lines += [("error", run.error)] if run.error else []
     lines += [(f"param {name}", str(value)) for name, value in sorted(run.params.items())]
@@ -124,20 +125,22 @@ def _trials(session: Session, run: Run) -> list[tuple[str, ...]]:
 
 
 def _rows(runs: list[Run], first: str) -> list[tuple[str, ...]]:
-    """A header and a line for each run; columns for the metrics that most runs have, the one sorted by first."""
+    """A header and a line for each run; columns for the metrics that most runs have, the one sorted by first, and for
+    the computes where one of them was on one."""
     counts: dict[str, int] = {}
     for run in runs:
         for name in run.metrics:
             counts[name] = counts.get(name, 0) + 1
     names = sorted(counts, key=lambda name: (name != first, -counts[name], name))[:MOST_METRICS]
+    where = ("COMPUTE",) if any(run.compute for run in runs) else ()
     rows: list[tuple[str, ...]] = [
-        ("RUN", "MODEL", "STATUS", "SECONDS", *(name.upper() for name in names), "PARAMETERS")
+        ("RUN", "MODEL", "STATUS", *where, "SECONDS", *(name.upper() for name in names), "PARAMETERS")
     ]
     for run in runs:
         seconds = f"{run.seconds:.1f}" if run.seconds is not None else "-"
         metrics = (f"{run.metrics[name]:.4f}" if name in run.metrics else "-" for name in names)
         params = " ".join(f"{name}={value}" for name, value in sorted(run.params.items()))
-        rows.append(
-            (run.id, run.model, run.status, seconds, *metrics, params if len(params) <= 60 else params[:57] + "...")
-        )
+        place = (run.compute or "-",) if where else ()
+        params = params if len(params) <= 60 else params[:57] + "..."
+        rows.append((run.id, run.model, run.status, *place, seconds, *metrics, params))
     return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any
 
-from trainyard.settings.compute import ComputeSettings, NewComputeSettings
+from trainyard.settings.compute import ComputeSettings, NewComputeSettings, RegistrySettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment
 from trainyard.settings.experiments import ExperimentSettings
@@ -30,6 +30,7 @@ DECLARED: dict[str, Field[Any]] = {
         ExperimentSettings,
         ComputeSettings,
         NewComputeSettings,
+        RegistrySettings,
         DataSettings,
         HostSettings,
         ScaffoldSettings,
@@ -73,7 +74,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "check": ("FORMAT",),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
-    "compute-add": ("NAME", *_names(NewComputeSettings), *COMPUTE),
+    "compute-add": ("NAME", "REGISTRY", *_names(NewComputeSettings), *COMPUTE),
     "computes": COMPUTE,
     "configure": ("FROM", "TO", "STORE", "KEY_PREFIX", "SAMPLE_DATA", "FRAMEWORK", "SERIALIZATION"),
     "create-routes": BUILD,
@@ -83,7 +84,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "datastore-add": ("NAME", "URL", "ENDPOINT", "REGION", "CREDENTIALS", *DATA),
     "datastores": DATA,
     "demo": ("KEEP", "PORT", *BUILD),
-    "experiment": ("CONFIG", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *TRAIN),
+    "experiment": ("CONFIG", "TRIALS", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *COMPUTE, *TRAIN),
     "follow-version": ("VERSION", "VERSION_POLL", "VERSION_FOLDER", *TRACKER, *SERVE),
     "import": ("FROM", "PROJECT"),
     "list": ENGINE,
@@ -98,12 +99,13 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "predict-local": ("VERSION", "VERSION_POLL", *TRACKER, *SERVE),
     "prepare": ("YES", *DATA, *LOCK),
     "promote": ("ID", "VERSION", "FORCE", *TRACKER, *DATA, *BUILD),
-    "prune": ("PRUNE_AGE", "LOCK_TIMEOUT", *ENGINE),
+    "prune": ("PRUNE_AGE", "PRUNE_DATA_DAYS", "CALL_TIMEOUT", "LOCK_TIMEOUT", *ENGINE),
+    "push": ("REGISTRY", "COMPUTE", "SINCE", "FORMAT", *ASSETS, *BUILD),
     "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "report": ("ID",),
     "reproduce": ("ID", "FORMAT", "HARDENED", "TRAIN_MEMORY", "TRAIN_CPUS", *BUILD),
-    "retrain": ("MODEL", "COMMIT", "DEPLOY", "WAIT", "RETRAIN_URL", "REQUEST_TIMEOUT"),
+    "retrain": ("MODEL", "COMMIT", "COMPUTE", "DEPLOY", "WAIT", "RETRAIN_URL", "REQUEST_TIMEOUT"),
     "retrain-image": BUILD,
     "retrain-job": ("ID",),
     "retrain-service": (

@@ -53,14 +53,12 @@ def diagnose(job: Object | None, pod: Object | None) -> Finding:
     failed = _condition(job, "Failed")
     if failed and failed.get("reason") == "DeadlineExceeded":
         return Finding("refused", limit="time")
-    if pod:
-        return _of_pod(pod)
-    if failed:
-        return Finding("lost", "its pod was deleted")
-    if job["spec"].get("suspend"):
+    if job["spec"].get("suspend"):  # a pod that it still has ends: the queue wants its place
         said = _condition(job, "Suspended") or {}
         return Finding("waiting", f"it waits in its queue: {_line(said.get('message') or 'not admitted yet')}")
-    return Finding("waiting")
+    if pod:
+        return _of_pod(pod)
+    return Finding("lost", "its pod was deleted") if failed else Finding("waiting")
 
 
 def _of_pod(pod: Object) -> Finding:

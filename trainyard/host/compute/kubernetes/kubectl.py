@@ -26,7 +26,8 @@ _NOT_LOGGED_IN = re.compile(
 _AWAY = re.compile(
     r"was refused|Unable to connect|no such host|i/o timeout|connection refused|connection reset|unexpected EOF|"
     r"TLS handshake timeout|connection lost|error dialing backend|etcdserver|no route to host|deadline exceeded|"
-    r"\((ServiceUnavailable|Timeout|ServerTimeout|InternalError|TooManyRequests)\)|broken pipe|use of closed network"
+    r"\((ServiceUnavailable|Timeout|ServerTimeout|InternalError|TooManyRequests)\)|broken pipe|use of closed network|"
+    r"Internal error occurred|unable to upgrade connection"
 )  # fmt: skip
 
 

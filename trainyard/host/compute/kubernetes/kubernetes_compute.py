@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
 from trainyard.host.compute.kubernetes.jobs import Jobs
 from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError
-from trainyard.host.compute.kubernetes.manifests import CONTAINER, TASK, facts_of, job, job_name, secrets_of
+from trainyard.host.compute.kubernetes.manifests import CONTAINER, facts_of, job, job_name, secrets_of
 from trainyard.host.compute.kubernetes.permissions import MAKE_NAMESPACES, SEE_QUOTAS, permissions
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.compute.kubernetes.pod_worker import PodWorker
@@ -23,6 +24,7 @@ from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container.runner import RUN
 from trainyard.host.engines.container_output import Conversation
 from trainyard.host.engines.engine import ExportedImage
+from trainyard.host.experiments.yaml_files import dump_yaml
 from trainyard.host.support.reporter import Reporter
 
 _STATES: dict[Found, State] = {
@@ -93,6 +95,11 @@ class KubernetesCompute:
     def provide(self, image: ExportedImage) -> str:
         return image.push(self.entry.registry)
 
+    def shown(self, task: Task) -> list[str]:
+        create = shlex.join(self.kubectl.argv("create", "--filename=-"))
+        manifest = json.loads(job(task, self.entry, self.wait, 1 if task.workers else 0))
+        return [f"{create} <<END", *dump_yaml(manifest).splitlines(), "END"]
+
     def submit(self, task: Task, *, again: bool = False) -> None:
         if task.offline:
             raise TrainyardError(f"compute {self.name}: nothing keeps a task there from the network", "", EXIT_FAILED)
@@ -135,10 +142,9 @@ class KubernetesCompute:
     def fetch(self, task: str, folder: Path) -> None:
         found = self.jobs.look(task)
         if found.finding.state != "running":
-            raise LostError(
-                f"{task} on {self.name}: what it wrote was kept for {self.wait} s, and is gone",
-                "train again; WAIT_TIMEOUT keeps it for longer", EXIT_FAILED,
-            )  # fmt: skip
+            why = found.finding.text or f"it was kept for {self.wait} s"
+            fix = "train again; WAIT_TIMEOUT keeps it for longer"
+            raise LostError(f"{task} on {self.name}: what it wrote is gone ({why})", fix, EXIT_FAILED)
         command = ("exec", found.pod_name, f"--container={CONTAINER}", "--", RUN, "send")
         try:
             with (
@@ -152,9 +158,6 @@ class KubernetesCompute:
                 EXIT_FAILED,
             ) from None  # fmt: skip
 
-    def cancel(self, task: str) -> None:
-        self.jobs.remove(task)
-
     def clean_up(self, task: str) -> None:
         self.jobs.remove(task)
 
@@ -166,12 +169,11 @@ class KubernetesCompute:
         )  # fmt: skip
 
     def tasks(self) -> list[FoundTask]:
-        found = list[FoundTask]()
+        found = dict[str, FoundTask]()  # a tuning has several Jobs
         for one in self.jobs.all():
-            assert one.job
-            name, facts = one.job["metadata"]["labels"].get(TASK, ""), facts_of(one.job)
-            until = int(facts.get("until", 0))
-            found.append(
-                FoundTask(name, facts.get("run", ""), facts.get("clone", ""), _STATES[one.finding.state], until)
+            facts = facts_of(one.job or {})
+            name, until = facts["task"], int(facts.get("until", 0))
+            found[name] = FoundTask(
+                name, facts.get("run", ""), facts.get("clone", ""), _STATES[one.finding.state], until
             )
-        return found
+        return list(found.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import queue
 import threading
 import time
@@ -41,7 +40,8 @@ class PodLog:
         """
         self.close()
         self._seen = self._last
-        return self._new(io.BytesIO(self._kubectl.ask(*self._arguments())).readlines())
+        with self._kubectl.talk(*self._arguments(), limit=self._kubectl.copy) as (_, stdout):
+            return self._new(stdout.readlines())
 
     def close(self) -> None:
         if self._stream:

@@ -62,7 +62,7 @@ def secrets_of(task: Task) -> dict[str, str]:
 
 
 def facts_of(found: Mapping[str, Any]) -> dict[str, str]:
-    """The labels of the task that a Job was made of."""
+    """The labels of the task that a Job was made of; ``task`` is its name."""
     metadata = found["metadata"]
     every = {**metadata.get("annotations", {}), **metadata.get("labels", {})}
     prefix = "trainyard.dev/"

@@ -119,7 +119,7 @@ class Following:
             if self._log:
                 self._log.close()
             self._pod, self._log = pod, PodLog(self._jobs.kubectl, pod)
-            self._frames, self._state, self._status = hosted.Frames(), "", None
+            self._frames, self._state, self._status, self._out_of_memory = hosted.Frames(), "", None, False
 
     def _listen(self) -> None:
         """To what it prints, until it is time to look at it again."""

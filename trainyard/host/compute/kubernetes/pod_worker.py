@@ -45,7 +45,8 @@ class PodWorker(Conversation):
         if self._talk:
             Conversation(self._talk, self._talk.process.kill).close(seconds)
         self._thread.join()
-        self._end()
+        with suppress(TrainyardError):  # who ends the tuning removes all that is left
+            self._end()
 
     def _work(self) -> None:
         try:
@@ -59,6 +60,8 @@ class PodWorker(Conversation):
     def _talk_to(self, pod: str) -> None:
         command = ("exec", "--stdin", pod, f"--container={CONTAINER}", "--", RUN, "worker")
         self._talk = talk = attached(self._argv(*command), self._heard, apart=True)
+        if self._given_up.is_set():  # who closes may have seen no talk yet
+            talk.process.kill()
         try:
             while talk.process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):

@@ -44,7 +44,7 @@ def container_command(engine: str, task: Task, grace: int) -> str:
     volumes = " ".join(f'--volume "$PWD/{place}:{APP}/{place}:{mode}"' for place, mode in mounts.items())
     options = [*UNPRIVILEGED, "--pids-limit", str(MOST_TASKS), *_limits(engine, task)]
     for name, value in sorted(task.labels.items()):
-        options += ["--label", f"{name}={value}"]
+        options += ["--label", f"trainyard.{name}={value}"]
     for name in sorted(env):
         options += ["--env", name]
     given = f"{shlex.join(options)} $user $keep {volumes} {shlex.join([task.image, RUN])}"

@@ -1,3 +1,5 @@
+# shellcheck shell=sh
+# shellcheck shell=sh
 # What is done on a machine that a shell reaches: sh -c "$(cat far.sh)" far FOLDER VERB ARGUMENT...
 #
 # FOLDER/data/SHA256         files that trainings read, by content
@@ -49,7 +51,7 @@ missing) # SHA256 lines: those that are not here
     done
     ;;
 data) # a tar of files that are called by their sha256
-    part=$(mktemp -d data/.part-XXXXXX)
+    part=$(mktemp -d "$folder/data/.part-XXXXXX")
     trap 'rm -rf "$part"' EXIT
     tar --extract --directory "$part" --no-same-owner --touch
     cd "$part"
@@ -61,6 +63,11 @@ data) # a tar of files that are called by their sha256
         chmod 0444 "$sha256"
         mv "$sha256" "$folder/data/"
     done
+    ;;
+unread) # DAYS ["remove"]: the bytes of files that no task has begun with for longer
+    find data -maxdepth 1 -type f -mtime "+$1" -printf '%s\n' ${2:+-delete} | awk '{all += $1} END {print all + 0}'
+    # What a connection that broke has left.
+    [ -z "${2-}" ] || find data tasks -maxdepth 1 -type d -name '.*part*' -mtime "+$1" -exec rm -rf {} +
     ;;
 task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is its command, what is before "=" its labels
     [ -e "tasks/$1" ] && exit 0
@@ -80,7 +87,7 @@ task) # NAME: lines "SHA256 PLACE", "- FOLDER"; what follows an empty line is it
     mv "$part" "tasks/$1"
     ;;
 again) # NAME: it can be started once more; its files, metrics and checkpoints stay
-    cd "tasks/$1"
+    cd "tasks/$1" 2>/dev/null || exit 0 # its files go there again
     rm -rf started status output oom job
     find models -mindepth 1 -type f -delete
     ;;
@@ -129,11 +136,12 @@ fetch) # NAME: a tar
     cd "tasks/$1"
     tar --create --exclude=run/.hosted models run
     ;;
-end) # CONTAINER ENGINE: a worker
+kill) # CONTAINER ENGINE: a worker
     "$2" rm --force "$1" >/dev/null 2>&1 || true
     ;;
-signal) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
+end) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no longer
     cd "tasks/$1" 2>/dev/null || exit 0
+    [ ! -e status ] || exit 0
     [ ! -e job ] || scancel --full --signal=TERM "$(cat job)" 2>/dev/null || true
     "$2" stop --time "$3" "$1" >/dev/null 2>&1 || true
     [ ! -e job ] || scancel "$(cat job)" 2>/dev/null || true
@@ -142,7 +150,7 @@ remove) # NAME ENGINE SECONDS: once what runs it has ended, which takes no longe
     cd "tasks/$1" 2>/dev/null || exit 0
     "$2" rm --force "$1" >/dev/null 2>&1 || true
     n=$(($3 * 5))
-    while [ $n -gt 0 ] && [ -e started ] && [ ! -e status ] && [ "$(going_on)" != lost ]; do
+    while [ $n -gt 0 ] && [ -e started ] && [ "$(going_on)" != lost ]; do
         sleep 0.2
         n=$((n - 1))
     done

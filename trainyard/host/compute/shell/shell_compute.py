@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources as package_files
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container_output import Conversation, attached
 from trainyard.host.engines.engine import ExportedImage
 from trainyard.host.support.reporter import Reporter
+from trainyard.settings.host import SECRETS
 
 _FAR = (package_files.files("trainyard.host.compute.shell") / "far.sh").read_text()
 _POLL = 0.5  # seconds between two looks at what a task prints
@@ -51,8 +52,13 @@ class ShellCompute:
         """What ``far.sh`` answers."""
         return self.shell.ask(_FAR, self.folder, verb, *arguments, given=given).decode(errors="replace")
 
+    @property
+    def place(self) -> str:
+        """Where tasks are, in words."""
+        return f"{self.shell.host or 'this machine'}:{self.folder}"
+
     def condition(self) -> Condition:
-        place = f"{self.shell.host or 'this machine'}:{self.folder}"
+        place = self.place
         try:
             self.shell.ask(f"{self.engine} version >/dev/null")
             self.far("has", *self.needs().split())
@@ -78,6 +84,11 @@ class ShellCompute:
             with self.reporter.waiting(f"Sending the image to {self.name} ..."):
                 self.shell.send(image.saved(), f"{self.engine} load --quiet >/dev/null")
         return image.id
+
+    def shown(self, task: Task) -> list[str]:
+        hidden = replace(task, env={name: "***" if name in SECRETS else value for name, value in task.env.items()})
+        command = container_command(self.engine, hidden, GRACE).splitlines()
+        return [f"on {self.place}, in tasks/{task.name}:", *(f"    {line}" for line in command)]
 
     def submit(self, task: Task, *, again: bool = False) -> None:
         if again:
@@ -165,19 +176,22 @@ class ShellCompute:
         ):
             unpack_tar(stdout, folder)
 
-    def cancel(self, task: str) -> None:
-        self.far("signal", task, self.engine, str(GRACE))
-
     def clean_up(self, task: str) -> None:
+        self.far("end", task, self.engine, str(GRACE))
         self.far("remove", task, self.engine, str(GRACE))
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         argv = self.shell.argv(_FAR, self.folder, *self.worker(task, worker))
-        return Conversation(attached(argv, heard, apart=True), lambda: self.far("end", f"{task}-{worker}", self.engine))
+        return Conversation(
+            attached(argv, heard, apart=True), lambda: self.far("kill", f"{task}-{worker}", self.engine)
+        )
 
     def worker(self, task: str, number: int) -> list[str]:
         """What ``far.sh`` is asked for, to start a worker."""
         return ["worker", task, str(number)]
+
+    def drop_data(self, days: int, *, dry_run: bool) -> int:
+        return int(self.far("unread", str(days), *([] if dry_run else ["remove"])))
 
     def tasks(self) -> list[FoundTask]:
         return [_found(*line.split()) for line in self.far("tasks").splitlines()]

@@ -13,6 +13,7 @@ from trainyard.host.engines.container.insecure import insecure
 from trainyard.host.support.command import Limit
 
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
+_REFUSED = re.compile("denied|unauthorized|authentication required|no basic auth", re.IGNORECASE)
 _TAG = 12  # digits of the id
 
 
@@ -24,15 +25,21 @@ class ContainerImage:
     name: str
     id: str
 
-    def push(self, registry: str) -> str:
+    def push(self, registry: str, tag: str = "") -> str:
         repository = f"{registry}/{self.name.partition(':')[0]}"
-        reference = f"{repository}:{self.id.removeprefix('sha256:')[:_TAG]}"
-        self._call("tag", self.id, reference)
-        try:
-            with self.assembler.reporter.waiting(f"Pushing {self.name} to {registry} ..."):
-                return f"{repository}@{self._pushed(registry, reference)}"
-        finally:
-            self.assembler.commands.query([self.assembler.name, "rmi", reference])
+        reference = f"{repository}:{tag or self.id.removeprefix('sha256:')[:_TAG]}"
+        if self.assembler.commands.dry_run:
+            self._call("push", *insecure(self.assembler.name, registry), reference)
+            return reference
+        key = f"push-{reference}".replace("/", "_")
+        # Of two that push the same, the first would take the name away from the second.
+        with self.assembler.locked(key, f"the push of {reference}", for_all=True):
+            self._call("tag", self.id, reference)
+            try:
+                with self.assembler.reporter.waiting(f"Pushing {self.name} to {registry} ..."):
+                    return f"{repository}@{self._pushed(registry, reference)}"
+            finally:
+                self.assembler.commands.query([self.assembler.name, "rmi", reference])
 
     def _pushed(self, registry: str, reference: str) -> str:
         """podman writes the digest to a file, docker at the end of what it prints."""
@@ -51,4 +58,10 @@ class ContainerImage:
 
     def _call(self, *arguments: str) -> str:
         limit = Limit("BUILD_TIMEOUT", self.assembler.settings.build_timeout)
-        return self.assembler.commands.run([self.assembler.name, *arguments], limit)
+        try:
+            return self.assembler.commands.run([self.assembler.name, *arguments], limit)
+        except TrainyardError as error:
+            if not _REFUSED.search(error.message):
+                raise
+            registry = arguments[-1].partition("/")[0]
+            raise TrainyardError(error.message, f"{self.assembler.name} login {registry}", error.exit_code) from None

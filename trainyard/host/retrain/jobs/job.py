@@ -57,6 +57,7 @@ class Job:
         tries: how often its process was started.
         secret: whether it came with a credential, which only the service's memory has.
         stopping: why a job that runs shall end: that it is cancelled, or takes too long.
+        compute: where it trains, by name; empty: on the machine of the service.
         commit: the full SHA.
         reason: why the contest went as it did, or why the job failed.
         champion, champion_metrics: the version that was it before, and its metrics.

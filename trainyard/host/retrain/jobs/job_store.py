@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,17 +105,24 @@ class JobStore:
             found = connection.execute(select(JOBS.c.state, func.count()).group_by(JOBS.c.state))
             return {state.value: 0 for state in State} | {row[0]: row[1] for row in found}
 
-    def startable(self, count: int) -> list[Job]:
-        """Those that may begin now: of each key the first, and only where none of that key runs."""
+    def startable(self, free: Callable[[str], int]) -> list[Job]:
+        """Those that may begin now: of each key the first, and only where none of that key runs. ``free`` says how many
+        more a compute may have: those of one that is full wait, and hold up no others."""
         running = select(JOBS.c.key).where(JOBS.c.state == State.RUNNING)
-        waiting = select(JOBS.c.id, JOBS.c.key).where(JOBS.c.state == State.WAITING, JOBS.c.key.not_in(running))
-        first: dict[str, str] = {}  # job by key
+        short = select(JOBS.c.id, JOBS.c.key, JOBS.c.compute)  # hundreds may wait
+        waiting = short.where(JOBS.c.state == State.WAITING, JOBS.c.key.not_in(running))
+        keys, chosen, places = set[str](), list[str](), dict[str, int]()
         with self.engine.connect() as connection:
-            for job_id, key in connection.execute(waiting.order_by(*_ORDER)):  # short rows: hundreds may wait
-                first.setdefault(key, job_id)
-                if len(first) == count:
-                    break
-            found = connection.execute(select(JOBS).where(JOBS.c.id.in_(first.values())).order_by(*_ORDER))
+            for job_id, key, compute in connection.execute(waiting.order_by(*_ORDER)):
+                if key in keys:
+                    continue
+                keys.add(key)
+                if compute not in places:
+                    places[compute] = free(compute)
+                if places[compute] > 0:
+                    places[compute] -= 1
+                    chosen.append(job_id)
+            found = connection.execute(select(JOBS).where(JOBS.c.id.in_(chosen)).order_by(*_ORDER))
             return [job for row in found if (job := job_of(row))]
 
     def untold(self) -> list[Job]:

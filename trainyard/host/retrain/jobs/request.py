@@ -44,6 +44,7 @@ class RetrainRequest(BaseModel):
     priority: int = Field(0, ge=-100, le=100, description="higher ones are carried out first")
     callback_url: HttpUrl | None = Field(None, description="is sent the job when it is over")
     deploy: bool = Field(False, description="the job ends when the server of the champion serves the new one")
+    compute: _Text = Field("", description="where it trains: a name in compute.yaml of the service; default: here")
     on_conflict: OnConflict = Field(OnConflict.WAIT, description="what becomes of it where the model has another job")
 
     @field_validator("base_model", "dataset_uri")

@@ -19,6 +19,7 @@ from trainyard.host.retrain.jobs.request import RetrainRequest
 from trainyard.host.retrain.notices.notices import Notices
 from trainyard.host.retrain.service.app import Service
 from trainyard.host.retrain.service.dispatcher import Dispatcher
+from trainyard.host.retrain.service.known_computes import KnownComputes
 from trainyard.host.retrain.service.metrics import Metrics
 from trainyard.host.retrain.service.problems import Problem
 from trainyard.host.retrain.service.pushes import Pushes
@@ -59,9 +60,10 @@ def assembled(
     telling = Telling(notices, state)
     triggers, own = SqlTriggerStore(engine), OwnMonorepo(session, reporter)
     place = functools.partial(place_of, session.repository)
-    dispatcher = Dispatcher(store, settings, state, _job_command(session), _job_environment(), kept, reporter)
+    computes = KnownComputes(session.repository.root, settings.compute, settings.jobs)
+    dispatcher = Dispatcher(store, settings, state, _job_command(session), _job_environment(), kept, computes, reporter)
     rules = SourceRules(settings, session.engine.name)
-    submitting = Submitting(store, settings, kept, rules.source_of, place, dispatcher.wake)
+    submitting = Submitting(store, settings, kept, rules.source_of, place, computes.chosen, dispatcher.wake)
 
     def submit(request: RetrainRequest, trigger: str) -> Job:
         try:

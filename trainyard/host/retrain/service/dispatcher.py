@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.retrain.jobs.database import short
 from trainyard.host.retrain.jobs.job import Job, State
 from trainyard.host.retrain.jobs.job_store import JobStore
+from trainyard.host.retrain.service.known_computes import KnownComputes
 from trainyard.host.retrain.service.secrets_in_memory import SecretsInMemory
 from trainyard.host.retrain.work.job_folder import JobFolder
 from trainyard.host.support.processes import give_way
@@ -46,6 +48,7 @@ class Dispatcher:
     argv: Sequence[str]
     environment: dict[str, str]
     kept: SecretsInMemory
+    computes: KnownComputes
     reporter: Reporter
     started: Callable[[Job], None] = lambda job: None
     ended: Callable[[Job], None] = lambda job: None
@@ -113,8 +116,15 @@ class Dispatcher:
         running = self.store.with_state(State.RUNNING)
         self._each(self._look_after, running)
         self._each(self._tell_of, self.store.untold())
-        free = self.settings.jobs - len(running)
-        self._each(self._begin, self.store.startable(free) if free > 0 else ())
+        taken = Counter(job.compute for job in running)
+        self._each(self._begin, self.store.startable(lambda compute: self._limit(compute) - taken[compute]))
+
+    def _limit(self, compute: str) -> int:
+        try:
+            return self.computes.limit(compute)
+        except TrainyardError as error:  # jobs of other computes go on
+            self._complaints.add(f"no job begins on {compute}: {short(error)}")
+            return 0
 
     def _each(self, do: Callable[[Job], None], jobs: Sequence[Job]) -> None:
         """One that fails does not stop the others; a database that is away does."""

@@ -34,7 +34,7 @@ class JobView(BaseModel):
     ended: datetime | None = None
     tries: int = Field(description="how often its process was started")
     stopping: str = Field("", description="why it is being stopped")
-    compute: str = ""
+    compute: str = Field("", description="where it trains; empty: on the machine of the service")
     commit: str = Field("", description="the full SHA")
     steps: list[StepView] = []
     run: str = Field("", description="the id of its run")

@@ -30,13 +30,14 @@ class Source:
 @dataclass(frozen=True)
 class Submitting:
     """Takes requests. ``source_of`` says what a ``git_uri`` means, or refuses it; ``place_of`` has one name for each
-    model of the service's own monorepo; ``wake`` has the job begun."""
+    model of the service's own monorepo, ``compute_of`` says where it trains; ``wake`` has the job begun."""
 
     store: JobStore
     settings: RetrainSettings
     kept: SecretsInMemory
     source_of: Callable[[str], Source]
     place_of: Callable[[str], str]
+    compute_of: Callable[[str], str]
     wake: Callable[[], None]
 
     def submit(self, request: RetrainRequest, trigger: str, idempotency_key: str = "", retry_of: str = "") -> Job:
@@ -56,6 +57,7 @@ class Submitting:
         job = Job(
             new_id(now), State.WAITING, asked, _digest(source.uri, place), trigger, now,
             priority=request.priority, secret=bool(source.secret), retry_of=retry_of,
+            compute=self.compute_of(request.compute),
         )  # fmt: skip
         if source.secret:  # before anybody can begin the job
             self.kept.keep(job.id, source.secret)

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from trainyard.errors import EXIT_FAILED, AlreadyPrinted, TrainyardError
+from trainyard.host.experiments.training import LeftRunning
 from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.database import short
 from trainyard.host.retrain.jobs.job import OVER, Job, State, StepName
@@ -86,6 +87,9 @@ class _Carrying:
             if not (ended := self._ended_before()):
                 with watched_disk(self.folder.checkout, self._session_there, self.settings.disk_mb, self._too_large):
                     ended = self._carried_out()
+        except LeftRunning as error:
+            self.session.reporter.warn(error.message)
+            ended = self._ended_by_signal(begun=not isinstance(error.__context__, SystemExit))
         except TrainyardError as error:
             if not isinstance(error, AlreadyPrinted):
                 self.session.reporter.warn(str(error))
@@ -110,12 +114,15 @@ class _Carrying:
         self._patiently(lambda: self.store.end(self.job.id, state, mask.text(reason)))
         return True
 
-    def _ended_by_signal(self) -> bool:
+    def _ended_by_signal(self, *, begun: bool = False) -> bool:
+        """``begun``: it was no signal, and counts as a try."""
         now = self.store.find(self.job.id)
         if now and now.stopping:
             return self.store.end_stopped(now)
-        self.session.reporter.step("The service is stopped: the job begins again with it")
-        self.store.wait_again(self.job, begun=False)
+        self.session.reporter.step(
+            "The job begins again" if begun else "The service is stopped: the job begins again with it"
+        )
+        self.store.wait_again(self.job, begun=begun)
         return False
 
     def _ended_before(self) -> bool:
@@ -134,7 +141,7 @@ class _Carrying:
         request = RetrainRequest.model_validate(self.job.request)
         check_tracker(self.session)
         self._step(StepName.FETCH)
-        task = Task(self.job.id, request, self._fetched(request), own=not request.git_uri)
+        task = Task(self.job.id, request, self._fetched(request), own=not request.git_uri, compute=self.job.compute)
         run = carry_out_steps(self.session, task, self._step, self._note)
         if request.deploy and run:
             self._step(StepName.DEPLOY)

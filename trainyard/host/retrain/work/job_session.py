@@ -23,9 +23,9 @@ def image_name(job_id: str) -> str:
     return f"trainyard-retrain-{job_id}"
 
 
-def session_in(session: Session, root: Path, job_id: str, tags: Mapping[str, str]) -> Session:
-    """A session of the checkout at ``root``. Its state is that of the service's own monorepo, so that nothing is
-    installed twice; its tracker is the service's."""
+def session_in(session: Session, root: Path, job_id: str, tags: Mapping[str, str], compute: str = "") -> Session:
+    """A session of the checkout at ``root``, which trains on ``compute``. Its state is that of the service's own
+    monorepo, so that nothing is installed twice; its tracker is the service's."""
     tracker = chosen_tracker(session.experiments, session.repository.root)
     uri = session.experiments.tracking_uri or (tracker.uri if tracker else "")
     repository = Repository(root, {"CONTAINER_NAME": image_name(job_id)}, session.repository.state.parent)
@@ -33,7 +33,8 @@ def session_in(session: Session, root: Path, job_id: str, tags: Mapping[str, str
         session.settings, build=True, force=False, bake=False, payload="", hardened=True, stop_timeout=STOP_SECONDS
     )
     given = replace(session.experiments, description="", tracking_uri=uri)
-    return replace(session, repository=repository, settings=settings, given=given, tags=tags)
+    computing = replace(session.computing, compute=compute)
+    return replace(session, repository=repository, settings=settings, given=given, given_computing=computing, tags=tags)
 
 
 def check_tracker(session: Session) -> None:

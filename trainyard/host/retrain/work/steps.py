@@ -32,6 +32,7 @@ from trainyard.host.retrain.mlprojects.job import ProjectLimits
 from trainyard.host.retrain.mlprojects.project_file import is_project
 from trainyard.host.retrain.mlprojects.retraining import retrain_project
 from trainyard.host.retrain.sources.own_data import add_own_data
+from trainyard.host.retrain.work.job_computes import left_on_compute, use_own_computes
 from trainyard.host.retrain.work.job_data import dataset_of, use_own_stores
 from trainyard.host.retrain.work.job_session import session_in
 from trainyard.host.retrain.work.locating import locate
@@ -43,12 +44,14 @@ Step = Callable[[StepName], None]  # the one before is over
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done: ``own`` says that it is the service's own monorepo, ``root`` is its checkout."""
+    """What is to be done: ``own`` says that it is the service's own monorepo, ``root`` is its checkout; ``compute`` is
+    where it trains."""
 
     job_id: str
     request: RetrainRequest
     root: Path
     own: bool
+    compute: str = ""
 
 
 def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run | None:
@@ -60,7 +63,9 @@ def carry_out_steps(session: Session, task: Task, step: Step, note: Note) -> Run
     """
     step(StepName.LOCATE)
     tags = {"job": task.job_id, "experiment": task.request.experiment_name}
-    there = session_in(session, task.root, task.job_id, {name: text for name, text in tags.items() if text})
+    there = session_in(
+        session, task.root, task.job_id, {name: text for name, text in tags.items() if text}, task.compute
+    )
     folder = locate(there.repository, task.request.location)
     if is_project(folder):
         step(StepName.TRAIN)
@@ -74,6 +79,9 @@ def _run_project(session: Session, task: Task, folder: Path, note: Note) -> None
         raise TrainyardError(
             f"{task.request.location} is an MLproject: no server of ours serves it", "leave out deploy"
         )
+    if task.request.compute:
+        raise TrainyardError(f"{task.request.location} is an MLproject: it trains on this machine", "leave out compute")
+    note(compute="")
     settings, own = session.settings, RetrainSettings.read()
     cores = float(settings.train_cpus or 0)
     limits = ProjectLimits.of(own, settings.train_memory, cores, own.disk_mb)
@@ -97,7 +105,8 @@ def _train_model(
         given = replace(there.experiments, base_model=task.request.base_model)
         training = with_base_model(replace(session, given=given), training)
     step(StepName.TRAIN)
-    run = _trained_before(there, [model.project, own_project], task.job_id) or trained(there, training)
+    run = _trained_before(there, [model.project, own_project], task.job_id)
+    run = run or trained(there, training, left_on_compute(there, model.project, task.job_id))
     note(run=run.id, metrics=_numbers(run.metrics))
     step(StepName.REGISTER)
     try:
@@ -122,6 +131,7 @@ def _training(there: Session, model: ModelDir, request: RetrainRequest) -> Train
     """Its image is built, its data is fetched."""
     payload = training_payload(there, model)
     use_own_stores(there.repository.state.parent, there.repository.root)
+    use_own_computes(there.repository.state.parent, there.repository.root)
     payload |= dataset_of(model, there.repository.root, request.dataset_uri, RetrainSettings.read())
     if request.params:
         payload = {**payload, "params": {**payload.get("params", {}), **request.params}}

@@ -12,6 +12,7 @@ from trainyard.errors import TrainyardError
 from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.database import short
 from trainyard.host.retrain.jobs.job_store import JobStore
+from trainyard.host.retrain.work.job_computes import end_trainings
 from trainyard.host.retrain.work.job_folder import FOLDER, JobFolder
 from trainyard.host.retrain.work.job_session import image_name, remove_image, session_in
 
@@ -41,12 +42,18 @@ def _remove_old_contests(state: Path) -> None:
 
 
 def clean_up(session: Session, folder: JobFolder) -> None:
-    """Remove the image and the checkout of a job that nobody carries out. What stays is a warning."""
-    for remove in (_remove_image, _remove_checkout):
+    """End what a job that nobody carries out has left on a compute, remove its image and its checkout. What stays is a
+    warning."""
+    for remove in (_end_trainings, _remove_image, _remove_checkout):
         try:
             remove(session, folder)
         except (TrainyardError, OSError) as error:
             session.reporter.warn(f"not all of the files of job {folder.job_id} are removed: {error}")
+
+
+def _end_trainings(session: Session, folder: JobFolder) -> None:
+    if root := folder.whole_checkout():
+        end_trainings(session_in(session, root, folder.job_id, {}))
 
 
 def _remove_image(session: Session, folder: JobFolder) -> None:
