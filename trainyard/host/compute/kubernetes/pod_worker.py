@@ -53,7 +53,7 @@ class PodWorker(Conversation):
         try:
             self._begin()
             if pod := self._following.place(self._given_up):
-                self._send(pod)
+                self._following.send_to(pod, self._send)
                 self._talk_to(pod)
         except TrainyardError as error:
             if isinstance(error, LostError):  # not by its own fault: another one is started, ready or not
