@@ -26,7 +26,7 @@ from computes.cluster import NODES, Cluster
 from computes.contract import CONFIG, HARDER, points, runs, said, trials_of_newest, tunings
 from computes.on_cluster import claim, prepare
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
+pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.engine("docker")]
 
 NAMESPACE = "chaos"
 SEED = int(os.environ.get("SEED", 17))
