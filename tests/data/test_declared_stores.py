@@ -71,10 +71,10 @@ def test_each_mistake_by_its_line(tmp_path: Path, text: str, message: str) -> No
 
 
 def test_no_file_and_an_empty_one(tmp_path: Path) -> None:
-    assert read_datastores(tmp_path).stores == {}
+    assert read_datastores(tmp_path).entries == {}
     for text in ("", "# nothing yet\n"):
         (tmp_path / "datastores.yaml").write_text(text)
-        assert read_datastores(tmp_path).stores == {}
+        assert read_datastores(tmp_path).entries == {}
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -86,14 +86,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     }
     for name, store in stores.items():
         write_datastore(tmp_path, name, store)
-    assert read_datastores(tmp_path).stores == stores
+    assert read_datastores(tmp_path).entries == stores
     text = (tmp_path / "datastores.yaml").read_text()
     (tmp_path / "datastores.yaml").write_text(text.rstrip() + "  # mine")
     write_datastore(tmp_path, "more", Datastore(url="x"))
     assert "# mine\n" in (tmp_path / "datastores.yaml").read_text()
     with pytest.raises(TrainyardError, match=r"datastores\.yaml:\d+: lake is there already"):
         write_datastore(tmp_path, "lake", Datastore(url="x"))
-    assert list(read_datastores(tmp_path).stores) == [*stores, "more"]
+    assert list(read_datastores(tmp_path).entries) == [*stores, "more"]
 
 
 @given(st.text(max_size=60))

@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
-from trainyard.host.experiments.yaml_files import Section, YamlFile, dump_yaml, read_yaml
+from trainyard.host.experiments.named_entries import NamedEntries, read_named
+from trainyard.host.experiments.yaml_files import Section, YamlFile
 from trainyard.host.network.registries import check_registry
 
 FILE = "compute.yaml"
-HEADER = "# Where models are trained: docs/compute.md. `make computes` shows them. No secret belongs here.\n"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _MEMORY = re.compile(r"([1-9]\d*)([kmg])", re.IGNORECASE)
 _TIME = re.compile(r"([1-9]\d*)([smhd])")
@@ -157,22 +156,12 @@ AnyCompute = Local | Ssh | Slurm | Kubernetes
 
 
 @dataclass(frozen=True)
-class Computes:
-    """The whole file, and the line of each compute."""
+class Computes(NamedEntries[AnyCompute]):
+    """``compute.yaml``."""
 
-    path: Path
-    entries: Mapping[str, AnyCompute]
-    lines: Mapping[str, int]
-
-    def find(self, name: str) -> AnyCompute:
-        """Raises:
-        TrainyardError: there is none of that name."""
-        if name in self.entries:
-            return self.entries[name]
-        known = f"it has {', '.join(self.entries)}" if self.entries else "it has none"
-        raise TrainyardError(
-            f"{self.path}: no compute {name}", f"{known}; make compute-add NAME={name} KIND=... adds one"
-        )
+    WHAT = "compute"
+    HEADER = "# Where models are trained: docs/compute.md. `make computes` shows them. No secret belongs here.\n"
+    ADDING = "compute-add NAME={name} KIND=..."
 
 
 def check_name(name: object) -> None:
@@ -189,18 +178,10 @@ def read_computes(root: Path) -> Computes:
         TrainyardError: naming file, line and fix.
     """
     path = root / FILE
-    if not path.exists() and not path.is_symlink():
+    file = read_named(path, "computes", "<name>: {kind: ssh, host: ...}", check_name)
+    if file is None:
         return Computes(path, {}, {})
-    file = read_yaml(path)
-    content = {} if file.content is None else file.content
-    if not isinstance(content, dict):
-        raise TrainyardError(f"{path}:1: not a mapping of names to computes", "write <name>: {kind: ssh, host: ...}")
-    for name in content:
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise TrainyardError(f"{file.where((str(name),))}: {name!r} is {error}", "rename it") from None
-    entries = {name: parse_entry(file, name, given) for name, given in content.items()}
+    entries = {name: parse_entry(file, name, given) for name, given in file.content.items()}
     return Computes(path, entries, {name: file.lines[(name,)] for name in entries})
 
 
@@ -225,13 +206,5 @@ def write_compute(root: Path, name: str, entry: AnyCompute) -> None:
         TrainyardError: the file has a mistake, or a compute of that name.
         OSError: it cannot be written.
     """
-    known = read_computes(root)
-    if name in known.entries:
-        raise TrainyardError(
-            f"{known.path}:{known.lines[name]}: {name} is there already", "edit that line, or take another name"
-        )
-    before = known.path.read_text() if known.path.is_file() else HEADER
-    if before and not before.endswith("\n"):
-        before += "\n"
     content = {"kind": entry.kind, **entry.model_dump(exclude_defaults=True, exclude={"kind"}, mode="json")}
-    write_whole(known.path, before + dump_yaml({name: content}))
+    read_computes(root).append(name, content)

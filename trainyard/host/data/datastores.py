@@ -11,13 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import RootModel, field_validator
 
-from trainyard.contract.files import write_whole
-from trainyard.errors import TrainyardError
-from trainyard.host.experiments.yaml_files import Section, dump_yaml, read_yaml
+from trainyard.host.experiments.named_entries import NamedEntries, read_named
+from trainyard.host.experiments.yaml_files import Section
 from trainyard.host.monorepo.dataset_ref import DATASTORES, STORE_NAME
 
 FILE = DATASTORES
-HEADER = "# The data stores of this repository: docs/data.md. `make datastores` shows them. No secret belongs here.\n"
 EXAMPLE = "s3://bucket/folder, gs://, abfs://, https://, sftp://, file://, a path, dvc+https://host/repo.git#folder"
 SCHEMES = ("s3", "gs", "abfs", "http", "https", "sftp", "file")
 # Query parameters that let whoever has the URL in.
@@ -94,22 +92,14 @@ class _Stores(RootModel[dict[str, Datastore]]):
 
 
 @dataclass(frozen=True)
-class Datastores:
-    """The whole file, and the line of each store."""
+class Datastores(NamedEntries[Datastore]):
+    """``datastores.yaml``."""
 
-    path: Path
-    stores: Mapping[str, Datastore]
-    lines: Mapping[str, int]
-
-    def find(self, name: str) -> Datastore:
-        """Raises:
-        TrainyardError: there is none of that name."""
-        if name in self.stores:
-            return self.stores[name]
-        known = f"it has {', '.join(self.stores)}" if self.stores else "it has none"
-        raise TrainyardError(
-            f"{self.path}: no data store {name}", f"{known}; make datastore-add NAME={name} URL=... adds one"
-        )
+    WHAT = "data store"
+    HEADER = (
+        "# The data stores of this repository: docs/data.md. `make datastores` shows them. No secret belongs here.\n"
+    )
+    ADDING = "datastore-add NAME={name} URL=..."
 
 
 def check_name(name: object) -> None:
@@ -152,20 +142,10 @@ def read_datastores(root: Path) -> Datastores:
         TrainyardError: naming file, line and fix; a wrong URL is not shown, as it may hold a secret.
     """
     path = root / FILE
-    if not path.is_file():
-        if path.is_symlink() or path.exists():
-            raise TrainyardError(f"{path}: not a file", "remove it, or put the file there")
+    file = read_named(path, "data stores", "<name>: {url: <URL>}", check_name)
+    if file is None:
         return Datastores(path, {}, {})
-    file = read_yaml(path)
-    content = {} if file.content is None else file.content
-    if not isinstance(content, dict):
-        raise TrainyardError(f"{path}:1: not a mapping of names to data stores", "write <name>: {url: <URL>}")
-    for name in content:
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise TrainyardError(f"{file.where((str(name),))}: {name!r} is {error}", "rename it") from None
-    named = {name: {"url": given} if isinstance(given, str) else given for name, given in content.items()}
+    named = {name: {"url": given} if isinstance(given, str) else given for name, given in file.content.items()}
     stores = replace(file, content=named).check(_Stores).root
     return Datastores(path, stores, {name: file.lines[(name,)] for name in stores})
 
@@ -177,13 +157,4 @@ def write_datastore(root: Path, name: str, store: Datastore) -> None:
         TrainyardError: the file has a mistake, or a store of that name.
         OSError: it cannot be written.
     """
-    known = read_datastores(root)
-    if name in known.stores:
-        raise TrainyardError(
-            f"{known.path}:{known.lines[name]}: {name} is there already", "edit that line, or take another name"
-        )
-    before = known.path.read_text() if known.path.is_file() else HEADER
-    if before and not before.endswith("\n"):
-        before += "\n"
-    content = store.model_dump(exclude_defaults=True)
-    write_whole(known.path, before + dump_yaml({name: content}))
+    read_datastores(root).append(name, store.model_dump(exclude_defaults=True))

@@ -45,7 +45,7 @@ def add(session: Session, name: str, store: Datastore) -> None:
     """
     root = session.repository.root
     known = read_datastores(root)
-    if name not in known.stores:
+    if name not in known.entries:
         try:
             check(store_of(session, name, Datastores(known.path, {name: store}, {})))
         except StoreError as error:
@@ -66,12 +66,12 @@ def check(store: Store) -> None:
 def overviews(session: Session) -> list[Overview]:
     """Every store of datastores.yaml; one that does not answer keeps nothing from the others."""
     stores = read_datastores(session.repository.root)
-    with ThreadPoolExecutor(max(1, len(stores.stores))) as pool:
-        return list(pool.map(lambda name: _overview(session, name, stores), stores.stores))
+    with ThreadPoolExecutor(max(1, len(stores.entries))) as pool:
+        return list(pool.map(lambda name: _overview(session, name, stores), stores.entries))
 
 
 def _overview(session: Session, name: str, stores: Datastores) -> Overview:
-    url = stores.stores[name].url
+    url = stores.entries[name].url
     files = size = 0
     newest = (0.0, "")
     try:

@@ -116,7 +116,7 @@ def _dataset(session: Session, model: ModelDir) -> Iterator[Problem]:
 def _store_of(session: Session, ref: DatasetRef, where: str, model: ModelDir) -> Iterator[Problem]:
     """That it is declared; whether it answers is for ``make datastores``."""
     with contextlib.suppress(TrainyardError):  # a mistake in the file is a rule of its own
-        known = read_datastores(session.repository.root).stores
+        known = read_datastores(session.repository.root).entries
         if ref.store not in known:
             what = f"{where}: {ref}: {DATASTORES} has no data store {ref.store}"
             fix = f"make datastore-add NAME={ref.store} URL=... adds one"

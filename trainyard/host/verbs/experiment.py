@@ -125,7 +125,7 @@ def _as_settings(session: Session, model: ModelDir, asked: ExperimentFile) -> Se
 def _datasets(session: Session, model: ModelDir, asked: ExperimentFile) -> dict[str, str]:
     """The paths of the files that it names, as the train function finds them."""
     content, file = asked.experiment, asked.file
-    stores = read_datastores(session.repository.root).stores
+    stores = read_datastores(session.repository.root).entries
     if content.data_mount in stores:
         return _datasets_of_store(content)
     folder, found = data_folder(model.project / "data", content.data_mount, content.image_type)

@@ -98,13 +98,13 @@ def _store(session: Session, stores: Datastores, missing: list[str]) -> str:
     """
     if not missing:
         return ""
-    if not stores.stores:
+    if not stores.entries:
         raise TrainyardError(f"{stores.path}: no data store yet", "make datastore-add NAME=lake URL=s3://bucket/folder")
     named = StoreSettings.read(session.repository.overrides).store
-    question = f"Data store ({', '.join(stores.stores)})"
+    question = f"Data store ({', '.join(stores.entries)})"
     what = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not given"
     places = " ".join(f"{variable}=<store>:<prefix>" for variable in missing)
-    nobody_says = TrainyardError(what, f"say {places}, or STORE=<one of {', '.join(stores.stores)}>")
+    nobody_says = TrainyardError(what, f"say {places}, or STORE=<one of {', '.join(stores.entries)}>")
 
     def known(text: str) -> str:
         stores.find(text.strip())
@@ -124,7 +124,7 @@ def _check_store_is_used(session: Session, places: list[str]) -> None:
 
 def _place_of(stores: Datastores) -> Callable[[str], str]:
     """A check of a place: of one of these stores."""
-    there = f"there are {', '.join(stores.stores)}" if stores.stores else "there is none yet: make datastore-add"
+    there = f"there are {', '.join(stores.entries)}" if stores.entries else "there is none yet: make datastore-add"
 
     def checked(text: str) -> str:
         try:

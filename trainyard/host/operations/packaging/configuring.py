@@ -36,7 +36,7 @@ def default_place(model: ModelDir, store: str, what: str) -> str:
 
 def only_store(stores: Datastores) -> str:
     """The store that is meant where none is named; empty where there are several, or none."""
-    return next(iter(stores.stores)) if len(stores.stores) == 1 else ""
+    return next(iter(stores.entries)) if len(stores.entries) == 1 else ""
 
 
 def guessed(model: ModelDir) -> dict[str, str]:

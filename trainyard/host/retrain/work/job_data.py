@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from trainyard.contract.files import write_whole
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.data.datastores import FILE, HEADER, Datastore, read_datastores, write_datastore
+from trainyard.host.data.datastores import FILE, Datastore, Datastores, read_datastores, write_datastore
 from trainyard.host.experiments.yaml_files import dump_yaml
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.settings.retrain import RetrainSettings
@@ -27,12 +27,12 @@ def use_own_stores(own: Path, checkout: Path) -> None:
     Raises:
         TrainyardError: the file has a mistake, or cannot be written.
     """
-    stores = {name: _from_anywhere(own, store) for name, store in read_datastores(own).stores.items()}
+    stores = {name: _from_anywhere(own, store) for name, store in read_datastores(own).entries.items()}
     content = {name: store.model_dump(exclude_defaults=True) for name, store in stores.items()}
     try:
         (checkout / FILE).unlink(missing_ok=True)
         if content:
-            write_whole(checkout / FILE, HEADER + dump_yaml(content))
+            write_whole(checkout / FILE, Datastores.HEADER + dump_yaml(content))
     except OSError as error:
         raise TrainyardError(
             f"{error.filename}: {error.strerror}", "check permissions and space", EXIT_FAILED
