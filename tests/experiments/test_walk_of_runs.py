@@ -38,6 +38,7 @@ def test_runs_and_a_promotion(tmp_path: Path) -> None:
         top("retrain-stop", part="Stopped the retrain service")
         top("track-stop", part="Stopped")
     runs = sorted(path.name for path in (folder.parent / "runs").iterdir())
+    top("ci-report", part="Compared with")
     for of in (walk, top):
         of("runs", part="finished")
         of("run-show", part="loss")

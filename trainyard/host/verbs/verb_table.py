@@ -57,6 +57,8 @@ VERBS = (
          "importing:import_into"),
     Verb("affected", TOP, "the models that changed since the git ref SINCE, as JSON for a CI matrix",
          "affected:print_affected"),
+    Verb("ci-report", TOP, "Markdown for a pull request: what the change since SINCE does to models; MODEL=, REPORT=",
+         "ci:ci_report"),
     Verb("builders", TOP, "the builder images trainyard/base, trainyard/train, trainyard/daemon",
          "build:build_builders"),
     Verb("track", TOP, "the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready",
