@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -57,6 +58,31 @@ class Branches:
 
     def runs(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted(self.project.glob("runs/*/run.json"))]
+
+    def clone(self, path: Path, *arguments: str) -> Monorepo:
+        """Another clone of the remote, as another job has it."""
+        git(path.parent, "clone", "-q", *arguments, f"file://{self.remote}", str(path))
+        for name in (".venv", ".trainyard"):
+            (path / name).symlink_to(self.repo.path / name)
+        checked_out(path)
+        other = object.__new__(Monorepo)
+        other.path, other.engine, other.prefix = path, self.repo.engine, self.repo.prefix
+        return other
+
+    def pushed(self, path: str, branch: str = "work") -> str:
+        """A file as the remote has it."""
+        return git(self.remote, "show", f"{branch}:{path}")
+
+    def ask(self, message: str) -> str:
+        """Commit and push; the commit."""
+        commit = self.commit(message)
+        self.git("push", "-q", "origin", "HEAD")
+        return commit
+
+
+def checked_out(path: Path) -> None:
+    """Git may have written the file anew: it is older than the environment's stamp."""
+    os.utime(path / "pyproject.toml", (0, 0))
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
-from ci.branches import Branches, git
+from ci.branches import Branches
+
+pytestmark = pytest.mark.slow
 
 BEFORE = {"one": {"loss": 4.0, "accuracy": 0.2}, "two": {"loss": 1.0}}
 
@@ -124,12 +125,7 @@ def test_a_shallow_clone_says_what_is_missing(branches: Branches, tmp_path: Path
     with_base(branches)
     branches.commit("One more")
     branches.git("push", "-q", "origin", "work")
-    shallow = tmp_path / "shallow"
-    git(tmp_path, "clone", "-q", "--depth=1", "-b", "work", f"file://{branches.remote}", str(shallow))
-    (shallow / ".venv").symlink_to(branches.repo.path / ".venv")
-    (shallow / ".trainyard").symlink_to(branches.repo.path / ".trainyard")
-    os.utime(shallow / "pyproject.toml", (0, 0))  # older than the environment's stamp
-    branches.repo.path = shallow
+    branches.repo = branches.clone(tmp_path / "shallow", "--depth=1", "-b", "work")
     out = report(branches)
     assert "Compared with nothing: <code>nothing to compare" in out
     assert "this clone is shallow&#58; git fetch --unshallow" in out

@@ -11,4 +11,15 @@ from trainyard.settings.declarations import FromEnvironment, setting
 class CiSettings(FromEnvironment):
     """Settings of ``make ci-report`` and ``make ci-train``."""
 
-    report: str = setting("REPORT", "", "make ci-report: the file that it writes; default: standard output")
+    report: str = setting(
+        "REPORT", "", "make ci-report, make ci-train: the file of the report; default: standard output"
+    )
+    branch: str = setting(
+        "BRANCH",
+        "",
+        "make ci-train: the branch of origin that results are pushed to; default: the one that is checked out",
+        "CI_COMMIT_BRANCH",
+    )
+    ci_timeout: int = setting(
+        "CI_TIMEOUT", 3600, "seconds that make ci-train gives one call of git or dvc over the network; 0: any"
+    )

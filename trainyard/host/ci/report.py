@@ -24,10 +24,10 @@ class Report:
 
 
 def make_report(
-    session: Session, models: str, folder: Path, failures: Mapping[str, str] = MappingProxyType({})
+    session: Session, models: Sequence[str] | None, folder: Path, failures: Mapping[str, str] = MappingProxyType({})
 ) -> Report:
-    """The report on ``models``, names separated by spaces, or on those that the change touches; seen from ``folder``.
-    Where there is nothing to compare with it is on all models, and says why.
+    """The report on ``models``, by name, or on those that the change touches; seen from ``folder``. ``failures`` are
+    what the caller knows of. Where there is nothing to compare with it is on all models, and says why.
 
     Raises:
         TrainyardError: a name is no model's.
@@ -37,18 +37,22 @@ def make_report(
         base = base_commit(root, session.settings.since)
     except TrainyardError as error:
         missing = str(error)
-    paths = _paths(session, models.split(), base)
+    paths = _paths(session, models, base)
     news = [news_of(session, path, base, failures) for path in paths]
     news += [ModelNews(name, error=why) for name, why in failures.items() if name not in {one.name for one in news}]
     return Report(report_text(news, base, missing, folder), tuple(one.name for one in news if one.error))
 
 
-def _paths(session: Session, named: Sequence[str], base: str) -> list[Path]:
+def _paths(session: Session, named: Sequence[str] | None, base: str) -> list[Path]:
     there = {f"{path.parent.name}/{path.name}": path for path in session.repository.every_model_path()}
-    if unknown := [name for name in named if name not in there]:
-        raise TrainyardError(f"MODEL={unknown[0]}: there is no such model", f"there are {', '.join(there)}")
-    if named:
-        return [there[name] for name in dict.fromkeys(named)]
+    if named is not None:
+        return [_known(there, name) for name in dict.fromkeys(named)]
     if not base:
         return list(there.values())
     return [there[name] for name in touched_models(session, base)]
+
+
+def _known(there: Mapping[str, Path], name: str) -> Path:
+    if name not in there:
+        raise TrainyardError(f"MODEL={name}: there is no such model", f"there are {', '.join(there)}")
+    return there[name]

@@ -75,6 +75,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "cancel": ("ID", *COMPUTE),
     "check": ("FORMAT",),
     "ci-report": ("SINCE", "MODEL", "REPORT"),
+    "ci-train": ("SINCE", *_names(CiSettings), "TRIALS", "WORKERS", "TRIAL_TIMEOUT", *TRACKER, *COMPUTE, *TRAIN),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
     "compute-add": ("NAME", "REGISTRY", *_names(NewComputeSettings), *COMPUTE),

@@ -59,6 +59,8 @@ VERBS = (
          "affected:print_affected"),
     Verb("ci-report", TOP, "Markdown for a pull request: what the change since SINCE does to models; MODEL=, REPORT=",
          "ci:ci_report"),
+    Verb("ci-train", TOP, "where the last commit begins with [train] or [tune]: do that, push what came of it; REPORT=",
+         "ci:ci_train", extra=EXPERIMENTS),
     Verb("builders", TOP, "the builder images trainyard/base, trainyard/train, trainyard/daemon",
          "build:build_builders"),
     Verb("track", TOP, "the MLflow server on TRACK_PORT (5007), until Ctrl-C; DETACH=1 returns when it is ready",
