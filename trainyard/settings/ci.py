@@ -14,6 +14,7 @@ class CiSettings(FromEnvironment):
     report: str = setting(
         "REPORT", "", "make ci-report, make ci-train: the file of the report; default: standard output"
     )
+    kind: str = setting("CI", "", "make ci-files: for which CI: github, gitlab or both")
     branch: str = setting(
         "BRANCH",
         "",
