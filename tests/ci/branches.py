@@ -20,8 +20,8 @@ CONFIG = "params: {x: 0.0, steps: 1}\npromotion: {metric: loss}\n"
 class Branches:
     """Two models, ``one`` and ``two``, committed on main, pushed to ``remote``; the work tree is on ``work``."""
 
-    def __init__(self, folder: Path) -> None:
-        self.repo = Monorepo(folder / "repo")
+    def __init__(self, folder: Path, engine: str = "process") -> None:
+        self.repo = Monorepo(folder / "repo", engine)
         self.remote = folder / "remote.git"
         self.one, self.two = self._model("one"), self._model("two")
         shutil.copy(ROOT / ".gitignore", self.repo.path)

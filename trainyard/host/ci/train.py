@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainyard.contract.routes import came_trained
-from trainyard.errors import TrainyardError
+from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
 from trainyard.host.ci.base_commit import base_commit
 from trainyard.host.ci.branch import Branch, Results, branch_of
 from trainyard.host.ci.commit_mark import MARKS, Asked, asked_by
@@ -150,6 +150,8 @@ def _of_project(
             train_for(session, model, branch.asking, tunes=asked.tunes)
             files += _results(session, model, inputs, dvc)
         except (TrainyardError, OSError) as error:
+            if isinstance(error, TrainyardError) and error.exit_code in ENDED_BY_SIGNAL:
+                raise  # the whole job is over; begun again, it goes on
             outcome.failures[name] = str(error)
             session.reporter.warn(f"{name} failed: {error}")
     return files
