@@ -26,7 +26,7 @@ from computes.cluster import NODES, Cluster
 from computes.contract import CONFIG, HARDER, points, runs, said, trials_of_newest, tunings
 from computes.on_cluster import claim, prepare
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
+pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.engine("docker")]
 
 NAMESPACE = "chaos"
 SEED = int(os.environ.get("SEED", 17))
@@ -168,7 +168,7 @@ class ChaosContract:
                 assert made.status == 0, shown + made.out + made.err
             elif kind == "client":
                 continue
-            self.check_trials(model, shown)
+            self.check_trials(model, 2 if kind in ("pod", "network", "kubelet") else 0, shown)
             self.check_nothing_left()
 
     def check_published(self, model: Model, run: Path, x: float, shown: str) -> None:
@@ -181,13 +181,17 @@ class ChaosContract:
         assert json.loads((run / "compute.json").read_text())["over"], shown
         assert not list(model.binary.parent.glob(".*")), shown
 
-    def check_trials(self, model: Model, shown: str) -> None:
+    def check_trials(self, model: Model, most_lost: int, shown: str) -> None:
+        """A trial whose worker is lost fails, and says so; there are two workers."""
         tuning, trials = tunings(model)[-1], trials_of_newest(model)
         assert tuning["status"] == "finished", shown
         finished = [one for one in trials if one["status"] == "finished"]
         numbers = [one["tags"]["trial"] for one in finished]
         assert len(set(numbers)) == len(numbers), shown
-        assert len(finished) in (TRIALS, TRIALS + 1), shown  # one that ended just before the client did
+        failed = [one["error"] for one in trials if one["status"] == "failed"]
+        assert len(failed) <= most_lost, shown
+        assert all("its worker was ended" in error for error in failed), shown
+        assert len(finished) + len(failed) in (TRIALS, TRIALS + 1), shown  # one that ended just before the client did
         for one in finished:
             steps = [point["step"] for point in points(model.path.parent / "runs" / one["id"])]
             assert steps == list(range(3)), shown

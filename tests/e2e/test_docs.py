@@ -16,7 +16,7 @@ from monorepo import ROOT, Monorepo, ask, free_port
 from worked_examples import commit_all, follow, prints, shipped_clone
 
 ELSEWHERE = re.compile(
-    r"(s2i|docker tag|docker build) |.*<project>/<model>|(CI=1 |NIGHTLY=1 )*make (test|lint|format)( |$)"
+    r"(s2i|docker tag|docker build|make push) |.*<project>/<model>|(CI=1 |NIGHTLY=1 )*make (test|lint|format)( |$)"
 )
 
 

@@ -73,7 +73,9 @@ def placed_on_compute(run: Run) -> Placed:
     TrainyardError: the run is not on a compute, or is over."""
     placed = read_placed(run.folder)
     if placed is None or not run.compute:
-        raise TrainyardError(f"{run.id} ran on this machine" if run.status != "running" else f"{run.id} runs here", "")
+        if run.compute:
+            raise TrainyardError(f"{run.id} was not submitted to {run.compute}: {run.status}", "train again")
+        raise TrainyardError(f"{run.id} ran on this machine" if run.status != "running" else f"{run.id} runs here")
     if placed.over or run.status != "running":
         raise TrainyardError(f"{run.id} is over: {run.status}", f"make run-show ID={run.id}")
     return placed

@@ -8,6 +8,7 @@ from typing import Any
 
 from trainyard.contract.routes import came_trained
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_KILLED, AlreadyPrinted, TrainyardError
+from trainyard.host.compute.compute_file import read_computes
 from trainyard.host.engines.base import Mount
 from trainyard.host.experiments.config import FILE as CONFIG
 from trainyard.host.experiments.origin import Origin
@@ -74,7 +75,12 @@ def training_of(session: Session, model: ModelDir, data: TrainingData) -> Traini
     """What to train; its image is built first, where it is missing or not of today's sources, then data is fetched."""
     if unread := unread_of(model):
         session.reporter.warn(unread)
+    compute = session.computing.compute
+    if compute:
+        read_computes(session.repository.root).find(compute)
     image = image_to_run(session, model, "train")
+    if compute and not session.commands.dry_run:
+        session.engine.images.exported(image.name, image.id)  # an engine whose images nobody else can run says so
     datasets, cached = mounted(session, model, data)
     mounts = (datasets, Mount("models", models_folder(session, model.project)))
     described = {"description": session.experiments.description} if session.experiments.description else {}
@@ -86,7 +92,7 @@ def training_of(session: Session, model: ModelDir, data: TrainingData) -> Traini
     environment = {**environment_of(model), **jobs, **named}
     return Training(
         model, origin, data.payload, mounts, tags, "", True, environment, hardened, cached,
-        compute=session.computing.compute,
+        compute=compute,
     )  # fmt: skip
 
 

@@ -96,6 +96,18 @@ class Following:
         if finding.state != "running":
             raise self._error(finding)
 
+    def send_to(self, pod: str, send: Callable[[str], None]) -> None:
+        """Send its files, once its node can be reached. Raises as ``check``."""
+
+        def once() -> None:
+            try:
+                send(pod)
+            except TrainyardError:
+                self.check()
+                raise
+
+        self._patiently(once)
+
     def printed(self) -> None:
         """Hand on what it has printed so far.
 
@@ -154,7 +166,7 @@ class Following:
 
     def _send_to(self, pod: str, send: Callable[[str], None]) -> None:
         try:
-            self._patiently(lambda: send(pod))
+            self.send_to(pod, send)
         except AwayError:
             raise
         except TrainyardError:

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.errors import EXIT_FAILED, EXIT_KILLED, TrainyardError
+from trainyard.host.compute.base import LostError
 from trainyard.host.compute.kubernetes.manifests import CONTAINER
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.engines.container.runner import RUN
@@ -52,9 +53,11 @@ class PodWorker(Conversation):
         try:
             self._begin()
             if pod := self._following.place(self._given_up):
-                self._send(pod)
+                self._following.send_to(pod, self._send)
                 self._talk_to(pod)
         except TrainyardError as error:
+            if isinstance(error, LostError):  # not by its own fault: another one is started, ready or not
+                self._status = EXIT_KILLED
             self._heard(f"error: {error}\n".encode(), True)
 
     def _talk_to(self, pod: str) -> None:
@@ -68,6 +71,8 @@ class PodWorker(Conversation):
                     talk.process.wait(_LOOK)
                     break
                 self._following.check()  # a connection to a node that is lost is silent
-            self._status = talk.wait()
+            if (status := talk.wait()) and not self._given_up.is_set():
+                self._following.check()  # whether it was ended with its pod
+            self._status = status
         finally:
             talk.process.kill()

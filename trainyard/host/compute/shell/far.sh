@@ -175,7 +175,8 @@ has) # PROGRAM...
     ;;
 free)
     if [ "${1-}" = slurm ]; then
-        sinfo --noheader --format '%C' | awk -F/ '{idle += $2; all += $4} END {print idle " of " all " cores"}'
+        found=$(sinfo --noheader --format '%C')
+        echo "$found" | awk -F/ '{idle += $2; all += $4} END {print idle " of " all " cores"}'
         exit
     fi
     echo "$(nproc) cores, $(awk '/MemAvailable/ {printf "%.1f", $2 / 1048576}' /proc/meminfo) GiB"
