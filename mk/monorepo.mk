@@ -2,7 +2,7 @@
 # includes this may have targets of its own: those with `## help` are listed by `make help`.
 
 # Known here alone: in a model's folder DATASET is a misspelt DATASET_NAME.
-OF_TOP = $(SCAFFOLD) $(RETRAIN_CLIENT) $(NEW_COMPUTE)
+OF_TOP = $(SCAFFOLD) $(RETRAIN_CLIENT) $(NEW_COMPUTE) $(CI_SETTINGS)
 include $(dir $(lastword $(MAKEFILE_LIST)))setup.mk
 
 LEAVES := $(wildcard projects/*/*/Makefile)
@@ -31,8 +31,8 @@ help:
 $(filter-out $(VERBS),$(MODEL_VERBS)):
 	@echo 'error: which model? make $@ MODEL=<project>/<model>; make list shows them' >&2; exit 2
 else
-# These two say by themselves what is there: a model that is half renamed has no directory of its old name.
-ifeq ($(or $(wildcard projects/$(MODEL)/Makefile),$(filter rename remove,$(MAKECMDGOALS))),)
+# These say by themselves what is there: a model that is half renamed has no directory of its old name.
+ifeq ($(or $(wildcard projects/$(MODEL)/Makefile),$(filter rename remove ci-report,$(MAKECMDGOALS))),)
 $(error MODEL=$(MODEL): no such model; there are: $(MEMBERS))
 endif
 $(MODEL_VERBS):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainyard.errors import TrainyardError
+from trainyard.settings.ci import CiSettings
 from trainyard.settings.compute import ComputeSettings, NewComputeSettings, RegistrySettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import table
@@ -51,6 +52,7 @@ def test_every_setting_is_in_the_docs() -> None:
         PackageSettings,
         RetrainSettings,
         ClientSettings,
+        CiSettings,
     ):
         default = {"False": "0", "True": "1"}.get(value, value)
         shown = f"| `{variables}` | {f'`{default}`' if default else ''} | {help_text} |"

@@ -15,6 +15,7 @@ from pathlib import Path
 from trainyard.host.requirements.index_errors import ANSWER, NO_LIST, TROUBLES
 from trainyard.host.verbs.verb_options import READS
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP, VERBS, Verb, Where, verbs_of
+from trainyard.settings.ci import CiSettings
 from trainyard.settings.compute import ComputeSettings, NewComputeSettings, RegistrySettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment, given_to_make
@@ -97,6 +98,7 @@ def _settings() -> str:
         + _list("What reads data stores listens to.", "DATA", _names(DataSettings))
         + _list("What the retrain service listens to.", "RETRAIN", _names(RetrainSettings))
         + _list("What asks the retrain service listens to.", "RETRAIN_CLIENT", _names(ClientSettings))
+        + _list("What a CI server calls listens to.", "CI_SETTINGS", _names(CiSettings))
         + _list(
             "What the verbs that write model directories, and that name data stores, listen to.",
             "SCAFFOLD",

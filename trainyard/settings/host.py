@@ -143,7 +143,11 @@ class HousekeepingSettings(FromEnvironment):
 
     follow: bool = setting("FOLLOW", False, "1: make logs stays")
     keep: bool = setting("KEEP", False, "1: make demo leaves its server running")
-    since: str = setting("SINCE", "", "git ref: make affected lists what changed since, make push pushes that alone")
+    since: str = setting(
+        "SINCE",
+        "",
+        "git ref: make affected lists what changed since, make push pushes that alone, make ci-report compares with it",
+    )
     clean_runs: bool = setting("RUNS", False, "1: make clean ALL=1 removes runs/, mlruns/ and trained models, too")
     prune_age: int = setting(
         "PRUNE_AGE", 3600, "seconds for which make prune leaves dependency images: another clone may build on them next"

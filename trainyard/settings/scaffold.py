@@ -65,7 +65,9 @@ class ScaffoldSettings(FromEnvironment):
         "make new-model: what stands between the fields of a text file, where its first lines do not say it",
     )
     model_file: str = setting("MODEL_FILE", "", "make adopt: the file of a fitted model")
-    model: str = setting("MODEL", "", "make rename, make remove: the model, as <project>/<model>")
+    model: str = setting(
+        "MODEL", "", "make rename, make remove: the model, as <project>/<model>; make ci-report: several"
+    )
     to: str = setting(
         "TO",
         "",

@@ -108,6 +108,20 @@ class Promotion(Section):
     min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
+class CiSection(Section):
+    """Small files that a training writes, for ``make ci-train`` to commit; paths below the project."""
+
+    commit: list[str] = Field(default_factory=list)
+
+    @field_validator("commit")
+    @classmethod
+    def _below(cls, given: list[str]) -> list[str]:
+        for name in given:
+            if not name or name.startswith(("/", "-")) or not {"", ".", ".."}.isdisjoint(name.split("/")):
+                raise ValueError(f"{name!r} is not the path of a file below the project")
+        return given
+
+
 class Config(Section):
     """The whole file."""
 
@@ -117,6 +131,7 @@ class Config(Section):
     guards: dict[str, Guard] = Field(default_factory=dict)
     environment: dict[str, str | int | float] = Field(default_factory=dict)
     training: TrainingSection = Field(default_factory=TrainingSection)
+    ci: CiSection = Field(default_factory=CiSection)
     retrain: RetrainSection = Field(default_factory=RetrainSection)
     tracking: Literal["make", "own"] = "make"  # own: the train function logs to MLflow itself
     input_paths: Any = None

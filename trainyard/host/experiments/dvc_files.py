@@ -38,7 +38,7 @@ from trainyard.host.monorepo.sources import SHARED, model_files
 from trainyard.host.support.context import only_files
 from trainyard.host.support.shared_folder import SharedFolder
 
-FILE = "dvc.yaml"
+FILE, LOCK = "dvc.yaml", "dvc.lock"
 IGNORE = ".dvcignore"
 IGNORED = ("__pycache__/", "/.venv", "/.trainyard/", "/mlruns/", "/projects/*/runs/")
 HEADER = "# Made by `make dvc` from the model directories; make it again after adding a model, a file or a parameter.\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any
 
+from trainyard.settings.ci import CiSettings
 from trainyard.settings.compute import ComputeSettings, NewComputeSettings, RegistrySettings
 from trainyard.settings.data import DataSettings, PackageSettings, StoreSettings
 from trainyard.settings.declarations import FromEnvironment
@@ -38,6 +39,7 @@ DECLARED: dict[str, Field[Any]] = {
         PackageSettings,
         RetrainSettings,
         ClientSettings,
+        CiSettings,
     )
     for declared in fields(settings)
     if declared.repr
@@ -72,6 +74,21 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "builders": BUILD,
     "cancel": ("ID", *COMPUTE),
     "check": ("FORMAT",),
+    "ci-build": ("SINCE", *ASSETS, *BUILD),
+    "ci-files": ("CI", "FORCE"),
+    "ci-report": ("SINCE", "MODEL", "REPORT"),
+    "ci-train": (
+        "SINCE",
+        "REPORT",
+        "BRANCH",
+        "CI_TIMEOUT",
+        "TRIALS",
+        "WORKERS",
+        "TRIAL_TIMEOUT",
+        *TRACKER,
+        *COMPUTE,
+        *TRAIN,
+    ),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
     "compute-add": ("NAME", "REGISTRY", *_names(NewComputeSettings), *COMPUTE),

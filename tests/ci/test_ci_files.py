@@ -1,0 +1,132 @@
+"""The workflow files are right by the checkers of both hosts, and each command in them works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from monorepo import ROOT
+from needs import need
+
+from ci.branches import Branches, git
+from trainyard.host.ci.workflow_files import workflow_files
+from trainyard.host.verbs.verb_table import TOP, verbs_of
+
+GITHUB, GITLAB = ".github/workflows/models.yml", ".gitlab-ci.yml"
+
+
+def content(place: str) -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load(workflow_files("both")[place])
+    return found
+
+
+def commands(place: str, job: str) -> list[str]:
+    """What a job runs, one after the other."""
+    if place == GITLAB:
+        return list(content(place)[job]["script"])
+    return [step["run"] for step in content(place)["jobs"][job]["steps"] if "run" in step]
+
+
+def test_actionlint_finds_nothing(tmp_path: Path) -> None:
+    need("actionlint")
+    path = tmp_path / "models.yml"
+    path.write_text(workflow_files("github")[GITHUB])
+    done = subprocess.run(["actionlint", "-no-color", path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    path.write_text(path.read_text().replace("needs: machine", "needs: mashine"))
+    assert subprocess.run(["actionlint", path], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(("place", "schema"), [(GITHUB, "github-workflows"), (GITLAB, "gitlab-ci")])
+def test_the_schema_of_the_host_finds_nothing(tmp_path: Path, place: str, schema: str) -> None:
+    path = tmp_path / "ci.yml"
+    path.write_text(workflow_files("both")[place])
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    if schema == "gitlab-ci":
+        check += ["--data-transform", "gitlab-ci"]
+    done = subprocess.run([*check, path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    path.write_text(path.read_text().replace("timeout", "tmeout"))
+    assert subprocess.run([*check, path], capture_output=True, check=False).returncode == 1
+
+
+def test_they_are_written_and_stay_as_they_were_edited(tmp_path: Path) -> None:
+    branches = Branches(tmp_path)
+    branches.repo.make(None, "ci-files").failed("CI is missing", "CI=both")
+    branches.repo.make(None, "ci-files", "CI=jenkins").failed("CI=jenkins: not a kind of CI")
+    assert f"\nwrite {GITLAB}\n" in branches.repo.make(None, "-n", "ci-files", "CI=gitlab").succeeded().out
+    assert f"Wrote {GITHUB}" in branches.repo.make(None, "ci-files", "CI=both").succeeded().err
+    for place, text in workflow_files("both").items():
+        assert (branches.repo.path / place).read_text() == text
+    assert f"{GITHUB} is up to date" in branches.repo.make(None, "ci-files", "CI=github").succeeded().err
+    (branches.repo.path / GITLAB).write_text("mine: {}\n")
+    branches.repo.make(None, "ci-files", "CI=gitlab").failed(GITLAB, "says something else", "FORCE=1")
+    assert (branches.repo.path / GITLAB).read_text() == "mine: {}\n"
+    branches.repo.make(None, "ci-files", "CI=gitlab", "FORCE=1").succeeded()
+    assert (branches.repo.path / GITLAB).read_text() == workflow_files("gitlab")[GITLAB]
+
+
+@pytest.mark.parametrize("text", workflow_files("both").values(), ids=workflow_files("both"))
+def test_what_they_call_is_there(text: str) -> None:
+    called = re.findall(r"\bmake ([a-z-]+)", "\n".join(line for line in text.splitlines() if "#" not in line))
+    assert len(called) >= 5
+    assert set(called) <= {verb.name for verb in verbs_of(TOP)}
+
+
+def test_a_pull_request_gets_no_secret() -> None:
+    jobs = content(GITHUB)["jobs"]
+    assert "secrets." not in yaml.safe_dump(jobs["pull-request"])
+    assert set(content(GITHUB)[True]) == {"pull_request", "push"}  # never pull_request_target
+    assert content(GITHUB)["permissions"] == {"contents": "read"}
+    assert jobs["pull-request"]["permissions"] == {"contents": "read", "pull-requests": "write"}
+    # Text of others is in no script: not a message, not the name of a branch.
+    for job in jobs:
+        assert not [command for command in commands(GITHUB, job) if "${{" in command]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "job"), [(GITHUB, "pull-request"), (GITLAB, "merge-request")])
+def test_the_commands_for_a_pull_request_work(tmp_path: Path, place: str, job: str) -> None:
+    branches = Branches(tmp_path)
+    branches.one.replace("train.py", "A parabola", "A curve")
+    branches.commit("A change")
+    summary = tmp_path / "summary.md"
+    env = branches.repo.environment(SINCE=branches.git("rev-parse", "main"), GITHUB_STEP_SUMMARY=str(summary))
+    printed = ""
+    for command in commands(place, job):
+        if not command.startswith("gh "):
+            done = subprocess.run(["bash", "-ec", command], cwd=branches.repo.path, env=env, capture_output=True,
+                                  text=True, check=False)  # fmt: skip
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+            printed += done.stdout
+    assert '"sums/one"' in printed
+    assert "sums-one-train" in printed
+    assert "sums-two" not in printed
+    report = summary if place == GITHUB else branches.repo.path / "report.md"
+    assert "### <code>sums/one</code>: not trained" in report.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [GITHUB, GITLAB])
+def test_the_commands_for_a_training_work(tmp_path: Path, place: str) -> None:
+    branches = Branches(tmp_path)
+    branches.one.replace("config.yaml", "x: 0.0", "x: 1.0")
+    branches.ask("[train] A change")
+    env = branches.repo.environment(
+        CI_COMMIT_BRANCH="work", CI_DEFAULT_BRANCH="main", SINCE="", GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md")
+    )
+    for command in commands(place, "train"):
+        if not command.startswith(("cml ", "git remote")):
+            done = subprocess.run(["bash", "-ec", command], cwd=branches.repo.path, env=env, capture_output=True,
+                                  text=True, check=False)  # fmt: skip
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    assert git(branches.remote, "log", "-1", "--format=%s", "work").startswith("Trained sums/one for ")
+
+
+def test_actionlint_is_built_from_a_pinned_source() -> None:
+    assert "github.com/rhysd/actionlint" in (ROOT / "tools/actionlint/go.sum").read_text()
