@@ -138,6 +138,7 @@ def beyond_containers(path: Path, engine: str, compute: str, trials: int) -> flo
 @click.option("--out", default=str(STATE / "tuning"), show_default=True, help="folder of the results")
 def main(engines: str, compute: str, kinds: str, trials: int, containers: int, out: str) -> None:
     """Measure and print."""
+    os.environ.pop("COMPUTE", None)  # each place is named where it is measured
     folder = Path(out)
     root = copy_monorepo(folder / "monorepo")
     if compute:
