@@ -166,6 +166,9 @@ class ComputeContract:
         repo.make(model, "train", f"PAYLOAD={payload}").succeeded()
         here, binary = newest(model), model.binary.read_bytes()
         model.binary.unlink()
+        repo.make(model, "train", f"PAYLOAD={payload}", ENGINE="process").succeeded()
+        assert model.binary.read_bytes() == binary  # without a container, too
+        model.binary.unlink()
         made = self.train(repo, model, environ).succeeded()
         there = newest(model)
         assert here != there
