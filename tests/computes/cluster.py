@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from computes.namespaces import Namespaces, run
 from computes.network import Network
 from computes.node import Node
 from computes.node_configs import PAUSE
+from computes.started import Started
 
 PROGRAMS = (
     "root", "kube", "kube-pause", "etcd", "containerd", "/usr/lib/cni/bridge", "nft", "ip", "docker-registry",
@@ -28,10 +28,11 @@ TEAM = Path(__file__).parent / "manifests" / "team.yaml"
 NODES = (1, 2)
 
 
-class Cluster:
+class Cluster(Started):
     """Users: ``admin``; ``dev``, who may in the namespace ``team`` what manifests/team.yaml says."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         for program in PROGRAMS:
             need(program)
         self._folder = folder
@@ -44,18 +45,6 @@ class Cluster:
         self._control = ControlPlane(folder / "control", self.logs, self._network)
         nodes = [Node(number, folder / f"n{number}", self.logs, self._network) for number in NODES]
         self._nodes = {node.name: node for node in nodes}
-        self._ends = ExitStack()
-
-    def __enter__(self) -> Cluster:
-        try:
-            self._start()
-        except BaseException:
-            self._ends.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.close()
 
     def environ(self, user: str = "admin") -> dict[str, str]:
         """For a program that calls ``kubectl`` as that user."""

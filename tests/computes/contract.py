@@ -50,6 +50,14 @@ tuning:
 """
 
 
+def harder_model(repo: Monorepo) -> Model:
+    """Its image is built once."""
+    model = repo.add_model("parabola")
+    (model.path / "train.py").write_text(HARDER)
+    repo.make(model, "build-train").succeeded()
+    return model
+
+
 class ComputeContract:
     """``name`` is in compute.yaml beside ``small``, the same compute with 64 MB of memory."""
 
@@ -88,11 +96,7 @@ class ComputeContract:
     @pytest.fixture(scope="class")
     @classmethod
     def model(cls, repo: Monorepo) -> Model:
-        """Its image is built once."""
-        model = repo.add_model("parabola")
-        (model.path / "train.py").write_text(HARDER)
-        repo.make(model, "build-train").succeeded()
-        return model
+        return harder_model(repo)
 
     @pytest.fixture(autouse=True)
     def _nothing_left(self, repo: Monorepo, environ: Mapping[str, str]) -> Iterator[None]:

@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 
 from background import Daemon
@@ -14,14 +13,17 @@ from monorepo import free_port
 from needs import need
 from waiting import until
 
+from computes.started import Started
+
 CONFIG = Path(__file__).with_name("slurm.conf")
 PROGRAMS = ("root", "munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "squeue", "sinfo")
 
 
-class Slurm:
+class Slurm(Started):
     """Its nodes are called n1 and n2, its partition ``all``. Jobs see this machine's files, and run as who asks."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         for program in PROGRAMS:
             need(program)
         self.logs = folder / "logs"
@@ -35,18 +37,6 @@ class Slurm:
                 port2=free_port(),
             )
         )  # fmt: skip
-        self._ends = ExitStack()
-
-    def __enter__(self) -> Slurm:
-        try:
-            self._start()
-        except BaseException:
-            self._ends.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.close()
 
     def environ(self) -> dict[str, str]:
         """For a program that calls Slurm's."""

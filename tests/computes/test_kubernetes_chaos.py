@@ -23,7 +23,7 @@ from monorepo import Model, Monorepo
 from waiting import until
 
 from computes.cluster import NODES, Cluster
-from computes.contract import CONFIG, HARDER, points, runs, said, trials_of_newest, tunings
+from computes.contract import CONFIG, harder_model, points, runs, said, trials_of_newest, tunings
 from computes.on_cluster import claim, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.engine("docker")]
@@ -116,10 +116,7 @@ class ChaosContract:
     @pytest.fixture(scope="class")
     @classmethod
     def model(cls, repo: Monorepo) -> Model:
-        model = repo.add_model("parabola")
-        (model.path / "train.py").write_text(HARDER)
-        repo.make(model, "build-train").succeeded()
-        return model
+        return harder_model(repo)
 
     @pytest.mark.parametrize("moment", range(MOMENTS))
     def test_a_training(self, repo: Monorepo, model: Model, environ: dict[str, str], moment: int) -> None:

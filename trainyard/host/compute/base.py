@@ -50,7 +50,7 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Task:
-    """What runs on a compute: an image, as its engine there calls it, whose run script gets ``arguments``.
+    """What runs on a compute: an image, as its engine there calls it, and what its container has.
 
     ``name`` is that of no other task anywhere. ``made`` are folders below the application folder that are there, empty.
     ``labels`` say whose it is: ``run``, ``model``, ``clone``, and ``until`` as of a ``FoundTask``; values without

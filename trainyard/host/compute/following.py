@@ -41,8 +41,7 @@ class TrialListener:
             return
         folder = SharedFolder.of_run(self._runs / run)
         if isinstance(lines := frame.get(hosted.METRICS), str):
-            with folder.append(run_folder.METRICS) as file:
-                file.write(lines.encode())
+            _add_metrics(folder, lines)
         for name, text in dict(frame.get(hosted.FILES) or {}).items():
             if "/" in name:
                 folder.make_folder(name.rpartition("/")[0])
@@ -72,8 +71,11 @@ class Listener:
                 self._on_state(state)
 
     def _keep(self, lines: str) -> None:
-        if self._folder is None:
-            return
-        # A full disk: the metrics come once more when the run is fetched.
-        with contextlib.suppress(OSError), self._folder.append(run_folder.METRICS) as file:
-            file.write(lines.encode())
+        if self._folder:
+            with contextlib.suppress(OSError):  # a full disk: they come once more when the run is fetched
+                _add_metrics(self._folder, lines)
+
+
+def _add_metrics(run: SharedFolder, lines: str) -> None:
+    with run.append(run_folder.METRICS) as file:
+        file.write(lines.encode())

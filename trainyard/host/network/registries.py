@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
+
+from trainyard.host.network.loopback import is_loopback
 
 REGISTRY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*|\[[0-9a-f:]+\](:[0-9]+)?")
-_LOOPBACK = re.compile(r"(localhost|127\.[0-9.]+|\[::1\])([:/]|$)")
 
 
 def check_registry(registry: str) -> None:
@@ -17,4 +19,4 @@ def check_registry(registry: str) -> None:
 
 def is_here(registry: str) -> bool:
     """Whether it is on this machine."""
-    return bool(_LOOPBACK.match(registry))
+    return is_loopback(urlsplit(f"//{registry}").hostname or "")

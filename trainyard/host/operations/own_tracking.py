@@ -15,6 +15,7 @@ from trainyard.host.experiments.tracking.mlflow_format import registered_name
 from trainyard.host.experiments.tracking.tracker import Tracker
 from trainyard.host.experiments.training import OWN, TRACKING, Training
 from trainyard.host.monorepo.model_dir import ModelDir
+from trainyard.host.network.loopback import is_loopback
 from trainyard.host.operations.live_upload import tracker_of
 from trainyard.host.operations.session import Session
 from trainyard.settings.own_process import give_to_programs, refuse_telemetry
@@ -53,7 +54,7 @@ def with_own_tracking(session: Session, training: Training) -> Training:
             f"{uses or model.name} tracks by itself, and no tracker runs: {LOST}; make track DETACH=1 starts one"
         )
     if tracker:
-        if training.compute and is_here(urlsplit(tracker.uri).hostname or ""):
+        if training.compute and is_loopback(urlsplit(tracker.uri).hostname or ""):
             raise TrainyardError(
                 f"{model.name} tracks by itself, and {training.compute} does not reach {tracker.shown}",
                 "TRACKING_URI=<its address as it is reached from there>", EXIT_FAILED,
@@ -72,12 +73,7 @@ def _variables(tracker: Tracker, experiment: str) -> dict[str, str]:
     give_to_programs(given)
     host = urlsplit(tracker.uri).hostname or ""
     own = {URI: tracker.uri, EXPERIMENT: experiment, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return {**own, **given, "NO_PROXY": host, "no_proxy": host} if is_here(host) else {**own, **given}
-
-
-def is_here(host: str) -> bool:
-    """Whether an address is another machine's in each container: it, and a proxy, would look for the tracker there."""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    return {**own, **given, "NO_PROXY": host, "no_proxy": host} if is_loopback(host) else {**own, **given}
 
 
 def _check_reachable(tracker: Tracker, seconds: int) -> None:

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.experiments.tracking.mlflow_client import connect
 from trainyard.host.experiments.tracking.tracker import Tracker
-from trainyard.host.operations.own_tracking import PASSWORD, URI, USER, is_here
+from trainyard.host.network.loopback import is_loopback
+from trainyard.host.operations.own_tracking import PASSWORD, URI, USER
 from trainyard.host.retrain.mlprojects import container
 from trainyard.host.retrain.mlprojects.child import Child, end_left_behind
 from trainyard.host.retrain.mlprojects.job import ProjectJob, ProjectLimits, ProjectRun
@@ -164,7 +165,7 @@ def _tracking(tracker: Tracker) -> dict[str, str]:
 
 
 def _is_here(tracker: Tracker) -> bool:
-    return is_here(urlsplit(tracker.uri).hostname or "")
+    return is_loopback(urlsplit(tracker.uri).hostname or "")
 
 
 def _kept() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from trainyard.host.network.loopback import is_loopback
 from trainyard.host.retrain.service.problems import Problem
 from trainyard.host.retrain.tokens import Scope, TokenStore
 
@@ -43,13 +43,3 @@ def needs(scope: Scope) -> Callable[..., str]:
 def _from_here(request: Request) -> bool:
     """The name in Host counts as well: a page of another site, whose name leads here, has its own."""
     return is_loopback(request.client.host if request.client else "") and is_loopback(request.url.hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

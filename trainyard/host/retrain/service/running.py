@@ -7,13 +7,13 @@ import contextlib
 import uvicorn
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.network.loopback import is_loopback
 from trainyard.host.operations.serve import base_url
 from trainyard.host.operations.session import Session
 from trainyard.host.retrain.jobs.database import open_database
 from trainyard.host.retrain.service.alone_in_database import AloneInDatabase
 from trainyard.host.retrain.service.app import make_app
 from trainyard.host.retrain.service.assembling import assembled
-from trainyard.host.retrain.service.authorization import is_loopback
 from trainyard.host.retrain.service.background import alone
 from trainyard.host.retrain.tokens import TokenStore
 from trainyard.settings.retrain import RetrainSettings

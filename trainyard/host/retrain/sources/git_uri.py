@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 from trainyard.errors import TrainyardError
+from trainyard.host.network.loopback import is_loopback
 from trainyard.host.secrets.credentials import NO_PASSWORD
 
 DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22}
@@ -76,10 +77,7 @@ class GitUri:
     @property
     def is_loopback(self) -> bool:
         """Whether it leads to this machine, by a name or a number that cannot mean another."""
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
 
 def parse(text: str) -> GitUri:
