@@ -25,7 +25,7 @@ from bench.builds.copies import copy_monorepo, run, say
 from bench.serving.prepare import STATE
 from trainyard.host.compute.compute_file import FILE
 from trainyard.host.experiments.training import carry_out, start_run
-from trainyard.host.operations.on_compute import runner_of
+from trainyard.host.operations.on_compute.training import runner_of
 from trainyard.host.operations.session import open_session
 from trainyard.host.operations.train import training_of, training_payload
 from trainyard.host.operations.training_data import data_of

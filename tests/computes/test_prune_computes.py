@@ -11,7 +11,7 @@ import pytest
 import yaml
 from monorepo import Made, Monorepo
 
-from trainyard.host.operations.on_compute import clone_mark
+from trainyard.host.operations.on_compute.training import clone_mark
 
 FUTURE, PAST = 4_000_000_000, 1  # seconds since 1970
 OURS, OTHERS = True, False

@@ -17,7 +17,7 @@ from waiting import until
 from computes.contract import ComputeContract, newest, said
 from computes.slurm import Slurm
 from computes.ssh_host import SshHost
-from trainyard.host.operations.on_compute import clone_mark
+from trainyard.host.operations.on_compute.training import clone_mark
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 

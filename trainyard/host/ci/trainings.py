@@ -14,7 +14,7 @@ from trainyard.host.experiments.parameters import TUNED
 from trainyard.host.experiments.run_files import Run, runs_of
 from trainyard.host.experiments.training_metrics import write_training_metrics
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.attaching import attach
+from trainyard.host.operations.on_compute.attaching import attach
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import train
 

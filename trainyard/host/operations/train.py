@@ -23,7 +23,7 @@ from trainyard.host.operations.dvc_notes import keep_for_dvc, warn_of_old_pipeli
 from trainyard.host.operations.image_to_run import ImageToRun, image_to_run
 from trainyard.host.operations.live_upload import is_tracked, tracked
 from trainyard.host.operations.mounts import models_folder
-from trainyard.host.operations.on_compute import runner_of
+from trainyard.host.operations.on_compute.training import runner_of
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.payloads import given_payload
 from trainyard.host.operations.reports import try_to_report

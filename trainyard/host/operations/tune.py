@@ -28,12 +28,12 @@ from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import differ
 from trainyard.host.operations.base_model import with_base_model
 from trainyard.host.operations.live_upload import is_tracked
+from trainyard.host.operations.on_compute.workers import show_workers, workers_of, workers_there
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import own_payload, train_as_run, training_of
 from trainyard.host.operations.training_data import data_of
-from trainyard.host.operations.workers_on_compute import show_workers, workers_of, workers_there
 
 TRIALS = "trials"  # a tag of the run: TRIALS as it was given, for RESUME=1
 WORKER_BYTES = 512 << 20  # of free memory for each worker, where WORKERS does not say how many

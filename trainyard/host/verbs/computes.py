@@ -6,9 +6,9 @@ from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.compute.compute_file import FILE, KINDS
-from trainyard.host.operations import attaching
-from trainyard.host.operations import computes as operation
 from trainyard.host.operations.asked_runs import asked_run
+from trainyard.host.operations.on_compute import attaching
+from trainyard.host.operations.on_compute.conditions import add, conditions
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
 from trainyard.host.support.tables import table
@@ -39,7 +39,7 @@ def compute_add(session: Session, _: Path) -> None:
     kind = asking.given("KIND", values["kind"], f"Its kind ({', '.join(KINDS)})", "", _kind)
     for key, question in _NEEDS.get(kind, {}).items() if asking.asks() else ():
         values[key] = asking.given(key.upper(), values[key], question, "", str, optional=key in _OPTIONAL)
-    operation.add(session, name, {key: value for key, value in {**values, "kind": kind}.items() if value})
+    add(session, name, {key: value for key, value in {**values, "kind": kind}.items() if value})
     if not session.commands.dry_run:
         session.reporter.step(f"{name} answers, and is in {FILE}: make train COMPUTE={name}")
 
@@ -52,7 +52,7 @@ def _kind(text: str) -> str:
 
 def computes(session: Session, _: Path) -> None:
     """Show every compute; fail where one cannot be used."""
-    found = operation.conditions(session)
+    found = conditions(session)
     if not found:
         console.result(f"No compute yet: make compute-add NAME=lab KIND=ssh HOST=<host> writes {FILE}")
         return

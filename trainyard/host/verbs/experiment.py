@@ -16,7 +16,7 @@ from trainyard.host.experiments.config import read_config
 from trainyard.host.experiments.experiment_file import FILES, Experiment, ExperimentFile, read_experiment, spelt_as
 from trainyard.host.experiments.parameters import defaults_of, with_params
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.experiment_compute import computing_of, searched_by
+from trainyard.host.operations.on_compute.experiment_files import computing_of, searched_by
 from trainyard.host.operations.payloads import given_payload
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import train

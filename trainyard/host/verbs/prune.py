@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
+from trainyard.host.operations.on_compute.pruning import Leftover, leftovers, remove
 from trainyard.host.operations.prune import no_builds, shown
-from trainyard.host.operations.prune_computes import Leftover, leftovers, remove
 from trainyard.host.operations.reproducing.work_trees import remove_leftovers
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console

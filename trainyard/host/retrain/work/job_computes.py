@@ -14,7 +14,7 @@ from trainyard.host.compute.opening import open_compute
 from trainyard.host.compute.placed import read_placed
 from trainyard.host.experiments.run_files import FOLDER as RUNS
 from trainyard.host.experiments.run_files import Run, runs_of
-from trainyard.host.operations.attaching import followed_anew
+from trainyard.host.operations.on_compute.attaching import followed_anew
 from trainyard.host.operations.session import Session
 
 

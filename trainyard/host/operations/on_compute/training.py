@@ -19,7 +19,7 @@ from trainyard.host.compute.placed import Placed, read_placed
 from trainyard.host.compute.submitted import SubmittedTasks
 from trainyard.host.engines.base import RunPlan
 from trainyard.host.experiments.training import Foreground, LeftRunning, Training
-from trainyard.host.operations.bringing_home import bring_home
+from trainyard.host.operations.on_compute.bringing_home import bring_home
 from trainyard.host.operations.session import Session
 from trainyard.host.support.digests import digest_of
 

@@ -13,7 +13,7 @@ from trainyard.host.compute.base import Compute, FoundTask, KeepsData
 from trainyard.host.compute.compute_file import Computes, read_computes
 from trainyard.host.compute.opening import opened
 from trainyard.host.experiments.run_files import FOLDER, read_run
-from trainyard.host.operations.on_compute import clone_mark
+from trainyard.host.operations.on_compute.training import clone_mark
 from trainyard.host.operations.session import Session
 from trainyard.host.support.reporter import Reporter
 

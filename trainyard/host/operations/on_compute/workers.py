@@ -18,7 +18,7 @@ from trainyard.host.engines.container_output import Conversation, Output
 from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.training import Training
 from trainyard.host.experiments.tuning.workers import Converses
-from trainyard.host.operations.on_compute import show_task, task_of
+from trainyard.host.operations.on_compute.training import show_task, task_of
 from trainyard.host.operations.session import Session
 
 
