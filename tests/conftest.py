@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -35,6 +36,16 @@ def pytest_xdist_auto_num_workers() -> int:
 hypothesis.settings.register_profile("quick", max_examples=20)
 if not os.environ.get("CI"):
     hypothesis.settings.load_profile("quick")
+
+
+@pytest.fixture(autouse=True)
+def _same_environment() -> Iterator[None]:
+    """MLflow's client writes its tracker into the environment: the next test would use it."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def runs_slow_tests(config: pytest.Config) -> bool:

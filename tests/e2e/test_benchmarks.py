@@ -51,8 +51,10 @@ def test_bench_memory_compares_workers(tmp_path: Path) -> None:
     printed = make("bench-memory", f"OPTIONS={options}")
     one, two = json.loads((tmp_path / "memory.json").read_text())
     assert (one["case"]["workers"], two["case"]["workers"]) == (1, 2)
-    assert 10 < one["memory"][0] < two["memory"][0] < 1.4 * one["memory"][0]
-    assert "compiled: two workers take 1." in printed
+    assert one["memory"][0] > 10
+    taken = two["memory"][0] / one["memory"][0]
+    assert 0.9 < taken < 1.4, "they share the model"
+    assert f"compiled: two workers take {taken:.2f} times one worker" in printed
 
 
 @pytest.mark.usefixtures("_load")

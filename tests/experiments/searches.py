@@ -31,8 +31,8 @@ def configure(model: Model, text: str = CONFIG, *changes: tuple[str, str]) -> No
 
 def runs(model: Model, kind: str = "") -> list[dict[str, Any]]:
     """The runs of the model's project, the oldest first."""
-    found = [json.loads(path.read_text()) for path in sorted((model.path.parent / "runs").glob("*/run.json"))]
-    return [run for run in found if kind in ("", run["kind"])]
+    found = [json.loads(path.read_text()) for path in (model.path.parent / "runs").glob("*/run.json")]
+    return sorted((run for run in found if kind in ("", run["kind"])), key=lambda run: str(run["started"]))
 
 
 def tuning(model: Model) -> dict[str, Any]:

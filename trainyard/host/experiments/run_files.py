@@ -112,7 +112,9 @@ def new_run(project: Path, model: str, model_name: str, **facts: Any) -> Run:
         TrainyardError: the folder cannot be made.
     """
     started = datetime.now(UTC)
-    name = f"{started:%Y%m%d-%H%M%S}-{model_name}-{secrets.token_hex(3)}"
+    # Its last part begins with the part of the second: runs of one second have an order, too.
+    part = started.microsecond * 256 // 1_000_000
+    name = f"{started:%Y%m%d-%H%M%S}-{model_name}-{part:02x}{secrets.token_hex(2)}"
     folder = project / FOLDER / name
     try:
         folder.mkdir(parents=True)
@@ -192,7 +194,7 @@ def _check(run: Run) -> None:
 def runs_of(projects: list[Path], reporter: Reporter) -> Iterator[Run | TrainyardError]:
     """Every run of some projects, the oldest first; in the place of one that cannot be read, why."""
     folders = (path.parent for project in projects for path in project.glob(f"{FOLDER}/*/{RUN}"))
-    for folder in sorted(folders, key=lambda path: (path.name, path)):
+    for folder in sorted(folders, key=lambda path: begun(path.name)):
         try:
             yield read_run(folder, reporter)
         except TrainyardError as error:
@@ -205,9 +207,10 @@ def find_run(projects: list[Path], wanted: str, reporter: Reporter, model: str =
     Raises:
         TrainyardError: there is none, or more than one.
     """
-    names = sorted(path.parent for project in projects for path in project.glob(f"{FOLDER}/*/{RUN}"))
+    found = (path.parent for project in projects for path in project.glob(f"{FOLDER}/*/{RUN}"))
+    names = sorted(found, key=lambda path: begun(path.name))
     if wanted == "latest":
-        for folder in sorted(names, key=lambda path: path.name, reverse=True):
+        for folder in reversed(names):
             try:
                 run = read_run(folder, reporter)
             except TrainyardError as error:
@@ -216,15 +219,20 @@ def find_run(projects: list[Path], wanted: str, reporter: Reporter, model: str =
             if run.kind != "trial" and model in ("", run.model):
                 return run
         raise TrainyardError("there are no runs yet", "make train")
-    found = [path for path in names if path.name == wanted]
-    found = found or [path for path in names if path.name.startswith(wanted) or path.name.endswith(wanted)]
-    if not wanted or not found:
+    named = [path for path in names if path.name == wanted]
+    named = named or [path for path in names if path.name.startswith(wanted) or path.name.endswith(wanted)]
+    if not wanted or not named:
         raise TrainyardError(f"ID={wanted}: no such run", "make runs lists them")
-    if len(found) > 1:
+    if len(named) > 1:
         raise TrainyardError(
-            f"ID={wanted}: {len(found)} runs are called so", "give more of the id; make runs lists them"
+            f"ID={wanted}: {len(named)} runs are called so", "give more of the id; make runs lists them"
         )
-    return read_run(found[0], reporter)
+    return read_run(named[0], reporter)
+
+
+def begun(run_id: str) -> tuple[str, str, str]:
+    """By what runs are in the order in which they began: the second, and the part of it."""
+    return run_id[: len("20261231-235959")], run_id.rpartition("-")[2], run_id
 
 
 def now() -> str:

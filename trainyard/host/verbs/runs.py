@@ -7,7 +7,7 @@ from pathlib import Path
 from trainyard.contract.champion_rule import direction_of
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments import run_files
-from trainyard.host.experiments.run_files import Run, runs_of
+from trainyard.host.experiments.run_files import Run, begun, runs_of
 from trainyard.host.experiments.run_lines import as_csv, as_json
 from trainyard.host.experiments.tuning.progress import shown
 from trainyard.host.operations.asked_runs import asked_model, asked_run
@@ -57,7 +57,7 @@ def list_runs(session: Session, folder: Path) -> None:
 def sorted_runs(runs: list[Run], metric: str) -> list[Run]:
     """The newest first, or the best in ``metric``; those that do not have it, or have NaN, come last."""
     if not metric or not runs:
-        return sorted(runs, key=lambda run: run.id, reverse=True)
+        return sorted(runs, key=lambda run: begun(run.id), reverse=True)
     if not any(metric in run.metrics for run in runs):
         known = sorted({name for run in runs for name in run.metrics})
         raise TrainyardError(f"SORT={metric}: no run has such a metric", f"there are {', '.join(known) or 'none yet'}")

@@ -58,9 +58,11 @@ def new_run(connection: Connection, job: ProjectJob) -> tuple[str, str]:
 
 def set_killed(connection: Connection, run: str, reporter: Reporter, *, failed: bool = False) -> None:
     """End a run that does not go on. A tracker that fails as well costs a warning."""
+    # MLflow itself may have seen the container end, before it was ended: then it has called a cancelled run failed.
+    still = ("RUNNING", "SCHEDULED") if failed else ("RUNNING", "SCHEDULED", "FAILED")
     try:
         with connection.speaking():
-            if connection.client.get_run(run).info.status in ("RUNNING", "SCHEDULED"):
+            if connection.client.get_run(run).info.status in still:
                 connection.client.set_terminated(run, "FAILED" if failed else "KILLED")
     except TrainyardError as error:
         reporter.warn(f"run {run} stays unfinished in the tracker: {error}")
