@@ -17,7 +17,7 @@ affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON f
 ci-build: $(SETUP) ## build the images of the models that changed since SINCE
 	@$(RUN) ci-build .
 
-ci-files: $(SETUP) ## write the workflow files of CI=github, CI=gitlab or CI=both
+ci-files: $(SETUP) ## write the workflow files of CI=github,gitlab, or of one of them
 	@$(RUN) ci-files .
 
 ci-report: $(SETUP) ## Markdown for a pull request: what the change since SINCE does to models; MODEL=, REPORT=

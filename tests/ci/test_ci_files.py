@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 import yaml
-from monorepo import ROOT
+from monorepo import ROOT, Monorepo
 from needs import need
 
 from ci.branches import Branches, git
-from trainyard.host.ci.workflow_files import workflow_files
+from trainyard.host.ci.workflow_files import PLACES, workflow_files
 from trainyard.host.verbs.verb_table import TOP, verbs_of
 
 GITHUB, GITLAB = ".github/workflows/models.yml", ".gitlab-ci.yml"
 
 
 def content(place: str) -> dict[Any, Any]:
-    found: dict[Any, Any] = yaml.safe_load(workflow_files("both")[place])
+    found: dict[Any, Any] = yaml.safe_load(workflow_files(PLACES)[place])
     return found
 
 
@@ -35,7 +35,7 @@ def commands(place: str, job: str) -> list[str]:
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
     need("actionlint")
     path = tmp_path / "models.yml"
-    path.write_text(workflow_files("github")[GITHUB])
+    path.write_text(workflow_files(["github"])[GITHUB])
     done = subprocess.run(["actionlint", "-no-color", path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     path.write_text(path.read_text().replace("needs: machine", "needs: mashine"))
@@ -45,7 +45,7 @@ def test_actionlint_finds_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("place", "schema"), [(GITHUB, "github-workflows"), (GITLAB, "gitlab-ci")])
 def test_the_schema_of_the_host_finds_nothing(tmp_path: Path, place: str, schema: str) -> None:
     path = tmp_path / "ci.yml"
-    path.write_text(workflow_files("both")[place])
+    path.write_text(workflow_files(PLACES)[place])
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
     if schema == "gitlab-ci":
         check += ["--data-transform", "gitlab-ci"]
@@ -55,23 +55,38 @@ def test_the_schema_of_the_host_finds_nothing(tmp_path: Path, place: str, schema
     assert subprocess.run([*check, path], capture_output=True, check=False).returncode == 1
 
 
-def test_they_are_written_and_stay_as_they_were_edited(tmp_path: Path) -> None:
+def test_they_are_written_and_stay_as_they_were_edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     branches = Branches(tmp_path)
-    branches.repo.make(None, "ci-files").failed("CI is missing", "CI=both")
-    branches.repo.make(None, "ci-files", "CI=jenkins").failed("CI=jenkins: not a kind of CI")
-    assert f"\nwrite {GITLAB}\n" in branches.repo.make(None, "-n", "ci-files", "CI=gitlab").succeeded().out
-    assert f"Wrote {GITHUB}" in branches.repo.make(None, "ci-files", "CI=both").succeeded().err
-    for place, text in workflow_files("both").items():
-        assert (branches.repo.path / place).read_text() == text
-    assert f"{GITHUB} is up to date" in branches.repo.make(None, "ci-files", "CI=github").succeeded().err
-    (branches.repo.path / GITLAB).write_text("mine: {}\n")
-    branches.repo.make(None, "ci-files", "CI=gitlab").failed(GITLAB, "says something else", "FORCE=1")
-    assert (branches.repo.path / GITLAB).read_text() == "mine: {}\n"
-    branches.repo.make(None, "ci-files", "CI=gitlab", "FORCE=1").succeeded()
-    assert (branches.repo.path / GITLAB).read_text() == workflow_files("gitlab")[GITLAB]
+    repo = branches.repo
+    monkeypatch.setenv("CI", "true")  # as CI servers have it
+    repo.make(None, "ci-files").failed("CI is missing", "CI=github,gitlab")
+    monkeypatch.delenv("CI")
+    repo.make(None, "ci-files").failed("CI is missing", "CI=github,gitlab")
+    repo.make(None, "ci-files", "CI=github,jenkins").failed("jenkins is not a kind of CI")
+    repo.make(None, "ci-files", "CI=none,github").failed("none, and others")
+    assert "no file is written" in repo.make(None, "ci-files", "CI=none").succeeded().err
+    assert f"\nwrite {GITLAB}\n" in repo.make(None, "-n", "ci-files", "CI=gitlab").succeeded().out
+    assert f"Wrote {GITHUB}" in repo.make(None, "ci-files", "CI=github,gitlab").succeeded().err
+    for place, text in workflow_files(PLACES).items():
+        assert (repo.path / place).read_text() == text
+    assert f"{GITHUB} is up to date" in repo.make(None, "ci-files", "CI=github").succeeded().err
+    (repo.path / GITHUB).write_text("mine: {}\n")
+    (repo.path / GITLAB).unlink()
+    repo.make(None, "ci-files", "CI=github,gitlab").failed(GITHUB, "says something else", "FORCE=1")
+    assert (repo.path / GITHUB).read_text() == "mine: {}\n"
+    assert (repo.path / GITLAB).is_file(), "the other is written all the same"
+    repo.make(None, "ci-files", "CI=github", "FORCE=1").succeeded()
+    assert (repo.path / GITHUB).read_text() == workflow_files(["github"])[GITHUB]
 
 
-@pytest.mark.parametrize("text", workflow_files("both").values(), ids=workflow_files("both"))
+def test_below_the_top_of_a_repository_none_is_written(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    repo = Monorepo(tmp_path / "models")
+    repo.make(None, "ci-files", "CI=github").failed("not the top of its git repository", "-C models")
+    assert not (repo.path / ".github").exists()
+
+
+@pytest.mark.parametrize("text", workflow_files(PLACES).values(), ids=workflow_files(PLACES))
 def test_what_they_call_is_there(text: str) -> None:
     called = re.findall(r"\bmake ([a-z-]+)", "\n".join(line for line in text.splitlines() if "#" not in line))
     assert len(called) >= 5

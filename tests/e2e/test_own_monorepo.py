@@ -86,6 +86,8 @@ def test_init_again_adds_what_was_removed(program: str, tmp_path: Path) -> None:
     (tmp_path / "mk" / "all.mk").unlink()
     assert run([program, "init", str(tmp_path)]) == f"wrote {tmp_path}/mk/all.mk\n"
     assert "nothing to add" in attempt([program, "init", str(tmp_path)]).stderr
+    assert "Wrote .gitlab-ci.yml" in attempt([program, "init", "--ci", "gitlab", str(tmp_path)]).stderr
+    assert attempt([program, "init", "--ci", "travis", str(tmp_path)]).returncode == 2
 
 
 def test_a_dry_run_writes_nothing(program: str, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_runs_and_a_promotion(tmp_path: Path) -> None:
     runs = sorted(path.name for path in (folder.parent / "runs").iterdir())
     top("ci-report", part="Compared with")
     top("ci-build", "SINCE=HEAD", part="nothing is built|predict")
-    top("ci-files", "CI=both", part="Wrote .gitlab-ci.yml")
+    top("ci-files", "CI=github,gitlab", part="Wrote .gitlab-ci.yml")
     top("ci-train", part="Nothing is to be trained")
     for of in (walk, top):
         of("runs", part="finished")

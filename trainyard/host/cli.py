@@ -56,9 +56,10 @@ def build_command(dry_run: bool, image: str, folder: Path, role: str) -> None:
 
 @cli.command("init", help="make FOLDER a monorepo, with one example in it")
 @FOLDER
+@click.option("--ci", default="", envvar="CI", help="Workflow files for github, gitlab, both with a comma, or none.")
 @click.pass_obj
-def init_command(dry_run: bool, folder: Path) -> None:
-    load("init:init")(folder, console.Terminal(), dry_run=dry_run)
+def init_command(dry_run: bool, folder: Path, ci: str) -> None:
+    load("init:init")(folder, ci, console.Terminal(), dry_run=dry_run)
 
 
 @cli.command("upgrade", help="move the monorepo to the version of this program; its changed files are merged")

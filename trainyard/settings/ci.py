@@ -14,7 +14,9 @@ class CiSettings(FromEnvironment):
     report: str = setting(
         "REPORT", "", "make ci-report, make ci-train: the file of the report; default: standard output"
     )
-    kind: str = setting("CI", "", "make ci-files: for which CI: github, gitlab or both")
+    kind: str = setting(
+        "CI", "", "make ci-files, trainyard init: which CI: github, gitlab, both with a comma, or none"
+    )
     branch: str = setting(
         "BRANCH",
         "",

@@ -9,10 +9,10 @@ from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.ci.building import build_touched
 from trainyard.host.ci.report import Report, make_report
 from trainyard.host.ci.train import follow, train_asked
-from trainyard.host.ci.workflow_files import workflow_files
-from trainyard.host.monorepo.revision import git
+from trainyard.host.ci.workflow_files import KINDS, given_kinds, kinds_of, write_workflows
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
+from trainyard.host.verbs import asking
 from trainyard.settings.ci import CiSettings
 from trainyard.settings.scaffold import ScaffoldSettings
 
@@ -35,30 +35,19 @@ def ci_build(session: Session, _: Path) -> None:
 
 
 def ci_files(session: Session, _: Path) -> None:
-    """Write the workflow files of CI; one that is there and says something else stays, unless FORCE=1 is given.
+    """Write the workflow files of the kinds that CI names.
 
     Raises:
-        TrainyardError: CI is no kind; a file is there.
+        TrainyardError: CI names none, or one that is not known; a file is there.
     """
-    top = Path(git(session.repository.root, "rev-parse", "--show-toplevel").strip())
-    if top != session.repository.root:
-        raise TrainyardError(
-            f"{session.repository.root} is not the top of its git repository {top}",
-            "workflow files lie there: copy those of another monorepo, and add -C <folder> to make",
-        )
-    for place, text in workflow_files(CiSettings.read().kind).items():
-        path = session.repository.root / place
-        there = path.read_text(errors="replace") if path.is_file() else ""
-        if there == text:
-            session.reporter.step(f"{place} is up to date")
-        elif there and not session.settings.force:
-            raise TrainyardError(f"{place} is there, and says something else", "FORCE=1 overwrites it")
-        elif session.commands.dry_run:
-            session.reporter.would(f"write {place}")
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, text)
-            session.reporter.step(f"Wrote {place}")
+    missing = TrainyardError("which CI? CI is missing", "say CI=github,gitlab, or one of them")
+    kinds = asking.given(
+        "CI", given_kinds(CiSettings.read().kind), f"For which CI ({KINDS})", "", kinds_of, missing=missing
+    )
+    if not kinds:
+        session.reporter.step("No CI is named: no file is written")
+    force, dry_run = session.settings.force, session.commands.dry_run
+    write_workflows(session.repository.root, kinds, session.reporter, force=force, dry_run=dry_run)
 
 
 def ci_report(session: Session, _: Path) -> None:

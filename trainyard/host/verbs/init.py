@@ -6,21 +6,25 @@ import shlex
 from pathlib import Path
 
 from trainyard.errors import EXIT_FAILED, TrainyardError
+from trainyard.host.ci.workflow_files import KINDS, NONE, given_kinds, kinds_of, write_workflows
 from trainyard.host.monorepo.repository import find_repository
 from trainyard.host.scaffold.monorepo import make_monorepo, upgrade_monorepo
 from trainyard.host.support import console
 from trainyard.host.support.product import PRODUCT
 from trainyard.host.support.reporter import Reporter
+from trainyard.host.verbs import asking
 
 CHANGES = PRODUCT / "CHANGELOG.md"
 
 
-def init(folder: Path, reporter: Reporter, *, dry_run: bool) -> None:
-    """Add what makes ``folder`` a monorepo; what is in the way is named and stays.
+def init(folder: Path, ci: str, reporter: Reporter, *, dry_run: bool) -> None:
+    """Add what makes ``folder`` a monorepo, and the workflow files of the kinds of CI that ``ci`` names; what is in the
+    way is named and stays.
 
     Raises:
         TrainyardError: nothing can be made there, or something is in the way of what a monorepo needs.
     """
+    kinds = asking.given("CI", given_kinds(ci), f"Workflow files for which CI ({KINDS})", NONE, kinds_of)
     added = make_monorepo(folder, dry_run=dry_run)
     for name in added.written:
         console.result(f"{'would write' if dry_run else 'wrote'} {folder / name}")
@@ -33,6 +37,7 @@ def init(folder: Path, reporter: Reporter, *, dry_run: bool) -> None:
             "move them, or compare: trainyard init /tmp/compare",
             EXIT_FAILED,
         )
+    write_workflows(folder, kinds, reporter, force=False, dry_run=dry_run)
     if not added.written:
         reporter.step(f"{folder} is a monorepo already, nothing to add")
     elif not dry_run:

@@ -58,7 +58,7 @@ VERBS = (
     Verb("affected", TOP, "the models that changed since the git ref SINCE, as JSON for a CI matrix",
          "affected:print_affected"),
     Verb("ci-build", TOP, "build the images of the models that changed since SINCE", "ci:ci_build"),
-    Verb("ci-files", TOP, "write the workflow files of CI=github, CI=gitlab or CI=both", "ci:ci_files"),
+    Verb("ci-files", TOP, "write the workflow files of CI=github,gitlab, or of one of them", "ci:ci_files"),
     Verb("ci-report", TOP, "Markdown for a pull request: what the change since SINCE does to models; MODEL=, REPORT=",
          "ci:ci_report"),
     Verb("ci-train", TOP, "where the last commit begins with [train] or [tune]: do that, push what came of it; REPORT=",
