@@ -1,6 +1,6 @@
 # Written by `python -m tools.make_files` from trainyard/host/verbs/verb_table.py: change it there.
 
-VERBS := help list check import affected ci-build ci-files ci-report ci-train builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token track-image retrain-image compute-add computes datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop logs lock audit push runs attach cancel run-show reproduce compare report clean
+VERBS := help list check import affected ci-build ci-test ci-files ci-report ci-train ci-promote builders track track-stop track-sync retrain-service retrain-stop retrain retrain-token track-image retrain-image compute-add computes datastore-add datastores data-list data-pull data-push dvc prune wheelhouse adopt rename remove new-project new-model update-models train-all build-all predict-all test-all create-routes experiment stop logs lock audit push runs attach cancel run-show reproduce compare report clean
 .PHONY: $(VERBS)
 MODEL_VERBS := help check update-model build-train build-predict configure prepare train tune experiment predict test-endpoint stop logs shell package train-local predict-local lock modernize show sbom audit push runs attach cancel run-show reproduce compare report promote rollback clean
 .PHONY: $(MODEL_VERBS)
@@ -17,6 +17,9 @@ affected: $(SETUP) ## the models that changed since the git ref SINCE, as JSON f
 ci-build: $(SETUP) ## build the images of the models that changed since SINCE
 	@$(RUN) ci-build .
 
+ci-test: $(SETUP) ## serve the models that changed since SINCE, and post their samples
+	@$(RUN) ci-test .
+
 ci-files: $(SETUP) ## write the workflow files of CI=github,gitlab, or of one of them
 	@$(RUN) ci-files .
 
@@ -25,6 +28,9 @@ ci-report: $(SETUP) ## Markdown for a pull request: what the change since SINCE 
 
 ci-train: $(VENV)/.stamp-experiments ## where the last commit begins with [train] or [tune]: do that, push what came of it; REPORT=
 	@$(RUN) ci-train .
+
+ci-promote: $(VENV)/.stamp-experiments ## what was trained for this branch competes with the champions, once
+	@$(RUN) ci-promote .
 
 builders: $(SETUP) ## the builder images trainyard/base, trainyard/train, trainyard/daemon
 	@$(RUN) builders .

@@ -26,7 +26,7 @@ tuning:
 # tests/e2e/test_walk.py, but for those that only people who work on Trainyard call.
 OF_RUNS = {
     "track", "track-stop", "track-sync", "tune", "experiment", "runs", "run-show", "compare", "report", "reproduce",
-    "promote", "rollback", "ci-build", "ci-files", "ci-report", "ci-train",
+    "promote", "rollback", "ci-build", "ci-test", "ci-promote", "ci-files", "ci-report", "ci-train",
     "retrain-service", "retrain", "retrain-token", "retrain-stop",
 }  # fmt: skip
 OF_COMPUTES = {"compute-add", "computes", "attach", "cancel", "push"}

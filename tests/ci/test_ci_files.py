@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from image_registry import image_registry
+from images import ensure_builders
 from monorepo import ROOT, Monorepo
 from needs import need
 
@@ -30,6 +34,14 @@ def commands(place: str, job: str) -> list[str]:
     if place == GITLAB:
         return list(content(place)[job]["script"])
     return [step["run"] for step in content(place)["jobs"][job]["steps"] if "run" in step]
+
+
+def run(branches: Branches, command: str, env: dict[str, str]) -> str:
+    """What a command prints, run as both hosts run it."""
+    done = subprocess.run(["bash", "-ec", command], cwd=branches.repo.path, env=env, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
@@ -96,8 +108,12 @@ def test_what_they_call_is_there(text: str) -> None:
 def test_a_pull_request_gets_no_secret() -> None:
     jobs = content(GITHUB)["jobs"]
     assert "secrets." not in yaml.safe_dump(jobs["pull-request"])
+    assert "head.repo.full_name == github.repository" in jobs["push"]["if"]  # the password of the registry
     assert set(content(GITHUB)[True]) == {"pull_request", "push"}  # never pull_request_target
     assert content(GITHUB)["permissions"] == {"contents": "read"}
+    assert not [
+        name for name, job in jobs.items() if "pull_request" in job.get("if", "") and "contents: write" in str(job)
+    ]
     assert jobs["pull-request"]["permissions"] == {"contents": "read", "pull-requests": "write"}
     # Text of others is in no script: not a message, not the name of a branch.
     for job in jobs:
@@ -115,10 +131,7 @@ def test_the_commands_for_a_pull_request_work(tmp_path: Path, place: str, job: s
     printed = ""
     for command in commands(place, job):
         if not command.startswith("gh "):
-            done = subprocess.run(["bash", "-ec", command], cwd=branches.repo.path, env=env, capture_output=True,
-                                  text=True, check=False)  # fmt: skip
-            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-            printed += done.stdout
+            printed += run(branches, command, env)
     assert '"sums/one"' in printed
     assert "sums-one-train" in printed
     assert "sums-two" not in printed
@@ -137,10 +150,45 @@ def test_the_commands_for_a_training_work(tmp_path: Path, place: str) -> None:
     )
     for command in commands(place, "train"):
         if not command.startswith(("cml ", "git remote")):
-            done = subprocess.run(["bash", "-ec", command], cwd=branches.repo.path, env=env, capture_output=True,
-                                  text=True, check=False)  # fmt: skip
-            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+            run(branches, command, env)
     assert git(branches.remote, "log", "-1", "--format=%s", "work").startswith("Trained sums/one for ")
+    (command,) = commands(place, "promote")
+    run(branches, command, {**env, "SINCE": "HEAD"})
+
+
+@pytest.mark.slow
+def test_the_commands_for_images_work(tmp_path: Path) -> None:
+    """Those of both hosts, once each; gh is another program's."""
+    need("docker")
+    ensure_builders()
+    jobs = [(GITHUB, "push"), (GITLAB, "push"), (GITHUB, "release"), (GITLAB, "images")]
+    found = [*content(GITLAB)["push"]["before_script"], *(one for job in jobs for one in commands(*job))]
+    branches = Branches(tmp_path, "docker")
+    branches.one.replace("train.py", "A parabola", "A curve")
+    commit = branches.commit("A change")[:12]
+    names = [branches.repo.container(f"sums-one-{role}") for role in ("predict", "train")]
+    with image_registry(tmp_path / "registry") as registry:
+        env = branches.repo.environment(
+            REGISTRY=registry, REGISTRY_USER="me", REGISTRY_PASSWORD="word", DOCKER_CONFIG=str(tmp_path / "docker"),
+            BASE=branches.git("rev-parse", "main"), SINCE="main", GITHUB_ENV=str(tmp_path / "env"),
+            GITHUB_REF_NAME="v1.2", CI_COMMIT_TAG="v1.3",
+        )  # fmt: skip
+        for command in dict.fromkeys(found):
+            if not command.startswith("gh "):
+                run(branches, command, env)
+        assert catalog(registry, *names) == {name: ["v1.2", "v1.3", commit] for name in names}
+    assert (tmp_path / "env").read_text() == f"SINCE={branches.git('rev-parse', 'main')}\n"
+    listed = json.loads((branches.repo.path / "images.json").read_text())
+    assert {one["tag"] for one in listed} == {"v1.3"} and all("@sha256:" in one["reference"] for one in listed)
+
+
+def catalog(registry: str, *names: str) -> dict[str, list[str]]:
+    """The tags of images."""
+    found = {}
+    for name in names:
+        with urllib.request.urlopen(f"http://{registry}/v2/{name}/tags/list", timeout=10) as answer:
+            found[name] = sorted(json.load(answer)["tags"], key=lambda tag: (tag[0] != "v", tag))
+    return found
 
 
 def test_actionlint_is_built_from_a_pinned_source() -> None:

@@ -41,6 +41,8 @@ def test_runs_and_a_promotion(tmp_path: Path) -> None:
     top("ci-report", part="Compared with")
     top("ci-build", "SINCE=HEAD", part="nothing is built|predict")
     top("ci-files", "CI=github,gitlab", part="Wrote .gitlab-ci.yml")
+    top("ci-test", "SINCE=HEAD", part="nothing is tested")
+    top("ci-promote", "SINCE=HEAD", part="Nothing was trained that")
     top("ci-train", part="Nothing is to be trained")
     for of in (walk, top):
         of("runs", part="finished")

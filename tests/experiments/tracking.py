@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from monorepo import Monorepo, free_port
 
+from trainyard.host.experiments.run_files import begun
+
 if TYPE_CHECKING:  # MLflow takes seconds to import, which tests that were not chosen do not need
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -69,7 +71,7 @@ class Tracking:
         if found is None:
             return []
         runs = self.client.search_runs([found.experiment_id], "", ViewType.ALL)
-        return sorted(runs, key=lambda run: run.data.tags.get("trainyard.run_id", ""))
+        return sorted(runs, key=lambda run: begun(run.data.tags.get("trainyard.run_id", "")))
 
     def every_run(self) -> list[Run]:
         """Of all experiments."""

@@ -14,9 +14,7 @@ class CiSettings(FromEnvironment):
     report: str = setting(
         "REPORT", "", "make ci-report, make ci-train: the file of the report; default: standard output"
     )
-    kind: str = setting(
-        "CI", "", "make ci-files, trainyard init: which CI: github, gitlab, both with a comma, or none"
-    )
+    kind: str = setting("CI", "", "make ci-files, trainyard init: which CI: github, gitlab, both with a comma, or none")
     branch: str = setting(
         "BRANCH",
         "",

@@ -51,3 +51,4 @@ class RegistrySettings(FromEnvironment):
     registry: str = setting(
         "REGISTRY", "", "make compute-add, make push: host:port/path that images are pushed to; make push: or COMPUTE's"
     )
+    tag: str = setting("TAG", "", "make push: the tag of the images; default: the commit that they are of")

@@ -54,6 +54,9 @@ class ExperimentSettings(FromEnvironment):
     version: str = setting(
         "VERSION", "", "make predict, make promote: a version of the registry: its number, or champion"
     )
+    promote: bool = setting(
+        "PROMOTE", True, "0: make train, make tune: the model becomes a version, and does not compete with the champion"
+    )
     version_poll: int = setting(
         "VERSION_POLL", 5, "seconds between two looks at where an alias leads to that make predict serves"
     )

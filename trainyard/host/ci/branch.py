@@ -6,7 +6,8 @@ Git keeps the state: a commit with results names the commit that asked for them,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,8 @@ _LINE = re.compile(rf"^({FOR}|{MODEL}): (\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Results:
-    """A commit with results: which commit asked for them, and the models."""
+    """A commit with results: which commit asked for them, and the models. Commits that were squashed into one are
+    several in one."""
 
     commit: str
     asked_by: str
@@ -63,19 +65,38 @@ class Branch:
 
     def results(self, tip: str) -> list[Results]:
         """What was pushed since the commit that asks, the newest first."""
-        found = []
-        for text in git(self.root, "log", "--format=%H%n%B%x00", f"{self.asking}..{tip}").split("\0"):
-            commit, _, message = text.strip().partition("\n")
-            values = _LINE.findall(message)
-            asked = [value for name, value in values if name == FOR]
-            if len(asked) == 1:
-                found.append(Results(commit, asked[0], tuple(value for name, value in values if name == MODEL)))
-        return found
+        found = [*results_in(self.root, f"{self.asking}..{tip}")]
+        count = Counter(one.commit for one in found)
+        return [one for one in reversed(found) if count[one.commit] == 1]  # whose files are those of one training
+
+    def is_default(self) -> bool:
+        """Whether it is the default branch of origin.
+
+        Raises:
+            TrainyardError: origin does not answer.
+        """
+        heads = call_git(self.root, "ls-remote", "--symref", "origin", "HEAD", seconds=self.seconds)
+        return f"ref: refs/heads/{self.name}\tHEAD" in heads.splitlines()
 
     def push(self, commit: str) -> None:
         """Raises:
         TrainyardError: the remote refuses, or another commit was faster."""
         call_git(self.root, "push", "origin", f"{commit}:refs/heads/{self.name}", seconds=self.seconds)
+
+
+def results_in(root: Path, commits: str) -> Iterator[Results]:
+    """Those in commits as git names them, the oldest first; what was merged last counts as the newest."""
+    log = git(root, "log", "--topo-order", "--reverse", f"--grep=^{FOR}: ", "--format=%H%n%B%x00", commits)
+    for text in log.split("\0"):
+        commit, _, message = text.strip().partition("\n")
+        found: list[tuple[str, list[str]]] = []
+        for name, value in _LINE.findall(message):
+            if name == FOR:
+                found.append((value, []))
+            elif found:
+                found[-1][1].append(value)
+        for asked_by, models in found:
+            yield Results(commit, asked_by, tuple(models))
 
 
 def branch_of(root: Path, given: str, seconds: int) -> Branch:

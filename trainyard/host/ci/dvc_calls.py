@@ -35,7 +35,7 @@ class Dvc:
         return sorted(path for path in listed.split("\0") if path and not path.startswith(tuple(other)))
 
     def fetch(self, files: Sequence[str]) -> None:
-        """Bring imports up to date, and fetch all.
+        """Bring imports up to date, and fetch all: .dvc files, and stages.
 
         Raises:
             TrainyardError: one cannot be had.
@@ -52,13 +52,18 @@ class Dvc:
         Raises:
             TrainyardError: there is no remote, or it refuses.
         """
-        file = model.project / FILE
-        stages = [f"{file.relative_to(self.root)}:{model.path.name}"] if file.is_file() else []
+        stage = self.stage_of(model)
+        stages = [stage] if stage else []
         if stages:
             self._call("commit", "--force", *stages)
         if stages or inputs:
             self._call("push", *stages, *inputs)
         return bool(stages)
+
+    def stage_of(self, model: ModelDir) -> str:
+        """The stage that makes a model's binary; empty where its project has no pipeline."""
+        file = model.project / FILE
+        return f"{file.relative_to(self.root)}:{model.path.name}" if file.is_file() else ""
 
     def _call(self, *arguments: str) -> None:
         self.reporter.step(f"dvc {' '.join(arguments)}")

@@ -84,11 +84,11 @@ def _newest_run(session: Session, model: ModelDir) -> Run | None:
     of other work stay on a machine that is kept."""
     head = head_of(session.repository.root)
     now = metrics_of(_summary(model), model)
-    found = (
+    found = [
         run for run in runs_of([model.project], session.reporter)
         if isinstance(run, Run) and run.model == model.name and run.kind != "trial" and run.status in OVER
-    )  # fmt: skip
-    for run in sorted(found, key=lambda run: run.id, reverse=True):
+    ]  # fmt: skip
+    for run in reversed(found):
         if head and head in (run.tags.get("commit"), run.tags.get(TRAINED_FOR)):
             return run
         if run.status == "finished" and now is not None and _finite(run) == now:

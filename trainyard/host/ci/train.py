@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trainyard.contract.routes import came_trained
@@ -79,6 +79,8 @@ def _carry_out(session: Session, asked: Asked, branch: Branch, outcome: Outcome)
     tip = branch.tip()
     done = _pushed_before(session, branch, branch.results(tip))
     left = [name for name in outcome.models if name not in done]
+    if left and not branch.is_default():  # a champion is of what was merged: make ci-promote
+        session = session.but(given=replace(session.experiments, promote=False))
     files: list[SmallFile] = []
     if left:
         dvc = find_dvc(branch.root, branch.seconds, session.reporter)

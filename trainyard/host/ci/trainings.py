@@ -44,9 +44,8 @@ def train_for(session: Session, model: ModelDir, asking: str, *, tunes: bool) ->
 
 def _runs(session: Session, model: ModelDir, asking: str) -> Iterator[Run]:
     """Those of the model that were begun for the commit, the newest first, without the last training of a tuning."""
-    found = [run for run in runs_of([model.project], session.reporter) if isinstance(run, Run)]
-    for run in sorted(found, key=lambda run: run.id, reverse=True):
-        if run.model == model.name and run.tags.get(TRAINED_FOR) == asking and not run.parent:
+    for run in reversed([*runs_of([model.project], session.reporter)]):
+        if isinstance(run, Run) and run.model == model.name and run.tags.get(TRAINED_FOR) == asking and not run.parent:
             yield run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from trainyard.contract.champion_rule import CHAMPION, PROMOTED, Decision
@@ -38,22 +38,32 @@ def compete(session: Session, training: Training, run: Run) -> Run:
 
 
 def register(session: Session, training: Training, run: Run) -> Run:
-    """A run's model becomes a version, and the champion if it is better; the run, with what came of it as tags.
+    """A run's model becomes a version, and the champion if it is better; the run, with what came of it as tags. With
+    PROMOTE=0 it does not compete.
 
     Raises:
         TrainyardError: the tracker does not answer or refuses, or there is no client for it.
     """
     registry = open_registry(session)
-    version = registry.version_of(name_of(training.model, run.model_name), str(registry.register_version(run)))
+    number = registry.register_version(run, session.tags)
+    version = registry.version_of(name_of(training.model, run.model_name), str(number))
+    if not session.experiments.promote:
+        how = f"make promote VERSION={number} lets it"
+        session.reporter.step(f"Version {number} of {version.name} does not compete with the {CHAMPION}: {how}")
+        return write_down(session, run, {"version": str(number)})
     with kept_apart(session, run) as files:
         decision = contest(session, registry, version, files, training, run.folder)
     say(session, version, decision)
-    return write_down(session, run, version, decision)
+    return write_down(session, run, verdict(version, decision))
 
 
-def write_down(session: Session, run: Run, version: Version, decision: Decision) -> Run:
-    """The run, with what came of its version as tags."""
-    tags = {"version": str(version.number), PROMOTED: str(decision.promoted).lower(), "reason": decision.reason}
+def verdict(version: Version, decision: Decision) -> dict[str, str]:
+    """What came of a version, as tags of its run."""
+    return {"version": str(version.number), PROMOTED: str(decision.promoted).lower(), "reason": decision.reason}
+
+
+def write_down(session: Session, run: Run, tags: Mapping[str, str]) -> Run:
+    """The run, with more tags, here and in the tracker."""
     run = run.saved(tags={**run.tags, **tags})
     upload_rest(session, run)
     return run

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from trainyard.errors import TrainyardError
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.network import http_client as client
+from trainyard.host.operations.serve import served_url
+from trainyard.host.operations.session import Session
 
 
 def read_sample(model: ModelDir) -> tuple[bytes, int]:
@@ -24,6 +28,31 @@ def read_sample(model: ModelDir) -> tuple[bytes, int]:
             f"{model.sample}: not a request body", 'write {"payload": {"instances": [[...], ...]}}'
         ) from None
     return body, rows
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A route, its answer to the model's sample, and what is wrong with that; empty where it is a good one."""
+
+    url: str
+    answer: client.Answer
+    problem: str
+
+
+def ask_routes(session: Session, model: ModelDir) -> Iterator[Asked]:
+    """Post a model's sample to each of its routes, where this machine's server has them.
+
+    Raises:
+        TrainyardError: there is no sample, or nothing answers.
+    """
+    body, rows = read_sample(model)
+    for route in model.routes:
+        url = f"{served_url(session.settings)}/{route.path}"
+        answer = client.post(url, body, session.settings.request_timeout, session.settings.api_token)
+        asked = Asked(url, answer, judge(answer, rows))
+        what = f"POST {url} -> {answer.status} in {answer.seconds * 1000:.1f} ms"
+        session.reporter.step(f"{what}: {'FAILED' if asked.problem else 'ok'}")
+        yield asked
 
 
 def judge(answer: client.Answer, rows: int) -> str:

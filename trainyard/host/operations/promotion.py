@@ -15,7 +15,7 @@ from trainyard.host.experiments.registry.versions import Registry, Version, chec
 from trainyard.host.experiments.run_files import Run, find_run, runs_of
 from trainyard.host.experiments.tracking.model_folder import has_model
 from trainyard.host.monorepo.model_dir import ModelDir
-from trainyard.host.operations.champion_contest import contest, say, write_down
+from trainyard.host.operations.champion_contest import contest, say, verdict, write_down
 from trainyard.host.operations.live_upload import upload_rest
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import training_of, training_payload
@@ -24,16 +24,28 @@ from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import cache_of, name_of
 
 
-def promote(session: Session, model: ModelDir) -> tuple[Version, Decision]:
+def promote(session: Session, model: ModelDir) -> None:
     """Make a version the champion, if it is better: VERSION, or the model of the run ID, or of the latest run.
 
-    FORCE=1 does so without comparing. The version, and why it is the champion.
+    FORCE=1 does so without comparing.
 
     Raises:
         TrainyardError: it is not better, or cannot be compared.
     """
+    version, decision = compete(session, model)
+    if not decision.promoted:
+        refused = f"version {version.number} of {version.name} is not the {CHAMPION}: {decision.reason}"
+        raise TrainyardError(refused, "FORCE=1 makes it the champion without comparing", EXIT_FAILED)
+    say(session, version, decision)
+
+
+def compete(session: Session, model: ModelDir) -> tuple[Version, Decision]:
+    """The version that is meant, and whether it has become the champion, and why.
+
+    Raises:
+        TrainyardError: it cannot be compared.
+    """
     registry = open_registry(session)
-    name = name_of(model)
     version = _version(session, registry, model)
     if session.settings.force:
         registry.set_champion(version)
@@ -45,11 +57,7 @@ def promote(session: Session, model: ModelDir) -> tuple[Version, Decision]:
         with _scratch(session) as folder:
             decision = contest(session, registry, version, files, training, folder)
     if run := _run_of(session, model, version):
-        write_down(session, run, version, decision)
-    if not decision.promoted:
-        refused = f"version {version.number} of {name} is not the {CHAMPION}: {decision.reason}"
-        raise TrainyardError(refused, "FORCE=1 makes it the champion without comparing", EXIT_FAILED)
-    say(session, version, decision)
+        write_down(session, run, verdict(version, decision))
     return version, decision
 
 

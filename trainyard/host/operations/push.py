@@ -18,6 +18,8 @@ from trainyard.host.operations.build import LABEL_REVISION
 from trainyard.host.operations.image_to_run import ImageToRun, image_to_run, merged_image_to_run
 from trainyard.host.operations.session import Session
 
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _COMMIT = re.compile(f"([0-9a-f]{{12}})[0-9a-f]*({DIRTY})?")
 
 
@@ -64,9 +66,20 @@ def registry_of(session: Session, given: str) -> str:
     return given
 
 
-def push(session: Session, registry: str, models: Iterable[Path], folders: Iterable[Path]) -> Iterator[Pushed]:
+def check_tag(tag: str) -> None:
+    """Raises:
+    TrainyardError: it is none that an image can have."""
+    if tag and not _TAG.fullmatch(tag):
+        fix = "at most 128 letters, digits, dots, dashes and underscores; a letter, digit or underscore first"
+        raise TrainyardError(f"TAG={tag}: not a tag of an image", fix)
+
+
+def push(
+    session: Session, registry: str, tag: str, models: Iterable[Path], folders: Iterable[Path]
+) -> Iterator[Pushed]:
     """Push the images of model directories and of ``all/`` folders, with SINCE those that changed; each as it comes.
-    One that is missing or stale is built first; one that cannot be pushed keeps nothing from the others.
+    Without a ``tag`` an image is tagged by its commit. One that is missing or stale is built first; one that cannot be
+    pushed keeps nothing from the others.
 
     Raises:
         TrainyardError: the engine has no images for others, or git does not know SINCE; nothing was pushed.
@@ -76,7 +89,7 @@ def push(session: Session, registry: str, models: Iterable[Path], folders: Itera
     wanted += [_of_all(session, folder) for folder in folders]
     if wanted:
         session.engine.images.exported(wanted[0].name, "")
-    return (_pushed(session, registry, one) for one in wanted)
+    return (_pushed(session, registry, tag, one) for one in wanted)
 
 
 def _changed(session: Session, models: Iterable[Path], folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -108,12 +121,12 @@ def _of_all(session: Session, folder: Path) -> _Wanted:
     )
 
 
-def _pushed(session: Session, registry: str, wanted: _Wanted) -> Pushed:
+def _pushed(session: Session, registry: str, tag: str, wanted: _Wanted) -> Pushed:
     name = wanted.name
     try:
         image = wanted.provide()
         name = image.name
-        tag = _tag(session, image, wanted.models())
+        tag = tag or _tag(session, image, wanted.models())
         exported = session.engine.images.exported(image.name, image.id or image.name)
         return Pushed(name, exported.push(registry, tag), tag)
     except (TrainyardError, OSError) as error:

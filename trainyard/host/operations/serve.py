@@ -199,6 +199,18 @@ def is_free(bind: str, port: int, setting: str = "PORT") -> bool:
     return True
 
 
+def first_free_port(bind: str, port: int) -> int:
+    """The first port from ``port`` on that a server could listen on.
+
+    Raises:
+        TrainyardError: none of a hundred is free.
+    """
+    for one in range(port, min(port + 100, 65536)):
+        if is_free(bind, one):
+            return one
+    raise TrainyardError(f"no port from {port} on is free", "choose another: PORT=")
+
+
 def _stop_hint(server: Running) -> str:
     which = f" MODEL={server.model}" if "/" in server.model else ""
     return f"cd {server.root} && make stop{which}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from trainyard.errors import TrainyardError
 from trainyard.host.engines import chosen_engine, every_engine
@@ -70,8 +71,12 @@ class Session:
         return replace(self.resolver, known_only=True)
 
     def tagged(self, tags: Mapping[str, str]) -> Session:
-        """The same, with these tags of its runs too. The engine is not chosen, and named, once more."""
-        other = replace(self, tags={**self.tags, **tags})
+        """The same, with these tags of its runs too."""
+        return self.but(tags={**self.tags, **tags})
+
+    def but(self, **changes: Any) -> Session:
+        """The same, with other fields, on the same engine: it is not chosen, and named, once more."""
+        other = replace(self, **changes)
         if "engine" in self.__dict__:
             other.__dict__["engine"] = self.engine
         return other

@@ -1,4 +1,4 @@
-"""make ci-build, ci-report, ci-train: what a CI server calls. make ci-files: the files by which it does."""
+"""What a CI server calls: make ci-build, ci-test, ci-report, ci-train, ci-promote. make ci-files: how it does."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from trainyard.contract.files import write_whole
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.ci.building import build_touched
+from trainyard.host.ci.promoting import promote_trained
 from trainyard.host.ci.report import Report, make_report
 from trainyard.host.ci.train import follow, train_asked
+from trainyard.host.ci.trying import try_touched
 from trainyard.host.ci.workflow_files import KINDS, given_kinds, kinds_of, write_workflows
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
@@ -32,6 +34,39 @@ def ci_build(session: Session, _: Path) -> None:
         raise TrainyardError(f"{len(failed)} of {len(found)} images were not built: see above", "", EXIT_FAILED)
     if not found:
         session.reporter.step("The change touches no image: nothing is built")
+
+
+def ci_test(session: Session, _: Path) -> None:
+    """Serve the models that changed since SINCE, and post their samples.
+
+    Raises:
+        TrainyardError: one does not serve, or an answer is not a good one.
+    """
+    found = []
+    for one in try_touched(session, CiSettings.read().ci_timeout):
+        found.append(one)
+        console.result(f"{one.name}: {one.problem or (f'not tested: {one.untried}' if one.untried else 'ok')}")
+    if failed := [one.name for one in found if one.problem]:
+        raise TrainyardError(f"{', '.join(failed)} failed: see above", "", EXIT_FAILED)
+    if not found:
+        session.reporter.step("The change touches no image: nothing is tested")
+
+
+def ci_promote(session: Session, _: Path) -> None:
+    """Let what was trained for this branch compete with the champions.
+
+    Raises:
+        TrainyardError: a model could not compete.
+    """
+    found = []
+    for one in promote_trained(session):
+        found.append(one)
+        if not one.error:
+            console.result(f"{one.name}: {one.verdict}")
+    if failed := [one.name for one in found if one.error]:
+        raise TrainyardError(f"{', '.join(failed)} did not compete: see above", "", EXIT_FAILED)
+    if not found:
+        session.reporter.step("Nothing was trained that has not competed yet")
 
 
 def ci_files(session: Session, _: Path) -> None:

@@ -41,9 +41,11 @@ def _push(session: Session, models: Iterable[Path], folders: Iterable[Path]) -> 
     form, dry_run = session.experiments.format, session.commands.dry_run
     if form not in FORMATS:
         raise TrainyardError(f"FORMAT={form}: not a form of make push", f"choose among {', '.join(FORMATS)}")
-    registry = operation.registry_of(session, RegistrySettings.read().registry)
+    settings = RegistrySettings.read()
+    registry = operation.registry_of(session, settings.registry)
+    operation.check_tag(settings.tag)
     found = []
-    for one in operation.push(session, registry, models, folders):
+    for one in operation.push(session, registry, settings.tag, models, folders):
         found.append(one)
         if one.reference and form == "table" and not dry_run:
             console.result(one.reference)

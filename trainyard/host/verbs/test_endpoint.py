@@ -9,8 +9,7 @@ from pathlib import Path
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.repository import all_members
-from trainyard.host.network import http_client as client
-from trainyard.host.operations.endpoint import judge, read_sample
+from trainyard.host.operations.endpoint import ask_routes
 from trainyard.host.operations.serve import served_url
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
@@ -34,18 +33,13 @@ def test_endpoint(session: Session, models: Iterable[ModelDir]) -> None:
     """
     problems = []
     for model in models:
-        body, rows = read_sample(model)
-        for route in model.routes:
-            url = f"{served_url(session.settings)}/{route.path}"
-            if session.commands.dry_run:
-                console.result(f"curl -d @{model.sample} {url}")
-                continue
-            answer = client.post(url, body, session.settings.request_timeout, session.settings.api_token)
-            problem = judge(answer, rows)
-            mark = "FAILED" if problem else "ok"
-            session.reporter.step(f"POST {url} -> {answer.status} in {answer.seconds * 1000:.1f} ms: {mark}")
-            console.result(json.dumps(answer.body, indent=2) if not isinstance(answer.body, str) else answer.body)
-            if problem:
-                problems.append(f"{url}: {problem}")
+        if session.commands.dry_run:
+            for route in model.routes:
+                console.result(f"curl -d @{model.sample} {served_url(session.settings)}/{route.path}")
+            continue
+        for asked in ask_routes(session, model):
+            body = asked.answer.body
+            console.result(body if isinstance(body, str) else json.dumps(body, indent=2))
+            problems += [f"{asked.url}: {asked.problem}"] if asked.problem else []
     if problems:
         raise TrainyardError("; ".join(problems), "see make logs", EXIT_FAILED)

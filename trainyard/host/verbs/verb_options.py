@@ -76,6 +76,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "check": ("FORMAT",),
     "ci-build": ("SINCE", *ASSETS, *BUILD),
     "ci-files": ("CI", "FORCE"),
+    "ci-promote": ("SINCE", *TRACKER, *TRAIN),
     "ci-report": ("SINCE", "MODEL", "REPORT"),
     "ci-train": (
         "SINCE",
@@ -89,6 +90,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
         *COMPUTE,
         *TRAIN,
     ),
+    "ci-test": ("SINCE", "CI_TIMEOUT", "READY_TIMEOUT", "REQUEST_TIMEOUT", *SERVE),
     "clean": ("ALL", "RUNS", "STOP_TIMEOUT", *ENGINE),
     "compare": ("ID",),
     "compute-add": ("NAME", "REGISTRY", *_names(NewComputeSettings), *COMPUTE),
@@ -117,7 +119,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "prepare": ("YES", *DATA, *LOCK),
     "promote": ("ID", "VERSION", "FORCE", *TRACKER, *DATA, *BUILD),
     "prune": ("PRUNE_AGE", "PRUNE_DATA_DAYS", "CALL_TIMEOUT", "LOCK_TIMEOUT", *ENGINE),
-    "push": ("REGISTRY", "COMPUTE", "SINCE", "FORMAT", *ASSETS, *BUILD),
+    "push": ("REGISTRY", "COMPUTE", "TAG", "SINCE", "FORMAT", *ASSETS, *BUILD),
     "remove": ("MODEL", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "rename": ("MODEL", "TO", "FORCE", *TRACKER, "LOCK_TIMEOUT", *ENGINE),
     "report": ("ID",),
@@ -150,10 +152,10 @@ _LISTS: dict[str, tuple[str, ...]] = {
     "track-image": BUILD,
     "track-stop": ("STOP_TIMEOUT",),
     "track-sync": TRACKER,
-    "train": ("BASE_MODEL", *TRACKER, *COMPUTE, *TRAIN),
+    "train": ("BASE_MODEL", "PROMOTE", *TRACKER, *COMPUTE, *TRAIN),
     "train-all": (*TRACKER, *COMPUTE, *TRAIN),
     "train-local": ("BASE_MODEL", *TRACKER, *TRAIN),
-    "tune": ("BASE_MODEL", "TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *COMPUTE, *TRAIN),
+    "tune": ("BASE_MODEL", "PROMOTE", "TRIALS", "WORKERS", "RESUME", "TRIAL_TIMEOUT", *TRACKER, *COMPUTE, *TRAIN),
     "wheelhouse": ("WHEELHOUSE", *LOCK),
 }
 # Two groups may share a setting, and click warns of an option that a verb has twice.
