@@ -59,6 +59,12 @@ def test_inputs_are_fetched_and_outputs_pushed(tmp_path: Path) -> None:
     branches.dvc("pull", "projects/sums/dvc.yaml:one", "projects/sums/data/numbers.csv.dvc", at=other.path)
     for name in ("models/one.pkl", "models/one.json", "data/numbers.csv"):
         assert (other.path / "projects/sums" / name).read_bytes() == (job.path / "projects/sums" / name).read_bytes()
+    # So does a pull request that tests it; one of a fork, which may not read the remote, says so.
+    third, fork = (branches.clone(tmp_path / name, "-b", "work") for name in ("third", "fork"))
+    assert "sums/one: ok" in third.make(None, "ci-test", "SINCE=origin/main").succeeded().out
+    hidden = branches.store.rename(tmp_path / "hidden")
+    assert "sums/one: not tested: dvc pull: " in fork.make(None, "ci-test", "SINCE=origin/main").succeeded().out
+    hidden.rename(branches.store)
     # Another model of the project, asked for by another commit: its stage stands beside the first.
     branches.git("pull", "-q", "origin", "work")
     branches.ask("[train sums/two]")
@@ -87,3 +93,32 @@ def test_what_dvc_refuses_is_not_named_by_git(tmp_path: Path) -> None:
     assert made.status == 2
     assert "sums/two: dvc update: " in made.err
     assert len(branches.runs()) == 1
+
+
+def test_an_import_from_another_repository(tmp_path: Path) -> None:
+    """The other repository has moved on since the import."""
+    branches = WithDvc(tmp_path)
+    other = tmp_path / "data-team"
+    other.mkdir()
+    git(other, "init", "-q", "-b", "main")
+    branches.dvc("init", "-q", at=other)
+    branches.dvc("remote", "add", "-d", "theirs", str(tmp_path / "theirs"), at=other)
+
+    def publish(text: str) -> str:
+        (other / "rows.csv").write_text(text)
+        branches.dvc("add", "-q", "rows.csv", at=other)
+        branches.dvc("push", "-q", at=other)
+        git(other, "add", "-A")
+        git(other, "commit", "-qm", "Rows")
+        return git(other, "rev-parse", "HEAD")
+
+    publish(ROWS)
+    branches.dvc("import", f"file://{other}", "rows.csv", "-o", "projects/sums/data/rows.csv")
+    newer = publish(ROWS + "7,8\n")
+    branches.ask("[train sums/one]")
+    job = branches.clone(tmp_path / "job", "-b", "work")
+    made = job.make(None, "ci-train").succeeded()
+    assert "dvc update projects/sums/data/numbers.csv.dvc projects/sums/data/rows.csv.dvc" in made.err
+    assert (job.path / "projects/sums/data/rows.csv").read_text() == ROWS + "7,8\n"
+    pinned = yaml.safe_load(branches.pushed("projects/sums/data/rows.csv.dvc"))
+    assert pinned["deps"][0]["repo"]["rev_lock"] == newer

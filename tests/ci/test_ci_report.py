@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from monorepo import ROOT
 
 from ci.branches import Branches
 
@@ -162,3 +166,18 @@ def test_nothing_touched(branches: Branches) -> None:
     (branches.repo.path / "README.md").write_text("words\n")
     branches.commit("Words")
     assert report(branches).startswith("## No model is touched by this change\n")
+
+
+def test_the_picture_of_a_report_has_its_pictures(tmp_path: Path, browser: Any) -> None:
+    """``python -m tools.report_picture`` draws what is in the docs."""
+    assert browser
+    small, picture = tmp_path / "small.png", tmp_path / "report.png"
+    report, drawn = tmp_path / "report.md", tmp_path / "drawn.png"
+    report.write_text("## 1 model\n\n| a | b |\n| --- | --- |\n| <code>x</code> | 1 |\n")
+    for target in (small, picture):
+        done = subprocess.run([sys.executable, "-m", "tools.report_picture", report, target], cwd=ROOT, check=False)
+        assert done.returncode == 0
+        drawn.write_bytes(small.read_bytes())
+        report.write_text(report.read_text() + "\n![drawn](drawn.png)\n")
+    heights = [int.from_bytes(path.read_bytes()[20:24], "big") for path in (small, picture)]  # of PNG's header
+    assert heights[1] > heights[0] + 20

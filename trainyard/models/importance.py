@@ -25,7 +25,7 @@ def importance(model: Mapping[str, Any], held_out: Table) -> dict[str, Any] | No
     if own is not None:
         kind, by_column = "share of what the trees gain, by column", _summed(own, model["encoder"])
     else:
-        kind, by_column = "how much worse the model gets with a column shuffled", _shuffled(model, held_out)
+        kind, by_column = "how much worse with the column shuffled", _shuffled(model, held_out)
     finite = {name: value for name, value in by_column.items() if np.isfinite(value)}
     largest = sorted(finite, key=lambda name: (-finite[name], name))[:MOST_COLUMNS]
     if not largest:
