@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Job:
     """Seconds of each step, models that the plan named, images that were built, trainings that ran, bytes pushed."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    processor: float = 0.0  # seconds; of what runs in containers it is not known
     affected: int = 0
     built: int = 0
     trained: int = 0
@@ -77,10 +79,17 @@ class Steps:
     @contextlib.contextmanager
     def _timed(self, what: str) -> Iterator[None]:
         os.sync()  # what the one before it wrote
-        started = time.perf_counter()
+        before, started = _processor(), time.perf_counter()
         yield
         self.job.seconds[what] = time.perf_counter() - started
+        self.job.processor += _processor() - before
         say(f"{self.name}: {what}: {self.job.seconds[what]:.1f} s")
+
+
+def _processor() -> float:
+    """Seconds of the programs that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def warm(site: Site) -> None:
@@ -95,13 +104,13 @@ def warm(site: Site) -> None:
     site.commit(MAIN, "Edit the model that was built to warm up")
 
 
-def everything(site: Site) -> Job:
+def everything(site: Site, jobs: int) -> Job:
     """Build, train and push all: what a CI does that does not know what changed. The branch main has it all then."""
     steps = Steps(site, "all of them")
     with steps.measured() as job:
         steps.dvc("pull", "--quiet", *(str(path) for path in steps.path.glob("projects/*/data/*.dvc")))
-        steps.make("build-all")
-        steps.make("train-all")
+        steps.make("build-all", f"-j{jobs}")
+        steps.make("train-all", f"-j{jobs}")
         steps.dvc("commit", "--quiet", "--force")
         steps.dvc("push", "--quiet")
         steps.push_commit()
@@ -119,13 +128,23 @@ def change(site: Site, name: str, *paths: str, parameter: int | None = None) -> 
     return site.commit(name, f"[train] {name}")
 
 
+def planned(site: Site, branch: str, commit: str, name: str) -> Job:
+    """What a branch touches, and nothing else."""
+    return _plan(Steps(site, name, branch, commit))
+
+
 def carried_out(site: Site, branch: str, commit: str, name: str) -> Job:
     """What CI does for a branch: plan, build, train, push."""
     steps = Steps(site, name, branch, commit)
     with steps.measured() as job:
-        plan = steps.make("affected", SINCE)
-        job.affected = len(json.JSONDecoder().raw_decode(plan)[0]["models"])
+        _plan(steps)
         steps.make("ci-build")
         steps.make("ci-train", "REPORT=report.md")
         steps.push(SINCE)
     return job
+
+
+def _plan(steps: Steps) -> Job:
+    printed = steps.make("affected", SINCE)
+    steps.job.affected = len(json.JSONDecoder().raw_decode(printed)[0]["models"])
+    return steps.job

@@ -9,15 +9,17 @@ from statistics import median
 
 from bench.builds.targets import Verdict
 from bench.ci.cases import Job
+from bench.ci.places import OF_PROJECT
+from trainyard.host.monorepo.model_dir import ROLES
 
 Found = dict[str, list[Job]]  # by case
 ALL, EDIT, AGAIN = "all of them", "an edit of one model", "the same commit again"
-PROJECT, DOCS = "shared code of a project", "docs alone"
+PROJECT, SHARED, DOCS = "shared code of a project", "shared code of all, planned", "docs alone"
 SHARE, PLAN = 30, 2.0  # an edit of one costs less than all over this; seconds of make affected
 PLANNING = "make affected"
 
 
-def judged(found: Found, engine: str) -> Iterator[Verdict]:
+def judged(found: Found, engine: str, count: int) -> Iterator[Verdict]:
     """Ratios are to all of them, in the same run."""
     shares = {
         "seconds": _seconds(found[ALL]) / _seconds(found[EDIT]),
@@ -27,13 +29,13 @@ def judged(found: Found, engine: str) -> Iterator[Verdict]:
         yield Verdict(f"{EDIT}, {what}", engine, f"1/{ratio:.1f} of all", f"under 1/{SHARE}", ratio > SHARE)
     longest = max(job.seconds[PLANNING] for jobs in found.values() for job in jobs if PLANNING in job.seconds)
     yield Verdict(f"{PLANNING}, the longest", engine, f"{longest:.2f} s", f"under {PLAN:g} s", longest < PLAN)
+    for case, touched in ((EDIT, 1), (PROJECT, min(OF_PROJECT, count))):
+        wanted = (touched, len(ROLES) * touched, touched)
+        exact = all((job.affected, job.built, job.trained) == wanted for job in found[case])
+        yield Verdict(case, engine, found[case][0].did, f"{wanted[1]} built, {touched} trained", exact)
     for case in (AGAIN, DOCS):
-        did = [job.did for job in found[case] if job.did]
-        yield Verdict(f"{case}, in {_seconds(found[case]):.1f} s", engine, *_nothing(did), not did)
-
-
-def _nothing(did: list[str]) -> tuple[str, str]:
-    return (did[0] if did else "nothing done", "nothing")
+        did = next((job.did for job in found[case] if job.did), "nothing")
+        yield Verdict(f"{case}, in {_seconds(found[case]):.1f} s", engine, did, "nothing", did == "nothing")
 
 
 def text(found: Found, verdicts: list[Verdict], engine: str, count: int) -> str:
@@ -53,8 +55,9 @@ def text(found: Found, verdicts: list[Verdict], engine: str, count: int) -> str:
 
 
 def _table(found: Found) -> Iterator[str]:
-    yield "| case | jobs | models | built | trained | seconds | share | kB pushed | git | DVC | images | share |"
-    yield "| --- |" + " --: |" * 11
+    columns = "jobs, models, built, trained, seconds, share, processor seconds, kB pushed, git, DVC, images, share"
+    yield f"| case | {columns.replace(', ', ' | ')} |"
+    yield "| --- |" + " --: |" * 12
     for case, jobs in found.items():
         one = jobs[0]
         pushed = [
@@ -62,7 +65,8 @@ def _table(found: Found) -> Iterator[str]:
         ]
         cells = [
             len(jobs), one.affected, one.built, one.trained, f"{_seconds(jobs):.1f}",
-            _share(_seconds(jobs), _seconds(found[ALL])), *(f"{value:.1f}" for value in pushed),
+            _share(_seconds(jobs), _seconds(found[ALL])), f"{median(job.processor for job in jobs):.1f}",
+            *(f"{value:.1f}" for value in pushed),
             _share(_bytes(jobs), _bytes(found[ALL])),
         ]  # fmt: skip
         yield f"| {case} | {' | '.join(map(str, cells))} |"
