@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.builds.copies import Way, run
-from bench.builds.generated import generate
+from bench.builds.generated import OF_PROJECT, generate
 from bench.retrain import free_port, until
 from bench.serving.servers import PROJECT, ROOT
 
 MAIN = "main"
-OF_PROJECT = 10  # models; bench/builds/generated.py makes so many
 DATA = f"projects/{PROJECT}/data/adult_income-prepped.csv"
 DVC = Path(sys.executable).with_name("dvc")
 QUIET = {"DVC_NO_ANALYTICS": "1"}

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import date
 from statistics import median
 
+from bench.builds.generated import OF_PROJECT
 from bench.builds.targets import Verdict
 from bench.ci.cases import Job
-from bench.ci.places import OF_PROJECT
 from trainyard.host.monorepo.model_dir import ROLES
 
 Found = dict[str, list[Job]]  # by case
