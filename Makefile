@@ -4,7 +4,7 @@ include mk/monorepo.mk
 
 DEV := .venv/.stamp-dev
 BENCH := .venv/.stamp-bench
-BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-scaffold bench-tuning bench-data bench-retrain profile-serving
+BENCHMARKS := bench-serving bench-memory bench-images bench-builds bench-scaffold bench-tuning bench-data bench-retrain bench-ci profile-serving
 .PHONY: demo test lint format $(BENCHMARKS)
 
 demo: $(SETUP) ## set up, build, train, serve and ask the finance models; KEEP=1 leaves the server running
@@ -34,6 +34,7 @@ bench-scaffold: ## from an empty folder to the first answer, beside other tools'
 bench-tuning: ## a trial of make tune beyond its train function, against a container each; OPTIONS=--help
 bench-data: ## fetching from a store of objects, against rclone and the AWS command line; OPTIONS=--help
 bench-retrain: ## the retrain service: its answers while it trains, from POST to the new champion; OPTIONS=--help
+bench-ci: $(VENV)/.stamp-experiments ## what a change costs in CI, against building, training and pushing all; OPTIONS=--help
 profile-serving: ## where the microseconds of a request go; OPTIONS=--help
 
 $(BENCHMARKS): $(BENCH)

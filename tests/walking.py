@@ -33,7 +33,7 @@ OF_COMPUTES = {"compute-add", "computes", "attach", "cancel", "push"}
 OF_CONTAINERS = {"track-image", "retrain-image"}  # tests/retrain/test_compose.py
 OF_DEVELOPERS = {
     "test", "lint", "format", "bench-serving", "bench-memory", "bench-images", "bench-builds", "bench-scaffold",
-    "bench-tuning", "bench-data", "bench-retrain", "profile-serving",
+    "bench-tuning", "bench-data", "bench-retrain", "bench-ci", "profile-serving",
 }  # fmt: skip
 
 

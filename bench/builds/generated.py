@@ -12,6 +12,7 @@ from bench.builds.copies import Way, copy_monorepo, make, run, timed
 from bench.serving.servers import PROJECT
 
 EDITED = 3  # the number of the model that is edited
+OF_PROJECT = 10  # models
 PROCESS = Way("process", ("ENGINE=process",))
 
 
@@ -41,7 +42,7 @@ def measure(folder: Path, count: int, ways: list[Way]) -> Generated:
     planned = {name: timed(make(root, way, "-n", "build-all")) for name, way in once.items()}
     built = timed(make(root, PROCESS, "-j2", "build-all"))
     unchanged = timed(make(root, PROCESS, "build-all"))
-    with (root / "projects" / f"project{EDITED // 10}" / f"model{EDITED}" / "predict.py").open("a") as file:
+    with (root / "projects" / f"project{EDITED // OF_PROJECT}" / f"model{EDITED}" / "predict.py").open("a") as file:
         file.write("# edited\n")
     output = run(make(root, PROCESS, "build-all"))
     return Generated(count, listed, planned, built, unchanged, sorted(re.findall("---> Built (.*)", output)))
@@ -52,7 +53,7 @@ def generate(root: Path, count: int) -> Path:
     copy_monorepo(root, PROJECT)
     source = root / "projects" / PROJECT
     for number in range(count):
-        project = root / "projects" / f"project{number // 10}"
+        project = root / "projects" / f"project{number // OF_PROJECT}"
         target = project / f"model{number}"
         shutil.copytree(source / "common_utils", project / "common_utils", dirs_exist_ok=True)
         shutil.copytree(source / MODEL, target)

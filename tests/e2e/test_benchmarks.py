@@ -11,6 +11,9 @@ import pytest
 from needs import need
 
 from bench.builds import targets
+from bench.ci import report as ci_report
+from bench.ci.cases import Job
+from bench.ci.places import Bytes
 from bench.scaffold import report
 from bench.scaffold.journeys import Journey, Start, make_table, travel
 from bench.scaffold.watching import Step, installs
@@ -202,3 +205,42 @@ def test_bench_retrain_measures_a_job_and_the_answers(tmp_path: Path) -> None:
     assert job["total"] > job["training"] > 0
     assert len(found["get"]) == 40
     assert (tmp_path / "out" / "retrain.md").read_text().strip() in printed
+
+
+@pytest.mark.nightly
+def test_bench_ci_measures_changes_against_all(tmp_path: Path) -> None:
+    printed = make("bench-ci", f"OPTIONS=--models 4 --repeats 1 --out {tmp_path / 'out'}")
+    found = json.loads((tmp_path / "out" / "ci.json").read_text())
+    assert {case: [(job["affected"], job["built"], job["trained"]) for job in jobs]
+            for case, jobs in found["jobs"].items()} == {
+        "all of them": [(0, 8, 4)], "an edit of one model": [(1, 2, 1)], "the same commit again": [(1, 0, 0)],
+        "shared code of a project": [(4, 8, 4)], "shared code of all, planned": [(4, 0, 0)], "docs alone": [(0, 0, 0)],
+    }  # fmt: skip
+    pushed = {case: jobs[0]["pushed"] for case, jobs in found["jobs"].items()}
+    assert pushed["all of them"]["dvc"] > pushed["an edit of one model"]["dvc"] > 0
+    assert pushed["an edit of one model"]["git"] > 0
+    assert not any(pushed["the same commit again"].values()) and not any(pushed["docs alone"].values())
+    met = {one["what"].partition(", in ")[0]: one["met"] for one in found["verdicts"]}
+    assert met["an edit of one model, bytes pushed"] is False, "of four models, one is more than a thirtieth"
+    assert met["an edit of one model"] and met["the same commit again"] and met["docs alone"]
+    assert (tmp_path / "out" / "ci.md").read_text().strip() in printed
+
+
+def test_bench_ci_says_what_is_missed() -> None:
+    whole, one = Job({"make build-all": 300.0}, pushed=Bytes(10, 20, 290)), Bytes(1, 2, 7)
+    edit = Job({"make affected": 2.0, "make ci-train": 8.0}, 4.0, 1, 2, 1, one)
+    nothing, built = Job({"make affected": 0.5}), Job({"make affected": 0.5}, built=3)
+    found = {
+        ci_report.ALL: [whole], ci_report.EDIT: [edit], ci_report.AGAIN: [built], ci_report.PROJECT: [built],
+        ci_report.DOCS: [nothing],
+    }  # fmt: skip
+    verdicts = list(ci_report.judged(found, "process", 9))
+    assert ci_report.text(found, verdicts, "process", 9).splitlines()[-7:] == [
+        "- an edit of one model, seconds: 1/30.0 of all (under 1/30: MISSED)",
+        "- an edit of one model, bytes pushed: 1/32.0 of all (under 1/30: reached)",
+        "- make affected, the longest: 2.00 s (under 2 s: MISSED)",
+        "- an edit of one model: 2 built, 1 trained, 10 bytes pushed (2 built, 1 trained: reached)",
+        "- shared code of a project: 3 built (18 built, 9 trained: MISSED)",
+        "- the same commit again, in 0.5 s: 3 built (nothing: MISSED)",
+        "- docs alone, in 0.5 s: nothing (nothing: reached)",
+    ]
