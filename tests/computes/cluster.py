@@ -46,6 +46,11 @@ class Cluster(Started):
         nodes = [Node(number, folder / f"n{number}", self.logs, self._network) for number in NODES]
         self._nodes = {node.name: node for node in nodes}
 
+    @property
+    def host(self) -> str:
+        """The address of this machine that pods reach."""
+        return self._network.host
+
     def environ(self, user: str = "admin") -> dict[str, str]:
         """For a program that calls ``kubectl`` as that user."""
         return {

@@ -13,30 +13,13 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
-import yaml
-from experiments.conftest import TRAIN
 from monorepo import Model, Monorepo, interrupt
 from waiting import until
 
-# As TRAIN, and it saves where it is, takes memory, is told SIGTERM.
-HARDER = (
-    TRAIN.replace(
-        '    for step in range(params["steps"]):\n',
-        '    saved = pathlib.Path(os.environ.get("CHECKPOINT_DIR", "."), "step")\n'
-        '    begin = int(saved.read_text()) if saved.exists() else 0\n'
-        '    print("begins at step", begin, flush=True)\n'
-        '    ballast = bytearray(params.get("megabytes", 0) << 20)\n'
-        '    for step in range(begin, params["steps"]):\n'
-        '        saved.write_text(str(step)) if "CHECKPOINT_DIR" in os.environ else None\n',
-    )
-)  # fmt: skip
-
+from computes.one_compute import OneCompute, newest, points, runs, said
 
 SHORT = json.dumps({"params": {"x": 2.5, "steps": 6, "pause": 0.3}})
 CONFIG = """
@@ -50,71 +33,9 @@ tuning:
 """
 
 
-def harder_model(repo: Monorepo) -> Model:
-    """Its image is built once."""
-    model = repo.add_model("parabola")
-    (model.path / "train.py").write_text(HARDER)
-    repo.make(model, "build-train").succeeded()
-    return model
-
-
-class ComputeContract:
-    """``name`` is in compute.yaml beside ``small``, the same compute with 64 MB of memory."""
-
-    name = "far"
+class ComputeContract(OneCompute):
     keeps_checkpoints = True
     kills = 10 if os.environ.get("NIGHTLY") else 4
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def entry(cls) -> Mapping[str, Any]:
-        raise NotImplementedError
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def environ(cls) -> dict[str, str]:
-        return {}
-
-    def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
-        """What is there of tasks."""
-        raise NotImplementedError
-
-    def lose(self, task: str) -> None:
-        """Its machine goes, or is taken away."""
-        raise NotImplementedError
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def repo(
-        cls, tmp_path_factory: pytest.TempPathFactory, entry: Mapping[str, Any], environ: dict[str, str]
-    ) -> Monorepo:
-        repo = Monorepo(tmp_path_factory.mktemp("repo"), "docker")
-        small = {**entry, "resources": {"memory": "64m"}}
-        (repo.path / "compute.yaml").write_text(yaml.safe_dump({cls.name: dict(entry), "small": small}))
-        return repo
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def model(cls, repo: Monorepo) -> Model:
-        return harder_model(repo)
-
-    @pytest.fixture(autouse=True)
-    def _nothing_left(self, repo: Monorepo, environ: Mapping[str, str]) -> Iterator[None]:
-        yield
-        assert not self.left(repo, environ)
-
-    def train(self, repo: Monorepo, model: Model, environ: Mapping[str, str], compute: str = "", **params: Any) -> Any:
-        payload = json.dumps({"params": {"x": 2.5, **params}})
-        return repo.make(model, "train", f"COMPUTE={compute or self.name}", f"PAYLOAD={payload}", **environ)
-
-    def spawn(self, repo: Monorepo, model: Model, environ: Mapping[str, str], **params: Any) -> Any:
-        """A training that has begun, and the folder of its run."""
-        before = runs(model)
-        payload = json.dumps({"params": {"x": 2.5, "steps": 40, "pause": 0.25, **params}})
-        process = repo.spawn(model, "train", f"COMPUTE={self.name}", f"PAYLOAD={payload}", **environ)
-        run = until(lambda: next(iter(runs(model) - before), None), 120)
-        until(lambda: points(run), 120, lambda: process.poll())
-        return process, run
 
     def test_trials_there_are_those_of_here(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         (model.path / "config.yaml").write_text(CONFIG)
@@ -290,18 +211,6 @@ class ComputeContract:
         assert said(newest(model))["status"] == "failed"
 
 
-def runs(model: Model) -> set[Path]:
-    return {path.parent for path in (model.path.parent / "runs").glob("*/run.json")}
-
-
-def newest(model: Model) -> Path:
-    return max(runs(model))
-
-
-def said(run: Path) -> Any:
-    return json.loads((run / "run.json").read_text())
-
-
 def trials_of_newest(model: Model) -> list[Any]:
     tuning = tunings(model)[-1]["id"]
     found = [said(run) for run in sorted(runs(model))]
@@ -316,8 +225,3 @@ def trials(model: Model) -> list[Any]:
     """Parameters, metrics and points of each trial of the latest tuning."""
     found = sorted(trials_of_newest(model), key=lambda one: int(one["tags"]["trial"]))
     return [(one["params"], one["metrics"], one["status"], one["tags"].get("shape")) for one in found]
-
-
-def points(run: Path) -> list[dict[str, Any]]:
-    path = run / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

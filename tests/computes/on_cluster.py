@@ -15,7 +15,8 @@ from needs import need
 from waiting import until
 
 from computes.cluster import Cluster
-from computes.contract import ComputeContract, said
+from computes.contract import ComputeContract
+from computes.one_compute import OneCompute, said
 
 ROLE = Path(__file__).parents[2] / "deploy/kubernetes/role.yaml"
 CLAIM = "kept"
@@ -50,10 +51,9 @@ def claim(cluster: Cluster, namespace: str, folder: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
-class OnCluster(ComputeContract):
+class InNamespace(OneCompute):
     cluster: Cluster
     namespace = "lab"
-    steps_of_lost = 60  # of a training whose node is lost
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -90,6 +90,10 @@ class OnCluster(ComputeContract):
             yield
         finally:
             self.admin("uncordon", "n1", "n2")
+
+
+class OnCluster(InNamespace, ComputeContract):
+    steps_of_lost = 60  # of a training whose node is lost
 
     def test_one_whose_node_is_lost_begins_again(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         process, run = self.spawn(repo, model, environ, steps=self.steps_of_lost)

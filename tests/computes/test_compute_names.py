@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 from monorepo import Model, Monorepo
 
+CLUSTER = "lab:\n  kind: kubernetes\n  registry: registry.example.com/team"
+
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
-    return Monorepo(tmp_path_factory.mktemp("names") / "repo")
+    repo = Monorepo(tmp_path_factory.mktemp("names") / "repo")
+    (repo.path / "datastores.yaml").write_text(
+        "lake: s3://team/lake\nbox: sftp://box/data\nopen: {url: 's3://open', credentials: none}\n"
+    )
+    return repo
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +36,14 @@ def model(repo: Monorepo) -> Model:
         ("lab: {kind: local, resources: {time: 8}}", ("compute.yaml:1", "time")),
         ("lab: {kind: kubernetes}", ("compute.yaml:1", "images reach a cluster by a registry")),
         ("- lab", ("compute.yaml:1", "not a mapping")),
+        (
+            f"{CLUSTER}\n  storage: {{store: nope}}",
+            ("compute.yaml:4", "no data store nope", "has lake, box, open; make"),
+        ),
+        (f"{CLUSTER}\n  storage: {{store: box}}", ("compute.yaml:4", "box is sftp://", "s3://, gs:// or abfs://")),
+        (f"{CLUSTER}\n  storage: {{store: open}}", ("compute.yaml:4", "cannot sign links")),
+        (f"{CLUSTER}\n  storage: {{store: lake, volume: x}}", ("compute.yaml:4", "or {store: <data store>}")),
+        ("lab: {kind: ssh, host: x, storage: {store: lake}}", ("compute.yaml:1", "kind kubernetes alone")),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line(repo: Monorepo, model: Model, text: str, parts: tuple[str, ...]) -> None:

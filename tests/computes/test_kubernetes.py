@@ -14,8 +14,8 @@ from waiting import until
 from worked_examples import commit_all, follow, shipped_clone
 
 from computes.cluster import Cluster
-from computes.contract import newest, points, runs, said
 from computes.on_cluster import OnCluster, prepare
+from computes.one_compute import newest, points, runs, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 

@@ -23,8 +23,9 @@ from monorepo import Model, Monorepo
 from waiting import until
 
 from computes.cluster import NODES, Cluster
-from computes.contract import CONFIG, harder_model, points, runs, said, trials_of_newest, tunings
+from computes.contract import CONFIG, trials_of_newest, tunings
 from computes.on_cluster import claim, prepare
+from computes.one_compute import harder_model, points, runs, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.engine("docker")]
 

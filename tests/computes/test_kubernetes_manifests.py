@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trainyard.errors import TrainyardError
-from trainyard.host.compute.base import InputFile, Task
+from trainyard.host.compute.base import InputFile, StoredInput, Task
 from trainyard.host.compute.compute_file import Kubernetes, parse_entry
 from trainyard.host.compute.kubernetes.manifests import facts_of, job, secrets_of
 from trainyard.host.compute.submitted import SubmittedTasks
@@ -131,6 +132,16 @@ def test_each_pod_has_its_own_folder_in_a_claim() -> None:
     assert "ttlSecondsAfterFinished" not in found["spec"]
 
 
+def test_what_was_trained_leaves_a_pod_for_a_data_store() -> None:
+    """Or waits in there to be fetched, where that fails. The Job is there until it is removed."""
+    found = made("{kind: kubernetes, registry: r, storage: {store: lake}}")
+    container = found["spec"]["template"]["spec"]["containers"][0]
+    assert {"--linked", "--keep=600"} <= set(container["command"])
+    assert all(one["name"] in ("work", "tmp") for one in container["volumeMounts"])
+    assert "ttlSecondsAfterFinished" not in found["spec"]
+    assert made("{kind: kubernetes, registry: r, storage: copy}") == made()
+
+
 def test_a_storage_names_its_volume() -> None:
     for text in ("{}", "{volume: ''}", "{volume: No_name}"):
         with pytest.raises(TrainyardError, match="volume"):
@@ -148,5 +159,7 @@ def test_a_task_is_kept_without_its_secrets(tmp_path: Path) -> None:
     kept.save(given)
     assert "s3cret" not in "".join(path.read_text() for path in tmp_path.rglob("*.json"))
     assert kept.read(given.name, {"API_TOKEN": "s3cret", "OTHER": "1"}) == given
+    kept.save(far := replace(given, stored=(StoredInput("data/x.csv", "lake", "v1/x.csv", 3, "0a1b"),)))
+    assert kept.read(given.name, {"API_TOKEN": "s3cret"}) == far
     kept.forget(given.name)
     assert kept.read(given.name, {}) is None

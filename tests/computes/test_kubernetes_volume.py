@@ -17,8 +17,8 @@ from needs import need
 from waiting import until
 
 from computes.cluster import Cluster
-from computes.contract import points, said
 from computes.on_cluster import CLAIM, OnCluster, claim, prepare
+from computes.one_compute import points, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 

@@ -47,22 +47,22 @@ def postgresql() -> Iterator[str]:
 
 
 @contextmanager
-def object_store(folder: Path) -> Iterator[dict[str, str]]:
+def object_store(folder: Path, address: str = "127.0.0.1", port: int = 0) -> Iterator[dict[str, str]]:
     """An S3 server that keeps the objects of its one bucket as files below ``folder``; what a client is to have in its
-    environment."""
+    environment. A second one on the same folder has them, too."""
     need("versitygw")
-    (folder / BUCKET).mkdir(parents=True)
-    port = free_port()
+    (folder / BUCKET).mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
     keys = {"ROOT_ACCESS_KEY": "me", "ROOT_SECRET_KEY": PASSWORD}
     server = subprocess.Popen(
-        ["versitygw", "--port", f"127.0.0.1:{port}", "posix", str(folder)],
+        ["versitygw", "--port", f"{address}:{port}", "posix", str(folder)],
         env=os.environ | keys, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        until(lambda: _answers(server, f"http://127.0.0.1:{port}/"), 30)
+        until(lambda: _answers(server, f"http://{address}:{port}/"), 30)
         yield {
             "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": PASSWORD, "AWS_DEFAULT_REGION": "us-east-1",
-            "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "MLFLOW_S3_ENDPOINT_URL": f"http://{address}:{port}",
         }  # fmt: skip
     finally:
         server.terminate()

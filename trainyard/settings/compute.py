@@ -30,6 +30,9 @@ class ComputeSettings(FromEnvironment):
     wait_timeout: int = setting(
         "WAIT_TIMEOUT", 86400, "seconds that a training may wait on a compute, for a free place or to be fetched"
     )
+    link_margin: int = setting(
+        "LINK_MARGIN", 21600, "seconds beyond `resources.time` that links to a compute's data store are good for"
+    )
 
 
 @dataclass(frozen=True)

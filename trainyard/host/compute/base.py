@@ -49,6 +49,18 @@ class InputFile:
 
 
 @dataclass(frozen=True)
+class StoredInput:
+    """A file that a task reads where it is: its place below the application folder, and its path in a data store, by
+    name. ``version`` is what the store calls it."""
+
+    place: str
+    store: str
+    path: str
+    size: int
+    version: str
+
+
+@dataclass(frozen=True)
 class Task:
     """What runs on a compute: an image, as its engine there calls it, and what its container has.
 
@@ -68,6 +80,7 @@ class Task:
     workers: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
+    stored: Sequence[StoredInput] = ()
 
 
 @dataclass(frozen=True)

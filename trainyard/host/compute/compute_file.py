@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from trainyard.errors import TrainyardError
+from trainyard.host.compute.store_check import check_stores
 from trainyard.host.experiments.named_entries import NamedEntries, read_named
 from trainyard.host.experiments.yaml_files import Section, YamlFile
 from trainyard.host.network.registries import check_registry
@@ -87,6 +88,11 @@ class Entry(Section):
     resources: Resources = Resources()
     limit: Annotated[int, Field(ge=1)] = 0
 
+    @property
+    def store(self) -> str:
+        """The data store that keeps what trainings wrote; empty where there is none."""
+        return ""
+
 
 class _ByShell(Entry):
     """A folder, and an engine of containers in there; without a registry images are sent there as files."""
@@ -129,9 +135,16 @@ class Toleration(Section):
 
 
 class Storage(Section):
-    """What outlasts pods: a PersistentVolumeClaim of the namespace."""
+    """What outlasts pods: a PersistentVolumeClaim of the namespace, or a data store, by its name in datastores.yaml."""
 
-    volume: Annotated[DnsName, Field(min_length=1)]
+    volume: DnsName = ""
+    store: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Storage:
+        if bool(self.volume) == bool(self.store):
+            raise ValueError("write {volume: <claim>} or {store: <data store>}")
+        return self
 
 
 class Kubernetes(Entry):
@@ -147,6 +160,20 @@ class Kubernetes(Entry):
     storage: Storage | None = None
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = Field((), strict=False)
+
+    @field_validator("storage", mode="before")
+    @classmethod
+    def _copy(cls, given: object) -> object:
+        return None if given == "copy" else given  # as it is without a word about it
+
+    @property
+    def claim(self) -> str:
+        """The volume that keeps data, and what trainings wrote; empty where there is none."""
+        return self.storage.volume if self.storage else ""
+
+    @property
+    def store(self) -> str:
+        return self.storage.store if self.storage else ""
 
 
 KINDS: Mapping[str, type[Local | Ssh | Slurm | Kubernetes]] = {
@@ -182,6 +209,7 @@ def read_computes(root: Path) -> Computes:
     if file is None:
         return Computes(path, {}, {})
     entries = {name: parse_entry(file, name, given) for name, given in file.content.items()}
+    check_stores(root, file, {name: entry.store for name, entry in entries.items() if entry.store})
     return Computes(path, entries, {name: file.lines[(name,)] for name in entries})
 
 
@@ -195,6 +223,9 @@ def parse_entry(file: YamlFile, name: str, given: Any) -> AnyCompute:
     if kind not in KINDS:
         what = f"kind {kind!r} is none" if kind else "it has no kind"
         raise TrainyardError(f"{file.where((name, 'kind'))}: {name}: {what}", f"there are {', '.join(KINDS)}")
+    if "storage" in given and kind != "kubernetes":
+        where, fix = file.where((name, "storage")), "leave storage out; kind kubernetes alone can have one"
+        raise TrainyardError(f"{where}: {name}: kind {kind} keeps data and results in a folder there", fix)
     lines = {place[1:]: line for place, line in file.lines.items() if place[0] == name}
     return replace(file, content=given, lines=lines).check(KINDS[kind])
 

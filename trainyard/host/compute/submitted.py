@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainyard.contract.files import write_whole
 from trainyard.errors import TrainyardError
-from trainyard.host.compute.base import InputFile, Task
+from trainyard.host.compute.base import InputFile, StoredInput, Task
 from trainyard.host.compute.compute_file import Resources
 from trainyard.settings.host import SECRETS
 
@@ -33,7 +33,8 @@ class SubmittedTasks:
         parts = {one.name: getattr(task, one.name) for one in fields(task)}
         inputs = [{**asdict(one), "path": str(one.path)} for one in task.inputs]
         resources = task.resources.model_dump(exclude_defaults=True)
-        content = {**parts, "env": shown, "inputs": inputs, "resources": resources}
+        stored = [asdict(one) for one in task.stored]
+        content = {**parts, "env": shown, "inputs": inputs, "stored": stored, "resources": resources}
         path = self._path(task.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,8 +50,11 @@ class SubmittedTasks:
             return None
         secrets = {name: value for name, value in env.items() if name in SECRETS}
         inputs = [InputFile(**{**one, "path": Path(one["path"])}) for one in content["inputs"]]
-        resources = Resources(**content["resources"])
-        return Task(**{**content, "env": {**content["env"], **secrets}, "inputs": inputs, "resources": resources})
+        changed = {
+            "env": {**content["env"], **secrets}, "inputs": inputs, "resources": Resources(**content["resources"]),
+            "stored": tuple(StoredInput(**one) for one in content.get("stored", ())),
+        }  # fmt: skip
+        return Task(**{**content, **changed})
 
     def forget(self, name: str) -> None:
         """It is over."""

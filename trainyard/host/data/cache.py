@@ -88,7 +88,7 @@ class Cache:
         Raises:
             TrainyardError: a store does not give all of it, two parts have a file of one name, no space.
         """
-        places = _all_places(parts)
+        places = all_places(parts)
         # A digest over what it is made of, not over its content, which nobody knows yet.
         made_of = ((place, part.resolved.url, *item.identity) for place, (part, item) in places.items())
         key = digest_of(*map(ascii, made_of))[:32]
@@ -199,7 +199,12 @@ class Cache:
             )  # fmt: skip
 
 
-def _all_places(parts: Iterable[PlacedDataset]) -> Places:
+def all_places(parts: Iterable[PlacedDataset]) -> Places:
+    """What lies where in the folder that has all of the parts.
+
+    Raises:
+        TrainyardError: two have a file of one name.
+    """
     found: Places = {}
     for part in parts:
         for place, item in part.places():

@@ -17,7 +17,8 @@ from trainyard.host.monorepo.dataset_ref import DATASTORES, STORE_NAME
 
 FILE = DATASTORES
 EXAMPLE = "s3://bucket/folder, gs://, abfs://, https://, sftp://, file://, a path, dvc+https://host/repo.git#folder"
-SCHEMES = ("s3", "gs", "abfs", "http", "https", "sftp", "file")
+OBJECTS = ("s3", "gs", "abfs")  # schemes of stores of objects
+SCHEMES = (*OBJECTS, "http", "https", "sftp", "file")
 # Query parameters that let whoever has the URL in.
 _SIGNATURES = re.compile(r"sig|signature|token|secret|password|key|x-(amz|goog)-.*", re.IGNORECASE)
 _DVC = "dvc+"

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from trainyard.errors import TrainyardError
 from trainyard.host.data.credentials import variables_of
-from trainyard.host.data.datastores import Datastore, Datastores
+from trainyard.host.data.datastores import OBJECTS, Datastore, Datastores
 from trainyard.host.data.store import Store
 from trainyard.settings.data import DataSettings
 
@@ -46,7 +46,7 @@ def open_datastore(
 ) -> Store:
     """A store by its declaration; ``environ`` is as it shall see it."""
     _check_driver(name, store)
-    if store.scheme in ("s3", "gs", "abfs"):
+    if store.scheme in OBJECTS:
         from trainyard.host.data.object_store import ObjectStore
 
         return ObjectStore(name, store, environ, settings)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trainyard.contract.files import CHUNK
 from trainyard.errors import EXIT_FAILED, TrainyardError
 
+WEAK, MODIFIED = "W/", "at "  # what versions begin with that cannot be asked for: an etag, a time of modification
+KEYS = "keys of S3, an account key of Azure, the key of a Google service account can"  # sign links
 _SHOWN = 120  # characters of a path that a message has
 
 
@@ -97,6 +99,23 @@ class Store(Protocol):
 
     def make(self) -> bool:
         """Make the bucket, container or folder that the URL begins with; False where it was there."""
+
+
+@runtime_checkable
+class SignsLinks(Protocol):
+    """A store that makes links: whoever has one can read, or write, one file without the store's credentials."""
+
+    def link(self, path: str, seconds: int, *, write: bool = False) -> str:
+        """A link to a file, which need not be there, that is good for so long.
+
+        Raises:
+            StoreError: the store's credentials cannot sign any.
+        """
+
+
+def etag_of(version: str) -> str:
+    """What a request can ask for; empty where a version is nothing of the kind."""
+    return "" if version.startswith((WEAK, MODIFIED)) else version
 
 
 def in_store(name: str, path: str) -> str:

@@ -54,7 +54,7 @@ class Training:
     keep_model: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     hardened: bool = True
-    data: object = None  # what holds data of stores in the cache for as long as this is there
+    data: object = None  # what holds data of stores in the cache for as long as this is there; or says where it is
     offline: bool = False
     compute: str = ""
 

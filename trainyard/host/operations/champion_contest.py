@@ -11,11 +11,13 @@ from trainyard.contract.champion_rule import CHAMPION, PROMOTED, Decision
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.config import read_config
 from trainyard.host.experiments.registry import champions
+from trainyard.host.experiments.registry.version_scores import Score
 from trainyard.host.experiments.registry.versions import Registry, Version
 from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.tracking.model_folder import link_kept_files
 from trainyard.host.experiments.training import Training
 from trainyard.host.operations.live_upload import tracker_of, upload_rest
+from trainyard.host.operations.on_compute.stored_data import with_data_here
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import cache_of, name_of
@@ -90,7 +92,11 @@ def contest(
 ) -> Decision:
     """Whether ``version`` becomes the champion; one contest of a model at a time on this machine."""
     rule = read_config(training.model.path).rule
-    scores = champions.scorer(training, session.engine.runner, folder, files, session.reporter)
+
+    def scores(champion: Path) -> dict[str, Score]:
+        here = with_data_here(session, training)
+        return champions.scorer(here, session.engine.runner, folder, files, session.reporter)(champion)
+
     lock = session.repository.state / "locks" / f"champion-{version.name}"
     limit = Limit("LOCK_TIMEOUT", session.settings.lock_timeout)
     with locked(lock, f"the champion of {version.name}", limit, session.reporter):

@@ -23,6 +23,7 @@ from trainyard.host.operations.dvc_notes import keep_for_dvc, warn_of_old_pipeli
 from trainyard.host.operations.image_to_run import ImageToRun, image_to_run
 from trainyard.host.operations.live_upload import is_tracked, tracked
 from trainyard.host.operations.mounts import models_folder
+from trainyard.host.operations.on_compute.stored_data import stored_data
 from trainyard.host.operations.on_compute.training import runner_of
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.payloads import given_payload
@@ -81,8 +82,10 @@ def training_of(session: Session, model: ModelDir, data: TrainingData) -> Traini
     image = image_to_run(session, model, "train")
     if compute and not session.commands.dry_run:
         session.engine.images.exported(image.name, image.id)  # an engine whose images nobody else can run says so
-    datasets, cached = mounted(session, model, data)
-    mounts = (datasets, Mount("models", models_folder(session, model.project)))
+    there = stored_data(session, data)
+    datasets, here = (None, None) if there else mounted(session, model, data)
+    models = Mount("models", models_folder(session, model.project))
+    mounts = (datasets, models) if datasets else (models,)
     described = {"description": session.experiments.description} if session.experiments.description else {}
     # A tracker shall have the model later, too, when models/ holds another one.
     origin = origin_of(session, model, image)
@@ -91,7 +94,7 @@ def training_of(session: Session, model: ModelDir, data: TrainingData) -> Traini
     named = {"TRAINYARD_DATA": record} if (record := record_of(data)) else {}
     environment = {**environment_of(model), **jobs, **named}
     return Training(
-        model, origin, data.payload, mounts, tags, "", True, environment, hardened, cached,
+        model, origin, data.payload, mounts, tags, "", True, environment, hardened, there or here,
         compute=compute,
     )  # fmt: skip
 

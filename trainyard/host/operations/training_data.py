@@ -10,6 +10,7 @@ from typing import Any
 
 from trainyard.contract.model_files import check_model_name
 from trainyard.errors import TrainyardError
+from trainyard.host.compute.compute_file import read_computes
 from trainyard.host.data.cache import Cache, CachedDataset, PlacedDataset
 from trainyard.host.data.datastores import Datastore, Datastores, read_datastores
 from trainyard.host.data.newest import version
@@ -107,7 +108,7 @@ def data_of_section(
     """
     if session.commands.dry_run:
         read_datastores(session.repository.root).find(section.data_ref.store)
-        session.reporter.would(f"fetch {section.data} into {cache_of(session).folder}")
+        _say_who_reads(session, section.data)
         return TrainingData(payload)
     dataset = dataset_of_section(session, section)
     names = {key: str(payload[key]) for key in KEYS if payload.get(key)}
@@ -134,6 +135,11 @@ def mounted(session: Session, model: ModelDir, data: TrainingData) -> tuple[Moun
     """The data as a container sees it, fetched where it has to be; and what holds it in the cache meanwhile."""
     if not data.datasets:
         return Mount("datasets", model.project / FOLDER), None
+    return fetched(session, data)
+
+
+def fetched(session: Session, data: TrainingData) -> tuple[Mount, CachedDataset]:
+    """The same of data of stores."""
     cached = cache_of(session).dataset(data.datasets, data.names)
     return Mount("datasets", cached.folder, read_only=True), cached
 
@@ -179,11 +185,26 @@ def record_of(data: TrainingData) -> str:
     return json.dumps(data.tags) if data.tags else ""
 
 
+def reader_of(session: Session) -> str:
+    """The compute that reads data of stores where it is; empty where data has to come here first.
+
+    Raises:
+        TrainyardError: there is no such compute.
+    """
+    compute = session.computing.compute
+    return compute if compute and read_computes(session.repository.root).find(compute).store else ""
+
+
+def _say_who_reads(session: Session, data: str) -> None:
+    reader = reader_of(session)
+    session.reporter.would(f"have {reader} read {data}" if reader else f"fetch {data} into {cache_of(session).folder}")
+
+
 def _shown(session: Session, payload: Mapping[str, Any], refs: Mapping[str, DatasetRef]) -> TrainingData:
     """A dry run asks no store."""
     stores = read_datastores(session.repository.root)
     for ref in refs.values():
         if ref.store:
             stores.find(ref.store)
-            session.reporter.would(f"fetch {ref} into {cache_of(session).folder}")
+            _say_who_reads(session, str(ref))
     return TrainingData({**payload, **{key: f"{FOLDER}/{ref.path}" for key, ref in refs.items() if ref.store}})

@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from trainyard.contract.hosted import (
     CHUNK,
@@ -28,9 +28,11 @@ from trainyard.contract.hosted import (
     FOLDER,
     GIVEN,
     KEPT,
+    LINKS,
     MARK,
     METRICS,
     OUT_OF_MEMORY,
+    OUTPUT,
     STATE,
     STATUS,
     TRAINING,
@@ -42,6 +44,9 @@ from trainyard.contract.run_folder import METRICS as METRICS_FILE
 from trainyard.contract.run_folder import MOUNT
 from trainyard.errors import EXIT_FAILED, EXIT_KILLED, EXIT_TERMINATED, TrainyardError
 from trainyard.image.train.stored import Storage
+
+if TYPE_CHECKING:
+    from trainyard.image.train.linked import Links
 
 LOOK = 0.2  # seconds between two looks at marks and metrics
 _TERMINATION_LOG = Path("/dev/termination-log")  # what Kubernetes keeps of a container
@@ -66,13 +71,14 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--alone", type=int, default=0, help="seconds for which nobody may talk to a worker of a tuning"
     )
+    parser.add_argument("--linked", action="store_true", help="what it wrote goes to a data store, by a link")
     parser.add_argument("--storage", metavar="TASK/TRY", default="", help="its folder there, which keeps what it wrote")
     given = parser.parse_args(arguments)
     task, _, one = given.storage.partition("/")
     storage = Storage(sources) if task else None
     if storage and (status := storage.repeat(task)) is not None:
         return status  # it has ended by itself before, while nobody could see that
-    hosted = _Hosted(sources, storage.begin(task, one) if storage else None)
+    hosted = _Hosted(sources, storage.begin(task, one) if storage else _kept_output(sources) if given.linked else None)
     hosted.listen()
     if given.wait:
         hosted.wait_for_files(given.wait)
@@ -80,15 +86,25 @@ def host(sources: Path, arguments: Sequence[str]) -> int:
         hosted.stay(given.alone)
         return 0
     take_secrets(sources)
-    status = hosted.train(given.limit)
+    links = links_of(sources)
+    status = (hosted.fetch(links) if links else 0) or hosted.train(given.limit)
     hosted.say(**{STATUS: status, OUT_OF_MEMORY: status == EXIT_KILLED and _has_run_out_of_memory()})
     if storage and not hosted.is_told_to_end:
         storage.finish(task, one, status)
     with contextlib.suppress(OSError):
         _TERMINATION_LOG.exists() and _TERMINATION_LOG.write_text(f"{status}\n")
-    if given.keep:
+    if given.keep and not (links and hosted.put(links)):
         hosted.keep(given.keep)
     return status
+
+
+def links_of(sources: Path, *, keep: bool = False) -> Links | None:
+    """Those that came with the files, where there is a data store."""
+    if not (sources / MOUNT / FOLDER / LINKS).exists():
+        return None
+    from trainyard.image.train.linked import take_links  # a training that has none needs no HTTP
+
+    return take_links(sources, keep=keep)
 
 
 def take_secrets(sources: Path, *, keep: bool = False) -> None:
@@ -106,13 +122,23 @@ def talk(sources: Path) -> NoReturn:
     lock = os.open(sources / MOUNT / FOLDER / _TALKS, os.O_CREAT | os.O_WRONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     os.set_inheritable(lock, True)
+    if links := links_of(sources, keep=True):
+        links.fetch(sources)
     os.execv(sys.executable, [sys.executable, "-m", "trainyard.image.train", "trials", "sending"])  # noqa: S606
+
+
+def _kept_output(sources: Path) -> IO[bytes]:
+    """Where what is said is written; it goes to a data store with what was trained."""
+    path = sources / MOUNT / FOLDER / OUTPUT
+    path.parent.mkdir(exist_ok=True)
+    return path.open("wb", buffering=0)
 
 
 class _Hosted:
     """The training, and what is said of it."""
 
     def __init__(self, sources: Path, copy: IO[bytes] | None) -> None:
+        self._sources = sources
         self._copy = copy  # of what is said
         self._run = sources / MOUNT
         self._marks = self._run / FOLDER
@@ -138,6 +164,26 @@ class _Hosted:
         self.say(**{STATE: WAITING})
         if not self._marked(GIVEN, seconds):
             raise TrainyardError(f"nobody sent the files of this training within {seconds} s", "", EXIT_FAILED)
+
+    def fetch(self, links: Links) -> int:
+        """What is read comes from a data store; the exit status where it does not."""
+        try:
+            links.fetch(self._sources)
+        except TrainyardError as error:
+            self._write(f"error: {error}\n".encode())
+            return error.exit_code
+        return 0
+
+    def put(self, links: Links) -> bool:
+        """What was written goes to a data store; False where it stays here, until it is fetched."""
+        if self.is_told_to_end:
+            return False
+        try:
+            links.put(self._sources)
+        except (OSError, TrainyardError) as error:
+            self._write(f"warning: {error}; what was trained waits here to be fetched\n".encode())
+            return False
+        return True
 
     def stay(self, seconds: int) -> None:
         """As long as somebody talks to a worker here, and for some seconds more."""

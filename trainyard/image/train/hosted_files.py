@@ -7,8 +7,9 @@ import shutil
 import sys
 import tarfile
 from pathlib import Path
+from typing import IO
 
-from trainyard.contract.hosted import CHUNK, FOLDER, GIVEN, PLACES
+from trainyard.contract.hosted import CHUNK, FOLDER, GIVEN, OUTPUT, PLACES
 from trainyard.contract.run_folder import MOUNT
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.image.train.stored import Storage
@@ -46,10 +47,17 @@ def receive(sources: Path, task: str = "", one: str = "") -> None:
 
 def send(sources: Path, task: str = "", one: str = "") -> None:
     """Write a tar of what the training wrote to standard output; of the try ``one`` of ``task`` in a storage."""
-    kept, wrote = f"{MOUNT}/{FOLDER}", Storage(sources).written(task, one) if task else sources
-    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+    write_results(sys.stdout.buffer, Storage(sources).written(task, one) if task else sources)
+
+
+def write_results(stream: IO[bytes], wrote: Path, output: Path | None = None) -> None:
+    """Write a tar of what a training wrote in the folder ``wrote``; before it what it has said, where that is given."""
+    marks = f"{MOUNT}/{FOLDER}"
+    with tarfile.open(fileobj=stream, mode="w|") as archive:
+        if output:
+            archive.add(output, OUTPUT)
         for folder in ("models", MOUNT):
-            archive.add(wrote / folder, folder, filter=lambda entry: None if entry.name == kept else entry)
+            archive.add(wrote / folder, folder, filter=lambda entry: None if entry.name == marks else entry)
 
 
 def mark(sources: Path, name: str) -> None:

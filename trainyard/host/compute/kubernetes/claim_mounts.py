@@ -19,10 +19,8 @@ _TASKS = "tasks"  # trainyard/image/train/stored.py says what is in there
 
 
 def claimed(entry: Kubernetes) -> list[dict[str, Any]]:
-    """The volume of the claim; none where there is no storage."""
-    if entry.storage is None:
-        return []
-    return [{"name": "storage", "persistentVolumeClaim": {"claimName": entry.storage.volume}}]
+    """The volume of the claim; none where there is no such storage."""
+    return [{"name": "storage", "persistentVolumeClaim": {"claimName": entry.claim}}] if entry.claim else []
 
 
 def mounts_in_claim(task: str, places: Sequence[str]) -> list[dict[str, Any]]:

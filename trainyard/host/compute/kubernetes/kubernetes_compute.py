@@ -16,6 +16,7 @@ from trainyard.host.compute.base import Condition, FoundTask, Heard, LostError, 
 from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.claim import Claim
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
+from trainyard.host.compute.kubernetes.in_store import InStore
 from trainyard.host.compute.kubernetes.jobs import Jobs
 from trainyard.host.compute.kubernetes.kubectl import ForbiddenError, Kubectl, NoNamespaceError, patiently
 from trainyard.host.compute.kubernetes.manifests import CONTAINER, KEEPER, facts_of, job, job_name, secrets_of
@@ -38,7 +39,8 @@ _STATES: dict[Found, State] = {
 @dataclass(frozen=True)
 class KubernetesCompute:
     """``patience``: seconds for which the cluster may be away; ``wait``: that a task may wait for a place, for its
-    files, to be fetched. ``submitted``: tasks whose files can be sent, by name."""
+    files, to be fetched. ``in_store``: its storage, where that is a data store. ``submitted``: tasks whose files can be
+    sent, by name."""
 
     name: str
     entry: Kubernetes
@@ -46,8 +48,10 @@ class KubernetesCompute:
     patience: int
     wait: int
     reporter: Reporter
+    in_store: InStore | None = None
     submitted: dict[str, Task] = field(default_factory=dict)
     pods: dict[str, str] = field(default_factory=dict)  # that have told the end of tasks, by their names
+    kept: dict[str, bool] = field(default_factory=dict)  # whether what they wrote is in there
 
     @property
     def jobs(self) -> Jobs:
@@ -55,8 +59,8 @@ class KubernetesCompute:
 
     @cached_property
     def claim(self) -> Claim | None:
-        """Its storage."""
-        if self.entry.storage is None:
+        """Its storage, where that is a volume."""
+        if not self.entry.claim:
             return None
         return Claim(
             self.entry, self.jobs, lambda name: self._following(name, lambda _: None, None), self.submitted,
@@ -72,6 +76,8 @@ class KubernetesCompute:
                 if MAKE_NAMESPACES not in allowed:
                     raise TrainyardError(f"there is no namespace {self.kubectl.namespace}", "ask for one")
                 return Condition(self.name, self.entry.kind, place)
+            if self.in_store:
+                self.in_store.check()
             may_look = {"list jobs", "list pods"} <= allowed
             running = sum(task.state in ("running", "waiting") for task in self.tasks()) if may_look else 0
             free = self._quotas() if SEE_QUOTAS in allowed else ""
@@ -107,6 +113,8 @@ class KubernetesCompute:
         return ", ".join(words)
 
     def provide(self, image: ExportedImage) -> str:
+        if self.in_store:  # before anything is written down
+            self.in_store.check()
         return image.push(self.entry.registry)
 
     def shown(self, task: Task) -> list[str]:
@@ -118,6 +126,10 @@ class KubernetesCompute:
         if task.offline:
             raise TrainyardError(f"compute {self.name}: nothing keeps a task there from the network", "", EXIT_FAILED)
         self.submitted[task.name] = task
+        if self.in_store and not again:
+            self.in_store.check_time(task)
+            if self.in_store.has(task.name):
+                return  # it has ended, and somebody has removed its Job
         if task.workers:  # each begins when it is talked to
             return
         if again:  # its pods share nothing with those that end
@@ -133,11 +145,13 @@ class KubernetesCompute:
                 return 0
             status = following.status()
         except LostError:
-            pod, output = self.claim.told(task) if self.claim else ("", b"")
+            storage = self.claim or self.in_store
+            pod, output = storage.told(task) if storage else ("", b"")
             if not pod:
                 raise
             status = following.told(pod, output)
         self.pods[task] = following.pod
+        self.kept[task] = following.is_kept
         return status
 
     def _following(self, job: str, heard: Heard, send: Callable[[str], None] | None) -> Following:
@@ -147,8 +161,8 @@ class KubernetesCompute:
         marks = f"{run_folder.MOUNT}/{hosted.FOLDER}"
         secrets = secrets_of(task)
         texts = {f"{marks}/{hosted.ENVIRONMENT}": json.dumps(secrets)} if secrets else {}
-        if claim := self.claim:
-            return lambda pod: claim.send(task, pod, texts)
+        if storage := self.claim or self.in_store:
+            return lambda pod: storage.send(task, pod, texts)
         files = {one.place: one for one in task.inputs}
         size = sum(one.size for one in task.inputs)
 
@@ -167,6 +181,9 @@ class KubernetesCompute:
         patiently(lambda: self._fetch(task, folder), self.patience)
 
     def _fetch(self, task: str, folder: Path) -> None:
+        is_kept = self.kept.get(task, False)  # where a data store has failed
+        if self.in_store and not is_kept and self.in_store.fetch(task, self.pods.get(task, ""), folder):
+            return
         if self.claim:
             command = self.claim.sender(task, self.pods.get(task, ""))
         else:
@@ -201,6 +218,8 @@ class KubernetesCompute:
             self.claim.clean_up(task)
         else:
             self.jobs.remove(task)
+            if self.in_store:
+                self.in_store.clean_up(task)
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         submitted, name = self.submitted[task], job_name(task, worker)
@@ -217,4 +236,5 @@ class KubernetesCompute:
             state = "over" if facts["job"].endswith(KEEPER) else _STATES[one.finding.state]
             if name not in found or not facts["job"].endswith(KEEPER):
                 found[name] = FoundTask(name, facts.get("run", ""), facts.get("clone", ""), state, until)
-        return list(found.values())
+        kept = self.in_store.tasks() if self.in_store else ()
+        return [*found.values(), *{one.name: one for one in kept if one.name not in found}.values()]

@@ -126,7 +126,8 @@ def _container(task: Task, entry: Kubernetes, wait: int, worker: int) -> dict[st
     # A trial does not go on from another's.
     env = {**task.env, **({} if worker else {"CHECKPOINT_DIR": f"{APP}/{CHECKPOINTS}"})}
     limit = [f"--limit={task.resources.seconds}"] if task.resources.seconds else []
-    keeps = [f"--storage={task.name}/$({POD})"] if entry.storage else [f"--keep={wait}"]
+    linked = ["--linked"] if entry.store else []
+    keeps = [f"--storage={task.name}/$({POD})"] if entry.claim else [f"--keep={wait}", *linked]
     does = [f"--alone={_ALONE}"] if worker else [*keeps, *limit]
     places = sorted({*_FOLDERS, *(one.place.partition("/")[0] for one in task.inputs)})
     mounts = [{"name": "work", "mountPath": f"{APP}/{place}", "subPath": place} for place in places]
@@ -135,9 +136,9 @@ def _container(task: Task, entry: Kubernetes, wait: int, worker: int) -> dict[st
     return {
         "image": task.image,
         "command": [RUN, "hosted", f"--wait={wait}", *does],
-        "env": [*variables, *([POD_NAME] if entry.storage else [])],
+        "env": [*variables, *([POD_NAME] if entry.claim else [])],
         "resources": _resources(task.resources),
-        "volumeMounts": [*(mounts_in_claim(task.name, places) if entry.storage else mounts), TMP],
+        "volumeMounts": [*(mounts_in_claim(task.name, places) if entry.claim else mounts), TMP],
     }
 
 

@@ -53,6 +53,11 @@ class Following:
         """The one that it was told by."""
         return self._pod
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what it wrote waits in its pod."""
+        return self._state == hosted.KEPT
+
     def status(self) -> int:
         """Its exit status, once it has ended or waits to be fetched.
 

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import ENDED_BY_SIGNAL, EXIT_FAILED, EXIT_INTERRUPTED, TrainyardError
-from trainyard.host.compute.base import LONGEST, AwayError, Compute, InputFile, LostError, RefusedError, Task, task_name
+from trainyard.host.compute.base import (
+    LONGEST,
+    AwayError,
+    Compute,
+    InputFile,
+    LostError,
+    RefusedError,
+    StoredInput,
+    Task,
+    task_name,
+)
 from trainyard.host.compute.compute_file import read_computes
 from trainyard.host.compute.following import Listener
 from trainyard.host.compute.inputs import inputs_of
@@ -20,6 +30,7 @@ from trainyard.host.compute.submitted import SubmittedTasks
 from trainyard.host.engines.base import RunPlan
 from trainyard.host.experiments.training import Foreground, LeftRunning, Training
 from trainyard.host.operations.on_compute.bringing_home import bring_home
+from trainyard.host.operations.on_compute.stored_data import stored_inputs
 from trainyard.host.operations.session import Session
 from trainyard.host.support.digests import digest_of
 
@@ -33,7 +44,7 @@ def runner_of(session: Session, training: Training) -> Foreground:
     if not training.compute:
         return session.engine.runner
     found = open_compute(session.repository.root, training.compute, session.computing, session.reporter)
-    return OnCompute(session, found.compute, training.model.path)
+    return OnCompute(session, found.compute, training.model.path, stored_inputs(training))
 
 
 def clone_mark(root: Path) -> str:
@@ -41,14 +52,16 @@ def clone_mark(root: Path) -> str:
     return digest_of(socket.gethostname(), str(root))[:12]
 
 
-def task_of(session: Session, compute: Compute, plan: RunPlan, run: Path) -> Task:
-    """What a container of ``plan`` is on a compute; its image is there then. ``run`` is the folder of the run.
+def task_of(session: Session, compute: Compute, plan: RunPlan, run: Path, stored: Sequence[StoredInput]) -> Task:
+    """What a container of ``plan`` is on a compute; its image is there then. ``run`` is the folder of the run,
+    ``stored`` what it reads in data stores.
 
     Raises:
         TrainyardError: the image cannot get there, or a file cannot be read.
     """
     exported = session.engine.images.exported(plan.image, plan.image_id or plan.image)
-    return _task(session, compute, plan, run, compute.provide(exported), inputs_of(plan.mounts, session.reporter))
+    image = compute.provide(exported)
+    return replace(_task(session, compute, plan, run, image, inputs_of(plan.mounts, session.reporter)), stored=stored)
 
 
 def show_task(session: Session, compute: Compute, plan: RunPlan, workers: int = 0) -> None:
@@ -75,11 +88,12 @@ def _task(
 
 @dataclass(frozen=True)
 class OnCompute:
-    """Trains the model of the folder ``model`` on ``compute``."""
+    """Trains the model of the folder ``model`` on ``compute``, which reads ``stored`` in data stores."""
 
     session: Session
     compute: Compute
     model: Path
+    stored: Sequence[StoredInput]
 
     def run(self, plan: RunPlan) -> int:
         """Train, or go on with what was submitted before, until the run is home; the training's exit status.
@@ -119,7 +133,7 @@ class OnCompute:
 
     def _submitted(self, plan: RunPlan, run: Path) -> Placed:
         """It is written down before it is submitted: whatever becomes of us, it is found again."""
-        task = task_of(self.session, self.compute, plan, run)
+        task = task_of(self.session, self.compute, plan, run, self.stored)
         self._submitted_tasks.save(task)
         placed = Placed(self.compute.name, task.name, task.image).saved(run)
         self.compute.submit(task)
@@ -141,7 +155,7 @@ class OnCompute:
                 self.session.reporter.warn(f"{error.message}; it begins again")
                 placed = placed.saved(run, tries=placed.tries + 1)
                 task = self._submitted_tasks.read(placed.task, plan.env)
-                self.compute.submit(task or task_of(self.session, self.compute, plan, run), again=True)
+                self.compute.submit(task or task_of(self.session, self.compute, plan, run, self.stored), again=True)
 
     def _bring_home(self, plan: RunPlan, run: Path, placed: Placed) -> None:
         """Raises:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trainyard.errors import TrainyardError
-from trainyard.host.compute.base import Compute
+from trainyard.host.compute.base import Compute, StoredInput
 from trainyard.host.compute.compute_file import Local, Ssh
 from trainyard.host.compute.following import TrialListener
 from trainyard.host.compute.opening import open_compute
@@ -18,6 +18,7 @@ from trainyard.host.engines.container_output import Conversation, Output
 from trainyard.host.experiments.run_files import Run
 from trainyard.host.experiments.training import Training
 from trainyard.host.experiments.tuning.workers import Converses
+from trainyard.host.operations.on_compute.stored_data import stored_inputs
 from trainyard.host.operations.on_compute.training import show_task, task_of
 from trainyard.host.operations.session import Session
 
@@ -35,7 +36,7 @@ def workers_of(session: Session, training: Training, run: Run, workers: int) -> 
         return
     found = open_compute(session.repository.root, training.compute, session.computing, session.reporter)
     with contextlib.ExitStack() as stack:
-        there = _WorkersOnCompute(session, found.compute, run.folder, workers)
+        there = _WorkersOnCompute(session, found.compute, run.folder, workers, stored_inputs(training))
         stack.callback(there.close)
         yield there
 
@@ -65,6 +66,7 @@ class _WorkersOnCompute:
     compute: Compute
     run: Path
     workers: int
+    stored: Sequence[StoredInput]
     _placed: Placed | None = field(default=None, init=False)
     _started: int = field(default=0, init=False)
 
@@ -79,7 +81,7 @@ class _WorkersOnCompute:
         """What a tuning that was killed has left goes first."""
         if before := read_placed(self.run):
             self.compute.clean_up(before.task)
-        task = replace(task_of(self.session, self.compute, plan, self.run), workers=self.workers)
+        task = replace(task_of(self.session, self.compute, plan, self.run, self.stored), workers=self.workers)
         placed = Placed(self.compute.name, task.name, task.image).saved(self.run)
         self.compute.submit(task)
         return placed
