@@ -83,6 +83,10 @@ class ComputeContract:
         """Its machine goes, or is taken away."""
         raise NotImplementedError
 
+    def lose_worker(self, task: str) -> None:
+        """The same of one worker of a tuning, or of more."""
+        self.lose(task)
+
     @pytest.fixture(scope="class")
     @classmethod
     def repo(
@@ -134,7 +138,9 @@ class ComputeContract:
             for name in ("config.yaml", "hyperparameters.yaml"):
                 (model.path / name).unlink(missing_ok=True)
 
-    def test_a_tuning_that_is_killed_goes_on(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+    def test_a_tuning_that_is_killed_and_loses_a_worker_goes_on(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
         (model.path / "config.yaml").write_text(CONFIG.replace("pause: 0.05", "pause: 1.0"))
         options = (f"COMPUTE={self.name}", "NODES=2", "TRIALS=4")
         try:
@@ -144,14 +150,33 @@ class ComputeContract:
             until(lambda: sum(one["status"] == "finished" for one in trials_of_newest(model)) >= 1, 120, process.poll)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            made = repo.make(model, "tune", "RESUME=1", *options, **environ).succeeded()
-            assert "Going on with" in made.err
-            # One that ended just before the kill may be tried again.
-            assert sum(one["status"] == "finished" for one in trials_of_newest(model)) in (4, 5)
-            assert tunings(model)[-1]["status"] == "finished"
+            known = runs(model)
+            process = repo.spawn(model, "tune", "RESUME=1", *options, **environ)
+            until(lambda: any(points(run) for run in runs(model) - known), 120, process.poll)
+            tuning = model.path.parent / "runs" / tunings(model)[-1]["id"]
+            self.lose_worker(json.loads((tuning / "compute.json").read_text())["task"])
+            text = process.communicate(timeout=240)[0]
+            assert process.returncode == 0, text
+            assert "Going on with" in text
+            self.check_lost(model, known, text)
         finally:
             for name in ("config.yaml", "hyperparameters.yaml"):
                 (model.path / name).unlink(missing_ok=True)
+
+    def check_lost(self, model: Model, known: set[Path], text: str) -> None:
+        """A trial whose worker is lost is tried again, the same one; one that ended just before a kill may be, too."""
+        finished = [one for one in trials_of_newest(model) if one["status"] == "finished"]
+        assert len(finished) in (4, 5), text
+        later = [one for run in runs(model) - known if (one := said(run))["kind"] == "trial"]
+        lost = {one["tags"]["trial"]: one for one in later if one["status"] != "finished"}
+        again = {one["tags"]["trial"]: one for one in later if one["status"] == "finished"}
+        assert lost, text
+        for number, one in lost.items():
+            assert one["status"] == "killed", text
+            assert "the trial is tried again" in one["error"], text
+            assert again[number]["params"] == one["params"]
+        assert len(again) == len([one for one in later if one["status"] == "finished"]), "one has two results"
+        assert tunings(model)[-1]["status"] == "finished"
 
     def test_it_is_shown(self, repo: Monorepo, environ: dict[str, str]) -> None:
         shown = repo.make(None, "computes", **environ).succeeded()

@@ -165,7 +165,7 @@ class ChaosContract:
                 assert made.status == 0, shown + made.out + made.err
             elif kind == "client":
                 continue
-            self.check_trials(model, 2 if kind in ("pod", "network", "kubelet") else 0, shown)
+            self.check_trials(model, shown)
             self.check_nothing_left()
 
     def check_published(self, model: Model, run: Path, x: float, shown: str) -> None:
@@ -178,17 +178,15 @@ class ChaosContract:
         assert json.loads((run / "compute.json").read_text())["over"], shown
         assert not list(model.binary.parent.glob(".*")), shown
 
-    def check_trials(self, model: Model, most_lost: int, shown: str) -> None:
-        """A trial whose worker is lost fails, and says so; there are two workers."""
+    def check_trials(self, model: Model, shown: str) -> None:
+        """None is lost with its worker, and none has two results."""
         tuning, trials = tunings(model)[-1], trials_of_newest(model)
         assert tuning["status"] == "finished", shown
         finished = [one for one in trials if one["status"] == "finished"]
         numbers = [one["tags"]["trial"] for one in finished]
         assert len(set(numbers)) == len(numbers), shown
-        failed = [one["error"] for one in trials if one["status"] == "failed"]
-        assert len(failed) <= most_lost, shown
-        assert all("its worker was ended" in error for error in failed), shown
-        assert len(finished) + len(failed) in (TRIALS, TRIALS + 1), shown  # one that ended just before the client did
+        assert not [one for one in trials if one["status"] not in ("finished", "killed")], shown
+        assert len(finished) in (TRIALS, TRIALS + 1), shown  # one that ended just before the client did
         for one in finished:
             steps = [point["step"] for point in points(model.path.parent / "runs" / one["id"])]
             assert steps == list(range(3)), shown

@@ -62,7 +62,11 @@ def end_task(folder: Path, task: str) -> None:
     """What runs it, and its container, as in a machine that is switched off."""
     lock = folder / "tasks" / task / "lock"
     subprocess.run(["fuser", "--kill", "--silent", lock], check=False, stderr=subprocess.DEVNULL)
-    subprocess.run(["docker", "rm", "--force", task], check=True, capture_output=True)
+    end_container(task)
+
+
+def end_container(name: str) -> None:
+    subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
 
 
 class TestLocal(ComputeContract):
@@ -82,6 +86,9 @@ class TestLocal(ComputeContract):
 
     def lose(self, task: str) -> None:
         end_task(self.folder, task)
+
+    def lose_worker(self, task: str) -> None:
+        end_container(f"{task}-1")
 
     def test_data_goes_there_once(self, repo: Monorepo, environ: dict[str, str]) -> None:
         model = repo.add_model("large", project="large")
@@ -154,6 +161,9 @@ class TestSsh(ComputeContract):
     def lose(self, task: str) -> None:
         end_task(self.host.home / "trainyard", task)
 
+    def lose_worker(self, task: str) -> None:
+        self.host.lose()
+
 
 class TestSlurm(ComputeContract):
     """Jobs of a cluster; the folder is on every node."""
@@ -180,8 +190,15 @@ class TestSlurm(ComputeContract):
 
     def lose(self, task: str) -> None:
         """Its node fails."""
-        node = self.cluster.run("squeue", "--noheader", "--name", task, "--format", "%N").strip()
+        self.lose_node_of(task, task)
+
+    def lose_worker(self, task: str) -> None:
+        self.lose_node_of(task, f"{task}-1")
+
+    def lose_node_of(self, task: str, container: str) -> None:
+        listed = self.cluster.run("squeue", "--noheader", "--name", task, "--sort=i", "--format", "%N")
+        node = listed.split()[0]
         self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-        subprocess.run(["docker", "rm", "--force", task], check=True, capture_output=True)
+        end_container(container)
         state = ("sinfo", "--noheader", "--nodes", node, "--format", "%t")
         until(lambda: "down" not in self.cluster.run(*state), 60)  # it registers again by itself

@@ -204,9 +204,11 @@ class KubernetesCompute:
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         submitted, name = self.submitted[task], job_name(task, worker)
+        manifest = job(submitted, self.entry, self.wait, worker)
+        following = self._following(name, lambda _: None, None)
         return PodWorker(
-            self.kubectl.argv, lambda: self.jobs.create(job(submitted, self.entry, self.wait, worker)),
-            self._following(name, lambda _: None, None), self._sender(submitted), lambda: self.jobs.delete(name), heard,
+            self.kubectl.argv, lambda: patiently(lambda: self.jobs.create(manifest), self.patience), following,
+            self._sender(submitted), lambda: self.jobs.delete(name), heard,
         )  # fmt: skip
 
     def tasks(self) -> list[FoundTask]:

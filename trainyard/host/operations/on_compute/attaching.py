@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 
@@ -16,7 +17,7 @@ from trainyard.host.compute.submitted import SubmittedTasks
 from trainyard.host.engines.base import Mount
 from trainyard.host.engines.container_output import Output
 from trainyard.host.experiments.origin import Origin
-from trainyard.host.experiments.run_files import Run, end_run
+from trainyard.host.experiments.run_files import Run, end_run, runs_of
 from trainyard.host.experiments.training import Training
 from trainyard.host.operations.dvc_notes import keep_for_dvc
 from trainyard.host.operations.mounts import models_folder
@@ -49,6 +50,28 @@ def followed_anew(run: Run) -> Run:
     for name in (run_folder.LOG, run_folder.METRICS):
         run.files.remove(name)
     return run
+
+
+def left_of_tuning(session: Session, training: Training) -> Run | None:
+    """The final training of a tuning whose process died, where it goes on on its compute; one of other parameters, or
+    of another image, is ended.
+
+    Raises:
+        TrainyardError: another process follows it, or its compute does not answer.
+    """
+    for run in runs_of([training.model.project], session.reporter):
+        if not isinstance(run, Run) or run.parent != training.parent or run.kind != "training":
+            continue
+        placed = read_placed(run.folder)
+        if run.status != "running" or placed is None or placed.over:
+            continue
+        if _is_followed(run):
+            raise TrainyardError(f"{run.id} is followed by process {run.pid} already", "wait until it has ended")
+        is_same = (run.compute, run.built.get("identity", "")) == (training.compute, training.origin.identity)
+        if is_same and json.dumps(run.payload) == json.dumps(training.payload, default=str):
+            return run
+        cancel(session, run)
+    return None
 
 
 def _is_followed(run: Run) -> bool:
