@@ -11,6 +11,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from trainyard.settings.own_process import refuse_telemetry
 
@@ -30,6 +32,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: half of the time a test waits for a server or an engine."""
     return 2 * (os.cpu_count() or 1)
+
+
+# Files that need a cluster: a worker that has started one runs them all.
+ON_CLUSTER = ("computes/test_kubernetes.py", "computes/test_kubernetes_volume.py", "computes/test_real_parts.py")
+
+
+class ByFile(LoadFileScheduling):
+    """Hands out files whole, and those of a cluster as if they were one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "on a cluster" if file.endswith(ON_CLUSTER) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 # Hypothesis has a profile of its own for CI, with five times as many examples.
