@@ -191,6 +191,9 @@ class ChaosContract:
         for one in finished:
             steps = [point["step"] for point in points(model.path.parent / "runs" / one["id"])]
             assert steps == list(range(3)), shown
+        finals = [one for run in runs(model) if (one := said(run))["parent"] == tuning["id"] and one not in trials]
+        assert {one["id"]: one["status"] for one in finals}[tuning["tags"]["final_run"]] == "finished", shown
+        assert all(one["status"] in ("finished", "killed") for one in finals), shown
 
     def check_nothing_left(self) -> None:
         """A node that was away ends its pods once it can be reached."""

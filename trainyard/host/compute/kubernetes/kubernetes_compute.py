@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.compute.base import Condition, FoundTask, Heard, LostError, State, Task
+from trainyard.host.compute.base import AwayError, Condition, FoundTask, Heard, LostError, RefusedError, State, Task
 from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.claim import Claim
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
@@ -178,22 +178,27 @@ class KubernetesCompute:
             ):
                 unpack_tar(Lively(stdout, self.name, self.kubectl.call), folder)
         except tarfile.ReadError as error:
-            raise TrainyardError(
-                f"{task}: what it wrote did not arrive whole from {self.name} ({error})", "make attach tries again",
-                EXIT_FAILED,
-            ) from None  # fmt: skip
+            # The way there broke: whether its pod is lost is seen when it is tried again.
+            raise AwayError(
+                f"{task}: what it wrote did not arrive whole from {self.name} ({error})", "", EXIT_FAILED
+            ) from None
 
     def _kept_pod(self, task: str) -> str:
         """The pod that waits to be fetched.
 
         Raises:
-            LostError: there is none.
+            LostError: it is lost.
+            RefusedError: it has waited for as long as it may.
         """
         found = self.jobs.look(task)
-        if found.finding.state != "running":
-            why = found.finding.text or f"it was kept for {self.wait} s"
+        finding = found.finding
+        if finding.state == "over":
             fix = "train again; WAIT_TIMEOUT keeps it for longer"
-            raise LostError(f"{task} on {self.name}: what it wrote is gone ({why})", fix, EXIT_FAILED)
+            raise RefusedError(
+                f"{task} on {self.name}: what it wrote is gone (it was kept for {self.wait} s)", fix, EXIT_FAILED
+            )
+        if finding.state != "running":
+            raise LostError(f"{task} on {self.name}: what it wrote is gone ({finding.text})", "", EXIT_FAILED)
         return found.pod_name
 
     def clean_up(self, task: str) -> None:

@@ -84,7 +84,7 @@ class PodWorker(Conversation):
                     break
                 self._following.check()  # a connection to a node that is lost is silent
             status = talk.wait()
-            if status and not self._given_up.is_set():
+            if not self._given_up.is_set():  # a connection that broke may have any status, also 0
                 self._find_loss(pod)
             self._status = status
         finally:
