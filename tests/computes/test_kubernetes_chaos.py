@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import time
@@ -117,6 +118,13 @@ class ChaosContract:
     @classmethod
     def model(cls, repo: Monorepo) -> Model:
         return harder_model(repo)
+
+    @pytest.fixture(autouse=True)
+    def _no_moment_spoils_the_next(self, cluster_of_chaos: Cluster) -> Iterator[None]:
+        yield
+        admin(self.cluster, "delete", "jobs", "--all")
+        for task in self.folder.glob("tasks/*"):
+            shutil.rmtree(task)
 
     @pytest.mark.parametrize("moment", range(MOMENTS))
     def test_a_training(self, repo: Monorepo, model: Model, environ: dict[str, str], moment: int) -> None:

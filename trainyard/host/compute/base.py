@@ -147,6 +147,14 @@ class KeepsData(Protocol):
         """Remove those that no training has begun with for so long; how many bytes they have."""
 
 
+@runtime_checkable
+class KeepsStorage(Protocol):
+    """A compute whose storage only a container can look into."""
+
+    def trim_storage(self, image: str, days: int) -> int:
+        """As ``KeepsData.drop_data``, by a container of an image that was used there."""
+
+
 def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> LimitError:
     """The error of a task that was ended because it took more than ``resources`` lets it have."""
     what = "took longer" if limit == "time" else "used more memory"

@@ -207,6 +207,9 @@ class KubernetesCompute:
         else:
             self.jobs.remove(task)
 
+    def trim_storage(self, image: str, days: int) -> int:
+        return self.claim.trim(image, days) if self.claim else 0
+
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         submitted, name = self.submitted[task], job_name(task, worker)
         manifest = job(submitted, self.entry, self.wait, worker)

@@ -199,8 +199,9 @@ class ShellCompute:
         return bool(self.shell.host) and status == SSH_FAILED
 
     def is_lost(self, status: int, complaints: str) -> bool:
-        """Whether a worker was ended from outside, or cannot be reached any more."""
-        return status == _ENGINE_FAILED or status > _SIGNALLED
+        """Whether a worker was ended from outside, or cannot be reached any more: 0 is what it ends with where nobody
+        talks to it any more."""
+        return status in (0, _ENGINE_FAILED) or status > _SIGNALLED
 
     def worker(self, task: str, number: int) -> list[str]:
         """What ``far.sh`` is asked for, to start a worker."""
