@@ -14,7 +14,6 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -23,6 +22,9 @@ import yaml
 from experiments.conftest import TRAIN
 from monorepo import Model, Monorepo, interrupt
 from waiting import until
+
+from computes.found_runs import newest, points, runs, said
+from computes.tuning_contract import TuningContract
 
 # As TRAIN, and it saves where it is, takes memory, is told SIGTERM.
 HARDER = (
@@ -39,15 +41,6 @@ HARDER = (
 
 
 SHORT = json.dumps({"params": {"x": 2.5, "steps": 6, "pause": 0.3}})
-CONFIG = """
-params: {steps: 3, pause: 0.05}
-tuning:
-  metric: loss
-  seed: 1
-  max_trials: 6
-  hyperparams:
-    x: {default_value: 0.5, tuning: {param_type: float, min: 0, max: 4}}
-"""
 
 
 def harder_model(repo: Monorepo) -> Model:
@@ -58,10 +51,9 @@ def harder_model(repo: Monorepo) -> Model:
     return model
 
 
-class ComputeContract:
+class ComputeContract(TuningContract):
     """``name`` is in compute.yaml beside ``small``, the same compute with 64 MB of memory."""
 
-    name = "far"
     keeps_checkpoints = True
     kills = 10 if os.environ.get("NIGHTLY") else 4
 
@@ -84,7 +76,6 @@ class ComputeContract:
         raise NotImplementedError
 
     def lose_worker(self, task: str) -> None:
-        """The same of one worker of a tuning, or of more."""
         self.lose(task)
 
     @pytest.fixture(scope="class")
@@ -119,64 +110,6 @@ class ComputeContract:
         run = until(lambda: next(iter(runs(model) - before), None), 120)
         until(lambda: points(run), 120, lambda: process.poll())
         return process, run
-
-    def test_trials_there_are_those_of_here(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
-        (model.path / "config.yaml").write_text(CONFIG)
-        try:
-            repo.make(model, "tune", "WORKERS=1").succeeded()
-            here = trials(model)
-            (model.path / "hyperparameters.yaml").unlink()  # it would begin with the best of before
-            made = repo.make(model, "tune", f"COMPUTE={self.name}", "NODES=1", **environ).succeeded()
-            assert trials(model) == here, made.err
-            assert "6 trials by 1 worker" in made.err
-            tuning = tunings(model)[-1]
-            for one in trials_of_newest(model):
-                assert "begins at step 0" in (model.path.parent / "runs" / one["id"] / "log.txt").read_text()
-            final = said(model.path.parent / "runs" / tuning["tags"]["final_run"])
-            assert (tuning["status"], final["status"], final["compute"]) == ("finished", "finished", self.name)
-        finally:
-            for name in ("config.yaml", "hyperparameters.yaml"):
-                (model.path / name).unlink(missing_ok=True)
-
-    def test_a_tuning_that_is_killed_and_loses_a_worker_goes_on(
-        self, repo: Monorepo, model: Model, environ: dict[str, str]
-    ) -> None:
-        (model.path / "config.yaml").write_text(CONFIG.replace("pause: 0.05", "pause: 1.0"))
-        options = (f"COMPUTE={self.name}", "NODES=2", "TRIALS=4")
-        try:
-            before = len(tunings(model))
-            process = repo.spawn(model, "tune", *options, **environ)
-            until(lambda: len(tunings(model)) > before, 120, process.poll)
-            until(lambda: sum(one["status"] == "finished" for one in trials_of_newest(model)) >= 1, 120, process.poll)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            known = runs(model)
-            process = repo.spawn(model, "tune", "RESUME=1", *options, **environ)
-            until(lambda: any(points(run) for run in runs(model) - known), 120, process.poll)
-            tuning = model.path.parent / "runs" / tunings(model)[-1]["id"]
-            self.lose_worker(json.loads((tuning / "compute.json").read_text())["task"])
-            text = process.communicate(timeout=240)[0]
-            assert process.returncode == 0, text
-            assert "Going on with" in text
-            self.check_lost(model, known, text)
-        finally:
-            for name in ("config.yaml", "hyperparameters.yaml"):
-                (model.path / name).unlink(missing_ok=True)
-
-    def check_lost(self, model: Model, known: set[Path], text: str) -> None:
-        """A trial whose worker is lost is tried again, the same one; one that ended just before a kill may be, too."""
-        finished = [one for one in trials_of_newest(model) if one["status"] == "finished"]
-        assert len(finished) in (4, 5), text
-        later = [one for run in runs(model) - known if (one := said(run))["kind"] == "trial"]
-        lost = {one["tags"]["trial"]: one for one in later if one["status"] != "finished"}
-        again = {one["tags"]["trial"]: one for one in later if one["status"] == "finished"}
-        assert lost, text
-        for number, one in lost.items():
-            assert one["status"] == "killed", text
-            assert "the trial is tried again" in one["error"], text
-            assert again[number]["params"] == one["params"]
-        assert len(again) == len([one for one in later if one["status"] == "finished"]), "one has two results"
-        assert tunings(model)[-1]["status"] == "finished"
 
     def test_it_is_shown(self, repo: Monorepo, environ: dict[str, str]) -> None:
         shown = repo.make(None, "computes", **environ).succeeded()
@@ -313,36 +246,3 @@ class ComputeContract:
         made = self.train(repo, model, environ, "small", megabytes=500)
         made.failed("memory", "resources.memory")
         assert said(newest(model))["status"] == "failed"
-
-
-def runs(model: Model) -> set[Path]:
-    return {path.parent for path in (model.path.parent / "runs").glob("*/run.json")}
-
-
-def newest(model: Model) -> Path:
-    return max(runs(model))
-
-
-def said(run: Path) -> Any:
-    return json.loads((run / "run.json").read_text())
-
-
-def trials_of_newest(model: Model) -> list[Any]:
-    tuning = tunings(model)[-1]["id"]
-    found = [said(run) for run in sorted(runs(model))]
-    return [one for one in found if one["kind"] == "trial" and one["parent"] == tuning]
-
-
-def tunings(model: Model) -> list[Any]:
-    return [one for run in sorted(runs(model)) if (one := said(run))["kind"] == "tuning"]
-
-
-def trials(model: Model) -> list[Any]:
-    """Parameters, metrics and points of each trial of the latest tuning."""
-    found = sorted(trials_of_newest(model), key=lambda one: int(one["tags"]["trial"]))
-    return [(one["params"], one["metrics"], one["status"], one["tags"].get("shape")) for one in found]
-
-
-def points(run: Path) -> list[dict[str, Any]]:
-    path = run / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

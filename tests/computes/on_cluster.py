@@ -15,7 +15,8 @@ from needs import need
 from waiting import until
 
 from computes.cluster import Cluster
-from computes.contract import ComputeContract, said
+from computes.contract import ComputeContract
+from computes.found_runs import said
 
 ROLE = Path(__file__).parents[2] / "deploy/kubernetes/role.yaml"
 CLAIM = "kept"

@@ -14,7 +14,7 @@ from waiting import until
 from worked_examples import commit_all, follow, shipped_clone
 
 from computes.cluster import Cluster
-from computes.contract import newest, points, runs, said
+from computes.found_runs import newest, points, runs, said
 from computes.on_cluster import OnCluster, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]

@@ -24,8 +24,10 @@ from monorepo import Model, Monorepo
 from waiting import until
 
 from computes.cluster import NODES, Cluster
-from computes.contract import CONFIG, harder_model, points, runs, said, trials_of_newest, tunings
+from computes.contract import harder_model
+from computes.found_runs import points, runs, said, trials_of_newest, tunings
 from computes.on_cluster import claim, prepare
+from computes.tuning_contract import CONFIG
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.engine("docker")]
 

@@ -148,5 +148,8 @@ def test_a_task_is_kept_without_its_secrets(tmp_path: Path) -> None:
     kept.save(given)
     assert "s3cret" not in "".join(path.read_text() for path in tmp_path.rglob("*.json"))
     assert kept.read(given.name, {"API_TOKEN": "s3cret", "OTHER": "1"}) == given
+    alone = kept.read(given.name, {})
+    assert alone is not None
+    assert alone.unknown == ("API_TOKEN",)  # which is said where its files have to be sent
     kept.forget(given.name)
     assert kept.read(given.name, {}) is None

@@ -18,7 +18,7 @@ from needs import need
 from waiting import until
 
 from computes.cluster import Cluster
-from computes.contract import points, said
+from computes.found_runs import points, said
 from computes.on_cluster import CLAIM, OnCluster, claim, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]

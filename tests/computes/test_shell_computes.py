@@ -14,7 +14,8 @@ from monorepo import Monorepo
 from needs import need
 from waiting import until
 
-from computes.contract import ComputeContract, newest, said
+from computes.contract import ComputeContract
+from computes.found_runs import newest, said
 from computes.slurm import Slurm
 from computes.ssh_host import SshHost
 from trainyard.host.operations.on_compute.training import clone_mark

@@ -54,7 +54,8 @@ class Task:
 
     ``name`` is that of no other task anywhere. ``made`` are folders below the application folder that are there, empty.
     ``labels`` say whose it is: ``run``, ``model``, ``clone``, and ``until`` as of a ``FoundTask``; values without
-    spaces. ``workers``: of a tuning, each in a container of its own. ``offline``: it has no network.
+    spaces. ``workers``: of a tuning, each in a container of its own. ``offline``: it has no network. ``unknown``:
+    secret variables that whoever submitted it had, and that nobody here knows.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Task:
     workers: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
+    unknown: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class SubmittedTasks:
     state: Path
 
     def save(self, task: Task) -> None:
-        """Secrets are not written down.
+        """Secrets are not written down, but their names.
 
         Raises:
             TrainyardError: it cannot be written.
@@ -33,7 +33,8 @@ class SubmittedTasks:
         parts = {one.name: getattr(task, one.name) for one in fields(task)}
         inputs = [{**asdict(one), "path": str(one.path)} for one in task.inputs]
         resources = task.resources.model_dump(exclude_defaults=True)
-        content = {**parts, "env": shown, "inputs": inputs, "resources": resources}
+        unknown = sorted(task.env.keys() - shown.keys())
+        content = {**parts, "unknown": unknown, "env": shown, "inputs": inputs, "resources": resources}
         path = self._path(task.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,9 @@ class SubmittedTasks:
         secrets = {name: value for name, value in env.items() if name in SECRETS}
         inputs = [InputFile(**{**one, "path": Path(one["path"])}) for one in content["inputs"]]
         resources = Resources(**content["resources"])
-        return Task(**{**content, "env": {**content["env"], **secrets}, "inputs": inputs, "resources": resources})
+        unknown = tuple(name for name in content.get("unknown", ()) if name not in secrets)
+        given = {"env": {**content["env"], **secrets}, "inputs": inputs, "resources": resources, "unknown": unknown}
+        return Task(**{**content, **given})
 
     def forget(self, name: str) -> None:
         """It is over."""

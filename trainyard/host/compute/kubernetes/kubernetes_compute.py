@@ -145,6 +145,16 @@ class KubernetesCompute:
 
     def _sender(self, task: Task) -> Callable[[str], None]:
         marks = f"{run_folder.MOUNT}/{hosted.FOLDER}"
+        if task.unknown:
+
+            def refuse(_: str) -> None:
+                unknown = f"nobody here knows {', '.join(task.unknown)}"
+                raise RefusedError(
+                    f"{task.name} on {self.name}: its files were not sent before its client died, and {unknown}",
+                    "train again", EXIT_FAILED,
+                )  # fmt: skip
+
+            return refuse
         secrets = secrets_of(task)
         texts = {f"{marks}/{hosted.ENVIRONMENT}": json.dumps(secrets)} if secrets else {}
         if claim := self.claim:

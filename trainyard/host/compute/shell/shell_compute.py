@@ -34,7 +34,7 @@ from trainyard.settings.host import SECRETS
 _FAR = (package_files.files("trainyard.host.compute.shell") / "far.sh").read_text()
 _POLL = 0.5  # seconds between two looks at what a task prints
 _MOST = 4 << 20  # bytes of that at once
-_ENGINE_FAILED = 125  # docker's and podman's exit status
+_ENGINE_FAILED = 125  # the exit status of an engine's own failures
 _SIGNALLED = 128  # and the number of the signal
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+from dataclasses import replace
 
 from trainyard.contract import run_folder
 from trainyard.errors import TrainyardError
@@ -20,7 +21,9 @@ from trainyard.host.experiments.origin import Origin
 from trainyard.host.experiments.run_files import Run, end_run, runs_of
 from trainyard.host.experiments.training import Training
 from trainyard.host.operations.dvc_notes import keep_for_dvc
+from trainyard.host.operations.live_upload import tracker_of
 from trainyard.host.operations.mounts import models_folder
+from trainyard.host.operations.own_tracking import PASSWORD
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import tracked_and_compared, trained
 from trainyard.host.support.processes import started_at
@@ -88,7 +91,11 @@ def _training_again(session: Session, run: Run) -> Training:
         run.tags.get("commit", ""), engine=run.tags.get("engine", ""),
     )  # fmt: skip
     mounts = (Mount("models", models_folder(session, model.project)),)
-    return Training(model, origin, run.payload, mounts, run.tags, run.parent, True, compute=run.compute)
+    again = Training(model, origin, run.payload, mounts, run.tags, run.parent, True, compute=run.compute)
+    # Its files may not be there yet, and its secrets were not written down.
+    tracker = tracker_of(session) if again.tracks_itself else None
+    secrets = {PASSWORD: tracker.password} if tracker and tracker.password else {}
+    return replace(again, environment=secrets)
 
 
 def placed_on_compute(run: Run) -> Placed:
