@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from trainyard.errors import TrainyardError
+from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.engines.container_output import Attached, Conversation, Output
 
 _POLL = 1.0  # seconds between two tries to reach its machine
@@ -44,7 +44,7 @@ class FarWorker(Conversation):
             if self._has_begun or not self._is_away(status):
                 break
             if time.monotonic() - silent_since > self._patience or self._given_up.wait(_POLL):
-                break
+                return EXIT_FAILED  # what it complained about says why
             self._program = self._start(self._listen)
             if self._given_up.is_set():  # who closes has not seen this one
                 self._program.process.kill()
