@@ -82,8 +82,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 # Files that take a minute or more, the longest first: one that began late would run alone in the end. Of those that
 # need images of docker one begins alone: the others would wait for the same images.
 LONGEST = (
-    "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "experiments/test_tracking.py",
-    "e2e/test_new_model.py", "computes/test_kubernetes.py", "retrain/test_compose.py",
+    "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "computes/test_kubernetes.py",
+    "experiments/test_tracking.py", "e2e/test_new_model.py", "retrain/test_compose.py",
     "experiments/test_reproduce.py", "retrain/test_retrain_whole.py", "experiments/test_shared_trackers.py",
     "experiments/test_tuning.py", "retrain/test_mlprojects.py", "e2e/test_own_monorepo.py",
     "retrain/test_other_repositories.py", "engines/test_networks.py", "retrain/test_retrain_jobs.py",

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from experiments.tracking import WAIT, Tracking
-from monorepo import Monorepo
+from monorepo import Model, Monorepo
 from needs import need
 from waiting import until
 
 from computes.contract import ComputeContract
-from computes.found_runs import newest, said
+from computes.found_runs import newest, said, trials_of_newest
 from computes.slurm import Slurm
 from computes.ssh_host import SshHost
+from computes.tuning_contract import CONFIG
 from trainyard.host.operations.on_compute.training import clone_mark
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
@@ -99,6 +100,19 @@ class TestLocal(ComputeContract):
         again = self.train(repo, model, environ).succeeded()
         assert "Sending" not in again.err
         assert not list((self.folder / "data").glob(".*"))
+
+    def test_what_is_a_trial_s_own_fault_is_not_tried_again(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
+        tune = (model, "tune", "COMPUTE=small", "NODES=1", "TRIALS=1")
+        faults = {"crash: true": "RuntimeError: as asked", "megabytes: 500": "resources.memory in compute.yaml allows"}
+        try:
+            for fault, why in faults.items():
+                (model.path / "config.yaml").write_text(CONFIG.replace("steps: 3", f"steps: 3, {fault}"))
+                repo.make(*tune, **environ).failed("no trial gave a value of loss", why)
+                assert [one["status"] for one in trials_of_newest(model)] == ["failed"]
+        finally:
+            (model.path / "config.yaml").unlink()
 
     def test_thousands_of_files(self, repo: Monorepo, environ: dict[str, str]) -> None:
         """More than pipes hold, and than calls of a program for each could do in a minute."""
