@@ -79,6 +79,10 @@ class Chaos:
         return f"n{self._random.choice(NODES)}"
 
 
+def study_of_newest(model: Model) -> Path:
+    return model.path.parent / "runs" / tunings(model)[-1]["id"] / "study.db"
+
+
 def admin(cluster: Cluster, *arguments: str) -> str:
     done = cluster.kubectl(f"--namespace={NAMESPACE}", *arguments)
     assert done.returncode == 0, done.stderr
@@ -170,7 +174,8 @@ class ChaosContract:
         chaos.kinds[kind](process)
         text = process.communicate(timeout=600)[0]
         shown = f"{kind} after {after:.1f} s: {text}"
-        if kind == "client" and len(tunings(model)) == before:  # it was killed before there was one
+        if kind == "client" and (len(tunings(model)) == before or not study_of_newest(model).exists()):
+            self.check_nothing_left()  # it was killed before there was anything to go on with
             return
         if kind == "client" and tunings(model)[-1]["status"] == "running":
             made = repo.make(model, "tune", "RESUME=1", *options, **environ)
