@@ -22,6 +22,7 @@ from trainyard.host.compute.kubernetes.manifests import CONTAINER, KEEPER, facts
 from trainyard.host.compute.kubernetes.permissions import MAKE_NAMESPACES, SEE_QUOTAS, permissions
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.compute.kubernetes.pod_worker import PodWorker
+from trainyard.host.compute.pushing import pushed
 from trainyard.host.compute.talking import Lively
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container.runner import RUN
@@ -107,7 +108,7 @@ class KubernetesCompute:
         return ", ".join(words)
 
     def provide(self, image: ExportedImage) -> str:
-        return image.push(self.entry.registry)
+        return pushed(image, self.entry.registry, self.patience, self.reporter)
 
     def shown(self, task: Task) -> list[str]:
         create = shlex.join(self.kubectl.argv("create", "--filename=-"))

@@ -22,6 +22,7 @@ from trainyard.host.compute.base import (
     Task,
     limit_reached,
 )
+from trainyard.host.compute.pushing import pushed
 from trainyard.host.compute.shell.container_command import CHECKPOINTS, FOLDERS, container_command
 from trainyard.host.compute.shell.far_worker import FarWorker
 from trainyard.host.compute.shell.transport import SSH_FAILED, Shell
@@ -82,7 +83,7 @@ class ShellCompute:
 
     def provide(self, image: ExportedImage) -> str:
         if self.registry:
-            reference = image.push(self.registry)
+            reference = pushed(image, self.registry, self.patience, self.reporter)
             with self.reporter.waiting(f"{self.name} pulls the image ..."):
                 self.shell.ask(f"{self.engine} pull --quiet {reference} >/dev/null", limit=self.shell.copy)
             return reference
