@@ -11,6 +11,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from trainyard.settings.own_process import refuse_telemetry
 
@@ -30,6 +32,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: half of the time a test waits for a server or an engine."""
     return 2 * (os.cpu_count() or 1)
+
+
+# Files that need a cluster: a worker that has started one runs them all.
+ON_CLUSTER = tuple(
+    f"computes/test_{name}.py" for name in ("kubernetes", "kubernetes_volume", "kubernetes_store", "real_parts")
+)
+
+
+class ByFile(LoadFileScheduling):
+    """Hands out files whole, and those of a cluster as if they were one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "on a cluster" if file.endswith(ON_CLUSTER) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 # Hypothesis has a profile of its own for CI, with five times as many examples.
@@ -64,8 +84,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 # Files that take a minute or more, the longest first: one that began late would run alone in the end. Of those that
 # need images of docker one begins alone: the others would wait for the same images.
 LONGEST = (
-    "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "experiments/test_tracking.py",
-    "e2e/test_new_model.py", "computes/test_kubernetes.py", "retrain/test_compose.py",
+    "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "computes/test_kubernetes.py",
+    "experiments/test_tracking.py", "e2e/test_new_model.py", "retrain/test_compose.py",
     "experiments/test_reproduce.py", "retrain/test_retrain_whole.py", "experiments/test_shared_trackers.py",
     "experiments/test_tuning.py", "retrain/test_mlprojects.py", "e2e/test_own_monorepo.py",
     "retrain/test_other_repositories.py", "engines/test_networks.py", "retrain/test_retrain_jobs.py",

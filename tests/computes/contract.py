@@ -14,65 +14,19 @@ import shutil
 import signal
 import time
 from random import Random
-from typing import Any
 
 from monorepo import Model, Monorepo, interrupt
 from waiting import until
 
-from computes.one_compute import OneCompute, newest, points, runs, said
+from computes.found_runs import newest, points, runs, said
+from computes.tuning_contract import TuningContract
 
 SHORT = json.dumps({"params": {"x": 2.5, "steps": 6, "pause": 0.3}})
-CONFIG = """
-params: {steps: 3, pause: 0.05}
-tuning:
-  metric: loss
-  seed: 1
-  max_trials: 6
-  hyperparams:
-    x: {default_value: 0.5, tuning: {param_type: float, min: 0, max: 4}}
-"""
 
 
-class ComputeContract(OneCompute):
+class ComputeContract(TuningContract):
     keeps_checkpoints = True
     kills = 10 if os.environ.get("NIGHTLY") else 4
-
-    def test_trials_there_are_those_of_here(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
-        (model.path / "config.yaml").write_text(CONFIG)
-        try:
-            repo.make(model, "tune", "WORKERS=1").succeeded()
-            here = trials(model)
-            (model.path / "hyperparameters.yaml").unlink()  # it would begin with the best of before
-            made = repo.make(model, "tune", f"COMPUTE={self.name}", "NODES=1", **environ).succeeded()
-            assert trials(model) == here, made.err
-            assert "6 trials by 1 worker" in made.err
-            tuning = tunings(model)[-1]
-            for one in trials_of_newest(model):
-                assert "begins at step 0" in (model.path.parent / "runs" / one["id"] / "log.txt").read_text()
-            final = said(model.path.parent / "runs" / tuning["tags"]["final_run"])
-            assert (tuning["status"], final["status"], final["compute"]) == ("finished", "finished", self.name)
-        finally:
-            for name in ("config.yaml", "hyperparameters.yaml"):
-                (model.path / name).unlink(missing_ok=True)
-
-    def test_a_tuning_that_is_killed_goes_on(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
-        (model.path / "config.yaml").write_text(CONFIG.replace("pause: 0.05", "pause: 1.0"))
-        options = (f"COMPUTE={self.name}", "NODES=2", "TRIALS=4")
-        try:
-            before = len(tunings(model))
-            process = repo.spawn(model, "tune", *options, **environ)
-            until(lambda: len(tunings(model)) > before, 120, process.poll)
-            until(lambda: sum(one["status"] == "finished" for one in trials_of_newest(model)) >= 1, 120, process.poll)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            made = repo.make(model, "tune", "RESUME=1", *options, **environ).succeeded()
-            assert "Going on with" in made.err
-            # One that ended just before the kill may be tried again.
-            assert sum(one["status"] == "finished" for one in trials_of_newest(model)) in (4, 5)
-            assert tunings(model)[-1]["status"] == "finished"
-        finally:
-            for name in ("config.yaml", "hyperparameters.yaml"):
-                (model.path / name).unlink(missing_ok=True)
 
     def test_it_is_shown(self, repo: Monorepo, environ: dict[str, str]) -> None:
         shown = repo.make(None, "computes", **environ).succeeded()
@@ -209,19 +163,3 @@ class ComputeContract(OneCompute):
         made = self.train(repo, model, environ, "small", megabytes=500)
         made.failed("memory", "resources.memory")
         assert said(newest(model))["status"] == "failed"
-
-
-def trials_of_newest(model: Model) -> list[Any]:
-    tuning = tunings(model)[-1]["id"]
-    found = [said(run) for run in sorted(runs(model))]
-    return [one for one in found if one["kind"] == "trial" and one["parent"] == tuning]
-
-
-def tunings(model: Model) -> list[Any]:
-    return [one for run in sorted(runs(model)) if (one := said(run))["kind"] == "tuning"]
-
-
-def trials(model: Model) -> list[Any]:
-    """Parameters, metrics and points of each trial of the latest tuning."""
-    found = sorted(trials_of_newest(model), key=lambda one: int(one["tags"]["trial"]))
-    return [(one["params"], one["metrics"], one["status"], one["tags"].get("shape")) for one in found]

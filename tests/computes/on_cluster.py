@@ -16,7 +16,8 @@ from waiting import until
 
 from computes.cluster import Cluster
 from computes.contract import ComputeContract
-from computes.one_compute import OneCompute, said
+from computes.found_runs import said
+from computes.one_compute import OneCompute
 
 ROLE = Path(__file__).parents[2] / "deploy/kubernetes/role.yaml"
 CLAIM = "kept"

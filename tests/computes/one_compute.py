@@ -1,10 +1,9 @@
-"""One compute in a monorepo of its own, and what its runs say: for the contract, and for what a kind has beyond it."""
+"""One compute in a monorepo of its own: for the contract, and for what a kind has beyond it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,8 @@ import yaml
 from experiments.conftest import TRAIN
 from monorepo import Model, Monorepo
 from waiting import until
+
+from computes.found_runs import points, runs
 
 # As TRAIN, and it saves where it is, takes memory, is told SIGTERM.
 HARDER = (
@@ -58,6 +59,10 @@ class OneCompute:
         """Its machine goes, or is taken away."""
         raise NotImplementedError
 
+    def lose_worker(self, task: str) -> None:
+        """The machine of one worker of a tuning, or of more, goes."""
+        self.lose(task)
+
     @pytest.fixture(scope="class")
     @classmethod
     def repo(
@@ -96,20 +101,3 @@ class OneCompute:
         run = until(lambda: next(iter(runs(model) - before), None), 120)
         until(lambda: (run / "compute.json").exists(), 120, lambda: process.poll())
         return process, run
-
-
-def runs(model: Model) -> set[Path]:
-    return {path.parent for path in (model.path.parent / "runs").glob("*/run.json")}
-
-
-def newest(model: Model) -> Path:
-    return max(runs(model))
-
-
-def said(run: Path) -> Any:
-    return json.loads((run / "run.json").read_text())
-
-
-def points(run: Path) -> list[dict[str, Any]]:
-    path = run / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -45,6 +45,10 @@ class SshHost:
             timeout=timeout, check=False,
         )  # fmt: skip
 
+    def lose(self) -> None:
+        """All that runs as its user is gone, and with that all connections."""
+        _kill_all_of(self.home.stat().st_uid)
+
 
 @contextmanager
 def other_user() -> Iterator[tuple[str, Path]]:

@@ -14,7 +14,7 @@ from needs import need
 from waiting import until
 from walking import PROJECT, repository
 
-from computes.one_compute import points, runs, said
+from computes.found_runs import points, runs, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 

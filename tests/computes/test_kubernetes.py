@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from waiting import until
 from worked_examples import commit_all, follow, shipped_clone
 
 from computes.cluster import Cluster
+from computes.found_runs import newest, points, runs, said
 from computes.on_cluster import OnCluster, prepare
-from computes.one_compute import newest, points, runs, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
@@ -94,6 +95,18 @@ class TestKubernetes(OnCluster):
         assert process.returncode != 0
         assert "its image cannot be pulled: dial tcp" in text
         assert said(newest(model))["status"] == "failed"
+
+    @pytest.mark.nightly
+    def test_a_registry_that_is_away_is_waited_for(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
+        self.cluster.stop_registry()
+        try:
+            process = repo.spawn(model, "train", f"COMPUTE={self.name}", **environ)
+            time.sleep(6)
+        finally:
+            self.cluster.start_registry()
+        text = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, text
+        assert f"{self.cluster.registry} does not answer: pushing is tried again" in text
 
     def test_what_is_missing_is_named(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         add = ("compute-add", "NAME=elsewhere", "KIND=kubernetes")

@@ -161,5 +161,8 @@ def test_a_task_is_kept_without_its_secrets(tmp_path: Path) -> None:
     assert kept.read(given.name, {"API_TOKEN": "s3cret", "OTHER": "1"}) == given
     kept.save(far := replace(given, stored=(StoredInput("data/x.csv", "lake", "v1/x.csv", 3, "0a1b"),)))
     assert kept.read(given.name, {"API_TOKEN": "s3cret"}) == far
+    alone = kept.read(given.name, {})
+    assert alone is not None
+    assert alone.unknown == ("API_TOKEN",)  # which is said where its files have to be sent
     kept.forget(given.name)
     assert kept.read(given.name, {}) is None

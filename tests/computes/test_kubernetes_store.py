@@ -20,8 +20,8 @@ from processes_watched import watched
 from waiting import until
 
 from computes.cluster import Cluster
+from computes.found_runs import newest, points, said
 from computes.on_cluster import InNamespace, OnCluster, prepare
-from computes.one_compute import newest, points, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from needs import need
 from waiting import until
 
 from computes.cluster import Cluster
+from computes.found_runs import points, said
 from computes.on_cluster import CLAIM, OnCluster, claim, prepare
-from computes.one_compute import points, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
@@ -68,10 +69,26 @@ class TestVolume(OnCluster):
                 assert (path.stat().st_mode & 0o777, path.stat().st_nlink) == (0o444, 1)
             self.train(repo, model, environ).succeeded()
             assert {path: path.stat().st_ino for path in self.folder.glob("data/*")} == kept
+            self.check_unread_data_goes(repo, environ)
         finally:
             for path in (data / "more").iterdir():
                 path.unlink()
             (data / "more").rmdir()
+
+    def check_unread_data_goes(self, repo: Monorepo, environ: Mapping[str, str]) -> None:
+        read, *unread = sorted(self.folder.glob("data/*"))
+        for path in unread:
+            os.utime(path, (time.time() - 40 * 86400,) * 2)
+        assert (
+            "remove data in the storage on far"
+            in repo.make(None, "-n", "prune", ENGINE="process", **environ).succeeded().out
+        )
+        assert all(path.exists() for path in unread)
+        assert (
+            "MB of data on far (unread for 30 days)"
+            in repo.make(None, "prune", ENGINE="process", **environ).succeeded().err
+        )
+        assert list(self.folder.glob("data/*")) == [read]
 
     def test_results_are_there_when_the_pod_is_gone(
         self, repo: Monorepo, model: Model, environ: dict[str, str]

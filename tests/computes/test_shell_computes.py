@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from experiments.tracking import WAIT, Tracking
-from monorepo import Monorepo
+from monorepo import Model, Monorepo
 from needs import need
 from waiting import until
 
 from computes.contract import ComputeContract
-from computes.one_compute import newest, said
+from computes.found_runs import newest, said, trials_of_newest
 from computes.slurm import Slurm
 from computes.ssh_host import SshHost
+from computes.tuning_contract import CONFIG
 from trainyard.host.operations.on_compute.training import clone_mark
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
@@ -63,7 +64,11 @@ def end_task(folder: Path, task: str) -> None:
     """What runs it, and its container, as in a machine that is switched off."""
     lock = folder / "tasks" / task / "lock"
     subprocess.run(["fuser", "--kill", "--silent", lock], check=False, stderr=subprocess.DEVNULL)
-    subprocess.run(["docker", "rm", "--force", task], check=True, capture_output=True)
+    end_container(task)
+
+
+def end_container(name: str) -> None:
+    subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
 
 
 class TestLocal(ComputeContract):
@@ -84,6 +89,9 @@ class TestLocal(ComputeContract):
     def lose(self, task: str) -> None:
         end_task(self.folder, task)
 
+    def lose_worker(self, task: str) -> None:
+        end_container(f"{task}-1")
+
     def test_data_goes_there_once(self, repo: Monorepo, environ: dict[str, str]) -> None:
         model = repo.add_model("large", project="large")
         (model.path.parent / "data" / "numbers.csv").write_text("a,b\n" + "7,8\n" * 1000)
@@ -92,6 +100,19 @@ class TestLocal(ComputeContract):
         again = self.train(repo, model, environ).succeeded()
         assert "Sending" not in again.err
         assert not list((self.folder / "data").glob(".*"))
+
+    def test_what_is_a_trial_s_own_fault_is_not_tried_again(
+        self, repo: Monorepo, model: Model, environ: dict[str, str]
+    ) -> None:
+        tune = (model, "tune", "COMPUTE=small", "NODES=1", "TRIALS=1")
+        faults = {"crash: true": "RuntimeError: as asked", "megabytes: 500": "resources.memory in compute.yaml allows"}
+        try:
+            for fault, why in faults.items():
+                (model.path / "config.yaml").write_text(CONFIG.replace("steps: 3", f"steps: 3, {fault}"))
+                repo.make(*tune, **environ).failed("no trial gave a value of loss", why)
+                assert [one["status"] for one in trials_of_newest(model)] == ["failed"]
+        finally:
+            (model.path / "config.yaml").unlink()
 
     def test_thousands_of_files(self, repo: Monorepo, environ: dict[str, str]) -> None:
         """More than pipes hold, and than calls of a program for each could do in a minute."""
@@ -155,6 +176,9 @@ class TestSsh(ComputeContract):
     def lose(self, task: str) -> None:
         end_task(self.host.home / "trainyard", task)
 
+    def lose_worker(self, task: str) -> None:
+        self.host.lose()
+
 
 class TestSlurm(ComputeContract):
     """Jobs of a cluster; the folder is on every node."""
@@ -181,8 +205,15 @@ class TestSlurm(ComputeContract):
 
     def lose(self, task: str) -> None:
         """Its node fails."""
-        node = self.cluster.run("squeue", "--noheader", "--name", task, "--format", "%N").strip()
+        self.lose_node_of(task, task)
+
+    def lose_worker(self, task: str) -> None:
+        self.lose_node_of(task, f"{task}-1")
+
+    def lose_node_of(self, task: str, container: str) -> None:
+        listed = self.cluster.run("squeue", "--noheader", "--name", task, "--sort=i", "--format", "%N")
+        node = listed.split()[0]
         self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-        subprocess.run(["docker", "rm", "--force", task], check=True, capture_output=True)
+        end_container(container)
         state = ("sinfo", "--noheader", "--nodes", node, "--format", "%t")
         until(lambda: "down" not in self.cluster.run(*state), 60)  # it registers again by itself

@@ -12,7 +12,7 @@ from needs import need
 from waiting import until
 from walking import OF_COMPUTES, PROJECT, Walk, repository
 
-from computes.one_compute import points, runs
+from computes.found_runs import points, runs
 from trainyard.host.verbs.verb_table import ALL, MODEL, TOP
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]

@@ -11,7 +11,7 @@ import pytest
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.config import ParamTuning
 from trainyard.host.experiments.tuning.goal import Goal
-from trainyard.host.experiments.tuning.search import is_looked_at
+from trainyard.host.experiments.tuning.going import is_looked_at
 from trainyard.host.experiments.tuning.search_space import SearchSpace
 from trainyard.host.experiments.tuning.study import open_study
 

@@ -18,7 +18,7 @@ class ComputeSettings(FromEnvironment):
         "NODES", 0, "make tune: workers on the compute, each on a machine of its own; default: WORKERS, else one"
     )
     retries: int = setting(
-        "RETRIES", 2, "how often a training begins again that lost its machine, not by its own fault"
+        "RETRIES", 2, "how often a training, or a trial, begins again that lost its machine, not by its own fault"
     )
     compute_timeout: int = setting(
         "COMPUTE_TIMEOUT", 300, "seconds for which a compute may not answer, before what runs there is left alone"

@@ -66,7 +66,8 @@ class Task:
 
     ``name`` is that of no other task anywhere. ``made`` are folders below the application folder that are there, empty.
     ``labels`` say whose it is: ``run``, ``model``, ``clone``, and ``until`` as of a ``FoundTask``; values without
-    spaces. ``workers``: of a tuning, each in a container of its own. ``offline``: it has no network.
+    spaces. ``workers``: of a tuning, each in a container of its own. ``offline``: it has no network. ``unknown``:
+    secret variables that whoever submitted it had, and that nobody here knows.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Task:
     labels: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
     stored: Sequence[StoredInput] = ()
+    unknown: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,14 @@ class KeepsData(Protocol):
 
     def drop_data(self, days: int, *, dry_run: bool) -> int:
         """Remove those that no training has begun with for so long; how many bytes they have."""
+
+
+@runtime_checkable
+class KeepsStorage(Protocol):
+    """A compute whose storage only a container can look into."""
+
+    def trim_storage(self, image: str, days: int) -> int:
+        """As ``KeepsData.drop_data``, by a container of an image that was used there."""
 
 
 def limit_reached(task: str, compute: str, limit: Literal["time", "memory"]) -> LimitError:

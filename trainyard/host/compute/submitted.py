@@ -24,7 +24,7 @@ class SubmittedTasks:
     state: Path
 
     def save(self, task: Task) -> None:
-        """Secrets are not written down.
+        """Secrets are not written down, but their names.
 
         Raises:
             TrainyardError: it cannot be written.
@@ -34,7 +34,9 @@ class SubmittedTasks:
         inputs = [{**asdict(one), "path": str(one.path)} for one in task.inputs]
         resources = task.resources.model_dump(exclude_defaults=True)
         stored = [asdict(one) for one in task.stored]
-        content = {**parts, "env": shown, "inputs": inputs, "stored": stored, "resources": resources}
+        unknown = sorted(task.env.keys() - shown.keys())
+        changed = {"unknown": unknown, "env": shown, "inputs": inputs, "stored": stored, "resources": resources}
+        content = {**parts, **changed}
         path = self._path(task.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +55,7 @@ class SubmittedTasks:
         changed = {
             "env": {**content["env"], **secrets}, "inputs": inputs, "resources": Resources(**content["resources"]),
             "stored": tuple(StoredInput(**one) for one in content.get("stored", ())),
+            "unknown": tuple(name for name in content.get("unknown", ()) if name not in secrets),
         }  # fmt: skip
         return Task(**{**content, **changed})
 

@@ -48,6 +48,11 @@ class Conversation:
         """Until it has ended by itself; its exit status."""
         return self._program.wait()
 
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended because its machine, or the way there, was lost; known once ``wait`` has answered."""
+        return False
+
     def close(self, seconds: float) -> None:
         """Let its standard input end, and end it where that does not within ``seconds``."""
         stdin = self._program.process.stdin

@@ -28,11 +28,12 @@ from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import differ
 from trainyard.host.operations.base_model import with_base_model
 from trainyard.host.operations.live_upload import is_tracked
+from trainyard.host.operations.on_compute.attaching import followed_anew, left_of_tuning
 from trainyard.host.operations.on_compute.workers import show_workers, workers_of, workers_there
 from trainyard.host.operations.own_tracking import with_own_tracking
 from trainyard.host.operations.reports import try_to_report
 from trainyard.host.operations.session import Session
-from trainyard.host.operations.train import own_payload, train_as_run, training_of
+from trainyard.host.operations.train import own_payload, tracked_and_compared, train_as_run, trained, training_of
 from trainyard.host.operations.training_data import data_of
 
 TRIALS = "trials"  # a tag of the run: TRIALS as it was given, for RESUME=1
@@ -136,7 +137,7 @@ def _search(session: Session, training: Training, goal: Goal) -> Search:
         env, (*training.mounts, Mount("runs", runs)),
         hardened=training.hardened, image_id=training.origin.image_id, network=training.network,
     )  # fmt: skip
-    limits = session.experiments.trial_timeout, session.settings.stop_timeout
+    limits = session.experiments.trial_timeout, session.settings.stop_timeout, session.computing.retries
     runner, reporter = session.engine.runner, session.reporter
     return Search(goal, training.payload, training.origin, runner, reporter, plan, workers, *limits)
 
@@ -224,7 +225,11 @@ def _train(session: Session, planned: PlannedTuning, best: Tried, run: Run) -> R
     payload = with_params(own, defaults_of(model), best.params)
     is_committed = not differ("HEAD", [model.path / TUNED])
     origin = training.origin if is_committed else training.origin.with_changes(session.short(model.path / TUNED))
-    return train_as_run(session, replace(training, origin=origin, payload=payload, parent=run.id))
+    training = replace(training, origin=origin, payload=payload, parent=run.id)
+    if left := left_of_tuning(session, training):
+        session.reporter.step(f"Going on with {left.id}, which trains on {left.compute}")
+        return tracked_and_compared(session, training, trained(session, training, followed_anew(left)))
+    return train_as_run(session, training)
 
 
 def _metrics_of_last_run(session: Session, model: ModelDir) -> list[str]:

@@ -45,13 +45,14 @@ def prune(session: Session, _: Path) -> None:
 
 def _remove_there(session: Session, one: Leftover) -> None:
     """From a compute; one that does not answer any more keeps nothing from the others."""
-    what = f"{one.what} on {one.compute.name} ({one.why})"
+    where = f"on {one.compute.name} ({one.why})"
     if session.commands.dry_run:
-        console.result(f"remove {what}")
+        console.result(f"remove {one.what} {where}")
         return
     try:
-        remove(session, one)
+        removed = remove(session, one)
     except TrainyardError as error:
-        session.reporter.warn(f"{what} was not removed: {error}")
+        session.reporter.warn(f"{one.what} {where} was not removed: {error}")
     else:
-        session.reporter.step(f"Removed {what}")
+        if removed:
+            session.reporter.step(f"Removed {removed} {where}")

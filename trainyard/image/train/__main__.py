@@ -20,7 +20,7 @@ from trainyard.image.train.old_code import word_about_pandas
 from trainyard.settings.image import ImageSettings
 from trainyard.settings.own_process import name_data_folder, refuse_telemetry
 
-_BESIDE = ("hosted", "receive", "send", "worker", "fetched", "missing", "kept", "remove")
+_BESIDE = ("hosted", "receive", "send", "worker", "fetched", "missing", "kept", "remove", "unread")
 
 
 class Terminated(BaseException):
@@ -86,6 +86,8 @@ def _beside_training(what: str, *arguments: str) -> int:
         hosted_files.print_missing(sources)
     elif what == "kept":
         hosted_files.print_kept(sources, *arguments)
+    elif what == "unread":
+        print(Storage(sources).drop_unread(int(arguments[0])))
     else:
         Storage(sources).remove(*arguments)
     return 0

@@ -46,6 +46,17 @@ class Storage:
                 found.append(sha256)
         return found
 
+    def drop_unread(self, days: int) -> int:
+        """Remove contents that have not been wanted for so long; how many bytes they had."""
+        freed, oldest = 0, time.time() - days * 86400
+        for path in self._data.glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # somebody else tidies up, too
+                found = path.stat()
+                if found.st_mtime < oldest:
+                    path.unlink()
+                    freed += found.st_size
+        return freed
+
     def holds(self, place: Path) -> bool:
         """Whether that is the place of a content."""
         return place.parent == self._data

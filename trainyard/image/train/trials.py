@@ -172,7 +172,7 @@ class Worker:
         try:
             answer = json.loads((self._staged.view.parent / ANSWER).read_bytes())
         except (OSError, ValueError):
-            answer = {"error": _how_it_ended(status)}
+            answer = {"error": _how_it_ended(status, there=self._sending)}
         self._answer(answer)
 
     def _answer(self, answer: dict[str, Any]) -> None:
@@ -206,9 +206,11 @@ class Worker:
                 content = content[os.write(self._reports, content) :]
 
 
-def _how_it_ended(status: int) -> str:
+def _how_it_ended(status: int, *, there: bool) -> str:
+    """``there``: on a compute."""
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return f"the train function ended its process (status {code})"
     hint = ": is there too little memory?" if code == -signal.SIGKILL else ""
-    return f"killed by {signal.Signals(-code).name}{hint}"
+    more = " resources.memory in compute.yaml allows more" if hint and there else ""
+    return f"killed by {signal.Signals(-code).name}{hint}{more}"

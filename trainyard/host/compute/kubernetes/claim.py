@@ -4,14 +4,16 @@ same image that looks after it."""
 from __future__ import annotations
 
 import json
+import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.compute.base import LONGEST, AwayError, LostError, RefusedError, Task
+from trainyard.host.compute.base import LONGEST, PREFIX, AwayError, LostError, RefusedError, Task
 from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.claim_mounts import ALL, APP, TMP
 from trainyard.host.compute.kubernetes.diagnosis import Object, has_run
@@ -99,6 +101,15 @@ class Claim:
         except (NoPlaceError, UnknownError) as error:
             self.reporter.warn(f"{error}; what {task} wrote is still in the claim, in tasks/{task}")
         self.jobs.remove(task)
+
+    def trim(self, image: str, days: int) -> int:
+        """Remove contents that no training has wanted for so long, by a small pod of that image; their bytes."""
+        name = f"{PREFIX}trim-{secrets.token_hex(4)}"
+        self.submitted[name] = Task(name, "", "", image, {}, labels={"until": str(int(time.time()) + _MARGIN)})
+        try:
+            return int(self._ask(name, "unread", str(days)))
+        finally:
+            self.jobs.remove(name)
 
     def _ask(self, task: str, *does: str) -> bytes:
         return patiently(lambda: self.jobs.kubectl.ask(*self._within(task), *does), self.patience)

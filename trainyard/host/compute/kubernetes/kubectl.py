@@ -34,6 +34,10 @@ _AWAY = re.compile(
 )  # fmt: skip
 
 
+# What kubectl calls in a pod was killed with it, or by its node.
+_KILLED = re.compile(r"command terminated with exit code (129|1[3-9]\d|2\d\d)")
+
+
 class NotFoundError(TrainyardError):
     """An object that is not there (any more)."""
 
@@ -132,6 +136,6 @@ class Kubectl:
             return ExistsError(text, "", EXIT_FAILED)
         if "NotFound" in complaints:
             return NotFoundError(text, "", EXIT_FAILED)
-        if _AWAY.search(complaints):
+        if _AWAY.search(complaints) or _KILLED.search(complaints):
             return AwayError(text, f"try: {' '.join(self.argv('get', 'jobs'))}", EXIT_FAILED)
         return TrainyardError(text, "", EXIT_FAILED)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trainyard.contract import hosted, run_folder
 from trainyard.errors import EXIT_FAILED, TrainyardError
-from trainyard.host.compute.base import Condition, FoundTask, Heard, LostError, State, Task
+from trainyard.host.compute.base import AwayError, Condition, FoundTask, Heard, LostError, RefusedError, State, Task
 from trainyard.host.compute.compute_file import Kubernetes
 from trainyard.host.compute.kubernetes.claim import Claim
 from trainyard.host.compute.kubernetes.diagnosis import State as Found
@@ -23,6 +23,7 @@ from trainyard.host.compute.kubernetes.manifests import CONTAINER, KEEPER, facts
 from trainyard.host.compute.kubernetes.permissions import MAKE_NAMESPACES, SEE_QUOTAS, permissions
 from trainyard.host.compute.kubernetes.pod_following import Following
 from trainyard.host.compute.kubernetes.pod_worker import PodWorker
+from trainyard.host.compute.pushing import pushed
 from trainyard.host.compute.talking import Lively
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container.runner import RUN
@@ -115,7 +116,7 @@ class KubernetesCompute:
     def provide(self, image: ExportedImage) -> str:
         if self.in_store:  # before anything is written down
             self.in_store.check()
-        return image.push(self.entry.registry)
+        return pushed(image, self.entry.registry, self.patience, self.reporter)
 
     def shown(self, task: Task) -> list[str]:
         create = shlex.join(self.kubectl.argv("create", "--filename=-"))
@@ -159,6 +160,16 @@ class KubernetesCompute:
 
     def _sender(self, task: Task) -> Callable[[str], None]:
         marks = f"{run_folder.MOUNT}/{hosted.FOLDER}"
+        if task.unknown:
+
+            def refuse(_: str) -> None:
+                unknown = f"nobody here knows {', '.join(task.unknown)}"
+                raise RefusedError(
+                    f"{task.name} on {self.name}: its files were not sent before its client died, and {unknown}",
+                    "train again", EXIT_FAILED,
+                )  # fmt: skip
+
+            return refuse
         secrets = secrets_of(task)
         texts = {f"{marks}/{hosted.ENVIRONMENT}": json.dumps(secrets)} if secrets else {}
         if storage := self.claim or self.in_store:
@@ -195,22 +206,27 @@ class KubernetesCompute:
             ):
                 unpack_tar(Lively(stdout, self.name, self.kubectl.call), folder)
         except tarfile.ReadError as error:
-            raise TrainyardError(
-                f"{task}: what it wrote did not arrive whole from {self.name} ({error})", "make attach tries again",
-                EXIT_FAILED,
-            ) from None  # fmt: skip
+            # The way there broke: whether its pod is lost is seen when it is tried again.
+            raise AwayError(
+                f"{task}: what it wrote did not arrive whole from {self.name} ({error})", "", EXIT_FAILED
+            ) from None
 
     def _kept_pod(self, task: str) -> str:
         """The pod that waits to be fetched.
 
         Raises:
-            LostError: there is none.
+            LostError: it is lost.
+            RefusedError: it has waited for as long as it may.
         """
         found = self.jobs.look(task)
-        if found.finding.state != "running":
-            why = found.finding.text or f"it was kept for {self.wait} s"
+        finding = found.finding
+        if finding.state == "over":
             fix = "train again; WAIT_TIMEOUT keeps it for longer"
-            raise LostError(f"{task} on {self.name}: what it wrote is gone ({why})", fix, EXIT_FAILED)
+            raise RefusedError(
+                f"{task} on {self.name}: what it wrote is gone (it was kept for {self.wait} s)", fix, EXIT_FAILED
+            )
+        if finding.state != "running":
+            raise LostError(f"{task} on {self.name}: what it wrote is gone ({finding.text})", "", EXIT_FAILED)
         return found.pod_name
 
     def clean_up(self, task: str) -> None:
@@ -221,11 +237,16 @@ class KubernetesCompute:
             if self.in_store:
                 self.in_store.clean_up(task)
 
+    def trim_storage(self, image: str, days: int) -> int:
+        return self.claim.trim(image, days) if self.claim else 0
+
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         submitted, name = self.submitted[task], job_name(task, worker)
+        manifest = job(submitted, self.entry, self.wait, worker)
+        following = self._following(name, lambda _: None, None)
         return PodWorker(
-            self.kubectl.argv, lambda: self.jobs.create(job(submitted, self.entry, self.wait, worker)),
-            self._following(name, lambda _: None, None), self._sender(submitted), lambda: self.jobs.delete(name), heard,
+            self.kubectl.argv, lambda: patiently(lambda: self.jobs.create(manifest), self.patience), following,
+            self._sender(submitted), lambda: self.jobs.delete(name), heard,
         )  # fmt: skip
 
     def tasks(self) -> list[FoundTask]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,6 +17,10 @@ from trainyard.host.engines.container.runner import RUN
 from trainyard.host.engines.container_output import Attached, Conversation, Output, attached
 
 _LOOK = 5.0  # seconds between two looks at its pod
+_SETTLED = 15.0  # seconds after which the cluster knows why a process was killed
+_ENDED = re.compile(rb"command terminated with exit code (\d+)")  # kubectl's word for it; else the connection broke
+_SIGNALLED = 128  # and the number of the signal
+_LAST = 2000  # bytes of what it writes to standard error
 
 
 class PodWorker(Conversation):
@@ -30,6 +36,8 @@ class PodWorker(Conversation):
         self._talk: Attached | None = None
         self._given_up = threading.Event()
         self._status = EXIT_FAILED
+        self._lost = False
+        self._last = b""
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -40,6 +48,10 @@ class PodWorker(Conversation):
     def wait(self) -> int:
         self._thread.join()
         return self._status
+
+    @property
+    def lost(self) -> bool:
+        return self._lost
 
     def close(self, seconds: float) -> None:
         self._given_up.set()
@@ -57,12 +69,12 @@ class PodWorker(Conversation):
                 self._talk_to(pod)
         except TrainyardError as error:
             if isinstance(error, LostError):  # not by its own fault: another one is started, ready or not
-                self._status = EXIT_KILLED
+                self._status, self._lost = EXIT_KILLED, True
             self._heard(f"error: {error}\n".encode(), True)
 
     def _talk_to(self, pod: str) -> None:
         command = ("exec", "--stdin", pod, f"--container={CONTAINER}", "--", RUN, "worker")
-        self._talk = talk = attached(self._argv(*command), self._heard, apart=True)
+        self._talk = talk = attached(self._argv(*command), self._listen, apart=True)
         if self._given_up.is_set():  # who closes may have seen no talk yet
             talk.process.kill()
         try:
@@ -71,8 +83,28 @@ class PodWorker(Conversation):
                     talk.process.wait(_LOOK)
                     break
                 self._following.check()  # a connection to a node that is lost is silent
-            if (status := talk.wait()) and not self._given_up.is_set():
-                self._following.check()  # whether it was ended with its pod
+            status = talk.wait()
+            if not self._given_up.is_set():  # a connection that broke may have any status, also 0
+                self._find_loss(pod)
             self._status = status
         finally:
             talk.process.kill()
+
+    def _listen(self, content: bytes, is_error: bool) -> None:
+        if is_error:
+            self._last = (self._last + content)[-_LAST:]
+        self._heard(content, is_error)
+
+    def _find_loss(self, pod: str) -> None:
+        """Raises:
+        LostError: it has not ended by itself.
+        RefusedError: a limit has ended it."""
+        found = _ENDED.search(self._last)
+        self._following.check()
+        if found is None:
+            raise LostError(f"the connection to {pod} broke", "", EXIT_FAILED)
+        if int(found[1]) > _SIGNALLED:
+            until = time.monotonic() + _SETTLED
+            while time.monotonic() < until and not self._given_up.wait(1):
+                self._following.check()
+            raise LostError(f"the worker in {pod} was killed", "", EXIT_FAILED)

@@ -149,7 +149,9 @@ end) # NAME ENGINE SECONDS: end it, in an orderly way as long as that takes no l
     ;;
 remove) # NAME ENGINE SECONDS: once what runs it has ended, which takes no longer
     cd "tasks/$1" 2>/dev/null || exit 0
-    "$2" rm --force "$1" >/dev/null 2>&1 || true
+    # And workers, which do not notice at once that whoever talked to them cannot be reached.
+    # shellcheck disable=SC2046
+    "$2" rm --force "$1" $("$2" ps --all --quiet --filter "name=^$1-[0-9]+$" 2>/dev/null || true) >/dev/null 2>&1 || true
     n=$(($3 * 5))
     while [ $n -gt 0 ] && [ -e started ] && [ "$(going_on)" != lost ]; do
         sleep 0.2

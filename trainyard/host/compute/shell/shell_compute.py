@@ -22,8 +22,10 @@ from trainyard.host.compute.base import (
     Task,
     limit_reached,
 )
+from trainyard.host.compute.pushing import pushed
 from trainyard.host.compute.shell.container_command import CHECKPOINTS, FOLDERS, container_command
-from trainyard.host.compute.shell.transport import Shell
+from trainyard.host.compute.shell.far_worker import FarWorker
+from trainyard.host.compute.shell.transport import SSH_FAILED, Shell
 from trainyard.host.compute.tar_streams import unpack_tar, write_tar
 from trainyard.host.engines.container_output import Conversation, attached
 from trainyard.host.engines.engine import ExportedImage
@@ -33,6 +35,8 @@ from trainyard.settings.host import SECRETS
 _FAR = (package_files.files("trainyard.host.compute.shell") / "far.sh").read_text()
 _POLL = 0.5  # seconds between two looks at what a task prints
 _MOST = 4 << 20  # bytes of that at once
+_ENGINE_FAILED = 125  # the exit status of an engine's own failures
+_SIGNALLED = 128  # and the number of the signal
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class ShellCompute:
 
     def provide(self, image: ExportedImage) -> str:
         if self.registry:
-            reference = image.push(self.registry)
+            reference = pushed(image, self.registry, self.patience, self.reporter)
             with self.reporter.waiting(f"{self.name} pulls the image ..."):
                 self.shell.ask(f"{self.engine} pull --quiet {reference} >/dev/null", limit=self.shell.copy)
             return reference
@@ -185,9 +189,20 @@ class ShellCompute:
 
     def converse(self, task: str, worker: int, heard: Callable[[bytes, bool], None]) -> Conversation:
         argv = self.shell.argv(_FAR, self.folder, *self.worker(task, worker))
-        return Conversation(
-            attached(argv, heard, apart=True), lambda: self.far("kill", f"{task}-{worker}", self.engine)
-        )
+        return FarWorker(
+            lambda output: attached(argv, output, apart=True),
+            lambda: self.far("kill", f"{task}-{worker}", self.engine), heard, self.is_away, self.is_lost,
+            self.patience,
+        )  # fmt: skip
+
+    def is_away(self, status: int) -> bool:
+        """Whether a program there could not be reached, by its exit status."""
+        return bool(self.shell.host) and status == SSH_FAILED
+
+    def is_lost(self, status: int, complaints: str) -> bool:
+        """Whether a worker was ended from outside, or cannot be reached any more: 0 is what it ends with where nobody
+        talks to it any more."""
+        return status in (0, _ENGINE_FAILED) or status > _SIGNALLED
 
     def worker(self, task: str, number: int) -> list[str]:
         """What ``far.sh`` is asked for, to start a worker."""

@@ -16,6 +16,9 @@ _SIGNALLED = 128  # and the number of the signal
 _SPARE = 5  # minutes beyond what a task may take, for Slurm: the task itself says first that its time is over
 # What was no fault of the task.
 _LOST = {"NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "REQUEUED", "SPECIAL_EXIT"}
+# Of a worker, in the words of srun.
+_WORKER_LOST = re.compile(r"node fail|preempt|CANCELLED AT|launch failed|communication", re.IGNORECASE)
+_WORKER_LIMIT = re.compile(r"time limit|out of memory|oom.kill", re.IGNORECASE)
 _LIMITS = {"TIMEOUT": "time", "DEADLINE": "time", "OUT_OF_MEMORY": "memory"}
 
 
@@ -48,6 +51,12 @@ class SlurmCompute(ShellCompute):
         if status > _SIGNALLED and isinstance(error := self.loss(task, "lost"), LostError | LimitError):
             raise error
         return super().ended(task, status, out_of_memory)
+
+    def is_lost(self, status: int, complaints: str) -> bool:
+        """srun says why, and its status may be any."""
+        if _WORKER_LIMIT.search(complaints):
+            return False
+        return bool(_WORKER_LOST.search(complaints)) or super().is_lost(status, complaints)
 
     def loss(self, task: str, what: str) -> TrainyardError:
         found = _STATE.search(self.far("why", task)) if what == "lost" else None

@@ -20,8 +20,9 @@ from trainyard.host.compute.base import AwayError
 from trainyard.host.compute.talking import Complaints, talking, write_all
 from trainyard.host.support.command import Limit
 
-_SSH_FAILED = 255  # ssh's own exit status
-_OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")  # nobody is there to answer a question
+SSH_FAILED = 255  # ssh's own exit status
+# Nobody is there to answer a question; a machine that is lost says nothing.
+_OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15")
 # One connection serves many calls; it ends by itself.
 _SHARED = ("-o", "ControlMaster=auto", "-o", "ControlPersist=60")
 _CHUNK = 1 << 20
@@ -93,7 +94,7 @@ class Shell:
     def failure(self, status: int, complaints: str) -> TrainyardError:
         """Why a call failed."""
         reason = complaints.removeprefix("error: ") or f"status {status}"
-        if self.host and status == _SSH_FAILED:
+        if self.host and status == SSH_FAILED:
             return AwayError(f"compute {self.name}: {reason}", f"try: ssh {self.host}", EXIT_FAILED)
         return TrainyardError(f"compute {self.name}: {reason}", "", EXIT_FAILED)
 

@@ -47,6 +47,11 @@ class TuningProgress(AbstractContextManager["TuningProgress"]):
         """A trial has failed, or was pruned."""
         self._over(trial, reason)
 
+    def lost(self) -> None:
+        """A trial has begun that is not over: it begins again."""
+        self._running -= 1
+        self._draw()
+
     def _over(self, trial: int, text: str) -> None:
         self._counted += 1
         self._running -= 1

@@ -9,35 +9,33 @@ import signal
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainyard.contract import run_folder
 from trainyard.contract.data_parts import MEASURE_ON, MEASURED_ON, VALIDATION
 from trainyard.errors import EXIT_BAD_INPUT, EXIT_FAILED, TrainyardError
 from trainyard.host.engines.base import RunPlan
-from trainyard.host.experiments.metrics_log import Follower, read_points, read_tags
+from trainyard.host.experiments.metrics_log import Follower
 from trainyard.host.experiments.origin import Origin
-from trainyard.host.experiments.run_files import Run, Status, end_run, new_run
+from trainyard.host.experiments.run_files import Run, end_run, new_run
 from trainyard.host.experiments.tuning.goal import Goal
+from trainyard.host.experiments.tuning.going import Going
 from trainyard.host.experiments.tuning.progress import TuningProgress
 from trainyard.host.experiments.tuning.study import RUN, Study
 from trainyard.host.experiments.tuning.workers import Converses, Event, Events, TrialWorker
 from trainyard.host.support.product import page
 from trainyard.host.support.reporter import Reporter
 
-if TYPE_CHECKING:
-    import optuna
-
 LOOK_SECONDS = 0.2  # between two looks at what running trials report, and at how long they take
 RESTARTS = 3  # of workers in a row, without a trial that ended by itself
-LOOKED_AT = 100  # steps of each power of ten that a trial is compared at: each is kept in the study
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a tuning consists of. ``plan`` starts a worker; timeouts in seconds, 0 for none."""
+    """What a tuning consists of. ``plan`` starts a worker; timeouts in seconds, 0 for none; ``retries``: how often a
+    trial is tried again whose worker was lost."""
 
     goal: Goal
     payload: Mapping[str, Any]
@@ -48,20 +46,7 @@ class Search:
     workers: int
     trial_timeout: int
     stop_timeout: int
-
-
-@dataclass
-class Going:
-    """A trial that a worker is at."""
-
-    trial: optuna.Trial
-    run: Run
-    params: Mapping[str, Any]
-    follower: Follower
-    since: float = field(default_factory=time.monotonic)  # its start; once we ended it, that
-    ended_as: str = ""  # pruned, or the reason why we ended it
-    status: Status = "interrupted"
-    error: str = ""
+    retries: int
 
 
 class Tuning:
@@ -72,6 +57,7 @@ class Tuning:
         self._events: Events = queue.Queue()
         self._workers: list[TrialWorker] = []
         self._going: dict[TrialWorker, Going] = {}
+        self._lost: list[Going] = []  # to be tried again by another worker
         self._counted = study.counted
         self._deadline = time.monotonic() + search.goal.timeout if search.goal.timeout else math.inf
         self._started = 0
@@ -91,7 +77,7 @@ class Tuning:
         try:
             for _ in range(min(self._search.workers, self._search.goal.trials - self._counted)):
                 self._start_worker()
-            while self._going or self._wants_more:
+            while self._going or self._lost or self._wants_more:
                 with contextlib.suppress(queue.Empty):
                     self._handle(self._events.get(timeout=LOOK_SECONDS))
                 self._look()
@@ -107,7 +93,8 @@ class Tuning:
 
     @property
     def _wants_more(self) -> bool:
-        return self._counted + len(self._going) < self._search.goal.trials and time.monotonic() < self._deadline
+        begun = self._counted + len(self._going) + len(self._lost)
+        return begun < self._search.goal.trials and time.monotonic() < self._deadline
 
     # -- workers ------------------------------------------------------------------------------------------------
 
@@ -119,6 +106,8 @@ class Tuning:
 
     def _handle(self, event: Event) -> None:
         worker, report = event.worker, event.report
+        if worker.closed:
+            return  # what it was at, another one is at
         if report is None:
             self._worker_ended(worker, event.status)
         elif "ready" in report:
@@ -136,51 +125,75 @@ class Tuning:
                 self._write_down(going)  # once the worker has something to do
 
     def _worker_ended(self, worker: TrialWorker, status: int) -> None:
-        if worker.closed:
-            return
         self._workers.remove(worker)
         worker.close(0)
-        if not worker.ready and status in (EXIT_FAILED, EXIT_BAD_INPUT):
+        if not worker.ready and not worker.lost and status in (EXIT_FAILED, EXIT_BAD_INPUT):
             raise TrainyardError(worker.reason or f"a worker could not start (status {status})", "", status)
-        reason = f"its worker was ended (status {status})"
+        why = f" ({worker.reason})" if worker.reason else ""
         if going := self._going.pop(worker, None):
-            self._failed(going, reason)
+            if going.ended_as == "pruned":
+                self._pruned(going)
+            elif worker.lost and going.tries <= self._search.retries and not going.ended_as:
+                self._was_lost(going, why)
+            else:
+                self._failed(going, going.ended_as or f"its worker was ended (status {status}){why}")
             self._write_down(going)
+        self._count_end(worker, status)
+        for idle in self._workers:
+            if idle.ready and idle not in self._going:
+                self._start_trial(idle)
+        if self._lost or self._wants_more:
+            self._search.reporter.warn(f"a worker was ended (status {status}){why}; another one is started")
+            self._start_worker()
+
+    def _count_end(self, worker: TrialWorker, status: int) -> None:
+        """Raises:
+        TrainyardError: workers keep ending."""
+        if worker.lost and worker.ready:
+            return  # how often a trial is tried is limited
         self._restarts += 1
-        if self._restarts > RESTARTS:
+        # A cluster may take several at once.
+        if self._restarts > RESTARTS * (self._search.workers if worker.lost else 1):
             message = f"workers keep ending (status {status}): {worker.reason or 'they say nothing'}"
             raise TrainyardError(message, "is there too little memory? try WORKERS=1", EXIT_FAILED)
-        if self._wants_more:
-            self._search.reporter.warn(f"a worker was ended (status {status}); another one is started")
-            self._start_worker()
 
     # -- trials -------------------------------------------------------------------------------------------------
 
     def _start_trial(self, worker: TrialWorker) -> None:
-        if not self._wants_more:
+        if self._lost:
+            lost = self._lost.pop(0)
+            going = lost.again(*self._new_run(lost.trial.number, lost.run.params))
+        elif self._wants_more:
+            trial, params = self._study.ask()
+            everything = {**(self._search.payload.get("params") or {}), **params}
+            going = Going(trial, params, *self._new_run(trial.number, everything))
+        else:
             return
-        trial, params = self._study.ask()
-        everything = {**(self._search.payload.get("params") or {}), **params}
-        run = new_run(
-            self._run.folder.parents[1], self._run.model, self._run.model_name, kind="trial", parent=self._run.id,
-            params=everything, tags={"trial": str(trial.number), **self._search.origin.tags},
-            built=self._search.origin.built,
-        )  # fmt: skip
-        trial.set_user_attr(RUN, run.id)
-        self._going[worker] = Going(trial, run, params, Follower(run.path(run_folder.METRICS), self._search.reporter))
-        worker.order(trial.number, run.id, {MEASURE_ON: VALIDATION, **self._search.payload, "params": everything})
+        number, run = going.trial.number, going.run
+        going.trial.set_user_attr(RUN, run.id)
+        self._going[worker] = going
+        worker.order(number, run.id, {MEASURE_ON: VALIDATION, **self._search.payload, "params": run.params})
         self._progress.started()
 
+    def _new_run(self, trial: int, params: Mapping[str, Any]) -> tuple[Run, Follower]:
+        run = new_run(
+            self._run.folder.parents[1], self._run.model, self._run.model_name, kind="trial", parent=self._run.id,
+            params=params, tags={"trial": str(trial), **self._search.origin.tags}, built=self._search.origin.built,
+        )  # fmt: skip
+        return run, Follower(run.path(run_folder.METRICS), self._search.reporter)
+
+    def _was_lost(self, going: Going, why: str) -> None:
+        """Another worker tries it again."""
+        going.status, going.error = "killed", f"its worker was lost{why}: the trial is tried again"
+        self._lost.append(going)
+        self._progress.lost()
+        self._search.reporter.warn(f"trial {going.trial.number}: {going.error}")
+
     def _trial_ended(self, going: Going, report: Mapping[str, Any]) -> None:
-        metric = self._search.goal.metric
-        reporter = self._search.reporter
-        points = read_points(going.run.path(run_folder.METRICS), reporter)
-        metrics = {**{point.name: point.value for point in points}, **report.get("metrics", {})}
+        metric, reporter = self._search.goal.metric, self._search.reporter
         seconds = float(report.get("seconds", 0))
-        part = {MEASURED_ON: str(report[MEASURED_ON])} if report.get(MEASURED_ON) else {}
-        own = read_tags(going.run.path(run_folder.TAGS), reporter)
-        tags = {**going.run.tags, "seconds": f"{seconds:.3f}", **part, **own}
-        going.run = replace(going.run, metrics=metrics, tags=tags)
+        going.take(report, seconds, reporter)
+        metrics = going.run.metrics
         if report.get("touched"):
             binary = f"models/{going.run.model_name}.pkl"
             reporter.warn(f"{binary} changed during trial {going.trial.number}: is it written by an absolute path?")
@@ -229,7 +242,8 @@ class Tuning:
 
     def _write_down(self, going: Going) -> None:
         end_run(going.run, going.status, self._search.reporter, error=going.error)
-        self._study.keep(going.trial)
+        if going not in self._lost:
+            self._study.keep(going.trial)
 
     def _look(self) -> None:
         """At trials that take too long, or that the pruner gives up."""
@@ -244,19 +258,11 @@ class Tuning:
                 continue
             if limit and now - going.since > limit:
                 going.ended_as = f"it took longer than {limit} s (TRIAL_TIMEOUT)"
-            elif self._search.goal.pruning and self._is_hopeless(going):
+            elif self._search.goal.pruning and going.is_hopeless(self._search.goal.metric):
                 going.ended_as = "pruned"
             if going.ended_as:
                 going.since = now  # from now on it has time to end
                 worker.end(going.trial.number)
-
-    def _is_hopeless(self, going: Going) -> bool:
-        for point in going.follower.new():
-            if point.name == self._search.goal.metric and is_looked_at(point.step):
-                going.trial.report(point.value, point.step)
-                if going.trial.should_prune():
-                    return True
-        return False
 
     def _give_up(self) -> None:
         """What still runs was interrupted."""
@@ -265,11 +271,9 @@ class Tuning:
         for going in self._going.values():
             self._study.give_up(going.trial)
             self._write_down(going)
+        for going in self._lost:  # their runs are over
+            self._study.give_up(going.trial)
+            self._study.keep(going.trial)
         if self._workers:
             with ThreadPoolExecutor(len(self._workers)) as pool:
                 list(pool.map(lambda worker: worker.close(self._search.stop_timeout), self._workers))
-
-
-def is_looked_at(step: int) -> bool:
-    """Whether trials are compared at that step: all of the first, then fewer, the same ones for every trial."""
-    return step < LOOKED_AT or step % (10 ** (len(str(step)) - 2)) == 0

@@ -51,6 +51,11 @@ class TrialWorker:
         self._conversation = runner.converse(replace(plan, arguments=ARGUMENTS, output=self._heard))
         threading.Thread(target=self._wait, daemon=True).start()
 
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended by no fault of the trial that it was at."""
+        return self._conversation.lost
+
     def order(self, trial: int, run: str, payload: dict[str, Any]) -> None:
         self._conversation.say(json.dumps({"trial": trial, "run": run, "payload": payload}))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
+from dataclasses import replace
 
 from trainyard.contract import run_folder
 from trainyard.errors import TrainyardError
@@ -16,10 +18,12 @@ from trainyard.host.compute.submitted import SubmittedTasks
 from trainyard.host.engines.base import Mount
 from trainyard.host.engines.container_output import Output
 from trainyard.host.experiments.origin import Origin
-from trainyard.host.experiments.run_files import Run, end_run
+from trainyard.host.experiments.run_files import Run, end_run, runs_of
 from trainyard.host.experiments.training import Training
 from trainyard.host.operations.dvc_notes import keep_for_dvc
+from trainyard.host.operations.live_upload import tracker_of
 from trainyard.host.operations.mounts import models_folder
+from trainyard.host.operations.own_tracking import PASSWORD
 from trainyard.host.operations.session import Session
 from trainyard.host.operations.train import tracked_and_compared, trained
 from trainyard.host.support.processes import started_at
@@ -51,6 +55,28 @@ def followed_anew(run: Run) -> Run:
     return run
 
 
+def left_of_tuning(session: Session, training: Training) -> Run | None:
+    """The final training of a tuning whose process died, where it goes on on its compute; one of other parameters, or
+    of another image, is ended.
+
+    Raises:
+        TrainyardError: another process follows it, or its compute does not answer.
+    """
+    for run in runs_of([training.model.project], session.reporter):
+        if not isinstance(run, Run) or run.parent != training.parent or run.kind != "training":
+            continue
+        placed = read_placed(run.folder)
+        if run.status != "running" or placed is None or placed.over:
+            continue
+        if _is_followed(run):
+            raise TrainyardError(f"{run.id} is followed by process {run.pid} already", "wait until it has ended")
+        is_same = (run.compute, run.built.get("identity", "")) == (training.compute, training.origin.identity)
+        if is_same and json.dumps(run.payload) == json.dumps(training.payload, default=str):
+            return run
+        cancel(session, run)
+    return None
+
+
 def _is_followed(run: Run) -> bool:
     is_here = run.host == socket.gethostname() and run.pid != os.getpid()
     return is_here and bool(run.pid_started) and started_at(run.pid) == run.pid_started
@@ -65,7 +91,11 @@ def _training_again(session: Session, run: Run) -> Training:
         run.tags.get("commit", ""), engine=run.tags.get("engine", ""),
     )  # fmt: skip
     mounts = (Mount("models", models_folder(session, model.project)),)
-    return Training(model, origin, run.payload, mounts, run.tags, run.parent, True, compute=run.compute)
+    again = Training(model, origin, run.payload, mounts, run.tags, run.parent, True, compute=run.compute)
+    # Its files may not be there yet, and its secrets were not written down.
+    tracker = tracker_of(session) if again.tracks_itself else None
+    secrets = {PASSWORD: tracker.password} if tracker and tracker.password else {}
+    return replace(again, environment=secrets)
 
 
 def placed_on_compute(run: Run) -> Placed:

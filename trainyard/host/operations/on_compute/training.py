@@ -112,9 +112,7 @@ class OnCompute:
                 placed = self._submitted(plan, run)
             elif task := self._submitted_tasks.read(placed.task, plan.env):
                 self.compute.submit(task)  # nothing happens where it is there; but its files can be sent
-            status = self._followed(plan, run, placed)
-            if status not in ENDED_BY_SIGNAL:
-                self._bring_home(plan, run, placed)
+            status = self._brought_home(plan, run, placed)
         except KeyboardInterrupt:
             if placed:
                 self._leave_or_cancel(run, placed)
@@ -140,13 +138,18 @@ class OnCompute:
         self.session.reporter.step(f"It trains on {self.compute.name}; Ctrl-C asks whether it goes on there")
         return placed
 
-    def _followed(self, plan: RunPlan, run: Path, placed: Placed) -> int:
-        """Its exit status; where its machine was lost it begins again, RETRIES times."""
+    def _brought_home(self, plan: RunPlan, run: Path, placed: Placed) -> int:
+        """Its exit status, once it is at home; where its machine was lost, also before all was fetched, it begins
+        again, RETRIES times."""
         while True:
             listener = Listener(run, plan.output, self._show_state)
             try:
                 status = self.compute.follow(placed.task, listener)
-                return EXIT_INTERRUPTED if status and _is_cancelled(run) else status
+                if status and _is_cancelled(run):
+                    return EXIT_INTERRUPTED
+                if status not in ENDED_BY_SIGNAL:
+                    self._bring_home(plan, run, placed)
+                return status
             except (LostError, RefusedError) as error:
                 if _is_cancelled(run):
                     return EXIT_INTERRUPTED
@@ -162,7 +165,7 @@ class OnCompute:
         LeftRunning: not all of it is here; it stays where it is."""
         try:
             bring_home(self.session, self.compute, plan, run, placed.task, self.model)
-        except LostError:
+        except (LostError, RefusedError):
             raise
         except TrainyardError as error:
             raise LeftRunning(

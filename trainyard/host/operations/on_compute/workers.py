@@ -79,7 +79,7 @@ class _WorkersOnCompute:
 
     def _submitted(self, plan: RunPlan) -> Placed:
         """What a tuning that was killed has left goes first."""
-        if before := read_placed(self.run):
+        if (before := read_placed(self.run)) and not before.over:
             self.compute.clean_up(before.task)
         task = replace(task_of(self.session, self.compute, plan, self.run, self.stored), workers=self.workers)
         placed = Placed(self.compute.name, task.name, task.image).saved(self.run)
@@ -88,10 +88,11 @@ class _WorkersOnCompute:
 
     def close(self) -> None:
         """Leave nothing there."""
-        if self._placed is None:
+        placed = self._placed or read_placed(self.run)  # a client that died may have left some, and no trial to do
+        if placed is None or placed.over:
             return
         try:
-            self.compute.clean_up(self._placed.task)
-            self._placed.saved(self.run, over=True)
+            self.compute.clean_up(placed.task)
+            placed.saved(self.run, over=True)
         except TrainyardError as error:  # what the search has found counts
             self.session.reporter.warn(f"{error}; make prune removes what is left on {self.compute.name}")
