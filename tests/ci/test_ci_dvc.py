@@ -75,24 +75,26 @@ def test_inputs_are_fetched_and_outputs_pushed(tmp_path: Path) -> None:
 
 def test_what_dvc_refuses_is_not_named_by_git(tmp_path: Path) -> None:
     branches = WithDvc(tmp_path)
-    asking = branches.ask("[train sums/one]")
+    asking = branches.ask("[train sums/one sums/two]")
     hidden = branches.store.rename(tmp_path / "hidden")
     branches.store.write_text("no folder")
     made = branches.repo.make(None, "ci-train")
     assert made.status == 2
+    assert "again, one model at a time" in made.err
     assert "sums/one failed: dvc push: " in made.err
+    assert "sums/two failed: dvc push: " in made.err
     assert "Failed:" in made.out
     assert git(branches.remote, "rev-parse", "work") == asking
     branches.store.unlink()
     hidden.rename(branches.store)
     branches.repo.make(None, "ci-train").succeeded()
-    assert len(branches.runs()) == 1
+    assert len(branches.runs()) == 2
     branches.source.unlink()
     branches.ask("[train sums/two]")
     made = branches.repo.make(None, "ci-train")
     assert made.status == 2
     assert "sums/two: dvc update: " in made.err
-    assert len(branches.runs()) == 1
+    assert len(branches.runs()) == 2
 
 
 def test_an_import_from_another_repository(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,20 +45,18 @@ class Dvc:
         if files:
             self._call("pull", *files)
 
-    def push(self, model: ModelDir, inputs: Sequence[str]) -> bool:
-        """Write down what the training of a model has made, and push that, and the inputs that it was made of. False
-        where its project has no pipeline: what it has made is not pushed.
+    def push(self, models: Iterable[ModelDir], inputs: Sequence[str]) -> None:
+        """Write down what the trainings of models have made, and push that, and the inputs that it was made of. What a
+        model has made whose project has no pipeline is not pushed.
 
         Raises:
             TrainyardError: there is no remote, or it refuses.
         """
-        stage = self.stage_of(model)
-        stages = [stage] if stage else []
+        stages = [stage for model in models if (stage := self.stage_of(model))]
         if stages:
             self._call("commit", "--force", *stages)
         if stages or inputs:
             self._call("push", *stages, *inputs)
-        return bool(stages)
 
     def stage_of(self, model: ModelDir) -> str:
         """The stage that makes a model's binary; empty where its project has no pipeline."""

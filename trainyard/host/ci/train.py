@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -136,7 +137,6 @@ def _of_project(
     outcome: Outcome,
 ) -> list[SmallFile]:
     """Train models of a project; the files of those that succeed. One that fails keeps nothing from the others."""
-    files: list[SmallFile] = []
     inputs: list[str] = []
     try:
         if dvc:
@@ -146,22 +146,46 @@ def _of_project(
         outcome.failures.update(dict.fromkeys(names, str(error)))
         session.reporter.warn(f"{', '.join(names)}: {error}")
         return []
+    trained = []
     for name in names:
-        try:
+        with _apart(session, name, outcome):
             model = session.repository.model(branch.root / "projects" / name)
             train_for(session, model, branch.asking, tunes=asked.tunes)
-            files += _results(session, model, inputs, dvc)
-        except (TrainyardError, OSError) as error:
-            if isinstance(error, TrainyardError) and error.exit_code in ENDED_BY_SIGNAL:
-                raise  # the whole job is over; begun again, it goes on
-            outcome.failures[name] = str(error)
-            session.reporter.warn(f"{name} failed: {error}")
+            trained.append(model)
+    if dvc and trained:  # what git has then never names what is not there
+        _store(session, trained, inputs, dvc, outcome)
+    files: list[SmallFile] = []
+    for model in trained:
+        with _apart(session, model.name, outcome):
+            files += small_files(model)
+            files += [SmallFile(model.name, path, (branch.root / path).read_bytes()) for path in inputs]
     return files
 
 
-def _results(session: Session, model: ModelDir, inputs: Sequence[str], dvc: Dvc | None) -> list[SmallFile]:
-    """What is large is pushed first: what git has then never names what is not there."""
-    if dvc and not dvc.push(model, inputs):
-        session.reporter.step(f"{model.name}: its project has no dvc.yaml (make dvc), so models/ stays on this machine")
-    root = session.repository.root
-    return [*small_files(model), *(SmallFile(model.name, path, (root / path).read_bytes()) for path in inputs)]
+def _store(session: Session, models: Sequence[ModelDir], inputs: Sequence[str], dvc: Dvc, outcome: Outcome) -> None:
+    """Push what is large: all at once, and where that fails one by one, which says whose it is."""
+    if bare := [model.name for model in models if not dvc.stage_of(model)]:
+        names = ", ".join(bare)
+        session.reporter.step(f"{names}: without dvc.yaml (make dvc) in the project models/ stays on this machine")
+    if len(models) > 1:
+        try:
+            dvc.push(models, inputs)
+        except TrainyardError as error:
+            session.reporter.warn(f"{error}; again, one model at a time")
+        else:
+            return
+    for model in models:
+        with _apart(session, model.name, outcome):
+            dvc.push([model], inputs)
+
+
+@contextlib.contextmanager
+def _apart(session: Session, name: str, outcome: Outcome) -> Iterator[None]:
+    """What fails in here is the failure of one model, and stops no other."""
+    try:
+        yield
+    except (TrainyardError, OSError) as error:
+        if isinstance(error, TrainyardError) and error.exit_code in ENDED_BY_SIGNAL:
+            raise  # the whole job is over; begun again, it goes on
+        outcome.failures[name] = str(error)
+        session.reporter.warn(f"{name} failed: {error}")
