@@ -35,9 +35,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 # Files that need a cluster: a worker that has started one runs them all.
-ON_CLUSTER = tuple(
-    f"computes/test_{name}.py" for name in ("kubernetes", "kubernetes_volume", "kubernetes_store", "real_parts")
-)
+CLUSTERED = ("kubernetes", "kubernetes_volume", "kubernetes_store", "kubernetes_login", "real_parts")
+ON_CLUSTER = tuple(f"computes/test_{name}.py" for name in CLUSTERED)
 
 
 class ByFile(LoadFileScheduling):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,18 @@ def test_a_folder_of_another_user_is_named_so(
         with pytest.raises(SystemExit, match="1"):
             cli.main()
         assert remark in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "finalizer", ["weakref.finalize(thing, end)", "def __del__(self): end()\nThing.__del__ = __del__"]
+)
+def test_a_signal_that_comes_while_python_cleans_up_is_heard(finalizer: str) -> None:
+    """What is raised in there is printed and forgotten."""
+    program = (
+        "import os, signal, time, weakref\nfrom trainyard.host import cli\n"
+        "class Thing: pass\ndef end(): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "signal.signal(signal.SIGTERM, cli._terminated)\nthing = Thing()\n"
+        f"{finalizer}\ndel thing\nprint('on', flush=True)\ntime.sleep(20)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "on\n", "")

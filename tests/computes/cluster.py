@@ -17,7 +17,7 @@ from computes.image_archive import write_image
 from computes.namespaces import Namespaces, run
 from computes.network import Network
 from computes.node import Node
-from computes.node_configs import PAUSE
+from computes.node_configs import PAUSE, write_registry
 from computes.started import Started
 
 PROGRAMS = (
@@ -83,6 +83,11 @@ class Cluster(Started):
 
     def start_kubelet(self, node: str) -> None:
         self._nodes[node].start_kubelet()
+
+    def know_registry(self, name: str) -> None:
+        """The nodes pull from one more registry of this machine."""
+        for node in self._nodes:
+            write_registry(self._folder / node, name, self._network)
 
     def stop_registry(self) -> None:
         self._registry.stop()

@@ -32,15 +32,20 @@ server = "http://{address}"
 def write_configs(folder: Path, number: int, network: Network, registry: str, cgroup: str, kubeconfig: Path) -> None:
     """``registry``: the name of images in there, which is this machine's address only on this machine itself."""
     (folder / "containerd.toml").write_text(CONTAINERD.format(folder=folder, pause=PAUSE))
-    hosts = folder / "certs.d" / registry / "hosts.toml"
-    hosts.parent.mkdir(parents=True)
-    hosts.write_text(HOSTS.format(address=registry.replace("127.0.0.1", network.host)))
+    write_registry(folder, registry, network)
     (folder / "cni").mkdir()
     _write(folder / "cni" / "pods.conflist", _pod_network(network.pods(number)))
     # Pods inherit it. On the machine it may be a link into a folder that the node does not see.
     (folder / "resolv.conf").write_text(Path("/etc/resolv.conf").read_text())
     _write(folder / "kubelet.json", _kubelet(folder, network.node(number), cgroup))
     _write(folder / "proxy.json", _proxy(f"n{number}", network.node(number), kubeconfig))
+
+
+def write_registry(folder: Path, registry: str, network: Network) -> None:
+    """The runtime looks there whenever it pulls."""
+    hosts = folder / "certs.d" / registry / "hosts.toml"
+    hosts.parent.mkdir(parents=True)
+    hosts.write_text(HOSTS.format(address=registry.replace("127.0.0.1", network.host)))
 
 
 def _write(path: Path, config: dict[str, object]) -> None:

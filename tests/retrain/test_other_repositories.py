@@ -198,6 +198,7 @@ def test_code_of_a_stranger_is_confined(
     spying = TRAIN.replace('    payload = msg["payload"]\n', '    look(1)\n    payload = msg["payload"]\n') + spy
     theirs = pushed(server, tmp_path / "theirs", spying)
     own = in_git(Monorepo(tmp_path / "own", engine))
+    own.make(None, "builders").succeeded()  # the job does not wait for them
     commit(own)
     secrets = {"RETRAIN_WEBHOOK_SECRET": CANARY, "webhook_url": f"http://127.0.0.1:9/{CANARY}"}
     service = Service(own, tracking.url, {"RETRAIN_SOURCES": f"{server.url}/*", **secrets})

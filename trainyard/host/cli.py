@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -26,6 +27,8 @@ from trainyard.host.operations.session import open_session
 from trainyard.host.support import console
 from trainyard.host.verbs.commands import FOLDER, Verbs, load, takes_value
 from trainyard.host.verbs.verb_table import EXPERIMENTS, commands
+
+_MOMENT = 0.01  # seconds until a signal is looked at again that came where nothing can be raised
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -152,5 +155,18 @@ def _owner(error: OSError) -> str:
     return f": it belongs to user {owner}, and we are {ours}: work in a clone of your own" if owner != ours else ""
 
 
-def _terminated(signum: int, _: FrameType | None) -> None:
-    sys.exit(128 + signum)
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    if _is_finalizing(frame):
+        signal.signal(signal.SIGALRM, lambda _, frame: _terminated(signum, frame))
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+    else:
+        sys.exit(128 + signum)
+
+
+def _is_finalizing(frame: FrameType | None) -> bool:
+    """Whether Python would print what is raised there, and go on."""
+    while frame:
+        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename == weakref.__file__:
+            return True
+        frame = frame.f_back
+    return False
