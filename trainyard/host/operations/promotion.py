@@ -24,10 +24,10 @@ from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import cache_of, name_of
 
 
-def promote(session: Session, model: ModelDir) -> None:
+def promote(session: Session, model: ModelDir) -> tuple[Version, Decision]:
     """Make a version the champion, if it is better: VERSION, or the model of the run ID, or of the latest run.
 
-    FORCE=1 does so without comparing.
+    FORCE=1 does so without comparing. The version, and why it is the champion.
 
     Raises:
         TrainyardError: it is not better, or cannot be compared.
@@ -37,6 +37,7 @@ def promote(session: Session, model: ModelDir) -> None:
         refused = f"version {version.number} of {version.name} is not the {CHAMPION}: {decision.reason}"
         raise TrainyardError(refused, "FORCE=1 makes it the champion without comparing", EXIT_FAILED)
     say(session, version, decision)
+    return version, decision
 
 
 def compete(session: Session, model: ModelDir) -> tuple[Version, Decision]:
