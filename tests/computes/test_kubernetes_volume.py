@@ -25,6 +25,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
 
 class TestVolume(OnCluster):
+    # Each takes a minute, and another storage shows it in every run.
+    nightly = frozenset(
+        {
+            "test_trials_there_are_those_of_here",
+            "test_one_whose_node_is_lost_begins_again",
+            "test_clients_that_die_at_random_moments",
+        }
+    )
     namespace = "lab-volume"
     # It goes on while nobody can reach its node, for its storage is on this machine: a short one would end meanwhile,
     # and would not begin again.
