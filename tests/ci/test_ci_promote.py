@@ -77,5 +77,5 @@ def test_results_without_a_version_are_said_and_stop_nothing(tmp_path: Path) -> 
         assert "sums/two: there is no version" in made.out
         server.kill()
         made = branches.repo.make(None, "ci-promote", TRACKING_URI=server.url, TRACKING_TIMEOUT="1")
-        made.failed("sums/one, sums/two did not compete")
+        made.failed("sums/one, sums/two failed")
         assert "cannot be reached" in made.err

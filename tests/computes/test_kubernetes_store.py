@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -98,14 +96,6 @@ class TestDataStore(InDataStore):
     def sent(self) -> dict[Path, int]:
         """Contents that were sent; each time that makes another file."""
         return {path: path.stat().st_ino for path in self.files.glob(".trainyard/data/*")}
-
-    def leave(self, repo: Monorepo, model: Model, environ: Mapping[str, str]) -> Path:
-        """The run of a training whose client is gone, and that has ended since."""
-        process, run = self.spawn(repo, model, environ, steps=8, x=2.25)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        until(lambda: self.objects("jobs")[0]["status"].get("succeeded"), 120)
-        return run
 
     def test_no_byte_and_no_key_goes_by_way_of_us(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         options = (

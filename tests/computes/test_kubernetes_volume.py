@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import pickle
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 from monorepo import Model, Monorepo
 from needs import need
-from waiting import until
 
 from computes.cluster import Cluster
 from computes.found_runs import points, said
@@ -53,14 +51,6 @@ class TestVolume(OnCluster):
 
     def left(self, repo: Monorepo, environ: Mapping[str, str]) -> list[str]:
         return [*super().left(repo, environ), *map(str, self.folder.glob("tasks/*"))]
-
-    def leave(self, repo: Monorepo, model: Model, environ: Mapping[str, str]) -> Path:
-        """The run of a training whose client is gone, and that has ended since."""
-        process, run = self.spawn(repo, model, environ, steps=12, x=2.25)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        until(lambda: self.objects("jobs")[0]["status"].get("succeeded"), 120)
-        return run
 
     def test_data_is_sent_once(self, repo: Monorepo, model: Model, environ: dict[str, str]) -> None:
         data = model.path.parent / "data"

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 
-from trainyard.errors import TrainyardError
-from trainyard.host.ci.base_commit import base_commit
-from trainyard.host.monorepo.model_dir import ROLES
-from trainyard.host.operations.affected_models import affected_by
+from trainyard.host.ci.one_by_one import Done, done
+from trainyard.host.ci.touched import touched_images
+from trainyard.host.monorepo.model_dir import ROLES, Role
 from trainyard.host.operations.image_to_run import image_to_run
 from trainyard.host.operations.session import Session
 
 
-@dataclass(frozen=True)
-class Built:
-    """An image of a model; or why it is not there."""
-
-    name: str
-    error: str = ""
-
-
-def build_touched(session: Session) -> Iterator[Built]:
+def build_touched(session: Session) -> Iterator[Done]:
     """Build what is missing or stale of the models that changed since SINCE; one that fails stops no other.
 
     Raises:
         TrainyardError: git does not say what changed.
     """
-    repository = session.repository
-    base = base_commit(repository.root, session.settings.since)
-    for name in sorted(affected_by(session, repository.changed_paths(base)).models):
+    for name in touched_images(session):
         for role in ROLES:
-            try:
-                model = repository.model(repository.root / "projects" / name)
-                yield Built(image_to_run(session, model, role).name)
-            except (TrainyardError, OSError) as error:
-                session.reporter.warn(f"{name} ({role}) was not built: {error}")
-                yield Built(f"{name} ({role})", str(error))
+            yield done(session.reporter, f"{name} ({role})", partial(_built, session, name, role))
+
+
+def _built(session: Session, name: str, role: Role) -> str:
+    model = session.repository.model(session.repository.root / "projects" / name)
+    return image_to_run(session, model, role).name

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from trainyard.contract.champion_rule import CHAMPION, PROMOTED
-from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
+from trainyard.errors import TrainyardError
 from trainyard.host.ci.base_commit import base_commit
 from trainyard.host.ci.branch import results_in
 from trainyard.host.ci.model_news import TRAINED_FOR
+from trainyard.host.ci.one_by_one import Done, done
 from trainyard.host.experiments.parameters import TUNED
 from trainyard.host.monorepo.commits import missing_commit
-from trainyard.host.monorepo.model_dir import ModelDir
 from trainyard.host.monorepo.revision import differ
 from trainyard.host.operations.live_upload import is_tracked
 from trainyard.host.operations.promotion import compete
@@ -21,16 +23,7 @@ from trainyard.host.operations.uploads import open_registry
 from trainyard.host.operations.version_names import name_of
 
 
-@dataclass(frozen=True)
-class Competed:
-    """A model, and what came of its version, or why it has none; or why it did not compete."""
-
-    name: str
-    verdict: str = ""
-    error: str = ""
-
-
-def promote_trained(session: Session) -> Iterator[Competed]:
+def promote_trained(session: Session) -> Iterator[Done]:
     """The contest of each model by the version that was trained for its newest results in the history of HEAD, or since
     SINCE. One that has competed before does not do so again, and one that fails stops no other.
 
@@ -44,22 +37,19 @@ def promote_trained(session: Session) -> Iterator[Competed]:
     if asked.keys() & there.keys() and not is_tracked(session):
         raise TrainyardError("there is no tracker, which has the versions", "say TRACKING_URI=<URL of MLflow>")
     for name in sorted(asked.keys() & there.keys()):
-        try:
-            if verdict := _verdict(session, session.repository.model(there[name]), asked[name]):
-                yield Competed(name, verdict)
-        except (TrainyardError, OSError) as error:
-            if isinstance(error, TrainyardError) and error.exit_code in ENDED_BY_SIGNAL:
-                raise
-            session.reporter.warn(f"{name}: {error}")
-            yield Competed(name, error=str(error))
+        one = done(session.reporter, name, partial(_verdict, session, there[name], asked[name]))
+        if one.shown or one.error:
+            yield one
 
 
-def _verdict(session: Session, model: ModelDir, asking: str) -> str:
+def _verdict(session: Session, path: Path, asking: str) -> str:
     """Empty where the version has competed before."""
+    model = session.repository.model(path)
     versions = open_registry(session).versions_of(name_of(model))
     version = next((one for one in versions if one.tags.get(TRAINED_FOR) == asking), None)
     if version is None:
-        return f"there is no version that was trained for {asking[:12]}: its training had another tracker, or none"
+        missing = f"there is no version that was trained for {asking[:12]}"
+        return f"{model.name}: {missing}: its training had another tracker, or none"
     if PROMOTED in version.tags or CHAMPION in version.aliases:
         return ""
     sources = [path for path in model.path.iterdir() if path.name != TUNED]
@@ -67,6 +57,6 @@ def _verdict(session: Session, model: ModelDir, asking: str) -> str:
         session.reporter.warn(f"{model.name} was changed after its training for {asking[:12]}")
     number = str(version.number)
     if session.commands.dry_run:
-        return f"version {number} would compete with the {CHAMPION}"
+        return f"{model.name}: version {number} would compete with the {CHAMPION}"
     _, decision = compete(session.but(given=replace(session.experiments, version=number)), model)
-    return f"version {number} {'is' if decision.promoted else 'is not'} the {CHAMPION}: {decision.reason}"
+    return f"{model.name}: version {number} {'is' if decision.promoted else 'is not'} the {CHAMPION}: {decision.reason}"

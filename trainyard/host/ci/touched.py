@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from trainyard.host.ci.base_commit import base_commit
 from trainyard.host.experiments.config import FILE as CONFIG
 from trainyard.host.experiments.parameters import TUNED
 from trainyard.host.operations.affected_models import affected_by
 from trainyard.host.operations.session import Session
+
+
+def touched_images(session: Session) -> list[str]:
+    """The names, sorted, of the models whose images changed since SINCE.
+
+    Raises:
+        TrainyardError: git does not say.
+    """
+    repository = session.repository
+    base = base_commit(repository.root, session.settings.since)
+    return sorted(affected_by(session, repository.changed_paths(base)).models)
 
 
 def touched_models(session: Session, base: str) -> list[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from trainyard.contract.routes import came_trained
-from trainyard.errors import ENDED_BY_SIGNAL, TrainyardError
+from trainyard.errors import TrainyardError
 from trainyard.host.ci.base_commit import base_commit
 from trainyard.host.ci.branch import Branch, Results, branch_of
 from trainyard.host.ci.commit_mark import MARKS, Asked, asked_by
 from trainyard.host.ci.dvc_calls import Dvc, find_dvc
 from trainyard.host.ci.git_calls import call_git
+from trainyard.host.ci.one_by_one import apart
 from trainyard.host.ci.publishing import publish
 from trainyard.host.ci.small_files import SmallFile, small_files
 from trainyard.host.ci.touched import touched_models
@@ -33,6 +34,10 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
     error: TrainyardError | None = None
     commit: str = ""  # with the results
+
+    def fail(self, name: str, why: str) -> None:
+        """A model has no results."""
+        self.failures[name] = why
 
 
 def train_asked(session: Session, settings: CiSettings) -> Outcome:
@@ -148,7 +153,7 @@ def _of_project(
         return []
     trained = []
     for name in names:
-        with _apart(session, name, outcome):
+        with apart(session.reporter, name, partial(outcome.fail, name)):
             model = session.repository.model(branch.root / "projects" / name)
             train_for(session, model, branch.asking, tunes=asked.tunes)
             trained.append(model)
@@ -156,7 +161,7 @@ def _of_project(
         _store(session, trained, inputs, dvc, outcome)
     files: list[SmallFile] = []
     for model in trained:
-        with _apart(session, model.name, outcome):
+        with apart(session.reporter, model.name, partial(outcome.fail, model.name)):
             files += small_files(model)
             files += [SmallFile(model.name, path, (branch.root / path).read_bytes()) for path in inputs]
     return files
@@ -175,17 +180,5 @@ def _store(session: Session, models: Sequence[ModelDir], inputs: Sequence[str], 
         else:
             return
     for model in models:
-        with _apart(session, model.name, outcome):
+        with apart(session.reporter, model.name, partial(outcome.fail, model.name)):
             dvc.push([model], inputs)
-
-
-@contextlib.contextmanager
-def _apart(session: Session, name: str, outcome: Outcome) -> Iterator[None]:
-    """What fails in here is the failure of one model, and stops no other."""
-    try:
-        yield
-    except (TrainyardError, OSError) as error:
-        if isinstance(error, TrainyardError) and error.exit_code in ENDED_BY_SIGNAL:
-            raise  # the whole job is over; begun again, it goes on
-        outcome.failures[name] = str(error)
-        session.reporter.warn(f"{name} failed: {error}")

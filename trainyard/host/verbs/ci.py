@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from trainyard.contract.files import write_whole
 from trainyard.errors import EXIT_FAILED, TrainyardError
 from trainyard.host.ci.building import build_touched
+from trainyard.host.ci.one_by_one import Done
 from trainyard.host.ci.promoting import promote_trained
 from trainyard.host.ci.report import Report, make_report
+from trainyard.host.ci.testing import try_touched
 from trainyard.host.ci.train import follow, train_asked
-from trainyard.host.ci.trying import try_touched
 from trainyard.host.ci.workflow_files import KINDS, given_kinds, kinds_of, write_workflows
 from trainyard.host.operations.session import Session
 from trainyard.host.support import console
@@ -25,15 +27,7 @@ def ci_build(session: Session, _: Path) -> None:
     Raises:
         TrainyardError: one was not built.
     """
-    found = []
-    for one in build_touched(session):
-        found.append(one)
-        if not one.error:
-            console.result(one.name)
-    if failed := [one for one in found if one.error]:
-        raise TrainyardError(f"{len(failed)} of {len(found)} images were not built: see above", "", EXIT_FAILED)
-    if not found:
-        session.reporter.step("The change touches no image: nothing is built")
+    _show_each(session, build_touched(session), "The change touches no image: nothing is built")
 
 
 def ci_test(session: Session, _: Path) -> None:
@@ -42,14 +36,8 @@ def ci_test(session: Session, _: Path) -> None:
     Raises:
         TrainyardError: one does not serve, or an answer is not a good one.
     """
-    found = []
-    for one in try_touched(session, CiSettings.read().ci_timeout):
-        found.append(one)
-        console.result(f"{one.name}: {one.problem or (f'not tested: {one.untried}' if one.untried else 'ok')}")
-    if failed := [one.name for one in found if one.problem]:
-        raise TrainyardError(f"{', '.join(failed)} failed: see above", "", EXIT_FAILED)
-    if not found:
-        session.reporter.step("The change touches no image: nothing is tested")
+    tried = try_touched(session, CiSettings.read().ci_timeout)
+    _show_each(session, tried, "The change touches no image: nothing is tested")
 
 
 def ci_promote(session: Session, _: Path) -> None:
@@ -58,15 +46,24 @@ def ci_promote(session: Session, _: Path) -> None:
     Raises:
         TrainyardError: a model could not compete.
     """
+    _show_each(session, promote_trained(session), "Nothing was trained that has not competed yet")
+
+
+def _show_each(session: Session, each: Iterable[Done], none: str) -> None:
+    """As it comes; ``none`` is said where there is none.
+
+    Raises:
+        TrainyardError: some have failed.
+    """
     found = []
-    for one in promote_trained(session):
+    for one in each:
         found.append(one)
-        if not one.error:
-            console.result(f"{one.name}: {one.verdict}")
+        if one.shown:
+            console.result(one.shown)
     if failed := [one.name for one in found if one.error]:
-        raise TrainyardError(f"{', '.join(failed)} did not compete: see above", "", EXIT_FAILED)
+        raise TrainyardError(f"{', '.join(failed)} failed: see above", "", EXIT_FAILED)
     if not found:
-        session.reporter.step("Nothing was trained that has not competed yet")
+        session.reporter.step(none)
 
 
 def ci_files(session: Session, _: Path) -> None:

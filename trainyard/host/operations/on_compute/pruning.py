@@ -65,7 +65,7 @@ def _of_compute(session: Session, computes: Computes, name: str) -> list[Leftove
         days = session.settings.prune_data_days
         if isinstance(compute, KeepsData) and (size := compute.drop_data(days, dry_run=True)):
             found.append(Leftover(compute, "", _shown(size), f"unread for {days} days"))
-        if isinstance(there.entry, Kubernetes) and there.entry.storage and (image := _image_on(name, runs)):
+        if isinstance(there.entry, Kubernetes) and there.entry.claim and (image := _image_on(name, runs)):
             found.append(Leftover(compute, "", "data in the storage", f"unread for {days} days", image))
         return found
     except TrainyardError as error:

@@ -17,6 +17,8 @@ def test_models_that_changed_are_asked(tmp_path: Path) -> None:
     assert "nothing is tested" in repo.make(None, "ci-test", "SINCE=HEAD").succeeded().err
     for model in (branches.one, branches.two):
         model.replace("train.py", "A parabola", "A curve")
+    shown = repo.make(None, "-n", "ci-test", "SINCE=main").succeeded().out
+    assert "serve sums/one, and post projects/sums/one/" in shown
     made = repo.make(None, "ci-test", "SINCE=main").succeeded()
     assert "sums/one: not tested: projects/sums/models/one.pkl is not here" in made.out
     repo.make(branches.one, "train").succeeded()
