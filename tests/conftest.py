@@ -20,7 +20,7 @@ refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browsing import browser, visit  # noqa: E402, F401 -- fixtures
-from seconds import pytest_runtest_logreport, pytest_terminal_summary  # noqa: E402, F401 -- hooks
+from seconds import pytest_configure, pytest_runtest_logreport, pytest_terminal_summary  # noqa: E402, F401 -- hooks
 
 for name in ("monorepo", "images", "walking", "engines"):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)
