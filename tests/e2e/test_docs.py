@@ -76,14 +76,17 @@ def test_the_readme(clone: Monorepo, number: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "document",
-    ["docs/engines.md", "docs/troubleshooting.md", "docs/contract.md", "docs/training-packages.md", "CONTRIBUTING.md"],
-)
+    [
+        pytest.param("docs/engines.md", marks=pytest.mark.nightly), "docs/troubleshooting.md", "docs/contract.md",
+        "docs/training-packages.md", "CONTRIBUTING.md",
+    ],
+)  # fmt: skip
 def test_the_docs(clone: Monorepo, document: str) -> None:
     for block in blocks(document):
         run(clone, block, PORT=str(free_port()))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_bad_instances_of_a_shipped_model_are_400(clone: Monorepo) -> None:
     model = clone.path / "projects" / "finance_income_prediction" / "logisticRegression"
     row = json.loads((model / "test" / "test_instances.json").read_text())["payload"]["instances"][0]

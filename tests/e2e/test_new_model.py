@@ -87,7 +87,8 @@ def test_a_new_model_trains_and_answers(repo: Monorepo, table: Callable[..., Pat
 @pytest.mark.parametrize(
     ("framework", "target"),
     [
-        pytest.param("scikit-learn FAMILY=linear", number, marks=NIGHTLY), ("scikit-learn FAMILY=forest", of_three),
+        pytest.param("scikit-learn FAMILY=linear", number, marks=NIGHTLY),
+        pytest.param("scikit-learn FAMILY=forest", of_three, marks=NIGHTLY),
         ("scikit-learn FAMILY=boosting", number), ("xgboost", of_three), ("catboost", number),
         pytest.param("lightgbm", by_size, marks=NIGHTLY),
         ("lightgbm SERIALIZATION=native", by_size),
@@ -140,7 +141,7 @@ def test_every_framework_is_tried() -> None:
     assert tried == set(FRAMEWORKS)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_parquet_file_with_a_thousand_categories(repo: Monorepo, tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

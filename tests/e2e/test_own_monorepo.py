@@ -169,6 +169,7 @@ def test_an_upgrade_wants_a_clean_work_tree(made: Path, program: str, tmp_path: 
     assert (mine / "trainyard.toml").read_text() == 'version = "0.0.1"\n'
 
 
+@pytest.mark.nightly
 def test_a_run_is_trained_again(made: Path) -> None:
     """The last: it puts into git what the others copy."""
     for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "ours"]):

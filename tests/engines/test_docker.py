@@ -40,9 +40,11 @@ class TestDocker(
 
     # As the process engine shows it in every run; what docker has to do for it, other tests of this class need, too.
     nightly: ClassVar[set[str]] = {
+        "test_a_bill_of_materials_says_what_is_in_the_image",
         "test_a_dry_run_shows_and_does_nothing",
         "test_a_new_binary_is_baked_by_a_new_build",
         "test_many_models_in_one_image",
+        "test_settings_of_the_server_are_handed_on",
         "test_of_two_builds_that_need_the_same_packages_one_installs_them",
         "test_two_clones_leave_each_other_alone",
     }
@@ -70,6 +72,7 @@ class TestDocker(
         finally:
             images.docker("rm", "--force", container)
 
+    @pytest.mark.nightly
     def test_what_clients_leave_unfinished_does_not_end_a_small_container(self, repo: Monorepo, model: Model) -> None:
         options = ["--memory", "300m", "--memory-swap", "300m", "--cpus", "2", "--publish", "127.0.0.1::5000"]
         options += ["--env=MODEL_NAME=double", "--volume", f"{model.binary.parent}:/action/models:ro"]

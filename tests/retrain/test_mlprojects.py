@@ -34,6 +34,7 @@ def run(server: Tracking, tmp_path: Path, job: ProjectJob, reporter: Recording |
     return run_project(job, tracker_at(server), limits(), tmp_path / "state", reporter or Recording())
 
 
+@pytest.mark.nightly
 def test_a_prepared_repository_works_unchanged(server: Tracking, tmp_path: Path) -> None:
     """Without the helper package: ours takes its place. The better model becomes the champion, the worse does not."""
     folder, reporter = write_project(tmp_path / "repo", "cars"), Recording()
@@ -55,6 +56,7 @@ def test_a_prepared_repository_works_unchanged(server: Tracking, tmp_path: Path)
     assert not (tmp_path / "state" / "mlprojects" / "job").exists()
 
 
+@pytest.mark.nightly
 def test_a_copy_of_the_helper_package_works_as_it_is(server: Tracking, tmp_path: Path) -> None:
     """It has no __init__.py and no prep_utils, registers only what is not worse, and knows no champions."""
     folder, reporter = write_project(tmp_path / "repo", "copied", own_copy=True), Recording()
@@ -169,6 +171,7 @@ for i, param in enumerate(get_combination([0.43, 0.82], [0.79, 0.49])):
 """
 
 
+@pytest.mark.nightly
 def test_a_search_in_nested_runs(server: Tracking, tmp_path: Path) -> None:
     """Each combination a run of its own, as the instructions have it; the best of their versions is the champion."""
     folder = write_project(tmp_path / "repo", "searched", train=SEARCH)

@@ -187,7 +187,7 @@ def test_without_containers_other_repositories_need_a_word(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize("engine", ["docker", pytest.param("podman", marks=pytest.mark.nightly)])
 def test_code_of_a_stranger_is_confined(
     tracked_repo: tuple[Monorepo, Tracking], server: GitServer, tmp_path: Path, engine: str
 ) -> None:

@@ -35,6 +35,7 @@ def _failed(service: Service, job_id: str, step: str, *parts: str) -> dict[str, 
     return job
 
 
+@pytest.mark.nightly
 def test_a_tracker_that_is_down_and_comes_back(service: Service, tracked_repo: tuple[Monorepo, Tracking]) -> None:
     """What is trained by then is kept."""
     repo, tracking = tracked_repo

@@ -63,7 +63,7 @@ def told(
     service.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_champion_that_is_served_is_swapped_without_a_loss(service: Service, first: Model) -> None:
     """deploy=true: the job ends when the server answers with the new version."""
     repo = service.repo
