@@ -110,6 +110,7 @@ def test_dvc_trains_what_changed_and_nothing_else(versioned: Versioned) -> None:
     assert versioned.trained() == ["one", "two"]
 
 
+@pytest.mark.nightly
 def test_a_folder_of_data_is_one_dependency(versioned: Versioned) -> None:
     one = versioned.models[0]
     sales = versioned.project / "data" / "sales"
@@ -137,6 +138,7 @@ def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: P
     assert versioned.trained() == []
 
 
+@pytest.mark.nightly
 def test_a_checkout_brings_compiled_forms_and_folders_back(versioned: Versioned) -> None:
     """Each training writes another compiled form, named by its content, and one of the models is a folder beside it."""
     compiled, folder = versioned.models
@@ -209,6 +211,7 @@ def train(msg):
 def original(msg):"""
 
 
+@pytest.mark.nightly
 def test_a_training_that_fails_leaves_the_old_binary(versioned: Versioned) -> None:
     versioned.trained()
     one = versioned.models[0]

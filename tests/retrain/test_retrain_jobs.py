@@ -127,6 +127,7 @@ def test_a_job_whose_process_is_killed_begins_again(service: Service) -> None:
     assert service.jobs_log(job).count("Step train") == 2
 
 
+@pytest.mark.nightly
 def test_a_service_that_is_killed_loses_nothing(service: Service, tracked_repo: tuple[object, Tracking]) -> None:
     """The running job goes on by itself, the waiting ones are begun by the next service."""
     running = service.submit(model="pfirst/first", params={"steps": 30, "pause": 0.1})

@@ -124,13 +124,21 @@ def test_by_the_keyboard_alone(service: Service, page: Any) -> None:
     assert {"retry", "log"} <= reached
 
 
+@pytest.fixture(scope="module")
+def ended(service: Service) -> list[str]:
+    """The ids of a job that has failed and of one that went well."""
+    jobs = [service.submit(model="pfirst/first", params=params) for params in ({"crash": True}, {"x": 1.9})]
+    assert [service.over(job)["state"] for job in jobs] == ["failed", "succeeded"]
+    return jobs
+
+
 @pytest.mark.parametrize(("width", "scheme"), [NIGHTLY, (1280, "dark"), (360, "light")])
-def test_it_fits(service: Service, visit: Callable[..., Visit], width: int, scheme: str, tmp_path: Path) -> None:
+def test_it_fits(
+    service: Service, ended: list[str], visit: Callable[..., Visit], width: int, scheme: str, tmp_path: Path
+) -> None:
     """TRAINYARD_SCREENSHOTS: a folder for pictures, to look at."""
-    job = service.over(service.submit(model="pfirst/first", params={"crash": True}))
-    good = service.succeeded(service.submit(model="pfirst/first", params={"x": 1.9}))
     one = _patient(visit(width, scheme))
-    for name in (job["id"], good["id"]):
+    for name in ended:
         one.page.goto(f"http://127.0.0.1:{service.port}/#{name}")
         one.page.locator("#job-title", has_text=name).wait_for()
         one.page.locator("#log", has_text="Step train").wait_for()

@@ -151,7 +151,7 @@ def test_a_job_that_takes_too_much_of_the_disk(queue: Service) -> None:
     until(lambda: not queue.left_behind(), shown=queue.left_behind)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_container_that_takes_too_much_of_the_disk(queue: Service) -> None:
     """Where no mount is: in its own layer."""
     need("docker")
