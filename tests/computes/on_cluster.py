@@ -23,6 +23,7 @@ from computes.one_compute import OneCompute
 
 ROLE = Path(__file__).parents[2] / "deploy/kubernetes/role.yaml"
 CLAIM = "kept"
+STEPS_LEFT = 12  # of a training whose client is gone
 
 
 def prepare(cluster: Cluster, namespace: str) -> None:
@@ -84,7 +85,7 @@ class InNamespace(OneCompute):
 
     def leave(self, repo: Monorepo, model: Model, environ: Mapping[str, str]) -> Path:
         """The run of a training whose client is gone, and that has ended since."""
-        process, run = self.spawn(repo, model, environ, steps=12, x=2.25)
+        process, run = self.spawn(repo, model, environ, steps=STEPS_LEFT, x=2.25)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         until(lambda: self.objects("jobs")[0]["status"].get("succeeded"), 120)

@@ -19,7 +19,7 @@ from waiting import until
 
 from computes.cluster import Cluster
 from computes.found_runs import newest, points, said
-from computes.on_cluster import InNamespace, OnCluster, prepare
+from computes.on_cluster import STEPS_LEFT, InNamespace, OnCluster, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
@@ -141,7 +141,7 @@ class TestDataStore(InDataStore):
         made = repo.make(model, "attach", f"ID={run.name}", **environ).succeeded()
         assert "begins again" not in made.err
         assert said(run)["status"] == "finished"
-        assert [point["step"] for point in points(run)] == list(range(8))
+        assert [point["step"] for point in points(run)] == list(range(STEPS_LEFT))
         assert (run / "log.txt").read_text().count("trained by process") == 1
 
     def test_what_cannot_go_to_the_store_waits_in_the_pod(

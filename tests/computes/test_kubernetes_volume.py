@@ -17,7 +17,7 @@ from needs import need
 
 from computes.cluster import Cluster
 from computes.found_runs import points, said
-from computes.on_cluster import CLAIM, OnCluster, claim, prepare
+from computes.on_cluster import CLAIM, STEPS_LEFT, OnCluster, claim, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
@@ -108,7 +108,7 @@ class TestVolume(OnCluster):
         assert "begins again" not in made.err
         assert said(run)["status"] == "finished"
         assert json.loads((run / "compute.json").read_text())["tries"] == 1
-        assert [point["step"] for point in points(run)] == list(range(12))
+        assert [point["step"] for point in points(run)] == list(range(STEPS_LEFT))
         assert (run / "log.txt").read_text().count("trained by process") == 1
         assert pickle.loads(model.binary.read_bytes())["factor"] == 2.25
 
