@@ -27,6 +27,7 @@ class TestVolume(OnCluster):
     nightly = frozenset(
         {
             "test_trials_there_are_those_of_here",
+            "test_a_tuning_that_is_killed_and_loses_a_worker_goes_on",
             "test_one_whose_node_is_lost_begins_again",
             "test_clients_that_die_at_random_moments",
         }
