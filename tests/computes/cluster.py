@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from image_archive import write_image
 from image_registry import ImageRegistry
 from needs import need
 from waiting import until
 
 from computes.control_plane import ControlPlane
-from computes.image_archive import write_image
 from computes.namespaces import Namespaces, run
 from computes.network import Network
 from computes.node import Node

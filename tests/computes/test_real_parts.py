@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from image_archive import write_image
 from needs import need
 from waiting import until
 
 from computes.cluster import Cluster
-from computes.image_archive import write_image
 from computes.slurm import Slurm
 from computes.ssh_host import SshHost
 

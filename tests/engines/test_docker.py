@@ -2,6 +2,7 @@ import contextlib
 import functools
 import os
 import socket
+from pathlib import Path
 from typing import ClassVar
 
 import images
@@ -15,6 +16,7 @@ from engines.contract.pruning import PrunedDependencies
 from engines.contract.reproducible_images import ReproducibleImages
 from engines.contract.running import SAMPLE
 from engines.contract.setup_scripts import SetupScripts
+from image_archive import write_image
 from monorepo import Model, Monorepo, ask, is_healthy
 from waiting import until
 
@@ -56,6 +58,15 @@ class TestDocker(
     test_two_projects_at_once = None
     test_a_server_that_serves_nothing_is_stopped = None
     test_a_server_below_a_path = None
+
+    def test_somebody_elses_image_without_a_date_is_in_nobodys_way(self, repo: Monorepo, tmp_path: Path) -> None:
+        """It was loaded without a name: docker knows neither when it was made nor when it was named."""
+        write_image(tmp_path / "undated.tar", "", {"bin/x": Path(__file__)}, "x")
+        undated = images.docker("load", "--quiet", "--input", str(tmp_path / "undated.tar")).strip().rpartition(" ")[2]
+        try:
+            repo.make(None, "-n", "prune").succeeded()
+        finally:
+            images.docker("rmi", undated)
 
     @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one worker")
     @pytest.mark.parametrize(("share", "memory"), [("1", "170m"), ("0", "300m")])

@@ -101,9 +101,10 @@ def _everything(assembler: Assembler) -> Iterator[Found]:
 
 
 def _made(inspected: dict[str, Any]) -> datetime:
-    """When an image was made, or was pulled and given its name, as far as the engine knows that."""
+    """When an image was made, or was pulled and given its name; now, where the engine knows neither."""
     times = (inspected["Created"], inspected.get("Metadata", {}).get("LastTagTime", ""))
-    return max(datetime.fromisoformat(time) for time in times if time and not time.startswith("0001-"))
+    known = [datetime.fromisoformat(time) for time in times if time and not time.startswith("0001-")]
+    return max(known, default=datetime.now(UTC))
 
 
 def _listed(assembler: Assembler) -> list[str]:

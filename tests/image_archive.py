@@ -13,7 +13,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def write_image(archive: Path, name: str, programs: dict[str, Path], *command: str) -> None:
-    """``programs``: path in the image -> file. It runs ``command``."""
+    """``programs``: path in the image -> file. It runs ``command``. It has no date; without ``name`` no name either."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for path, program in programs.items():
@@ -25,7 +25,7 @@ def write_image(archive: Path, name: str, programs: dict[str, Path], *command: s
         "config": {"Cmd": command, "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
-    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": "config.json", "RepoTags": [name] if name else None, "Layers": ["layer.tar"]}]
     with tarfile.open(archive, "w") as tar:
         _add(tar, "layer.tar", layer.getvalue())
         _add(tar, "config.json", json.dumps(config).encode())
