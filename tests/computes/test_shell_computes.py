@@ -68,7 +68,10 @@ def end_task(folder: Path, task: str) -> None:
 
 
 def end_container(name: str) -> None:
-    subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
+    """Slurm may be removing it already."""
+    listed = ["docker", "ps", "--all", "--quiet", "--filter", f"name=^{name}$"]
+    subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
+    until(lambda: not subprocess.run(listed, capture_output=True, check=True).stdout)
 
 
 class TestLocal(ComputeContract):
