@@ -165,6 +165,8 @@ class TestLocal(ComputeContract):
 class TestSsh(ComputeContract):
     """Another machine, as another user."""
 
+    # By the same program as here, which shows them in every run.
+    nightly = frozenset({"test_trials_there_are_those_of_here", "test_clients_that_die_at_random_moments"})
     host: SshHost
 
     @pytest.fixture(scope="class")
@@ -186,6 +188,7 @@ class TestSsh(ComputeContract):
 class TestSlurm(ComputeContract):
     """Jobs of a cluster; the folder is on every node."""
 
+    nightly = frozenset({"test_trials_there_are_those_of_here"})
     folder: Path
     cluster: Slurm
 

@@ -101,6 +101,7 @@ def adopt(repo: Monorepo, name: str, one: Fitted) -> None:
     made.succeeded()
 
 
+@pytest.mark.nightly
 def test_five_libraries_answer_as_they_did(repo: Monorepo, fitted: dict[str, Fitted]) -> None:
     """In one server, as one installation takes less time than five."""
     for name, one in fitted.items():

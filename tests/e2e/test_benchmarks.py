@@ -48,6 +48,7 @@ def test_bench_serving_measures_every_cell_that_it_is_asked_for(tmp_path: Path) 
     assert "<svg" in (tmp_path / "serving.svg").read_text()
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("_load")
 def test_bench_memory_compares_workers(tmp_path: Path) -> None:
     options = f"--kinds compiled --models lr --workers 1,2 --share 1 --out {tmp_path}"
