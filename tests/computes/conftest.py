@@ -12,7 +12,7 @@ from computes.ssh_host import SshHost
 from computes.ssh_host import ssh_host as started_ssh_host
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # the tests after those of computes have its share of the machine
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster

@@ -23,9 +23,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.engine("docker")]
 
 
 class TestVolume(OnCluster):
-    # Each takes a minute, and another storage shows it in every run.
+    # Another storage shows them in every run.
     nightly = frozenset(
         {
+            "test_it_is_the_same_run_as_at_home",
+            "test_a_dead_client_loses_nothing",
+            "test_prune_removes_what_a_dead_client_left",
             "test_trials_there_are_those_of_here",
             "test_a_tuning_that_is_killed_and_loses_a_worker_goes_on",
             "test_one_whose_node_is_lost_begins_again",

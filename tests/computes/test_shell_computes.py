@@ -188,7 +188,7 @@ class TestSsh(ComputeContract):
 class TestSlurm(ComputeContract):
     """Jobs of a cluster; the folder is on every node."""
 
-    nightly = frozenset({"test_trials_there_are_those_of_here"})
+    nightly = frozenset({"test_trials_there_are_those_of_here", "test_clients_that_die_at_random_moments"})
     folder: Path
     cluster: Slurm
 

@@ -114,7 +114,7 @@ def test_each_framework_trains_and_answers(
         assert all(isinstance(value, float) for value in answer["predictions"])  # type: ignore[attr-defined]
     written = {path.name.partition(".")[2] for path in (folder.parent / "models").glob(f"p_{name}_*")}
     assert ("pkl" in written) == ("native" not in framework)
-    if framework in ("xgboost", "lightgbm SERIALIZATION=native", *LARGE):
+    if framework in ("xgboost", *LARGE):
         repo.make(folder, "tune", "TRIALS=2").succeeded()  # its config.yaml is one that can be tuned
 
 

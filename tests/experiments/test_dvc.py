@@ -124,6 +124,7 @@ def test_a_folder_of_data_is_one_dependency(versioned: Versioned) -> None:
     assert versioned.trained() == []
 
 
+@pytest.mark.nightly
 def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: Path) -> None:
     versioned.trained()
     versioned.dvc("remote", "add", "-d", "here", str(tmp_path / "remote"))

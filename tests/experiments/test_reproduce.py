@@ -151,7 +151,7 @@ def test_all_that_stands_in_the_way_is_said_at_once(repo: Monorepo, model: Model
     reproduce(repo, model, folder).failed("record.json: no JSON object")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_without_an_id_it_is_the_latest_that_has_finished(repo: Monorepo, model: Model) -> None:
     folder, newest = trained(repo, model), trained(repo, model)
     (newest / "run.json").write_text(json.dumps(run_of(newest) | {"status": "interrupted"}))

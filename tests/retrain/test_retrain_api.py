@@ -74,7 +74,7 @@ def test_the_same_request_again_is_the_same_job(service: Service) -> None:
 
 
 def test_jobs_by_pages_and_filters(service: Service) -> None:
-    ids = [service.submit(model=f"pages/m{number}") for number in range(5)]
+    ids = [service.submit(model=f"pages/m{number}") for number in range(3)]
     for job in ids:
         service.over(job)
     page = service.ask("/jobs?text=pages/m&limit=2&state=failed").json

@@ -131,6 +131,7 @@ def test_a_job_that_takes_too_long(queue: Service) -> None:
         queue.start()
 
 
+@pytest.mark.nightly
 def test_a_process_that_does_not_end_is_killed(queue: Service) -> None:
     job = queue.submit(model="pfirst/first", params=SLOW)
     queue.running(job)

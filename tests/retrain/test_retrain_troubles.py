@@ -82,6 +82,7 @@ def test_a_repository_that_vanishes(tracked_repo: tuple[Monorepo, Tracking], ser
         service.stop()
 
 
+@pytest.mark.nightly
 def test_a_build_that_fails(service: Service, first: Model) -> None:
     path = first.path / "requirements_train.txt"
     path.write_text("no-such-package-of-ours==99.9\n")
@@ -112,7 +113,7 @@ def cramped(tracked_repo: tuple[Monorepo, Tracking]) -> Iterator[Service]:
     service.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "moment", ["while it trains", pytest.param("while it is asked for", marks=pytest.mark.nightly)]
 )
