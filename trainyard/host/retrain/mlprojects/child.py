@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from trainyard.host.support.reporter import Reporter
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL: a job that is cancelled is over within five
 LONGEST = 1 << 16  # characters of a line that are reported at once: one without an end would fill the memory
+_HEED = 1.0  # seconds until a signal is heard at the latest
+_WAITING = 1000  # lines, before the program has to wait
 KEPT = 3  # lines that say why it failed
 
 
@@ -76,8 +79,7 @@ class Child:
         assert process.stdin
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
             stdin.write(given)
-        assert process.stdout
-        while text := process.stdout.readline(LONGEST):
+        for text in _lines_of(process):
             line = text.rstrip("\r\n")
             for secret in self.secrets:
                 line = line.replace(secret, "***")
@@ -93,6 +95,29 @@ class Child:
         except subprocess.TimeoutExpired:
             _signal(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _lines_of(process: subprocess.Popen[str]) -> Iterator[str]:
+    """What it prints. A thread reads: a signal that comes just before a read begins would be heard only after that."""
+    said: queue.Queue[str] = queue.Queue(_WAITING)
+
+    def listen() -> None:
+        assert process.stdout
+        try:
+            while text := process.stdout.readline(LONGEST):
+                said.put(text)
+        finally:
+            said.put("")
+
+    threading.Thread(target=listen, name="output", daemon=True).start()
+    while True:
+        try:
+            text = said.get(timeout=_HEED)
+        except queue.Empty:
+            continue
+        if not text:
+            return
+        yield text
 
 
 def end_left_behind(pid_file: Path) -> None:
