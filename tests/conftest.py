@@ -93,7 +93,12 @@ LONGEST = (
     "retrain/test_retrain_page.py", "engines/test_runtime.py", "experiments/test_dvc.py",
     "experiments/test_walk_of_runs.py", "engines/test_grouped_images.py", "s2i/test_incremental.py",
     "retrain/test_retrain_api.py", "data/test_datastore_verbs.py", "computes/test_real_parts.py",
-    "computes/test_shell_computes.py",
+    "computes/test_shell_computes.py", "engines/test_pushing_images.py", "training_packages/test_package.py",
+    "experiments/test_base_model.py", "training_packages/test_preparing.py", "engines/test_cache.py",
+    "retrain/test_mlproject_containers.py", "train/test_failures.py", "retrain/test_retrain_survives.py",
+    "data/test_training_on_stores.py", "ci/test_ci_promote.py", "retrain/test_retrain_computes.py",
+    "training_packages/test_assets.py", "e2e/test_provenance.py", "training_packages/test_whole_path.py",
+    "e2e/test_walk.py", "ci/test_ci_files.py", "ci/test_ci_train.py",
 )  # fmt: skip
 
 

@@ -146,6 +146,7 @@ def memory(daemon) -> int:
     return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("Pss:"))
 
 
+@pytest.mark.nightly
 def test_memory_stays_as_it_is(daemon):
     mutator = Mutator(SEED)
     batches = [[mutator.request() for _ in range(50)] for _ in range(20)]
