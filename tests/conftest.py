@@ -20,7 +20,7 @@ refuse_telemetry()
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browsing import browser, visit  # noqa: E402, F401 -- fixtures
-from seconds import pytest_configure, pytest_runtest_logreport, pytest_terminal_summary  # noqa: E402, F401 -- hooks
+from ci_output import pytest_configure  # noqa: E402, F401 -- a hook
 
 for name in ("monorepo", "images", "walking", "engines"):  # a failed assert in there shows its values
     pytest.register_assert_rewrite(name)
@@ -80,25 +80,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return bool(re.search(r"^pytestmark = .*pytest\.mark\.slow", collection_path.read_text(), re.MULTILINE)) or None
 
 
-# Files that take a minute or more, the longest first: one that began late would run alone in the end. Of those that
+# Files that take two minutes or more in CI, the longest first: one that began late would run alone in the end. Of those that
 # need images of docker one begins alone: the others would wait for the same images.
 LONGEST = (
     "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "computes/test_kubernetes.py",
-    "experiments/test_tracking.py", "e2e/test_new_model.py", "retrain/test_compose.py",
-    "experiments/test_reproduce.py", "retrain/test_retrain_whole.py", "experiments/test_shared_trackers.py",
-    "experiments/test_tuning.py", "retrain/test_mlprojects.py", "e2e/test_own_monorepo.py",
-    "retrain/test_other_repositories.py", "engines/test_networks.py", "retrain/test_retrain_jobs.py",
-    "e2e/test_rename_remove.py", "engines/test_process.py", "experiments/test_reproduce_kinds.py",
-    "retrain/test_retrain_queue.py", "retrain/test_retrain_troubles.py", "test_locks.py", "engines/test_podman.py",
-    "retrain/test_retrain_page.py", "engines/test_runtime.py", "experiments/test_dvc.py",
-    "experiments/test_walk_of_runs.py", "engines/test_grouped_images.py", "s2i/test_incremental.py",
-    "retrain/test_retrain_api.py", "data/test_datastore_verbs.py", "computes/test_real_parts.py",
-    "computes/test_shell_computes.py", "engines/test_pushing_images.py", "training_packages/test_package.py",
-    "experiments/test_base_model.py", "training_packages/test_preparing.py", "engines/test_cache.py",
-    "retrain/test_mlproject_containers.py", "train/test_failures.py", "retrain/test_retrain_survives.py",
-    "data/test_training_on_stores.py", "ci/test_ci_promote.py", "retrain/test_retrain_computes.py",
-    "training_packages/test_assets.py", "e2e/test_provenance.py", "training_packages/test_whole_path.py",
-    "e2e/test_walk.py", "ci/test_ci_files.py", "ci/test_ci_train.py",
+    "e2e/test_new_model.py", "engines/test_process.py", "computes/test_shell_computes.py",
+    "training_packages/test_whole_path.py", "engines/test_networks.py", "training_packages/test_package.py",
+    "retrain/test_compose.py", "experiments/test_reproduce.py", "retrain/test_retrain_whole.py",
+    "engines/test_pushing_images.py", "retrain/test_retrain_queue.py", "retrain/test_retrain_jobs.py",
+    "retrain/test_other_repositories.py", "experiments/test_dvc.py", "retrain/test_retrain_troubles.py",
+    "experiments/test_tracking.py", "experiments/test_base_model.py", "retrain/test_mlprojects.py",
+    "training_packages/test_preparing.py", "engines/test_runtime.py", "e2e/test_own_monorepo.py",
+    "engines/test_cache.py", "ci/test_ci_dvc.py", "retrain/test_mlproject_containers.py", "train/test_failures.py",
+    "retrain/test_retrain_survives.py", "test_locks.py", "experiments/test_walk_of_runs.py",
+    "data/test_training_on_stores.py", "ci/test_ci_promote.py", "retrain/test_retrain_api.py",
+    "retrain/test_retrain_page.py", "experiments/test_shared_trackers.py", "retrain/test_retrain_computes.py",
+    "e2e/test_adopting.py", "engines/test_podman.py", "training_packages/test_assets.py", "e2e/test_provenance.py",
 )  # fmt: skip
 
 

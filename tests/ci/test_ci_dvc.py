@@ -73,7 +73,6 @@ def test_inputs_are_fetched_and_outputs_pushed(tmp_path: Path) -> None:
     assert asking != git(branches.remote, "rev-parse", "work")
 
 
-@pytest.mark.nightly
 def test_what_dvc_refuses_is_not_named_by_git(tmp_path: Path) -> None:
     branches = WithDvc(tmp_path)
     asking = branches.ask("[train sums/one sums/two]")
@@ -98,7 +97,6 @@ def test_what_dvc_refuses_is_not_named_by_git(tmp_path: Path) -> None:
     assert len(branches.runs()) == 2
 
 
-@pytest.mark.nightly
 def test_an_import_from_another_repository(tmp_path: Path) -> None:
     """The other repository has moved on since the import."""
     branches = WithDvc(tmp_path)

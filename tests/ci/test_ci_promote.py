@@ -67,7 +67,6 @@ def test_what_is_merged_competes_once(tmp_path: Path) -> None:
     repo.make(None, "ci-promote").failed("there is no tracker", "TRACKING_URI=")
 
 
-@pytest.mark.nightly
 def test_results_without_a_version_are_said_and_stop_nothing(tmp_path: Path) -> None:
     branches = Branches(tmp_path)
     branches.ask("[train sums/one sums/two]")

@@ -46,7 +46,6 @@ def adopt(repo: Monorepo, name: str, one: Fitted) -> None:
     made.succeeded()
 
 
-@pytest.mark.nightly
 def test_five_libraries_answer_as_they_did(repo: Monorepo, fitted: dict[str, Fitted]) -> None:
     """In one server, as one installation takes less time than five."""
     import pandas as pd

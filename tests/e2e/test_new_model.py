@@ -114,7 +114,7 @@ def test_each_framework_trains_and_answers(
         assert all(isinstance(value, float) for value in answer["predictions"])  # type: ignore[attr-defined]
     written = {path.name.partition(".")[2] for path in (folder.parent / "models").glob(f"p_{name}_*")}
     assert ("pkl" in written) == ("native" not in framework)
-    if framework in ("xgboost", *LARGE):
+    if framework in ("xgboost", "lightgbm SERIALIZATION=native", *LARGE):
         repo.make(folder, "tune", "TRIALS=2").succeeded()  # its config.yaml is one that can be tuned
 
 
@@ -141,7 +141,7 @@ def test_every_framework_is_tried() -> None:
     assert tried == set(FRAMEWORKS)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_a_parquet_file_with_a_thousand_categories(repo: Monorepo, tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -79,7 +79,6 @@ def test_an_edit_installs_nothing(built: Built) -> None:
     assert "Installing dependencies" not in made.err
 
 
-@pytest.mark.nightly
 def test_both_versions_are_in_the_bill_of_materials_and_no_credential_is_in_the_image(
     built: Built,
 ) -> None:

@@ -142,7 +142,6 @@ def test_a_setup_script_that_writes_a_credential(repo: Monorepo, wheels: Path, t
     assert inspected(repo, f"{model.container}-predict", "{{.Id}}") == ""
 
 
-@pytest.mark.nightly
 @by(engine("docker"))
 def test_one_that_is_cleaned_up_builds_and_passes_an_audit(repo: Monorepo, wheels: Path, tmp_path: Path) -> None:
     model = stocked(repo, "tidy")

@@ -101,7 +101,6 @@ def test_both_images_of_a_model(repo: Monorepo, registry: str) -> None:
     assert again.out == made.out or repo.engine == "podman"
 
 
-@pytest.mark.nightly
 def test_changes_that_are_not_committed_are_in_the_tag(repo: Monorepo, registry: str) -> None:
     repo.make(model(repo), "build-predict").succeeded()
     with (model(repo) / "predict.py").open("a") as file:

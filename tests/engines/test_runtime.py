@@ -165,7 +165,6 @@ def test_what_was_compiled_runs_without_a_compiler(yard: Yard, builder: str) -> 
     assert "Installing dependencies" not in yard.build(model, BUILDER=builder).succeeded().err
 
 
-@pytest.mark.nightly
 def test_each_group_of_models_is_compiled_and_none_has_a_compiler(yard: Yard) -> None:
     names = ("older", "newer")
     for name, version in zip(names, VERSIONS[2:], strict=True):

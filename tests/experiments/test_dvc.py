@@ -110,7 +110,6 @@ def test_dvc_trains_what_changed_and_nothing_else(versioned: Versioned) -> None:
     assert versioned.trained() == ["one", "two"]
 
 
-@pytest.mark.nightly
 def test_a_folder_of_data_is_one_dependency(versioned: Versioned) -> None:
     one = versioned.models[0]
     sales = versioned.project / "data" / "sales"
@@ -124,7 +123,6 @@ def test_a_folder_of_data_is_one_dependency(versioned: Versioned) -> None:
     assert versioned.trained() == []
 
 
-@pytest.mark.nightly
 def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: Path) -> None:
     versioned.trained()
     versioned.dvc("remote", "add", "-d", "here", str(tmp_path / "remote"))
@@ -139,7 +137,6 @@ def test_a_remote_gives_binary_and_record_back(versioned: Versioned, tmp_path: P
     assert versioned.trained() == []
 
 
-@pytest.mark.nightly
 def test_a_checkout_brings_compiled_forms_and_folders_back(versioned: Versioned) -> None:
     """Each training writes another compiled form, named by its content, and one of the models is a folder beside it."""
     compiled, folder = versioned.models
@@ -212,7 +209,6 @@ def train(msg):
 def original(msg):"""
 
 
-@pytest.mark.nightly
 def test_a_training_that_fails_leaves_the_old_binary(versioned: Versioned) -> None:
     versioned.trained()
     one = versioned.models[0]

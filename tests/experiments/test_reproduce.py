@@ -48,7 +48,7 @@ def test_a_run_is_trained_again_as_it_was(repo: Monorepo, model: Model) -> None:
     assert "can be reproduced   yes" in repo.make(model, "run-show", f"ID={folder.name}").succeeded().out
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_what_differs_is_a_failure_with_the_table(repo: Monorepo, model: Model) -> None:
     model.replace("train.py", LOSS, "loss = time.time()")
     folder = trained(repo, model)
@@ -81,7 +81,7 @@ def test_changed_and_lost_data_is_said_before_anything_is_built(repo: Monorepo, 
     reproduce(repo, model, folder).succeeded()
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_data_that_is_committed_is_as_it_was_then(repo: Monorepo, model: Model) -> None:
     parts = model.path.parent / "data" / "parts"
     parts.mkdir()
@@ -151,7 +151,7 @@ def test_all_that_stands_in_the_way_is_said_at_once(repo: Monorepo, model: Model
     reproduce(repo, model, folder).failed("record.json: no JSON object")
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_without_an_id_it_is_the_latest_that_has_finished(repo: Monorepo, model: Model) -> None:
     folder, newest = trained(repo, model), trained(repo, model)
     (newest / "run.json").write_text(json.dumps(run_of(newest) | {"status": "interrupted"}))
@@ -172,7 +172,7 @@ def test_changes_that_were_not_committed_are_named(repo: Monorepo, model: Model)
     reproduce(repo, model, folder).failed("no commit has", "new.py")
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_the_lock_of_a_run_is_kept_and_used(repo: Monorepo, model: Model) -> None:
     name = "keptbyrun"
     requirement = nobody_elses(name)

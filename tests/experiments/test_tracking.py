@@ -273,7 +273,6 @@ def test_clean_keeps_what_was_tracked(server: Tracking, repo: Monorepo) -> None:
     assert f"runs already: {server.url}" in repo.make(None, "track").succeeded().err
 
 
-@pytest.mark.nightly
 def test_a_server_killed_in_the_middle_of_a_run(server: Tracking, repo: Monorepo, model: Model) -> None:
     process = repo.spawn(model, "train", payload(steps=STEPS, pause=0.1), TRACKING_TIMEOUT="10")
     until(lambda: [run for run in server.runs(model.project) if "loss" in run.data.metrics])
@@ -292,7 +291,6 @@ def test_a_server_killed_in_the_middle_of_a_run(server: Tracking, repo: Monorepo
     assert "model" in server.artifacts(run)
 
 
-@pytest.mark.nightly
 def test_the_page_of_a_run_in_a_browser(server: Tracking, repo: Monorepo, model: Model, tmp_path: Path) -> None:
     need("chromium")
     from playwright.sync_api import expect, sync_playwright

@@ -108,7 +108,6 @@ def test_a_project_that_takes_too_long_is_ended(server: Tracking, tmp_path: Path
     assert server.client.get_run(runs[0]).info.status == "FAILED"
 
 
-@pytest.mark.nightly
 def test_a_project_with_an_environment_of_its_own(server: Tracking, tmp_path: Path) -> None:
     """python_env: made by uv, for this run."""
     folder = write_project(tmp_path / "repo", "own", environment="python_env: env.yaml", flavor=PLAIN)

@@ -75,7 +75,6 @@ def test_a_process_that_is_killed_returns_to_its_training(service: Service) -> N
     check_one_run(service, job)
 
 
-@pytest.mark.nightly
 def test_a_service_that_is_stopped_leaves_the_training_running(service: Service) -> None:
     job = training(service)
     service.stop()

@@ -52,7 +52,6 @@ def test_jobs_survive_a_restart_and_a_kill(service: Service) -> None:
     assert not (service.repo.path / ".trainyard/retrain/jobs.db").exists()
 
 
-@pytest.mark.nightly
 def test_the_database_is_started_again_while_jobs_run(service: Service, database: str) -> None:
     """Jobs go on, and wait for it; the API says so meanwhile."""
     jobs = [service.submit(model=name, params=SLOW) for name in ("pfirst/first", "psecond/second")]

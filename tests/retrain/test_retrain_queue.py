@@ -119,19 +119,17 @@ def test_a_job_that_waits_is_cancelled_at_once_and_a_failed_one_retried(queue: S
 @pytest.mark.slow
 def test_a_job_that_takes_too_long(queue: Service) -> None:
     queue.stop()
-    queue.start(RETRAIN_TIMEOUT="20")  # the others take what a busy machine needs
+    queue.start(RETRAIN_TIMEOUT="45")  # the others take what a busy machine needs
     try:
         found = queue.over(queue.submit(model="pfirst/first", params={"steps": 10_000, "pause": 0.1}))
-        assert found["state"] == "failed"
-        assert found["steps"][-1:] == [] or found["steps"][-1]["error"] == found["reason"]  # it may not have begun
-        assert found["reason"] == "it took longer than 20 s: RETRAIN_TIMEOUT allows more"
+        assert (found["state"], found["steps"][-1]["error"]) == ("failed", found["reason"])
+        assert found["reason"] == "it took longer than 45 s: RETRAIN_TIMEOUT allows more"
         until(lambda: not queue.left_behind(), shown=queue.left_behind)
     finally:
         queue.stop()
         queue.start()
 
 
-@pytest.mark.nightly
 def test_a_process_that_does_not_end_is_killed(queue: Service) -> None:
     job = queue.submit(model="pfirst/first", params=SLOW)
     queue.running(job)
@@ -152,7 +150,7 @@ def test_a_job_that_takes_too_much_of_the_disk(queue: Service) -> None:
     until(lambda: not queue.left_behind(), shown=queue.left_behind)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_a_container_that_takes_too_much_of_the_disk(queue: Service) -> None:
     """Where no mount is: in its own layer."""
     need("docker")

@@ -35,7 +35,6 @@ def _failed(service: Service, job_id: str, step: str, *parts: str) -> dict[str, 
     return job
 
 
-@pytest.mark.nightly
 def test_a_tracker_that_is_down_and_comes_back(service: Service, tracked_repo: tuple[Monorepo, Tracking]) -> None:
     """What is trained by then is kept."""
     repo, tracking = tracked_repo
@@ -82,7 +81,6 @@ def test_a_repository_that_vanishes(tracked_repo: tuple[Monorepo, Tracking], ser
         service.stop()
 
 
-@pytest.mark.nightly
 def test_a_build_that_fails(service: Service, first: Model) -> None:
     path = first.path / "requirements_train.txt"
     path.write_text("no-such-package-of-ours==99.9\n")
@@ -113,7 +111,7 @@ def cramped(tracked_repo: tuple[Monorepo, Tracking]) -> Iterator[Service]:
     service.stop()
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "moment", ["while it trains", pytest.param("while it is asked for", marks=pytest.mark.nightly)]
 )

@@ -202,7 +202,7 @@ def test_ended_while_it_packs(repo: Monorepo, lake: Path, configured: Model, sen
     assert not list(folder(repo, configured).glob(".*.part"))
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_killed_while_it_uploads(repo: Monorepo, lake: Path, configured: Model) -> None:
     prepared(repo, configured, size=300_000_000)
     results = lake / configured.name / "results"
