@@ -80,8 +80,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return bool(re.search(r"^pytestmark = .*pytest\.mark\.slow", collection_path.read_text(), re.MULTILINE)) or None
 
 
-# Files that take two minutes or more in CI, the longest first: one that began late would run alone in the end. Of those that
-# need images of docker one begins alone: the others would wait for the same images.
+# Files that take two minutes or more in CI, the longest first: one that began late would run alone in the end. Of
+# those that need images of docker one begins alone: the others would wait for the same images.
 LONGEST = (
     "engines/test_docker.py", "experiments/test_champions.py", "e2e/test_docs.py", "computes/test_kubernetes.py",
     "e2e/test_new_model.py", "engines/test_process.py", "computes/test_shell_computes.py",
