@@ -23,7 +23,10 @@ HARDER = (
         '    print("begins at step", begin, flush=True)\n'
         '    ballast = bytearray(params.get("megabytes", 0) << 20)\n'
         '    for step in range(begin, params["steps"]):\n'
-        '        saved.write_text(str(step)) if "CHECKPOINT_DIR" in os.environ else None\n',
+        '        if "CHECKPOINT_DIR" in os.environ:\n'
+        '            new = saved.with_suffix(".new")\n'  # one that is killed in mid-write leaves the state before
+        '            new.write_text(str(step))\n'
+        '            new.replace(saved)\n',
     )
 )  # fmt: skip
 

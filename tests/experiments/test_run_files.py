@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trainyard.errors import TrainyardError
 from trainyard.host.experiments.metrics_log import Follower, Point, read_points
 from trainyard.host.experiments.run_files import Run, find_run, new_run, read_run
-from trainyard.host.experiments.transcript import progress
+from trainyard.host.experiments.transcript import Transcript, progress
 from trainyard.host.support.reporter import SILENT
 
 
@@ -29,6 +29,13 @@ def test_an_id_by_its_beginning_or_end(tmp_path: Path) -> None:
 def test_a_run_of_another_machine_is_left_alone(tmp_path: Path) -> None:
     run = new_run(tmp_path, "p/m", "m").saved(host=socket.gethostname() + "-not", pid=1, pid_started="never")
     assert read_run(run.folder, SILENT).status == "running"
+
+
+def test_what_a_killed_training_left_behind_writes_too_late(tmp_path: Path) -> None:
+    with Transcript(tmp_path / "log.txt", tmp_path / "metrics.jsonl", SILENT) as transcript:
+        transcript(b"in time\n", False)
+    transcript(b"late\n", True)
+    assert (tmp_path / "log.txt").read_text() == "in time\n"
 
 
 def test_a_run_without_space_is_one_line(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ class Daemon:
         arbiters = _children(self.process.pid)
         return arbiters if parents else [pid for arbiter in arbiters for pid in _children(arbiter)]
 
+    def all_workers(self, count: int) -> list[int]:
+        """The pids of the workers once there are ``count``; a daemon answers before the last one is there."""
+
+        def look() -> list[int]:
+            pids = self.workers()
+            return pids if len(pids) == count else []
+
+        return until(look, shown=self.workers)
+
     def family(self) -> list[int]:
         """The pids of all processes: the first one, those that fork workers, workers."""
         return [self.process.pid, *self.workers(parents=True), *self.workers()]

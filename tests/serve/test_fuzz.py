@@ -44,7 +44,7 @@ def daemon(start, tmp_path_factory):
 @pytest.fixture(scope="module")
 def unharmed(daemon):
     """What is still true when all of it is over."""
-    before = daemon.workers()
+    before = daemon.all_workers(2)
     yield
     assert daemon.workers() == before, "a worker has ended"
     with Wire(daemon.url) as wire:

@@ -72,8 +72,7 @@ def test_more_than_can_be_answered_in_time_is_refused_at_once(mixed):
 
 def test_a_prediction_that_hangs_is_answered_and_its_worker_replaced_while_others_serve(mixed):
     daemon = mixed(TIMEOUT="2", STOP_TIMEOUT="2")
-    until(lambda: len(daemon.workers()) == 2, 10)
-    before = set(daemon.workers())
+    before = set(daemon.all_workers(2))
     over = threading.Event()
     lost = []
 

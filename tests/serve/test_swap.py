@@ -131,7 +131,7 @@ def test_a_worker_that_dies_is_replaced_by_one_with_the_model_that_was_good(shop
     daemon = shop()
     (daemon.folder / "models/one.pkl").write_bytes(b"no pickle")
     daemon.wait_for("keeps the model that it has")
-    workers = set(daemon.workers())
+    workers = set(daemon.all_workers(2))
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
     until(lambda: len(set(daemon.workers()) - workers) == 2)
@@ -254,11 +254,10 @@ def test_many_swaps_leave_the_memory_as_it_was(shop):
         write_model(daemon.folder, "one", f"one {number}")
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: answer(daemon, "one") == f"one {number}")
-        until(lambda: len(daemon.workers()) == 2)
+        until(lambda: len(daemon.family()) == 4)  # nothing is left of the one before
 
     def memory():
-        pids = [daemon.process.pid, *daemon.workers(parents=True), *daemon.workers()]
-        return sum(resident_bytes(pid) for pid in pids)
+        return sum(resident_bytes(pid) for pid in daemon.family())
 
     for number in range(5):
         swap(number)
@@ -278,7 +277,7 @@ def test_a_worker_that_was_replaced_gets_its_share_of_lasting_connections(shop):
                 session.post(f"{daemon.url}/one", json={"payload": {"instances": [[1]]}}, timeout=10)
                 time.sleep(0.02)
 
-    frozen, busy = daemon.workers()
+    frozen, busy = daemon.all_workers(2)
     os.kill(frozen, signal.SIGSTOP)  # so the other one takes them all
     threads = [threading.Thread(target=client) for _ in range(12)]
     for thread in threads:

@@ -57,13 +57,16 @@ class Transcript(AbstractContextManager["Transcript"]):
         self._thread.join()
         if not self._in_log_only:
             self._reporter.status("")
-        self._log.close()
+        with self._lock:
+            self._log.close()
         if self._log_error:
             self._reporter.warn(f"{self._log_path}: {self._log_error}: the rest of the log is not kept")
 
     def __call__(self, output: bytes, is_error: bool) -> None:
         """The container has written something."""
         with self._lock:
+            if self._log.closed:  # by something that a training which was killed has left behind
+                return
             self._last = (self._last + output)[-_LAST:]
             self._keep(output)
             if not self._in_log_only:
