@@ -10,36 +10,50 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import mlflow
-import numpy as np
 import pytest
-from mlflow import MlflowClient
-from sklearn.dummy import DummyClassifier
 
 from common_utils.registering import auto_compare_and_register, data_and_model_prep, get_combination
 from trainyard.errors import TrainyardError
 
-pytestmark = pytest.mark.slow  # MLflow takes seconds to import, in each worker
+if TYPE_CHECKING:  # it takes seconds to import, in each worker
+    from mlflow import MlflowClient
 
-# Without this MLflow starts a process for each model, to find out what it imports.
-FLAVOR = ModuleType("flavor")
-FLAVOR.log_model = partial(mlflow.sklearn.log_model, pip_requirements=["scikit-learn"])  # type: ignore[attr-defined]
+pytestmark = pytest.mark.slow
+
+
+def flavor() -> ModuleType:
+    """That of scikit-learn, but MLflow starts no process for each model, to find out what it imports."""
+    import mlflow
+
+    found = ModuleType("flavor")
+    found.log_model = partial(mlflow.sklearn.log_model, pip_requirements=["scikit-learn"])  # type: ignore[attr-defined]
+    return found
+
+
+def model() -> object:
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="constant", constant=1).fit([[0], [1]], [0, 1])
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
+    import mlflow
+
     folder = tmp_path_factory.mktemp("mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     mlflow.create_experiment("hand-made", artifact_location=str(folder / "artifacts"))
     mlflow.set_experiment("hand-made")
-    yield MlflowClient()
+    yield mlflow.MlflowClient()
 
 
 def register(client: MlflowClient, value: float, name: str, *, lower: bool = False, min_delta: float = 0.0) -> bool:
-    model = DummyClassifier(strategy="constant", constant=1).fit([[0], [1]], [0, 1])
+    import mlflow
+
     with mlflow.start_run():
-        return auto_compare_and_register(model, value, name, lower, "mAP", client, FLAVOR, min_delta).promoted
+        return auto_compare_and_register(model(), value, name, lower, "mAP", client, flavor(), min_delta).promoted
 
 
 def champion(client: MlflowClient, name: str) -> int:
@@ -47,6 +61,8 @@ def champion(client: MlflowClient, name: str) -> int:
 
 
 def test_a_version_becomes_the_champion_only_if_it_is_better(client: MlflowClient) -> None:
+    import mlflow
+
     assert register(client, 0.5, "cars")
     assert not register(client, 0.5, "cars")
     assert not register(client, 0.55, "cars", min_delta=0.1)
@@ -67,6 +83,8 @@ def test_lower_may_be_better(client: MlflowClient) -> None:
 
 def test_runs_may_be_nested(client: MlflowClient) -> None:
     """As docs/experiments.md shows: each combination a nested run, the best of them registered by the parent."""
+    import mlflow
+
     with mlflow.start_run(run_name="parent") as parent:
         values = {}
         for alpha in (0.1, 0.3, 0.2):
@@ -75,8 +93,8 @@ def test_runs_may_be_nested(client: MlflowClient) -> None:
                 values[alpha] = 1 - (alpha - 0.3) ** 2
                 mlflow.log_metric("mAP", values[alpha])
         best = max(values, key=values.__getitem__)
-        model = DummyClassifier(strategy="constant", constant=1).fit([[0], [1]], [0, 1])
-        assert auto_compare_and_register(model, values[best], "nested", False, "mAP", mlflow_model=FLAVOR).promoted
+        made = auto_compare_and_register(model(), values[best], "nested", False, "mAP", mlflow_model=flavor())
+        assert made.promoted
     assert best == 0.3
     children = client.search_runs(
         [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'", order_by=["params.alpha"]
@@ -86,12 +104,14 @@ def test_runs_may_be_nested(client: MlflowClient) -> None:
 
 def test_the_historical_call_as_it_was(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every argument by its name, ``mlflow.models`` for a flavor, numbers of numpy, and no run that was begun."""
-    monkeypatch.setattr(mlflow.sklearn, "log_model", FLAVOR.log_model)
-    model = DummyClassifier(strategy="constant", constant=1).fit([[0], [1]], [0, 1])
+    import mlflow
+    import numpy as np
+
+    monkeypatch.setattr(mlflow.sklearn, "log_model", flavor().log_model)
     try:
         for value in (0.5, 0.4, 0.6):
             auto_compare_and_register(
-                model=model, eval_metric=np.float32(value), model_name="historical", lower=False, p_metric="mAP",
+                model=model(), eval_metric=np.float32(value), model_name="historical", lower=False, p_metric="mAP",
                 client=mlflow.tracking.MlflowClient(), mlflow_model=mlflow.models,
             )  # fmt: skip
             mlflow.log_param(f"after {value}", "its run is active")

@@ -129,6 +129,7 @@ def test_what_was_answered_counts_no_more():
 @pytest.mark.slow
 def test_unfinished_bodies_are_bounded_and_others_are_served(start, send):
     daemon = start("basic", WORKERS="2")
+    daemon.all_workers(2)
     before = resident(daemon)
     sent = []
     attack = b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (16 * MIB) + b" " * (16 * MIB - 1)

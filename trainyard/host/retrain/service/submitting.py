@@ -62,10 +62,11 @@ class Submitting:
         if source.secret:  # before anybody can begin the job
             self.kept.keep(job.id, source.secret)
         same = Idempotency(trigger, idempotency_key, _digest(json.dumps(asked))) if idempotency_key else None
+        added = None
         try:
             added = self._add(job, same, request.on_conflict)
         finally:
-            if "added" not in locals() or added.id != job.id:
+            if added is not job:
                 self.kept.forget(job.id)
         self.wake()
         return added
