@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from background import accepts
-from dvc.repo import Repo
 from monorepo import free_port
 from needs import need
 from ssh_server import ssh_server
@@ -87,6 +86,8 @@ class DvcRepository:
         self.folder, self.bare = folder / "work", folder / "repo.git"
         (self.folder / "data").mkdir(parents=True)
         self.git("init", "-q", "-b", "main")
+        from dvc.repo import Repo
+
         Repo.init(str(self.folder)).close()
         (self.folder / ".dvc" / "config").write_text(DVC.format(remote=folder / "remote"))
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", self.bare], check=True)
@@ -94,6 +95,8 @@ class DvcRepository:
 
     def commit(self, tag: str = "") -> None:
         """Push what is in ``data``, the files with DVC and their hashes with git."""
+        from dvc.repo import Repo
+
         with Repo(str(self.folder)) as repo:
             repo.add(str(self.folder / "data"))
             repo.push()
