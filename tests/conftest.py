@@ -30,8 +30,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three for two cores: a test waits for a server or an engine at times. Four leave a core no moment idle, and fail
-    tests whose servers wait too long for it."""
+    """Three for two cores: a test waits for a server or an engine at times. With four no core is ever idle, and
+    each test takes a quarter longer."""
     return max(2, 3 * (os.cpu_count() or 1) // 2)
 
 

@@ -75,7 +75,7 @@ def test_a_fetch_that_is_ended(server: GitServer, tmp_path: Path, number: signal
         assert folder.exists()
         process.send_signal(number)
         process.communicate(timeout=30)
-        until(lambda: not [pid for pid, line in processes("cmdline").items() if server.host.encode() in line])
+        until(lambda: not [pid for pid, line in processes("cmdline").items() if server.host.encode() in line], 10)
     finally:
         process.kill()
         server.free.set()

@@ -160,7 +160,7 @@ def test_one_that_dribbles_is_cut_off() -> None:
         with notices(notify=f"http://127.0.0.1:{listening.getsockname()[1]}", notice_timeout="1") as told:
             (line,) = told.send(job(), Event.SUCCEEDED)
             assert "1 s" in line
-            until(ended.is_set)
+            until(ended.is_set, 10)
         thread.join(10)
 
 

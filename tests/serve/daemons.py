@@ -55,12 +55,8 @@ class Daemon:
 
     def all_workers(self, count: int) -> list[int]:
         """The pids of the workers once there are ``count``; a daemon answers before the last one is there."""
-
-        def look() -> list[int]:
-            pids = self.workers()
-            return pids if len(pids) == count else []
-
-        return until(look, shown=self.workers)
+        until(lambda: len(self.workers()) == count, shown=self.workers)
+        return self.workers()
 
     def family(self) -> list[int]:
         """The pids of all processes: the first one, those that fork workers, workers."""

@@ -77,7 +77,7 @@ def test_both_workers_answer(daemon):
         pids.update(ask(requests)["payload"]["predictions"][0] for _ in range(5))
         return len(pids) == 2
 
-    until(both)
+    until(both, 15)
 
 
 def test_the_sample_was_predicted_before_the_first_request(start):
@@ -102,7 +102,7 @@ def test_a_missing_binary_is_a_503_until_it_appears(start):
         assert daemon.post("sum").status_code == 200
         (daemon.folder / f"models/{binary}.pkl").write_text("trained")
     assert daemon.post("file").json()["payload"]["predictions"] == ["trained"]
-    until(lambda: daemon.post("late").status_code == 200)
+    until(lambda: daemon.post("late").status_code == 200, 10)
     answer = daemon.post("late")
     assert answer.json()["payload"]["predictions"] == ["trained"]
 

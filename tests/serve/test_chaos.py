@@ -103,7 +103,7 @@ class Truth:
             self.wrong.append(f"{route}: {answer.status} {answer.body[:300]!r}")
             return
         version, label = answer.headers.get("x-model-version"), answer.payload["predictions"][0]
-        until(lambda: (route, version) in self.numbers)  # it is trained before it is noted
+        until(lambda: (route, version) in self.numbers, 5)  # it is trained before it is noted
         number = self.numbers[route, version]
         if label != f"{number} low":
             self.wrong.append(f"{route}: version {version} is number {number}, and says {label!r}")
@@ -291,7 +291,7 @@ def test_nothing_is_lost_and_no_answer_is_wrong_whatever_happens(daemon):
     assert counted.get("trainyard_in_flight", {}) == {}
     assert counted["trainyard_workers"][""] == 3
     assert counted["trainyard_connections"][""] <= 1
-    until(lambda: sorted(map(open_files, daemon.family())) == files)
+    until(lambda: sorted(map(open_files, daemon.family())) == files, 5)
     group = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if in_group(stat, daemon.process.pid)]
     assert sorted(group) == sorted(daemon.family()), "a process is left over"
     assert daemon.stop() == 0

@@ -69,7 +69,7 @@ def test_metrics_are_of_all_workers_and_stay_when_one_dies(start):
     for worker in daemon.workers():
         os.kill(worker, signal.SIGKILL)
     # A process that is there has not yet begun to serve.
-    until(lambda: metrics(daemon)["trainyard_workers"][frozenset()] == 2)
+    until(lambda: metrics(daemon)["trainyard_workers"][frozenset()] == 2, 10)
     daemon.post("sum", [[1, 2], [3, 4]])
     found = metrics(daemon)
     requests_total = found["trainyard_requests_total"]

@@ -90,7 +90,7 @@ def test_a_prediction_that_hangs_is_answered_and_its_worker_replaced_while_other
     assert answer.status_code == 504
     assert "TIMEOUT=2" in answer.json()["payload"]["error"]
     assert 1.5 < time.monotonic() - started < 5
-    until(lambda: len(set(daemon.workers()) & before) == 1)
+    until(lambda: len(set(daemon.workers()) & before) == 1, 10)
     over.set()
     thread.join()
     assert len(set(daemon.workers()) & before) == 1

@@ -254,7 +254,8 @@ def test_many_swaps_leave_the_memory_as_it_was(shop):
         write_model(daemon.folder, "one", f"one {number}")
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: answer(daemon, "one") == f"one {number}")
-        until(lambda: len(daemon.family()) == 4)  # nothing is left of the one before
+        until(lambda: len(daemon.workers(parents=True)) == 1)  # nothing is left of the one before
+        daemon.all_workers(2)
 
     def memory():
         return sum(resident_bytes(pid) for pid in daemon.family())

@@ -165,7 +165,7 @@ def test_nor_one_that_comes_later(folder, start):
     assert payload(daemon, "imported") == (200, {"predictions": [1]})
     for name in SOURCES:
         write(folder, name, 2)
-    until(lambda: payload(daemon, "imported") == (200, {"predictions": [2]}))
+    until(lambda: payload(daemon, "imported") == (200, {"predictions": [2]}), 15)
     assert payload(daemon, "called") == (200, {"predictions": [2]})
     assert not (folder / "exploded").exists()
 

@@ -81,7 +81,7 @@ class ConfinedServers:
             version = client.post([[1, 2]])[1]
             with client.keep_posting([[1, 2]]) as answers:
                 repo.make(model, "train", 'PAYLOAD={"factor": 3}', **self.variables).succeeded()
-                until(lambda: client.post([[1, 2]])[1] != version)
+                until(lambda: client.post([[1, 2]])[1] != version, 10)
             assert {answer["predictions"][0] for answer, _ in answers} <= {6, 9}
             assert client.post([[1, 2]])[0]["predictions"] == [9]
             repo.make(model, "train", **self.variables).succeeded()  # as the other tests know it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -117,7 +116,7 @@ def _client_class(tracker: Tracker, seconds: int) -> type[MlflowClient]:
     """MLflow, imported, with our limits."""
     refuse_telemetry()
     try:
-        with _imported_lean():
+        with _without_pandas():
             from mlflow import MlflowClient, environment_variables
     except ImportError as error:
         missing = f"tracking needs MLflow, which is not in .venv ({error})"
@@ -140,23 +139,20 @@ def _client_class(tracker: Tracker, seconds: int) -> type[MlflowClient]:
 
 
 @contextlib.contextmanager
-def _imported_lean() -> Iterator[None]:
-    """MLflow imports pandas where it is installed, for tables that nobody hands to it here. That and a collector of
-    garbage, which would find none, are a third of the time of the import.
+def _without_pandas() -> Iterator[None]:
+    """MLflow imports pandas where it is installed, for tables that nobody hands to it here: a third of the time.
 
-    Its smaller package, mlflow-skinny, goes without, too. Nothing else on this side of an image uses pandas: of what a
-    thread imports meanwhile, as the one that draws does numpy, nothing may be hidden.
+    Its smaller package, mlflow-skinny, goes without, too. Nothing else on this side of an image uses pandas. What a
+    thread imports meanwhile may not be hidden: the one that draws imports numpy.
     """
-    hidden = "pandas" not in sys.modules
-    if hidden:
-        sys.modules["pandas"] = None  # type: ignore[assignment]  # as if it were not installed
-    gc.disable()
+    if "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # as if it were not installed
     try:
         yield
     finally:
-        gc.enable()
-        if hidden:
-            del sys.modules["pandas"]
+        del sys.modules["pandas"]
 
 
 def _limit_opening(seconds: int) -> None:
